@@ -1,0 +1,1 @@
+//! Ray-traced synthetic heads.

@@ -1,0 +1,70 @@
+//! One row of `frames`: an image with everything known about it.
+
+/// Version of the row layout; a reader refuses newer ones.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One image. Rendered rows hold the truth, tracked rows hold fitted values in the same columns.
+/// Images are encoded files (PNG, or WebP for RGB on request), so that every reader shows them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FrameRow {
+    /// Unique in the dataset: (identity, expression, camera, light) packed by `datagen plan`.
+    pub frame_id: u64,
+    /// Row of `identities`.
+    pub identity_id: u32,
+    /// Index within the identity.
+    pub expression_id: u32,
+    /// Index within the expression.
+    pub camera_id: u32,
+    /// Environment light.
+    pub light_id: u32,
+    /// `train`, `val` or `test`; split by identity.
+    pub split: String,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// RGB, straight (not premultiplied) sRGB; PNG, or WebP lossless on request.
+    pub image: Vec<u8>,
+    /// 8-bit grey PNG: coverage of the head, hair included.
+    pub alpha: Option<Vec<u8>>,
+    /// 8-bit grey PNG of class ids, see [`SEGMENTATION`].
+    pub segmentation: Option<Vec<u8>>,
+    /// 16-bit grey PNG: depth along the camera's z in tenths of a millimetre (so up to 6.5 m); 0 where nothing is hit.
+    pub depth: Option<Vec<u8>>,
+    /// RGB PNG: world-space normal, `(n + 1) / 2`; 0 0 0 where nothing is hit.
+    pub normal: Option<Vec<u8>>,
+    /// 16-bit RGB PNG: u, v and part id of the first hit; 0 where nothing is hit.
+    pub uv: Option<Vec<u8>>,
+    /// ARKit units, 0..=1, order of `head::model::ARKIT`.
+    pub expression: [f32; 52],
+    /// Axis-angle (radians): neck, head, jaw, left eye, right eye.
+    pub pose: [[f32; 3]; 5],
+    /// Rigid world → camera (metres), row-major.
+    pub camera_from_world: [[f32; 4]; 4],
+    /// `[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]` in pixels.
+    pub intrinsics: [[f32; 3]; 3],
+    /// `[L]` projected landmarks in pixels (68 iBUG, then dense).
+    pub landmarks_2d: Vec<[f32; 2]>,
+    /// `[L]` landmarks in world space (metres).
+    pub landmarks_3d: Vec<[f32; 3]>,
+    /// `[L]` 1 seen, 0 hidden; tracked rows hold the detector's confidence.
+    pub landmark_visible: Vec<f32>,
+    /// Unit gaze directions in world space: left, right eye.
+    pub gaze: [[f32; 3]; 2],
+    /// What is known of the light (JSON: kind and parameters).
+    pub light: String,
+    /// Monte-Carlo samples a pixel; 0 for photos.
+    pub samples_per_pixel: u32,
+    /// Seed of the row's random numbers.
+    pub seed: u64,
+    /// Shape coefficients `[Ks]`; tracked rows carry the fitted ones here, rendered rows may leave it to `identities`.
+    pub shape: Vec<f32>,
+    /// File the image came from (tracked rows), else empty.
+    pub source_path: String,
+}
+
+/// Class ids of `segmentation`.
+pub const SEGMENTATION: [&str; 16] = [
+    "background", "skin", "brow", "eye", "iris", "lip", "teeth", "tongue", "hair", "beard", "ear", "neck", "cloth",
+    "glasses", "mouth", "lash",
+];

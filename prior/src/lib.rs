@@ -1,0 +1,1 @@
+//! Under construction: this command exits non-zero until it is real.

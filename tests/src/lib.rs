@@ -1,0 +1,1 @@
+//! Tests that stand on the roof: see `tests/tests`.
