@@ -1,1 +1,1 @@
-//! Tests that stand on the roof: see `tests/tests`.
+//! Tests that stand on the roof; see the folder `tests`.
