@@ -69,12 +69,19 @@ impl Camera {
     /// # Errors
     /// [`Error::Camera`] if no image can be made with it.
     pub fn check(&self) -> Result<(), Error> {
-        let finite = [self.fx, self.fy, self.cx, self.cy].iter().all(|v| v.is_finite()) && self.camera_from_world.is_finite();
+        let finite =
+            [self.fx, self.fy, self.cx, self.cy].iter().all(|v| v.is_finite()) && self.camera_from_world.is_finite();
         if self.width == 0 || self.height == 0 || self.width > 1 << 15 || self.height > 1 << 15 {
-            return Err(Error::Camera(format!("image of {}x{} pixels; expected 1 to 32768 a side", self.width, self.height)));
+            return Err(Error::Camera(format!(
+                "image of {}x{} pixels; expected 1 to 32768 a side",
+                self.width, self.height
+            )));
         }
         if !finite || self.fx <= 0.0 || self.fy <= 0.0 {
-            return Err(Error::Camera(format!("focal length {}, {} px or pose not finite and positive", self.fx, self.fy)));
+            return Err(Error::Camera(format!(
+                "focal length {}, {} px or pose not finite and positive",
+                self.fx, self.fy
+            )));
         }
         Ok(())
     }

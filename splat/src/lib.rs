@@ -8,7 +8,9 @@
 pub mod camera;
 pub mod error;
 pub mod gaussians;
+pub mod rasterize;
 
 pub use camera::Camera;
 pub use error::Error;
 pub use gaussians::{Colors, GaussianSlices, Gaussians};
+pub use rasterize::{Cutoff, Gradients, Instructions, Rendered, Saved, Settings, Stats, Upstream, backward, forward};

@@ -1,0 +1,214 @@
+//! Draws Gaussians into images, and gives every gradient back.
+//!
+//! Per camera: project → sort by depth → bin into 16×16 tiles → blend front to back; and the same way back, where
+//! each (Gaussian, tile) pair writes its own gradient slot and each Gaussian sums its slots in a fixed order. No sum
+//! depends on the number of threads, so images and gradients are bit-identical at any thread count.
+//!
+//! Constants, as everywhere in the field: a Gaussian is dropped where its alpha is under 1/255, alpha is capped at 0.999, a pixel
+//! is finished before the Gaussian that would bring its transmittance to 1e-4 or less, the projected covariance is
+//! dilated by 0.3 px² and pixels are sampled at their centres. Depth order is camera z, ties by index.
+//!
+//! Letters: `N` Gaussians, `C` channels, `H` `W` pixels.
+mod back;
+mod blend;
+mod gather;
+mod harmonics;
+mod instructions;
+mod lanes;
+mod project;
+mod tiles;
+mod view;
+
+pub use instructions::Instructions;
+
+use crate::{Camera, Error, GaussianSlices};
+
+/// Alpha under which a Gaussian does not touch a pixel.
+pub const ALPHA_CUT: f32 = 1.0 / 255.0;
+/// Greatest alpha of one Gaussian at one pixel.
+pub const ALPHA_CAP: f32 = 0.999;
+/// A pixel stops before the Gaussian that would bring its transmittance to this or less.
+pub const TRANSMITTANCE_STOP: f32 = 1e-4;
+/// Added to both variances of the projected covariance, px².
+pub const DILATION_PX2: f32 = 0.3;
+
+/// How alpha ends at [`ALPHA_CUT`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cutoff {
+    /// A step, as all rasterizers have it.
+    Hard,
+    /// Alpha is multiplied by a smoothstep that rises from 0 at the cut to 1 at the cut plus `width`: differentiable
+    /// once, for tests by finite differences.
+    Smooth {
+        /// Alpha over which it rises, e.g. 4e-3.
+        width: f32,
+    },
+}
+
+/// What belongs to the picture rather than to the scene.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `[C]` behind everything, linear; empty is black.
+    pub background: Vec<f32>,
+    /// Scales opacity by the area that the dilation added (Yu et al. 2024, "Mip-Splatting", the 2D filter), so that
+    /// small Gaussians keep their energy.
+    pub antialiased: bool,
+    /// Gaussians nearer than this (camera z, metres) are dropped.
+    pub near_m: f32,
+    /// Gaussians farther than this (camera z, metres) are dropped.
+    pub far_m: f32,
+    /// How alpha ends at [`ALPHA_CUT`].
+    pub cutoff: Cutoff,
+    /// Which copy of the inner loops runs. Each is bit-reproducible; two of them differ by rounding.
+    pub instructions: Instructions,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            background: Vec::new(),
+            antialiased: false,
+            near_m: 0.01,
+            far_m: 1e4,
+            cutoff: Cutoff::Hard,
+            instructions: Instructions::best(),
+        }
+    }
+}
+
+/// How many Gaussians were drawn and why the others were not; the sum is N.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Drawn into at least one tile.
+    pub visible: usize,
+    /// A NaN or infinity among the parameters or in what follows from them, or a quaternion of length zero.
+    pub culled_non_finite: usize,
+    /// Outside `near_m..=far_m`.
+    pub culled_depth: usize,
+    /// Opacity under [`ALPHA_CUT`].
+    pub culled_transparent: usize,
+    /// Touches no pixel centre of the image.
+    pub culled_outside: usize,
+}
+
+/// One image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rendered {
+    /// W, pixels.
+    pub width: usize,
+    /// H, pixels.
+    pub height: usize,
+    /// C.
+    pub channels: usize,
+    /// `[H, W, C]` linear, premultiplied by alpha, background added: `Σ wᵢ cᵢ + (1 − alpha) · background`.
+    pub color: Vec<f32>,
+    /// `[H, W]` in 0..1: `Σ wᵢ`.
+    pub alpha: Vec<f32>,
+    /// `[H, W]` accumulated depth `Σ wᵢ zᵢ` of the Gaussians' centres, metres of camera z. Divide by `alpha` (where
+    /// that is not 0) for the expected depth.
+    pub depth: Vec<f32>,
+    /// What was drawn and what was not.
+    pub stats: Stats,
+}
+
+/// What [`backward`] needs of the forward pass. Opaque.
+#[derive(Debug)]
+pub struct Saved {
+    pub(crate) views: Vec<view::View>,
+    pub(crate) n_gaussians: usize,
+}
+
+/// Gradient of the loss by one image. One per camera.
+#[derive(Clone, Copy, Debug)]
+pub struct Upstream<'a> {
+    /// `[H, W, C]` by [`Rendered::color`].
+    pub color: &'a [f32],
+    /// `[H, W]` by [`Rendered::alpha`].
+    pub alpha: Option<&'a [f32]>,
+    /// `[H, W]` by [`Rendered::depth`].
+    pub depth: Option<&'a [f32]>,
+}
+
+/// Gradient of the loss by every input, summed over the cameras where they share it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gradients {
+    /// `[N, 3]` by the means, 1/m.
+    pub means: Vec<f32>,
+    /// `[N, 4]` by the quaternions as given (the normalisation is part of the function).
+    pub quats: Vec<f32>,
+    /// `[N, 3]`
+    pub log_scales: Vec<f32>,
+    /// `[N]`
+    pub opacity_logits: Vec<f32>,
+    /// `[N, kind.stride()]`
+    pub colors: Vec<f32>,
+    /// `[C]`, also where the background was left empty.
+    pub background: Vec<f32>,
+    /// `[cameras]` by a twist ξ = (translation ρ in metres, rotation φ in radians) that multiplies from the left,
+    /// `Exp(ξ) · camera_from_world`: both act in camera space.
+    pub camera_pose: Vec<[f32; 6]>,
+    /// `[cameras]` by fx, fy, cx, cy.
+    pub intrinsics: Vec<[f32; 4]>,
+    /// `[N]` length of (Σ|∂L/∂x|, Σ|∂L/∂y|), the sums running over the pixels and x, y being the projected mean in pixels;
+    /// summed over cameras. It drives densification (Ye et al. 2024, "AbsGS").
+    pub mean_2d_abs: Vec<f32>,
+}
+
+/// Draws the Gaussians as each camera sees them.
+///
+/// A batch of different scenes is one call per scene. Gaussians that cannot be drawn (NaN, infinity, behind the
+/// camera) are left out and counted in [`Rendered::stats`]; they get a gradient of zero.
+///
+/// Projection: Zwicker et al. 2002, "EWA splatting"; blending: Kerbl et al. 2023, "3D Gaussian Splatting", eq. 3.
+///
+/// # Errors
+/// [`Error::Shape`] if an array has another size than its documentation says, [`Error::Camera`] for a camera that
+/// makes no image.
+pub fn forward(
+    gaussians: GaussianSlices<'_>,
+    cameras: &[Camera],
+    settings: &Settings,
+) -> Result<(Vec<Rendered>, Saved), Error> {
+    check(gaussians, cameras, settings)?;
+    let (images, views) = view::draw_all(gaussians, cameras, settings);
+    Ok((images, Saved { views, n_gaussians: gaussians.len() }))
+}
+
+/// Gradients of a loss by everything that [`forward`] read, given its gradients by the images. `gaussians`, `cameras`
+/// and `settings` must be those of the forward pass that gave `saved`.
+///
+/// # Errors
+/// [`Error::Shape`] if an array has another size than its documentation says or `saved` stems from other sizes.
+pub fn backward(
+    gaussians: GaussianSlices<'_>,
+    cameras: &[Camera],
+    settings: &Settings,
+    saved: &Saved,
+    upstream: &[Upstream<'_>],
+) -> Result<Gradients, Error> {
+    check(gaussians, cameras, settings)?;
+    same("saved: Gaussians", saved.n_gaussians, gaussians.len())?;
+    same("saved: cameras", saved.views.len(), cameras.len())?;
+    same("upstream: cameras", upstream.len(), cameras.len())?;
+    for ((camera, up), view) in cameras.iter().zip(upstream).zip(&saved.views) {
+        let pixels = camera.width * camera.height;
+        same("saved: pixels", view.width * view.height, pixels)?;
+        same("upstream color", up.color.len(), pixels * gaussians.kind.channels())?;
+        same("upstream alpha", up.alpha.map_or(pixels, <[f32]>::len), pixels)?;
+        same("upstream depth", up.depth.map_or(pixels, <[f32]>::len), pixels)?;
+    }
+    Ok(gather::gradients(gaussians, cameras, settings, saved, upstream))
+}
+
+fn check(gaussians: GaussianSlices<'_>, cameras: &[Camera], settings: &Settings) -> Result<(), Error> {
+    gaussians.check()?;
+    cameras.iter().try_for_each(Camera::check)?;
+    if !settings.background.is_empty() {
+        same("background", settings.background.len(), gaussians.kind.channels())?;
+    }
+    Ok(())
+}
+
+fn same(what: &'static str, got: usize, expected: usize) -> Result<(), Error> {
+    if got == expected { Ok(()) } else { Err(Error::Shape { what, expected: vec![expected], got: vec![got] }) }
+}

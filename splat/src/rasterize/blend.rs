@@ -1,0 +1,200 @@
+//! Blends one tile, front to back.
+use super::lanes::{Row, TILE, TILE_PIXELS, exp2, fma};
+use super::project::Footprint;
+use super::{ALPHA_CAP, ALPHA_CUT, TRANSMITTANCE_STOP};
+use std::f32::consts::LOG2_E;
+
+/// A visible Gaussian as the pixel loops want it; pixels. With d = pixel − mean,
+/// log2(alpha) = `log2_opacity` + `xx`·dx² + `xy`·dx·dy + `yy`·dy².
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C, align(64))]
+pub struct Splat {
+    pub mean: [f32; 2],
+    pub xx: f32,
+    pub xy: f32,
+    pub yy: f32,
+    pub log2_opacity: f32,
+    /// Row at dy: alpha reaches the cut within x = mean + slope·dy ± √(span − shrink·dy²).
+    slope: f32,
+    span: f32,
+    shrink: f32,
+    /// Camera z, metres.
+    pub depth: f32,
+    /// Index into the Gaussians.
+    pub gaussian: u32,
+}
+
+/// What a tile reads.
+#[derive(Clone, Copy)]
+pub struct Tile<'a> {
+    /// Sorted by depth.
+    pub splats: &'a [Splat],
+    /// `[splats, planes]`: channels, then camera z.
+    pub values: &'a [f32],
+    pub planes: usize,
+    /// Indices into `splats`, front to back.
+    pub instances: &'a [u32],
+    /// Image position of the tile's corner, pixels.
+    pub corner: [f32; 2],
+    /// Columns and rows that lie in the image.
+    pub inside: [usize; 2],
+    /// Of the smooth cutoff; unused by the hard one.
+    pub cutoff_width: f32,
+}
+
+/// What the way back needs of each pixel.
+#[derive(Clone, Debug)]
+pub struct Pixels {
+    /// After the last Gaussian.
+    pub transmittance: [Row; TILE],
+    /// Position in the tile's instances of the last Gaussian that counted; −1 if none.
+    pub last: [[i32; TILE]; TILE],
+}
+
+impl Default for Pixels {
+    fn default() -> Self {
+        Pixels { transmittance: [[1.0; TILE]; TILE], last: [[-1; TILE]; TILE] }
+    }
+}
+
+impl Splat {
+    pub fn new(f: &Footprint, gaussian: u32) -> Self {
+        let [xx, xy, yy] = f.covariance;
+        let scale = -0.5 * LOG2_E / f.determinant;
+        // A little beyond the cut: the exact test is alpha's, this one may only err towards too many rows.
+        let reach = f.reach + 0.01;
+        Splat {
+            mean: f.mean,
+            xx: scale * yy,
+            xy: -2.0 * scale * xy,
+            yy: scale * xx,
+            log2_opacity: f.opacity.log2(),
+            slope: xy / yy,
+            span: 2.0 * reach * f.determinant / yy,
+            shrink: f.determinant / (yy * yy),
+            depth: f.depth,
+            gaussian,
+        }
+    }
+
+    /// One bit per row of the tile at `corner` that the splat may touch.
+    #[inline(always)]
+    pub fn rows<const FMA: bool>(&self, corner: [f32; 2]) -> u32 {
+        const MARGIN_PX: f32 = 0.02;
+        let (left, right) = (corner[0] + 0.5 - MARGIN_PX - self.mean[0], corner[0] + 15.5 + MARGIN_PX - self.mean[0]);
+        let top = corner[1] + 0.5 - self.mean[1];
+        let mut bits = [0u32; TILE];
+        for r in 0..TILE {
+            let dy = top + r as f32;
+            let squared = fma::<FMA>(-self.shrink * dy, dy, self.span);
+            let half = (if squared > 0.0 { squared } else { 0.0 }).sqrt();
+            let middle = self.slope * dy;
+            let hit = (squared > 0.0) & (middle + half >= left) & (middle - half <= right);
+            bits[r] = (hit as u32) << r;
+        }
+        bits.iter().fold(0, |all, b| all | b)
+    }
+}
+
+/// Alpha at a pixel before the cutoff and the cap, from log2(alpha).
+#[inline(always)]
+pub fn raw_alpha<const FMA: bool>(splat: &Splat, linear: f32, constant: f32, dx: f32) -> f32 {
+    exp2::<FMA>(fma::<FMA>(fma::<FMA>(splat.xx, dx, linear), dx, constant))
+}
+
+/// Alpha as blended and its derivative by the raw alpha; both 0 under the cut.
+#[inline(always)]
+pub fn cut_alpha<const SMOOTH: bool>(raw: f32, width: f32) -> (f32, f32) {
+    let capped = if raw < ALPHA_CAP { raw } else { ALPHA_CAP };
+    let open = if raw < ALPHA_CAP { 1.0 } else { 0.0 };
+    if SMOOTH {
+        let t = ((raw - ALPHA_CUT) / width).clamp(0.0, 1.0);
+        let step = t * t * (3.0 - 2.0 * t);
+        (capped * step, open * step + capped * 6.0 * t * (1.0 - t) / width)
+    } else if raw >= ALPHA_CUT {
+        (capped, open)
+    } else {
+        (0.0, 0.0)
+    }
+}
+
+/// Blends `tile`; `planes` `[planes, 16, 16]` receives Σ wᵢ valueᵢ and must be zero.
+#[inline(always)]
+pub fn forward<const FMA: bool, const SMOOTH: bool>(tile: &Tile<'_>, planes: &mut [f32]) -> Pixels {
+    // A constant number of planes lets the compiler unroll them.
+    match tile.planes {
+        4 => forward_planes::<FMA, SMOOTH, 4>(tile, planes),
+        _ => forward_planes::<FMA, SMOOTH, 0>(tile, planes),
+    }
+}
+
+#[inline(always)]
+fn forward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
+    tile: &Tile<'_>,
+    planes: &mut [f32],
+) -> Pixels {
+    let n_planes = if PLANES > 0 { PLANES } else { tile.planes };
+    assert_eq!(planes.len(), n_planes * TILE_PIXELS);
+    let mut pixels = Pixels::default();
+    // Transmittance while the pixel is open, 0 once it is finished (or outside the image).
+    let mut open = [[0.0f32; TILE]; TILE];
+    for row in &mut open[..tile.inside[1]] {
+        row[..tile.inside[0]].fill(1.0);
+    }
+    let mut live_rows = (1u32 << tile.inside[1]) - 1;
+    for (position, &instance) in tile.instances.iter().enumerate() {
+        if position % 16 == 15 {
+            live_rows = rows_above_zero(&open);
+            if live_rows == 0 {
+                break;
+            }
+        }
+        let splat = &tile.splats[instance as usize];
+        let mut rows = splat.rows::<FMA>(tile.corner) & live_rows;
+        if rows == 0 {
+            continue;
+        }
+        let values = &tile.values[instance as usize * n_planes..][..n_planes];
+        let left = tile.corner[0] + 0.5 - splat.mean[0];
+        let top = tile.corner[1] + 0.5 - splat.mean[1];
+        while rows != 0 {
+            let r = (rows.trailing_zeros() as usize) & (TILE - 1);
+            rows &= rows - 1;
+            let dy = top + r as f32;
+            let (linear, constant) = (splat.xy * dy, fma::<FMA>(splat.yy * dy, dy, splat.log2_opacity));
+            let (run, end, last) = (&mut open[r], &mut pixels.transmittance[r], &mut pixels.last[r]);
+            let mut weight: Row = [0.0; TILE];
+            for i in 0..TILE {
+                let raw = raw_alpha::<FMA>(splat, linear, constant, left + i as f32);
+                let (alpha, _) = cut_alpha::<SMOOTH>(raw, tile.cutoff_width);
+                let next = fma::<FMA>(-alpha, run[i], run[i]);
+                let counts = next > TRANSMITTANCE_STOP;
+                weight[i] = if counts { alpha * run[i] } else { 0.0 };
+                end[i] = if counts { next } else { end[i] };
+                run[i] = if counts { next } else { 0.0 };
+                last[i] = if counts & (alpha > 0.0) { position as i32 } else { last[i] };
+            }
+            for p in 0..n_planes {
+                let plane = &mut planes[p * TILE_PIXELS + r * TILE..][..TILE];
+                for i in 0..TILE {
+                    plane[i] = fma::<FMA>(weight[i], values[p], plane[i]);
+                }
+            }
+        }
+    }
+    pixels
+}
+
+/// One bit per row that has a pixel above 0.
+#[inline(always)]
+fn rows_above_zero(rows: &[Row; TILE]) -> u32 {
+    let mut bits = 0;
+    for r in 0..TILE {
+        let mut any = 0u32;
+        for i in 0..TILE {
+            any |= (rows[r][i] > 0.0) as u32;
+        }
+        bits |= any << r;
+    }
+    bits
+}

@@ -1,0 +1,196 @@
+//! The backward pass: per camera tile by tile into slots, then per Gaussian over its slots and cameras.
+use super::back::{SHAPE_SLOTS, TileUpstream};
+use super::lanes::{Row, TILE, TILE_PIXELS};
+use super::project::{Lens, Moments};
+use super::view::{CHUNK, View};
+use super::{Cutoff, Gradients, Saved, Settings, Upstream};
+use crate::{Camera, GaussianSlices};
+use rayon::prelude::*;
+
+/// What the pixels of one camera say.
+struct FromPixels {
+    /// `[splats, SHAPE_SLOTS + planes]`
+    sums: Vec<f32>,
+    /// `[N]` index into the splats; `u32::MAX` for those not drawn.
+    splat_of_gaussian: Vec<u32>,
+    /// `[C]`
+    background: Vec<f64>,
+}
+
+/// A chunk of Gaussians' outputs.
+struct Chunk<'a> {
+    means: &'a mut [f32],
+    quats: &'a mut [f32],
+    log_scales: &'a mut [f32],
+    opacity_logits: &'a mut [f32],
+    colors: &'a mut [f32],
+    mean_2d_abs: &'a mut [f32],
+}
+
+/// All gradients; sizes are checked by the caller.
+pub fn gradients(
+    gaussians: GaussianSlices<'_>,
+    cameras: &[Camera],
+    settings: &Settings,
+    saved: &Saved,
+    upstream: &[Upstream<'_>],
+) -> Gradients {
+    let n = gaussians.len();
+    let from_pixels: Vec<FromPixels> =
+        saved.views.par_iter().zip(upstream).map(|(view, up)| pixels_backward(view, n, settings, up)).collect();
+    let lenses: Vec<Lens> = cameras.iter().map(|camera| Lens::new(camera, settings)).collect();
+    let stride = gaussians.kind.stride();
+    let mut out = Gradients {
+        means: vec![0.0; 3 * n],
+        quats: vec![0.0; 4 * n],
+        log_scales: vec![0.0; 3 * n],
+        opacity_logits: vec![0.0; n],
+        colors: vec![0.0; stride * n],
+        background: vec![0.0; gaussians.kind.channels()],
+        camera_pose: vec![[0.0; 6]; cameras.len()],
+        intrinsics: vec![[0.0; 4]; cameras.len()],
+        mean_2d_abs: vec![0.0; n],
+    };
+    let per_chunk: Vec<Vec<[f64; 10]>> = chunks_of(&mut out, stride)
+        .into_par_iter()
+        .enumerate()
+        .map(|(index, mut chunk)| chunk_backward(&gaussians, index, &lenses, saved, &from_pixels, &mut chunk))
+        .collect();
+    for camera in 0..cameras.len() {
+        let mut total = [0.0f64; 10];
+        for chunk in &per_chunk {
+            total.iter_mut().zip(&chunk[camera]).for_each(|(t, v)| *t += v);
+        }
+        out.camera_pose[camera] = [0, 1, 2, 3, 4, 5].map(|i| total[i] as f32);
+        out.intrinsics[camera] = [6, 7, 8, 9].map(|i| total[i] as f32);
+    }
+    for c in 0..out.background.len() {
+        out.background[c] = from_pixels.iter().map(|f| f.background[c]).sum::<f64>() as f32;
+    }
+    out
+}
+
+fn chunks_of(out: &mut Gradients, stride: usize) -> Vec<Chunk<'_>> {
+    let mut colors = out.colors.chunks_mut((CHUNK * stride).max(1));
+    out.means
+        .chunks_mut(3 * CHUNK)
+        .zip(out.quats.chunks_mut(4 * CHUNK))
+        .zip(out.log_scales.chunks_mut(3 * CHUNK))
+        .zip(out.opacity_logits.chunks_mut(CHUNK))
+        .zip(out.mean_2d_abs.chunks_mut(CHUNK))
+        .map(|((((means, quats), log_scales), opacity_logits), mean_2d_abs)| Chunk {
+            means,
+            quats,
+            log_scales,
+            opacity_logits,
+            colors: colors.next().unwrap_or(&mut []),
+            mean_2d_abs,
+        })
+        .collect()
+}
+
+/// Gradients of one chunk of Gaussians; returns its share of each camera's pose and intrinsics.
+fn chunk_backward(
+    gaussians: &GaussianSlices<'_>,
+    index: usize,
+    lenses: &[Lens],
+    saved: &Saved,
+    from_pixels: &[FromPixels],
+    out: &mut Chunk<'_>,
+) -> Vec<[f64; 10]> {
+    let stride = gaussians.kind.stride();
+    let mut camera_sums = vec![[0.0f64; 10]; lenses.len()];
+    for i in 0..out.opacity_logits.len() {
+        let n = index * CHUNK + i;
+        for (camera, (lens, pixels)) in lenses.iter().zip(from_pixels).enumerate() {
+            let splat = pixels.splat_of_gaussian[n];
+            if splat == u32::MAX {
+                continue;
+            }
+            let (view, splat) = (&saved.views[camera], splat as usize);
+            let width = SHAPE_SLOTS + view.planes;
+            let [g, gx, gy, gxx, gxy, gyy, abs_x, abs_y, by_values @ ..] = &pixels.sums[splat * width..][..width]
+            else {
+                unreachable!("a slot holds SHAPE_SLOTS + planes floats");
+            };
+            let (by_color, by_depth) = by_values.split_at(view.planes - 1);
+            let color = &view.values[splat * view.planes..][..view.planes - 1];
+            let stored = &mut out.colors[i * stride..(i + 1) * stride];
+            let by_mean = lens.color_backward(gaussians, n, color, by_color, stored);
+            let moments = Moments { g: *g, gx: *gx, gy: *gy, gxx: *gxx, gxy: *gxy, gyy: *gyy };
+            let shape = lens.backward(gaussians, n, &moments, by_depth[0], by_mean);
+            add(&mut out.means[3 * i..3 * i + 3], &shape.mean);
+            add(&mut out.quats[4 * i..4 * i + 4], &shape.quat);
+            add(&mut out.log_scales[3 * i..3 * i + 3], &shape.log_scale);
+            out.opacity_logits[i] += shape.opacity_logit;
+            out.mean_2d_abs[i] += abs_x.hypot(*abs_y) * std::f32::consts::LN_2;
+            let total = &mut camera_sums[camera];
+            for (t, v) in total.iter_mut().zip(shape.pose.iter().chain(&shape.intrinsics)) {
+                *t += *v as f64;
+            }
+        }
+    }
+    camera_sums
+}
+
+fn add(to: &mut [f32], from: &[f32]) {
+    to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+}
+
+/// Tiles back to front, then each splat's slots in a fixed order.
+fn pixels_backward(view: &View, n_gaussians: usize, settings: &Settings, up: &Upstream<'_>) -> FromPixels {
+    let width = SHAPE_SLOTS + view.planes;
+    let mut slots = vec![0.0f32; view.tiles.len() * width];
+    let mut jobs = Vec::with_capacity(view.n_tiles());
+    let mut rest = &mut slots[..];
+    for tile in 0..view.n_tiles() {
+        let (mine, others) = rest.split_at_mut(view.tiles.instances(tile).len() * width);
+        rest = others;
+        jobs.push((tile, mine));
+    }
+    let backgrounds: Vec<Vec<f64>> =
+        jobs.into_par_iter().map(|(tile, slots)| tile_backward(view, tile, settings, up, slots)).collect();
+    let mut background = vec![0.0; view.planes - 1];
+    for tile in &backgrounds {
+        background.iter_mut().zip(tile).for_each(|(t, v)| *t += v);
+    }
+    let mut sums = vec![0.0f32; view.splats.len() * width];
+    sums.par_chunks_mut(width).with_min_len(CHUNK).enumerate().for_each(|(splat, sum)| {
+        for &position in view.tiles.positions(splat) {
+            add(sum, &slots[position as usize * width..][..width]);
+        }
+    });
+    let mut splat_of_gaussian = vec![u32::MAX; n_gaussians];
+    for (splat, s) in view.splats.iter().enumerate() {
+        splat_of_gaussian[s.gaussian as usize] = splat as u32;
+    }
+    FromPixels { sums, splat_of_gaussian, background }
+}
+
+/// One tile: fetches its pixels' gradients, runs the kernel, and returns the gradient by the background.
+fn tile_backward(view: &View, tile: usize, settings: &Settings, up: &Upstream<'_>, slots: &mut [f32]) -> Vec<f64> {
+    let channels = view.planes - 1;
+    let (pixels, [left, top]) = (&view.pixels[tile], view.corner(tile));
+    let mut planes = vec![0.0f32; view.planes * TILE_PIXELS];
+    let mut behind = [[0.0 as f32; TILE] as Row; TILE];
+    let mut background = vec![0.0f64; channels];
+    for y in 0..TILE.min(view.height - top) {
+        for x in 0..TILE.min(view.width - left) {
+            let (at, pixel) = ((top + y) * view.width + left + x, y * TILE + x);
+            let light = pixels.transmittance[y][x];
+            let mut by_light = -up.alpha.map_or(0.0, |a| a[at]);
+            for c in 0..channels {
+                let g = up.color[at * channels + c];
+                planes[c * TILE_PIXELS + pixel] = g;
+                by_light += settings.background.get(c).copied().unwrap_or(0.0) * g;
+                background[c] += (light * g) as f64;
+            }
+            planes[channels * TILE_PIXELS + pixel] = up.depth.map_or(0.0, |d| d[at]);
+            behind[y][x] = light * by_light;
+        }
+    }
+    let smooth = matches!(settings.cutoff, Cutoff::Smooth { .. });
+    let upstream = TileUpstream { planes: &planes, behind };
+    settings.instructions.backward(smooth, &view.tile(tile, settings), pixels, &upstream, slots);
+    background
+}
