@@ -1,0 +1,92 @@
+//! What can be wrong with tensors, checkpoints, weights and devices.
+use std::path::{Path, PathBuf};
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A tensor has another shape than the contract says.
+    #[error("{what}: expected shape {expected:?}, got {got:?}")]
+    Shape {
+        /// The tensor.
+        what: String,
+        /// What the contract says; −1 is any.
+        expected: Vec<i64>,
+        /// What was given.
+        got: Vec<i64>,
+    },
+    /// A checkpoint or weight file lacks a tensor.
+    #[error("no tensor {name:?}: {path:?}")]
+    Missing {
+        /// The tensor's name.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file whose content is not what its format says.
+    #[error("{what}: {path:?}")]
+    Format {
+        /// What was expected and what was found.
+        what: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that cannot be read or written.
+    #[error("{source}: {path:?}")]
+    Io {
+        /// The operating system's answer.
+        #[source]
+        source: std::io::Error,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A device that was asked for and is not there.
+    #[error("device {asked:?}: {why}")]
+    Device {
+        /// What was typed.
+        asked: String,
+        /// Why it cannot be used.
+        why: String,
+    },
+    /// A loss or gradient that is no number; the step and what it was.
+    #[error("{what} is not finite at step {step}")]
+    NotFinite {
+        /// Loss term or parameter group.
+        what: String,
+        /// Optimizer step.
+        step: u64,
+    },
+    /// A config value that makes no sense.
+    #[error("{key}: {why}")]
+    Config {
+        /// The key.
+        key: String,
+        /// What is wrong with its value.
+        why: String,
+    },
+    /// A data set that is too small or lacks a column a training needs.
+    #[error("{0}")]
+    Data(String),
+    /// The rasterizer refused.
+    #[error(transparent)]
+    Splat(#[from] splat::Error),
+    /// libtorch refused.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+impl Error {
+    /// For `map_err` on file operations.
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
+        move |source| Error::Io { source, path: path.to_path_buf() }
+    }
+}
+
+/// Checks a tensor's shape; −1 in `expected` is any size.
+///
+/// # Errors
+/// [`Error::Shape`]
+pub fn check_shape(what: &str, t: &tch::Tensor, expected: &[i64]) -> Result<(), Error> {
+    let got = t.size();
+    let fits = got.len() == expected.len() && got.iter().zip(expected).all(|(g, e)| *e == -1 || g == e);
+    if fits { Ok(()) } else { Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got }) }
+}
