@@ -5,7 +5,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// One image. Rendered rows hold the truth, tracked rows hold fitted values in the same columns.
 /// Images are encoded files (PNG, or WebP for RGB on request), so that every reader shows them.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FrameRow {
     /// Unique in the dataset: (identity, expression, camera, light) packed by `datagen plan`.
     pub frame_id: u64,
@@ -63,8 +63,57 @@ pub struct FrameRow {
     pub source_path: String,
 }
 
+impl Default for FrameRow {
+    /// Zeros, no maps, no landmarks.
+    fn default() -> Self {
+        FrameRow {
+            frame_id: 0,
+            identity_id: 0,
+            expression_id: 0,
+            camera_id: 0,
+            light_id: 0,
+            split: String::new(),
+            width: 0,
+            height: 0,
+            image: Vec::new(),
+            alpha: None,
+            segmentation: None,
+            depth: None,
+            normal: None,
+            uv: None,
+            expression: [0.0; 52],
+            pose: Default::default(),
+            camera_from_world: Default::default(),
+            intrinsics: Default::default(),
+            landmarks_2d: Vec::new(),
+            landmarks_3d: Vec::new(),
+            landmark_visible: Vec::new(),
+            gaze: Default::default(),
+            light: String::new(),
+            samples_per_pixel: 0,
+            seed: 0,
+            shape: Vec::new(),
+            source_path: String::new(),
+        }
+    }
+}
+
 /// Class ids of `segmentation`.
 pub const SEGMENTATION: [&str; 16] = [
-    "background", "skin", "brow", "eye", "iris", "lip", "teeth", "tongue", "hair", "beard", "ear", "neck", "cloth",
-    "glasses", "mouth", "lash",
+    "background",
+    "skin",
+    "brow",
+    "eye",
+    "iris",
+    "lip",
+    "teeth",
+    "tongue",
+    "hair",
+    "beard",
+    "ear",
+    "neck",
+    "cloth",
+    "glasses",
+    "mouth",
+    "lash",
 ];

@@ -1,0 +1,166 @@
+//! How a tool ends: one line on stderr and one of the exit codes that scripts and schedulers may rely on.
+use std::error::Error as StdError;
+
+/// The exit codes of every tool (`clap` itself ends with 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Done.
+    Done = 0,
+    /// Done, and something was found (`verify`, `diff`).
+    Findings = 1,
+    /// The command line makes no sense.
+    Usage = 2,
+    /// An input is not what its format says.
+    BadData = 65,
+    /// An input is not there.
+    MissingInput = 66,
+    /// A defect of this program.
+    Bug = 70,
+    /// An output cannot be made.
+    CannotCreate = 73,
+    /// Reading or writing failed.
+    Io = 74,
+    /// Stopped early; the same command goes on.
+    Stopped = 75,
+    /// The configuration has a wrong value or an unknown key.
+    Config = 78,
+}
+
+impl From<ExitCode> for u8 {
+    fn from(code: ExitCode) -> u8 {
+        code as u8
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        std::process::ExitCode::from(code as u8)
+    }
+}
+
+/// The table for `--help` of every tool.
+pub const EXIT_HELP: &str = "Exit codes: 0 done; 1 findings; 2 usage; 65 bad input data; 66 missing input; 70 a defect of this program; \
+    73 cannot create the output; 74 I/O error; 75 stopped early, run again to go on; 78 configuration";
+
+/// A message that carries its exit code through `anyhow`.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The code to end with.
+    pub code: ExitCode,
+    /// One line: what, where, what was expected.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with its code.
+    pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Failure { code, message: message.into() }
+    }
+
+    /// A missing input (66).
+    pub fn missing(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::MissingInput, message)
+    }
+
+    /// Bad input data (65).
+    pub fn bad_data(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::BadData, message)
+    }
+
+    /// A senseless command line (2).
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Usage, message)
+    }
+
+    /// A wrong configuration (78).
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::new(ExitCode::Config, message)
+    }
+}
+
+/// The exit code of an error: the first cause in its chain that knows one; 70 when none does.
+pub fn code_of(err: &anyhow::Error) -> u8 {
+    err.chain().find_map(code_of_cause).unwrap_or(ExitCode::Bug).into()
+}
+
+fn code_of_cause(cause: &(dyn StdError + 'static)) -> Option<ExitCode> {
+    if let Some(failure) = cause.downcast_ref::<Failure>() {
+        return Some(failure.code);
+    }
+    if let Some(err) = cause.downcast_ref::<crate::Error>() {
+        return Some(err.exit_code());
+    }
+    if let Some(err) = cause.downcast_ref::<splat::Error>() {
+        return Some(match err {
+            splat::Error::Io { source, .. } => code_of_io(source),
+            splat::Error::Format { .. } => ExitCode::BadData,
+            _ => ExitCode::Bug,
+        });
+    }
+    if let Some(err) = cause.downcast_ref::<std::io::Error>() {
+        return Some(code_of_io(err));
+    }
+    if cause.is::<toml::de::Error>() {
+        return Some(ExitCode::Config);
+    }
+    let data = cause.is::<serde_json::Error>()
+        || cause.is::<parquet::errors::ParquetError>()
+        || cause.is::<image::ImageError>();
+    data.then_some(ExitCode::BadData)
+}
+
+fn code_of_io(err: &std::io::Error) -> ExitCode {
+    match err.kind() {
+        std::io::ErrorKind::NotFound => ExitCode::MissingInput,
+        std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData => ExitCode::BadData,
+        _ => ExitCode::Io,
+    }
+}
+
+/// Runs a tool: reports an error as one line `tool: what: why` and turns it into the exit code. A panic is a defect of
+/// the program and ends with 70; a reader that closes our stdout ends us quietly with 141, as `head` users expect.
+pub fn run(
+    tool: &'static str,
+    body: impl FnOnce() -> anyhow::Result<ExitCode> + std::panic::UnwindSafe,
+) -> std::process::ExitCode {
+    std::panic::set_hook(Box::new(move |info| {
+        let text = info.payload_as_str().unwrap_or("unknown panic");
+        if text.contains("Broken pipe") {
+            std::process::exit(141);
+        }
+        let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
+        // A closed stderr must not panic again.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("{tool}: defect of this program: {text}{place}\n"),
+        );
+    }));
+    match std::panic::catch_unwind(body) {
+        Ok(Ok(code)) => code.into(),
+        Ok(Err(err)) => {
+            let line = format!("{err:#}").replace('\n', "; ");
+            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{tool}: {line}\n"));
+            std::process::ExitCode::from(code_of(&err))
+        }
+        Err(_) => ExitCode::Bug.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn context_keeps_the_code() {
+        let err = Err::<(), _>(Failure::config("no such key")).context("reading the plan").unwrap_err();
+        assert_eq!(code_of(&err), 78);
+        let err = anyhow::Error::from(crate::Error::Missing { what: "dataset", path: "x".into() }).context("outer");
+        assert_eq!(code_of(&err), 66);
+        assert_eq!(code_of(&anyhow::anyhow!("who knows")), 70);
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        assert_eq!(code_of(&anyhow::Error::from(full)), 74);
+    }
+}

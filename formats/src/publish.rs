@@ -1,0 +1,185 @@
+//! Makes a finished file visible: whole or not at all, and durable.
+//!
+//! A file is written beside its target under a temporary name, synced, then linked to its final name, so that the
+//! first of several writers wins and a power cut leaves either nothing or the whole file. Followed by a sync of the
+//! folder, without which the name itself may be lost.
+use crate::{Error, digest};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What to do when the target exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays. The same bytes are fine, other bytes are [`Error::Differs`]: for work that must be reproducible.
+    Keep,
+    /// It is replaced in one step: for an output the user names.
+    Replace,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The target is ours.
+    New,
+    /// The same bytes had been there.
+    Same,
+}
+
+/// Publishes the finished file `temp` as `target` in the same folder; `temp` is gone afterwards.
+///
+/// # Errors
+/// [`Error::Differs`] when `target` exists with other bytes ([`Existing::Keep`]); the new file is then kept beside it.
+pub fn publish(temp: &Path, target: &Path, existing: Existing) -> Result<Published, Error> {
+    let write_error = |source| Error::Io { what: "cannot publish", source, path: target.into() };
+    File::open(temp).and_then(|f| f.sync_all()).map_err(write_error)?;
+    let published = match existing {
+        Existing::Replace => {
+            std::fs::rename(temp, target).map_err(write_error)?;
+            Published::New
+        }
+        Existing::Keep => match std::fs::hard_link(temp, target) {
+            Ok(()) => {
+                remove(temp);
+                Published::New
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => same_or_differs(temp, target)?,
+            Err(e) if links_unsupported(&e) => claim_and_rename(temp, target)?,
+            Err(e) => return Err(write_error(e)),
+        },
+    };
+    sync_folder(target)?;
+    Ok(published)
+}
+
+/// A temporary path in the folder of `target`, unlike any other writer's.
+pub fn temp_beside(target: &Path) -> PathBuf {
+    static NONCE: AtomicU64 = AtomicU64::new(0);
+    let nonce = NONCE.fetch_add(1, Ordering::Relaxed);
+    let host: String = host_name().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
+    let name = format!(".{host}.{}.{nonce}.tmp", std::process::id());
+    target.parent().unwrap_or(Path::new("")).join(name)
+}
+
+/// Writes a small file in one step: whole or not at all, replacing what was there.
+///
+/// # Errors
+/// [`Error::Create`] or [`Error::Io`]; nothing half-written remains.
+pub fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Error> {
+    create_folder_of(target)?;
+    let temp = TempFile::create(target)?;
+    let mut file = temp.file().map_err(|source| Error::Create { source, path: target.into() })?;
+    file.write_all(bytes).map_err(|source| Error::Io { what: "cannot write", source, path: target.into() })?;
+    temp.publish(target, Existing::Replace).map(|_| ())
+}
+
+/// Makes the folder `target` lies in.
+pub(crate) fn create_folder_of(target: &Path) -> Result<(), Error> {
+    match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => {
+            std::fs::create_dir_all(parent).map_err(|source| Error::Create { source, path: parent.into() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A temporary file that is removed unless it was published.
+pub(crate) struct TempFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl TempFile {
+    pub(crate) fn create(target: &Path) -> Result<Self, Error> {
+        let path = temp_beside(target);
+        let file = File::options().read(true).write(true).create_new(true).open(&path);
+        let file = file.map_err(|source| Error::Create { source, path: target.into() })?;
+        Ok(TempFile { path, file })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Another handle on the open file.
+    pub(crate) fn file(&self) -> std::io::Result<File> {
+        self.file.try_clone()
+    }
+
+    pub(crate) fn publish(self, target: &Path, existing: Existing) -> Result<Published, Error> {
+        publish(&self.path, target, existing)
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+/// Name of this machine, for side files and temporary names only.
+pub fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    name.map(|n| n.trim().to_string()).filter(|n| !n.is_empty()).unwrap_or_else(|| "unknown".into())
+}
+
+/// Sync the folder that holds `target`, so that its name survives a power cut.
+fn sync_folder(target: &Path) -> Result<(), Error> {
+    let folder = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let synced = File::open(folder).and_then(|f| f.sync_all());
+    match synced {
+        Ok(()) => Ok(()),
+        // Some network file systems cannot sync a folder; the file itself is durable there.
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::Unsupported) => Ok(()),
+        Err(source) => Err(Error::Io { what: "cannot sync the folder", source, path: folder.into() }),
+    }
+}
+
+fn same_or_differs(temp: &Path, target: &Path) -> Result<Published, Error> {
+    let (there, now) = (digest::sha256_of_file(target)?, digest::sha256_of_file(temp)?);
+    if there == now {
+        remove(temp);
+        return Ok(Published::Same);
+    }
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".differs-{}", &now[..8]));
+    let kept = target.with_file_name(name);
+    std::fs::rename(temp, &kept).map_err(|source| Error::Io { what: "cannot keep", source, path: kept.clone() })?;
+    Err(Error::Differs { there, now, kept, path: target.into() })
+}
+
+fn links_unsupported(err: &std::io::Error) -> bool {
+    let codes = [libc::EPERM, libc::ENOSYS, libc::EOPNOTSUPP, libc::EMLINK, libc::EXDEV];
+    err.raw_os_error().is_some_and(|code| codes.contains(&code))
+}
+
+/// Where there are no hard links: an exclusively created lock file decides who may rename.
+fn claim_and_rename(temp: &Path, target: &Path) -> Result<Published, Error> {
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(".claim.tmp");
+    let claim = target.with_file_name(name);
+    let claimed = File::options().write(true).create_new(true).open(&claim);
+    claimed.map_err(|source| Error::Create { source, path: claim.clone() })?;
+    let outcome = match target.exists() {
+        true => same_or_differs(temp, target),
+        false => {
+            let renamed = std::fs::rename(temp, target).map(|()| Published::New);
+            renamed.map_err(|source| Error::Io { what: "cannot publish", source, path: target.into() })
+        }
+    };
+    remove(&claim);
+    outcome
+}
+
+/// Removes a temporary file; that it is gone already is no error.
+fn remove(path: &Path) {
+    if let Err(e) = std::fs::remove_file(path)
+        && e.kind() != std::io::ErrorKind::NotFound
+    {
+        eprintln!("cannot remove a temporary file: {e}: {path:?}");
+    }
+}

@@ -1,0 +1,262 @@
+//! Reads one shard: its labels at once, its images one at a time by the page index.
+use crate::columns::Columns;
+use crate::table::Row;
+use crate::{Error, FrameRow, IdentityRow, Provenance, schema};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+    RowSelector,
+};
+use parquet::file::metadata::PageIndexPolicy;
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// An open shard: footer and page index are in memory, the file is opened for each read.
+#[derive(Clone)]
+pub struct Shard {
+    path: PathBuf,
+    metadata: ArrowReaderMetadata,
+    pairs: HashMap<String, String>,
+    bytes: u64,
+}
+
+/// Which columns to read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Part<'a> {
+    /// Every column.
+    All,
+    /// Everything but images and float maps.
+    Labels,
+    /// These columns.
+    Columns(&'a [&'a str]),
+}
+
+/// All rows of a `frames` file, images included.
+///
+/// # Errors
+/// [`Error::Missing`], [`Error::Data`], [`Error::Version`] or [`Error::Io`].
+pub fn read_frames(path: &Path) -> Result<Vec<FrameRow>, Error> {
+    Shard::open(path)?.read(Part::All)
+}
+
+/// All rows of an `identities` file, maps included.
+///
+/// # Errors
+/// As [`read_frames`].
+pub fn read_identities(path: &Path) -> Result<Vec<IdentityRow>, Error> {
+    Shard::open(path)?.read(Part::All)
+}
+
+impl Shard {
+    /// Reads footer and page index and checks the version.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Data`] (no Parquet file, cut short, none of ours), [`Error::Version`], [`Error::Io`].
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let file = open_file(path)?;
+        let bytes = file.metadata().map_err(|e| Error::reading("shard", path, e))?.len();
+        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = guarded(path, || ArrowReaderMetadata::load(&file, options))?;
+        let pairs = metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+        let pairs = pairs.filter_map(|kv| Some((kv.key.clone(), kv.value.clone()?))).collect();
+        let shard = Shard { path: path.into(), metadata, pairs, bytes };
+        shard.check_version()?;
+        Ok(shard)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.metadata.metadata().file_metadata().num_rows() as usize
+    }
+
+    /// Size of the file.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// `frames` or `identities`.
+    pub fn table(&self) -> &str {
+        self.pairs.get("table").map_or("", String::as_str)
+    }
+
+    /// Where the rows come from.
+    pub fn provenance(&self) -> Provenance {
+        Provenance::from_pairs(&self.pairs)
+    }
+
+    /// The columns, with their descriptions in the field metadata.
+    pub fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
+    }
+
+    /// All rows with some of the columns; the others stay at their defaults.
+    ///
+    /// # Errors
+    /// [`Error::Data`] when a column is missing, has another type or cannot be decoded; [`Error::Io`].
+    pub fn read<R: Row>(&self, part: Part) -> Result<Vec<R>, Error> {
+        self.expect_table::<R>()?;
+        let mut rows = Vec::with_capacity(self.rows());
+        self.for_each_batch(part, |batch| {
+            rows.extend(R::rows(batch).map_err(|what| Error::data(&self.path, what))?);
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// One row with some of the columns; reads only the pages that hold it.
+    ///
+    /// # Errors
+    /// As [`Shard::read`].
+    pub fn read_row<R: Row>(&self, row: usize, part: Part) -> Result<R, Error> {
+        self.expect_table::<R>()?;
+        let batch = self.batch_of_row(row, part)?;
+        let rows = R::rows(&batch).map_err(|what| Error::data(&self.path, what))?;
+        rows.into_iter().next().ok_or_else(|| Error::data(&self.path, format!("row {row} cannot be read")))
+    }
+
+    /// The image columns `names` of one row, in that order; `None` where the row or the file has none.
+    ///
+    /// # Errors
+    /// As [`Shard::read`].
+    pub fn images_of_row(&self, row: usize, names: &[&str]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let batch = self.batch_of_row(row, Part::Columns(names))?;
+        let image = |name: &&str| {
+            let mut images = Columns(&batch).images(name).map_err(|what| Error::data(&self.path, what))?;
+            Ok(images.pop().flatten())
+        };
+        names.iter().map(image).collect()
+    }
+
+    /// Digest of each image (`image_sha256`).
+    ///
+    /// # Errors
+    /// As [`Shard::read`].
+    pub fn image_digests(&self) -> Result<Vec<[u8; 32]>, Error> {
+        let mut digests = Vec::with_capacity(self.rows());
+        self.for_each_batch(Part::Columns(&["image_sha256"]), |batch| {
+            for bytes in Columns(batch).binary("image_sha256").map_err(|what| Error::data(&self.path, what))? {
+                let digest = bytes.and_then(|b| b.try_into().ok());
+                digests.push(digest.ok_or_else(|| Error::data(&self.path, "no digest in image_sha256"))?);
+            }
+            Ok(())
+        })?;
+        Ok(digests)
+    }
+
+    /// Calls `each` with the batches of the file, in order; one row group at most is in memory.
+    ///
+    /// # Errors
+    /// As [`Shard::read`], or what `each` returns.
+    pub fn for_each_batch(
+        &self,
+        part: Part,
+        mut each: impl FnMut(&RecordBatch) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        // Small batches where images are read: a batch is held whole.
+        let batch_rows = if part == Part::Labels { 1024 } else { 16 };
+        let file = open_file(&self.path)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let mask = self.mask(part);
+        let mut reader = guarded(&self.path, || builder.with_projection(mask).with_batch_size(batch_rows).build())?;
+        while let Some(batch) = next_batch(&self.path, &mut reader)? {
+            each(&batch)?;
+        }
+        Ok(())
+    }
+
+    fn batch_of_row(&self, row: usize, part: Part) -> Result<RecordBatch, Error> {
+        let (group, row_in_group) = self.locate(row)?;
+        let selection = RowSelection::from(vec![RowSelector::skip(row_in_group), RowSelector::select(1)]);
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(open_file(&self.path)?, self.metadata.clone())
+            .with_projection(self.mask(part))
+            .with_row_groups(vec![group])
+            .with_row_selection(selection)
+            .with_batch_size(1);
+        let mut reader = guarded(&self.path, || builder.build())?;
+        next_batch(&self.path, &mut reader)?.ok_or_else(|| Error::data(&self.path, format!("row {row} cannot be read")))
+    }
+
+    /// Row group and row within it.
+    fn locate(&self, row: usize) -> Result<(usize, usize), Error> {
+        let mut first = 0;
+        for (index, group) in self.metadata.metadata().row_groups().iter().enumerate() {
+            let rows = group.num_rows() as usize;
+            if row < first + rows {
+                return Ok((index, row - first));
+            }
+            first += rows;
+        }
+        Err(Error::data(&self.path, format!("no row {row}, the file has {}", self.rows())))
+    }
+
+    fn mask(&self, part: Part) -> ProjectionMask {
+        let wanted = |field: &arrow::datatypes::Field| match part {
+            Part::All => true,
+            Part::Labels => !schema::is_wide(field),
+            Part::Columns(names) => names.contains(&field.name().as_str()),
+        };
+        let roots = self.schema().fields().iter().enumerate().filter(|(_, f)| wanted(f)).map(|(i, _)| i);
+        ProjectionMask::roots(self.metadata.parquet_schema(), roots)
+    }
+
+    fn expect_table<R: Row>(&self) -> Result<(), Error> {
+        match self.table() == R::TABLE {
+            true => Ok(()),
+            false => Err(Error::data(&self.path, format!("table {:?}, expected {:?}", self.table(), R::TABLE))),
+        }
+    }
+
+    fn check_version(&self) -> Result<(), Error> {
+        let newest = match self.table() {
+            FrameRow::TABLE => FrameRow::VERSION,
+            IdentityRow::TABLE => IdentityRow::VERSION,
+            _ => {
+                return Err(Error::data(
+                    &self.path,
+                    "a Parquet file, but none of our tables (no metadata key \"table\")",
+                ));
+            }
+        };
+        let text = self.pairs.get("schema_version").map_or("", String::as_str);
+        let got: u32 =
+            text.parse().map_err(|_| Error::data(&self.path, format!("schema_version {text:?}, expected a number")))?;
+        match got <= newest {
+            true => Ok(()),
+            false => Err(Error::Version { table: self.table().into(), got, newest, path: self.path.clone() }),
+        }
+    }
+}
+
+fn open_file(path: &Path) -> Result<File, Error> {
+    if path.is_dir() {
+        return Err(Error::data(path, "a folder, expected a Parquet file"));
+    }
+    File::open(path).map_err(|e| Error::reading("shard", path, e))
+}
+
+fn next_batch(path: &Path, reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, Error> {
+    let next = guarded(path, || Ok(reader.next()))?;
+    next.transpose().map_err(|e| match e {
+        arrow::error::ArrowError::ExternalError(inner) => match inner.downcast::<parquet::errors::ParquetError>() {
+            Ok(err) => Error::parquet("cannot read", path, *err),
+            Err(other) => Error::data(path, format!("cannot read: {other}")),
+        },
+        other => Error::data(path, format!("cannot read: {other}")),
+    })
+}
+
+/// Runs a step of the Parquet reader. The crate asserts on some damaged files; that is their fault, not ours.
+fn guarded<T>(path: &Path, step: impl FnOnce() -> Result<T, parquet::errors::ParquetError>) -> Result<T, Error> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)) {
+        Ok(result) => result.map_err(|e| Error::parquet("not a readable Parquet file", path, e)),
+        Err(_) => Err(Error::data(path, "not a readable Parquet file: damaged")),
+    }
+}
