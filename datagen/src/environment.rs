@@ -1,0 +1,206 @@
+//! Light from infinitely far away: a latitude-longitude map, sampled by its brightness.
+use glam::Vec3;
+use std::f32::consts::{PI, TAU};
+
+/// A latitude-longitude map of radiance, `[height][width]`, row 0 at the zenith (+y).
+///
+/// Direction `d` lies at column `(atan2(d.x, d.z) / 2π + ½ - yaw / 2π) · width`, row `acos(d.y) / π · height`:
+/// at yaw 0 the middle column is +z, what a head faces. Texels are constant over their cell, so that sampling is exact.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    width: usize,
+    height: usize,
+    yaw_turns: f32,
+    radiance: Vec<Vec3>,
+    /// `[height + 1]` cumulative share of the rows.
+    rows: Vec<f32>,
+    /// `[height][width + 1]` cumulative share of the texels of a row.
+    columns: Vec<f32>,
+    /// `[height][width]` probability per steradian.
+    density: Vec<f32>,
+}
+
+/// A direction towards the light.
+#[derive(Clone, Copy, Debug)]
+pub struct LightSample {
+    /// Unit, world.
+    pub direction: Vec3,
+    /// Linear RGB.
+    pub radiance: Vec3,
+    /// Per steradian.
+    pub density: f32,
+}
+
+impl Environment {
+    /// From linear RGB radiance, row 0 at the zenith, turned about +y by `yaw_rad` (counter-clockwise seen from above).
+    /// `None` unless there are `width × height` finite, non-negative texels.
+    pub fn new(width: usize, height: usize, radiance: Vec<Vec3>, yaw_rad: f32) -> Option<Self> {
+        let sound = |c: &Vec3| c.is_finite() && c.min_element() >= 0.0;
+        if width == 0 || height == 0 || radiance.len() != width * height || !radiance.iter().all(sound) {
+            return None;
+        }
+        let mut rows = vec![0.0; height + 1];
+        let mut columns = vec![0.0; height * (width + 1)];
+        let mut density = vec![0.0; width * height];
+        let total: f64 = (0..height).map(|y| row_solid_angle(y, height) * row_power(&radiance, y, width)).sum();
+        let black = total <= 0.0;
+        let mut cumulative = 0.0f64;
+        for y in 0..height {
+            let (angle, power) = (row_solid_angle(y, height), row_power(&radiance, y, width));
+            cumulative += if black { angle / (4.0 * std::f64::consts::PI) } else { angle * power / total };
+            rows[y + 1] = cumulative as f32;
+            let mut within = 0.0f64;
+            for x in 0..width {
+                let share = if power > 0.0 {
+                    brightness(radiance[y * width + x]) / (power * width as f64)
+                } else {
+                    1.0 / width as f64
+                };
+                within += share;
+                columns[y * (width + 1) + x + 1] = within as f32;
+                let in_row = if black { angle / (4.0 * std::f64::consts::PI) } else { angle * power / total };
+                density[y * width + x] = (in_row * share * width as f64 / angle) as f32;
+            }
+        }
+        Some(Environment { width, height, yaw_turns: yaw_rad / TAU, radiance, rows, columns, density })
+    }
+
+    /// The same radiance from everywhere.
+    pub fn uniform(radiance: Vec3) -> Self {
+        let sound = radiance.is_finite() && radiance.min_element() >= 0.0;
+        let radiance = if sound { radiance } else { Vec3::ZERO };
+        let share = vec![0.0, 1.0];
+        let density = vec![0.25 / PI];
+        Environment {
+            width: 1,
+            height: 1,
+            yaw_turns: 0.0,
+            radiance: vec![radiance],
+            rows: share.clone(),
+            columns: share,
+            density,
+        }
+    }
+
+    /// The same map turned to `yaw_rad` about +y.
+    pub fn turned(mut self, yaw_rad: f32) -> Self {
+        self.yaw_turns = yaw_rad / TAU;
+        self
+    }
+
+    /// Radiance from a unit direction, and the density with which [`Environment::sample`] gives it (per steradian).
+    #[inline]
+    pub fn look(&self, direction: Vec3) -> (Vec3, f32) {
+        let v = direction.y.clamp(-1.0, 1.0).acos() / PI;
+        let u = direction.x.atan2(direction.z) / TAU + 0.5 - self.yaw_turns;
+        let x = (((u - u.floor()) * self.width as f32) as usize).min(self.width - 1);
+        let y = ((v * self.height as f32) as usize).min(self.height - 1);
+        (self.radiance[y * self.width + x], self.density[y * self.width + x])
+    }
+
+    /// A direction drawn in proportion to brightness, from two numbers in `0..1`.
+    #[inline]
+    pub fn sample(&self, u: [f32; 2]) -> LightSample {
+        let (y, fy) = invert(&self.rows, u[0]);
+        let (x, fx) = invert(&self.columns[y * (self.width + 1)..(y + 1) * (self.width + 1)], u[1]);
+        // equal areas within a texel: uniform in cos θ
+        let (top, bottom) =
+            ((PI * y as f32 / self.height as f32).cos(), (PI * (y + 1) as f32 / self.height as f32).cos());
+        let cos = top + (bottom - top) * fy;
+        let sin = (1.0 - cos * cos).max(0.0).sqrt();
+        let azimuth = ((x as f32 + fx) / self.width as f32 - 0.5 + self.yaw_turns) * TAU;
+        let i = y * self.width + x;
+        let direction = Vec3::new(sin * azimuth.sin(), cos, sin * azimuth.cos());
+        LightSample { direction, radiance: self.radiance[i], density: self.density[i] }
+    }
+}
+
+/// Steradians of one row.
+fn row_solid_angle(y: usize, height: usize) -> f64 {
+    let cos = |k: usize| (std::f64::consts::PI * k as f64 / height as f64).cos();
+    2.0 * std::f64::consts::PI * (cos(y) - cos(y + 1))
+}
+
+fn brightness(c: Vec3) -> f64 {
+    f64::from(c.x) + f64::from(c.y) + f64::from(c.z)
+}
+
+/// Mean brightness of one row.
+fn row_power(radiance: &[Vec3], y: usize, width: usize) -> f64 {
+    radiance[y * width..(y + 1) * width].iter().map(|c| brightness(*c)).sum::<f64>() / width as f64
+}
+
+/// Cell of a cumulative table that `u` falls into, and where in it.
+fn invert(cumulative: &[f32], u: f32) -> (usize, f32) {
+    let last = cumulative.len() - 1;
+    let mut i = cumulative.partition_point(|&c| c <= u).clamp(1, last);
+    while i > 1 && cumulative[i] <= cumulative[i - 1] {
+        i -= 1; // u at the very end of a table that closes with empty cells
+    }
+    let (a, b) = (cumulative[i - 1], cumulative[i]);
+    (i - 1, ((u - a) / (b - a).max(1e-20)).clamp(0.0, 1.0 - f32::EPSILON))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sampler::Sampler;
+
+    fn window() -> Environment {
+        let texels = (0..32 * 16).map(|i| {
+            let (x, y) = (i % 32, i / 32);
+            Vec3::new(0.1, 0.2, 0.3) * (1.0 + (x as f32 * 0.7).sin())
+                + if x == 5 && y == 4 { Vec3::splat(80.0) } else { Vec3::ZERO }
+        });
+        Environment::new(32, 16, texels.collect(), 0.4).unwrap()
+    }
+
+    #[test]
+    fn density_integrates_to_one() {
+        let env = window();
+        let n = 2_000_000;
+        let mut s = Sampler::new(3, 0, 0);
+        let mut sum = 0.0f64;
+        for _ in 0..n {
+            let u = s.next_2d();
+            let (cos, az) = (1.0 - 2.0 * u[0], TAU * u[1]);
+            let sin = (1.0 - cos * cos).max(0.0).sqrt();
+            sum += f64::from(env.look(Vec3::new(sin * az.sin(), cos, sin * az.cos())).1);
+        }
+        let integral = sum / f64::from(n) * 4.0 * std::f64::consts::PI;
+        assert!((integral - 1.0).abs() < 0.02, "{integral}");
+    }
+
+    #[test]
+    fn a_sample_looks_back_at_its_own_texel() {
+        let env = window();
+        let mut s = Sampler::new(4, 0, 0);
+        let (mut same, n) = (0, 20_000);
+        for _ in 0..n {
+            let l = env.sample(s.next_2d());
+            let (radiance, density) = env.look(l.direction);
+            same += usize::from(radiance == l.radiance && density == l.density);
+        }
+        assert!(same as f32 > 0.999 * n as f32, "{same} of {n}: only rounding at texel borders may differ");
+    }
+
+    #[test]
+    fn sampling_gives_the_integral_of_the_map() {
+        let env = window();
+        let exact: Vec3 = (0..16)
+            .map(|y| (0..32).map(|x| env.radiance[y * 32 + x]).sum::<Vec3>() * (row_solid_angle(y, 16) / 32.0) as f32)
+            .sum();
+        let mut s = Sampler::new(5, 0, 0);
+        let n = 200_000;
+        let mean = (0..n).map(|_| env.sample(s.next_2d())).map(|l| l.radiance / l.density).sum::<Vec3>() / n as f32;
+        assert!((mean / exact - Vec3::ONE).abs().max_element() < 0.01, "{mean} {exact}");
+    }
+
+    #[test]
+    fn black_maps_and_single_texels_work() {
+        let black = Environment::new(4, 2, vec![Vec3::ZERO; 8], 0.0).unwrap();
+        assert!(black.sample([0.999, 0.999]).density > 0.0);
+        assert!((Environment::uniform(Vec3::ONE).look(Vec3::Y).1 - 0.25 / PI).abs() < 1e-6);
+        assert!(Environment::new(2, 2, vec![Vec3::NAN; 4], 0.0).is_none());
+    }
+}
