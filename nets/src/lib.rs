@@ -5,15 +5,25 @@
 //! Images are `[B, C, H, W]` unless said otherwise; `B` batch, `N` Gaussians, `K` codes, `L` landmarks.
 #![deny(missing_docs)]
 
-pub mod checkpoint;
+// Hand-written gradients and the rasterizer.
 pub mod custom;
+pub mod render;
+// Blocks.
+pub mod conv;
+pub mod mlp;
+pub mod unet;
+pub mod uv;
+pub mod vq;
+// Training.
+pub mod checkpoint;
 pub mod device;
 pub mod ema;
-pub mod error;
 pub mod optim;
-pub mod render;
 pub mod schedule;
 pub mod train;
 
+pub mod error;
+
 pub use checkpoint::Checkpoint;
 pub use error::Error;
+pub use render::{GaussianTensors, RenderedTensors, render};
