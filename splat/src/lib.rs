@@ -9,6 +9,7 @@ pub mod camera;
 pub mod error;
 pub mod gaussians;
 pub mod rasterize;
+pub mod reference;
 
 pub use camera::Camera;
 pub use error::Error;

@@ -1,0 +1,5 @@
+//! The rasterizer against its reference, its finite differences, bad input and itself at other thread counts.
+mod agreement;
+mod gradients;
+mod robustness;
+mod scene;
