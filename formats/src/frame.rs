@@ -117,3 +117,26 @@ pub const SEGMENTATION: [&str; 16] = [
     "mouth",
     "lash",
 ];
+
+impl FrameRow {
+    /// The row's camera: image size, intrinsics in pixels, world → camera in metres.
+    pub fn camera(&self) -> splat::Camera {
+        let k = self.intrinsics;
+        splat::Camera {
+            width: self.width as usize,
+            height: self.height as usize,
+            fx: k[0][0],
+            fy: k[1][1],
+            cx: k[0][2],
+            cy: k[1][2],
+            camera_from_world: glam::Mat4::from_cols_array_2d(&self.camera_from_world).transpose(),
+        }
+    }
+
+    /// Sets size, intrinsics and pose from a camera.
+    pub fn set_camera(&mut self, camera: &splat::Camera) {
+        (self.width, self.height) = (camera.width as u32, camera.height as u32);
+        self.intrinsics = [[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]];
+        self.camera_from_world = camera.camera_from_world.transpose().to_cols_array_2d();
+    }
+}

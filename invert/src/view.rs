@@ -1,0 +1,143 @@
+//! The viewer page: one HTML file that draws the avatar and moves it, with no network and no library.
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde_json::{Value, json};
+use splat::{Colors, Gaussians};
+
+const PAGE: &str = include_str!("view/viewer.html");
+const SCRIPT: &str = include_str!("view/viewer.js");
+/// Spherical-harmonics constant of degree 0.
+const SH_C0: f32 = 0.282_094_8;
+
+/// An avatar as the page takes it: the neutral head and the same Gaussians at full swing of each unit.
+pub struct Puppet {
+    /// Shown as the page's title.
+    pub title: String,
+    /// The neutral head.
+    pub neutral: Gaussians,
+    /// ARKit name and Gaussians at weight 1, same order and number as `neutral`.
+    pub units: Vec<(String, Gaussians)>,
+    /// Clip: frames a second, and the 52 weights of each frame in the order of `units`.
+    pub clip: (f32, Vec<Vec<f32>>),
+    /// What the camera looks at (metres), how far away it stands (metres), focal length over the image's shorter side.
+    pub view: ([f32; 3], f32, f32),
+}
+
+/// The whole page.
+///
+/// Units are linear: position and colour of every Gaussian move by `weight × (unit − neutral)`, stored as int8 with
+/// one step a unit; rotations and scales stay. View-dependent colour is left out (degree 0 of the harmonics).
+pub fn page(puppet: &Puppet) -> String {
+    let data = pack(puppet).to_string().replace("</", "<\\/"); // a title must not close the script element
+    PAGE.replace("/*VIEWER_JS*/", SCRIPT).replace("/*AVATAR_JSON*/", &data)
+}
+
+fn pack(puppet: &Puppet) -> Value {
+    let neutral = &puppet.neutral;
+    let colors = display_colors(neutral);
+    let units: Vec<Value> = puppet
+        .units
+        .iter()
+        .map(|(name, unit)| {
+            let (step, means) = quantise(&unit.means, &neutral.means);
+            let (color_step, shades) = quantise(&display_colors(unit), &colors);
+            json!({ "name": name, "step": step, "means": means, "color_step": color_step, "colors": shades })
+        })
+        .collect();
+    let scales: Vec<f32> = neutral.log_scales.iter().map(|s| s.exp()).collect();
+    let (target, distance, focal) = puppet.view;
+    json!({
+        "title": puppet.title,
+        "n": neutral.len(),
+        "means": base64_f32(&neutral.means),
+        "quats": base64_f32(&neutral.quats),
+        "scales": base64_f32(&scales),
+        "colors": base64_f32(&colors),
+        "units": units,
+        "clip": { "fps": puppet.clip.0, "frames": rounded(&puppet.clip.1) },
+        "view": { "target": target, "distance": distance, "focal": focal },
+    })
+}
+
+/// `[N, 4]` display RGB and opacity.
+fn display_colors(g: &Gaussians) -> Vec<f32> {
+    let stride = g.kind.stride();
+    (0..g.len())
+        .flat_map(|i| {
+            let c = &g.colors[i * stride..i * stride + 3];
+            let rgb = match g.kind {
+                Colors::Sh { .. } => [0, 1, 2].map(|k| c[k] * SH_C0 + 0.5),
+                Colors::Features { .. } => [c[0], c[1], c[2]],
+            };
+            let opacity = 1.0 / (1.0 + (-g.opacity_logits[i]).exp());
+            [rgb[0], rgb[1], rgb[2], opacity]
+        })
+        .collect()
+}
+
+/// Differences as int8 and their step.
+fn quantise(at_one: &[f32], at_rest: &[f32]) -> (f32, String) {
+    let largest = at_one.iter().zip(at_rest).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let step = largest / 127.0;
+    let code = |(a, b): (&f32, &f32)| if step > 0.0 { ((a - b) / step).round() as i8 as u8 } else { 0 };
+    let bytes: Vec<u8> = at_one.iter().zip(at_rest).map(code).collect();
+    (step, BASE64.encode(bytes))
+}
+
+fn base64_f32(values: &[f32]) -> String {
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    BASE64.encode(bytes)
+}
+
+fn rounded(frames: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    frames.iter().map(|f| f.iter().map(|w| (w * 1000.0).round() / 1000.0).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two(shift: f32) -> Gaussians {
+        Gaussians {
+            means: vec![shift, 0.0, 0.0, 0.1, 0.0, 0.0],
+            quats: vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0],
+            log_scales: vec![-4.0; 6],
+            opacity_logits: vec![2.0; 2],
+            colors: vec![0.0; 6],
+            kind: Colors::Sh { degree: 0 },
+        }
+    }
+
+    fn puppet(title: &str) -> Puppet {
+        Puppet {
+            title: title.into(),
+            neutral: two(0.0),
+            units: vec![("jawOpen".into(), two(-0.02))],
+            clip: (25.0, vec![vec![0.0], vec![1.0]]),
+            view: ([0.0; 3], 0.8, 1.5),
+        }
+    }
+
+    #[test]
+    fn the_page_asks_for_nothing_from_outside() {
+        let html = page(&puppet("A person"));
+        for word in ["http://", "https://", "src=", "fetch(", "import("] {
+            assert!(!html.contains(word), "the page holds {word}");
+        }
+        assert!(!html.contains("/*AVATAR_JSON*/") && !html.contains("/*VIEWER_JS*/"));
+    }
+
+    #[test]
+    fn a_title_cannot_break_out() {
+        assert!(!page(&puppet("</script><b>")).contains("</script><b>"));
+    }
+
+    #[test]
+    fn displacements_come_back_within_half_a_step() {
+        let value = pack(&puppet("x"));
+        let unit = &value["units"][0];
+        let step = unit["step"].as_f64().unwrap();
+        let bytes = BASE64.decode(unit["means"].as_str().unwrap()).unwrap();
+        assert!((bytes[0] as i8 as f64 * step + 0.02).abs() <= step / 2.0);
+        assert_eq!(bytes[3] as i8, 0);
+    }
+}

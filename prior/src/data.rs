@@ -1,0 +1,164 @@
+//! Shards → batches: UV maps of a head, its picture, its camera.
+use crate::model::UvMaps;
+use anyhow::{Context, Result};
+use formats::image::{Picture, gray8_from_png, rgb8_from_encoded};
+use formats::{Dataset, FrameRow};
+use glam::Vec3;
+use head::model::HeadParams;
+use head::{HeadModel, uv::UvAtlas};
+use rayon::prelude::*;
+use splat::Camera;
+use std::path::Path;
+use tch::Tensor;
+
+/// A dataset of rendered heads and the model they were made with.
+pub struct HeadData {
+    dataset: Dataset,
+    model: HeadModel,
+    atlas: UvAtlas,
+    uv_size: usize,
+    image_size: usize,
+}
+
+/// Rows of a batch; `B` heads, each with one picture.
+pub struct Batch {
+    /// What the encoders take.
+    pub maps: UvMaps,
+    /// `[B, 3, H, W]` display RGB, straight.
+    pub images: Tensor,
+    /// `[B, 1, H, W]` coverage.
+    pub alphas: Tensor,
+    /// `[B]` head space → image: the head's own motion is folded in.
+    pub cameras: Vec<Camera>,
+}
+
+/// One row, decoded.
+struct Example {
+    texture: Vec<f32>,
+    position: Vec<f32>,
+    expression: Vec<f32>,
+    image: Vec<f32>,
+    alpha: Vec<f32>,
+    camera: Camera,
+}
+
+impl HeadData {
+    /// Opens a dataset; images come at `image_size`, maps at `uv_size` (both square).
+    ///
+    /// # Errors
+    /// What [`Dataset::open`] says; a model whose identity columns do not fit the rows.
+    pub fn open(path: &Path, model: HeadModel, uv_size: usize, image_size: usize) -> Result<Self> {
+        let dataset = Dataset::open(path)?;
+        let atlas = UvAtlas::new(&model, uv_size);
+        let columns = model.identity.names.len();
+        if let Some(row) = dataset.identities().iter().find(|r| r.shape.len() != columns) {
+            let text = format!("identity {} has {} shape coefficients, the head model has {columns}", row.identity_id, row.shape.len());
+            return Err(formats::exit::Failure::bad_data(text).into());
+        }
+        Ok(HeadData { dataset, model, atlas, uv_size, image_size })
+    }
+
+    /// The rows of a split under one light (negative: every light).
+    pub fn rows(&self, split: &str, light_id: i64) -> Vec<usize> {
+        let lit = |i: &usize| light_id < 0 || i64::from(self.dataset.labels(*i).light_id) == light_id;
+        self.dataset.split(split).into_iter().filter(lit).collect()
+    }
+
+    /// The dataset.
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    /// The head model.
+    pub fn model(&self) -> &HeadModel {
+        &self.model
+    }
+
+    /// Decodes rows, in order.
+    ///
+    /// # Errors
+    /// A row that cannot be read, or lacks what training needs (alpha, the identity's albedo).
+    pub fn batch(&self, rows: &[usize]) -> Result<Batch> {
+        let examples: Vec<Example> = rows.par_iter().map(|&i| self.example(i)).collect::<Result<_>>()?;
+        let (b, u, s) = (rows.len() as i64, self.uv_size as i64, self.image_size as i64);
+        let stack = |f: fn(&Example) -> &Vec<f32>, shape: [i64; 4]| {
+            Tensor::from_slice(&examples.iter().flat_map(|e| f(e).iter().copied()).collect::<Vec<f32>>()).view(shape)
+        };
+        Ok(Batch {
+            maps: UvMaps {
+                texture: stack(|e| &e.texture, [b, 3, u, u]),
+                position: stack(|e| &e.position, [b, 3, u, u]),
+                expression: stack(|e| &e.expression, [b, 3, u, u]),
+            },
+            images: stack(|e| &e.image, [b, 3, s, s]),
+            alphas: stack(|e| &e.alpha, [b, 1, s, s]),
+            cameras: examples.iter().map(|e| e.camera).collect(),
+        })
+    }
+
+    /// Mean position (metres) and texture maps `[3, U, U]` over the identities of a split, and the mask `[1, U, U]`.
+    ///
+    /// # Errors
+    /// An identity without albedo.
+    pub fn mean_maps(&self, split: &str) -> Result<(Tensor, Tensor, Tensor)> {
+        let people: Vec<_> = self.dataset.identities().iter().filter(|r| r.split == split).map(|r| r.identity_id).collect();
+        let texels = 3 * self.uv_size * self.uv_size;
+        let (mut position, mut texture) = (vec![0.0; texels], vec![0.0; texels]);
+        for &id in &people {
+            let (p, t) = self.identity_maps(id)?;
+            position.iter_mut().zip(p).for_each(|(sum, v)| *sum += v / people.len() as f32);
+            texture.iter_mut().zip(t).for_each(|(sum, v)| *sum += v / people.len() as f32);
+        }
+        let u = self.uv_size as i64;
+        let mask = Tensor::from_slice(&self.atlas.mask()).view([1, u, u]);
+        Ok((Tensor::from_slice(&position).view([3, u, u]), Tensor::from_slice(&texture).view([3, u, u]), mask))
+    }
+
+    fn example(&self, i: usize) -> Result<Example> {
+        let row = self.dataset.frame_with(i, &["image", "alpha"])?;
+        let shape = &self.identity(row.identity_id)?.shape;
+        let (position, texture) = self.identity_maps(row.identity_id)?;
+        let params = HeadParams { shape: shape.clone(), expression: row.expression, pose: row.pose.map(Vec3::from) };
+        let (image, alpha) = picture(&row, self.image_size)?;
+        Ok(Example {
+            texture,
+            position,
+            expression: planes(&self.atlas.map(&self.model.expression_offsets(&params))),
+            image,
+            alpha,
+            camera: camera_from_head(&row, &self.model, &params).resized(self.image_size, self.image_size),
+        })
+    }
+
+    fn identity(&self, id: u32) -> Result<&formats::IdentityRow> {
+        self.dataset.identity(id).with_context(|| format!("{:?} has no identity {id}", self.dataset.path()))
+    }
+
+    /// Neutral position (metres) and texture (display RGB) as planes `[3, U, U]`.
+    fn identity_maps(&self, id: u32) -> Result<(Vec<f32>, Vec<f32>)> {
+        let row = self.dataset.identity_with_maps(id)?;
+        let position = planes(&self.atlas.map(&self.model.neutral(&row.shape)));
+        let albedo = row.albedo.with_context(|| format!("identity {id} has no albedo map; render with maps.albedo = true"))?;
+        let texture = Picture::raw_from_8bit(&rgb8_from_encoded(&albedo)?).resized(self.uv_size, self.uv_size);
+        Ok((position, planes(&texture.data)))
+    }
+}
+
+/// The camera in head space: the rigid motion of the skull is folded into it, so that Gaussians stay at rest.
+pub fn camera_from_head(row: &FrameRow, model: &HeadModel, params: &HeadParams) -> Camera {
+    let camera = row.camera();
+    Camera { camera_from_world: camera.camera_from_world * model.world_from_head(params), ..camera }
+}
+
+/// Display RGB and alpha of a row as planes `[3, S, S]` and `[S, S]`.
+fn picture(row: &FrameRow, size: usize) -> Result<(Vec<f32>, Vec<f32>)> {
+    let rgb = Picture::raw_from_8bit(&rgb8_from_encoded(&row.image)?).resized(size, size);
+    let alpha = row.alpha.as_ref().with_context(|| format!("frame {} has no alpha; render with maps.alpha = true", row.frame_id))?;
+    let alpha = Picture::raw_from_8bit(&gray8_from_png(alpha)?).resized(size, size);
+    Ok((planes(&rgb.data), alpha.data))
+}
+
+/// `[H, W, 3]` → `[3, H, W]`.
+fn planes(interleaved: &[f32]) -> Vec<f32> {
+    (0..3).flat_map(|c| interleaved.iter().skip(c).step_by(3).copied()).collect()
+}

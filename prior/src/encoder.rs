@@ -1,0 +1,100 @@
+//! E_id and E_expr: UV maps → code grids.
+use crate::config::ModelConfig;
+use tch::{Tensor, nn};
+
+const SLOPE: f64 = 0.2;
+
+/// A stride-2 convolution, 4×4, as in the UV encoders of the field (ava-256 lists the widths we start from).
+fn halve(p: nn::Path, from: i64, to: i64) -> nn::Conv2D {
+    nn::conv2d(p, from, to, 4, nn::ConvConfig { stride: 2, padding: 1, ..Default::default() })
+}
+
+/// A 3×3 convolution that keeps the size.
+fn keep(p: nn::Path, from: i64, to: i64) -> nn::Conv2D {
+    nn::conv2d(p, from, to, 3, nn::ConvConfig { padding: 1, ..Default::default() })
+}
+
+fn leaky(x: &Tensor) -> Tensor {
+    x.maximum(&(x * SLOPE))
+}
+
+/// Halvings from `from` to `to` texels a side.
+fn levels(from: i64, to: i64) -> i64 {
+    (from / to).ilog2() as i64
+}
+
+/// `z_id = E_id(x_tex, x_verts)`: two stems, merged after the first halving; never sees the expression.
+#[derive(Debug)]
+pub struct IdentityEncoder {
+    texture_stem: nn::Conv2D,
+    position_stem: nn::Conv2D,
+    body: Trunk,
+}
+
+impl IdentityEncoder {
+    /// `[B, 3, U, U]` twice → `[B, code_dim, id_grid, id_grid]`.
+    pub fn new(p: nn::Path, c: &ModelConfig) -> Self {
+        IdentityEncoder {
+            texture_stem: halve(&p / "texture_stem", 3, 16),
+            position_stem: halve(&p / "position_stem", 3, 16),
+            body: Trunk::new(&p / "body", 32, levels(c.uv_size, c.id_grid) - 1, c.code_dim),
+        }
+    }
+
+    /// `texture` in −1..=1, `position` normalised (see [`crate::maps`]).
+    pub fn forward(&self, texture: &Tensor, position: &Tensor) -> Tensor {
+        let x = Tensor::cat(&[leaky(&texture.apply(&self.texture_stem)), leaky(&position.apply(&self.position_stem))], 1);
+        self.body.forward(&x)
+    }
+}
+
+/// `z_expr = E_expr(x_exp)`: the per-texel expression offset alone; never sees the identity.
+#[derive(Debug)]
+pub struct ExpressionEncoder {
+    stem: nn::Conv2D,
+    body: Trunk,
+}
+
+impl ExpressionEncoder {
+    /// `[B, 3, U, U]` → `[B, code_dim, expr_grid, expr_grid]`.
+    pub fn new(p: nn::Path, c: &ModelConfig) -> Self {
+        ExpressionEncoder {
+            stem: halve(&p / "stem", 3, 32),
+            body: Trunk::new(&p / "body", 32, levels(c.uv_size, c.expr_grid) - 1, c.code_dim),
+        }
+    }
+
+    /// `offset` in units of 1 cm.
+    pub fn forward(&self, offset: &Tensor) -> Tensor {
+        self.body.forward(&leaky(&offset.apply(&self.stem)))
+    }
+}
+
+/// Halvings that double the width up to 128, a 3×3, and a 1×1 to the code.
+#[derive(Debug)]
+struct Trunk {
+    down: Vec<nn::Conv2D>,
+    mix: nn::Conv2D,
+    code: nn::Conv2D,
+}
+
+impl Trunk {
+    fn new(p: nn::Path, from: i64, halvings: i64, code_dim: i64) -> Self {
+        let mut width = from;
+        let down = (0..halvings)
+            .map(|i| {
+                let wider = (2 * width).min(128);
+                let layer = halve(&p / format!("down{i}"), width, wider);
+                width = wider;
+                layer
+            })
+            .collect();
+        let code = nn::conv2d(&p / "code", width, code_dim, 1, Default::default());
+        Trunk { down, mix: keep(&p / "mix", width, width), code }
+    }
+
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let x = self.down.iter().fold(x.shallow_clone(), |x, layer| leaky(&x.apply(layer)));
+        (&x + leaky(&x.apply(&self.mix))).apply(&self.code)
+    }
+}

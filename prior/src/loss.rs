@@ -1,0 +1,63 @@
+//! `L = L_color + L_geom + L_reg`, and the quantisers' terms (paper §3.4; weights are ours).
+use crate::config::LossConfig;
+use crate::data::Batch;
+use crate::model::{CENTIMETRE, Decoded, HeadGaussians};
+use crate::picture::Drawn;
+use nets::perceptual::Perceptual;
+use tch::{Kind, Tensor};
+
+/// Every term, weighted, and their sum.
+pub struct Losses {
+    /// What is minimised.
+    pub total: Tensor,
+    /// Name and value of each term.
+    pub terms: Vec<(&'static str, Tensor)>,
+}
+
+impl Losses {
+    fn of(terms: Vec<(&'static str, Tensor)>) -> Self {
+        let values: Vec<&Tensor> = terms.iter().map(|(_, t)| t).collect();
+        Losses { total: Tensor::stack(&values, 0).sum(Kind::Float), terms }
+    }
+}
+
+/// L_geom, texture and quantiser terms: all that can be had without drawing a picture.
+pub fn map_losses(c: &LossConfig, batch: &Batch, decoded: &Decoded, vq: &Tensor, mask: &Tensor) -> Losses {
+    let l1 = |a: &Tensor, b: &Tensor| ((a - b).abs() * mask).sum(Kind::Float) / (mask.sum(Kind::Float) * 3 * a.size()[0]);
+    Losses::of(vec![
+        ("position", l1(&decoded.position, &batch.maps.position) / CENTIMETRE * c.geometry),
+        ("expression", l1(&decoded.expression, &batch.maps.expression) / CENTIMETRE * c.geometry),
+        ("texture", l1(&decoded.texture, &batch.maps.texture) * c.texture),
+        ("vq", vq * c.vq),
+    ])
+}
+
+/// L_color, matte and L_reg.
+pub fn picture_losses(
+    c: &LossConfig,
+    drawn: &Drawn,
+    target: &Tensor,
+    alphas: &Tensor,
+    gaussians: &HeadGaussians,
+    perceptual: Option<&Perceptual>,
+) -> Losses {
+    let mut terms = vec![
+        ("l1", (&drawn.color - target).abs().mean(Kind::Float) * c.l1),
+        ("ssim", (1.0 - nets::loss::ssim(&drawn.color, target)) * c.ssim),
+        ("alpha", (&drawn.alpha - alphas).abs().mean(Kind::Float) * c.alpha),
+        ("corrections", &gaussians.penalty * c.corrections),
+    ];
+    if let Some(net) = perceptual {
+        terms.push(("perceptual", net.distance(&drawn.color, target) * c.perceptual));
+    }
+    Losses::of(terms)
+}
+
+impl Losses {
+    /// Both together.
+    pub fn and(self, other: Losses) -> Losses {
+        let mut terms = self.terms;
+        terms.extend(other.terms);
+        Losses { total: self.total + other.total, terms }
+    }
+}

@@ -1,0 +1,240 @@
+//! The prior whole: encoders, quantisers, decoders, sampling, regressors.
+use crate::config::ModelConfig;
+use crate::decoder::{FeatureDecoder, MapDecoder, Start};
+use crate::encoder::{ExpressionEncoder, IdentityEncoder};
+use crate::regions::RegionPoints;
+use crate::regressor::{Base, Regressor};
+use crate::tangent::frames_of_map;
+use nets::vq::{Mode, Vq, VqConfig};
+use splat::Colors;
+use tch::{Kind, Tensor, nn};
+
+/// Maps are learnt in centimetres: offsets of a head are then of order one.
+pub const CENTIMETRE: f64 = 0.01;
+
+/// UV maps of a batch of heads, as the encoders take them.
+pub struct UvMaps {
+    /// x_tex `[B, 3, U, U]`, display RGB in 0..=1.
+    pub texture: Tensor,
+    /// x_verts `[B, 3, U, U]`, neutral positions (metres).
+    pub position: Tensor,
+    /// x_exp `[B, 3, U, U]`, offset of the expression (metres).
+    pub expression: Tensor,
+}
+
+/// What the three decoders make of a code.
+pub struct Decoded {
+    /// `[B, 3, U, U]` display RGB.
+    pub texture: Tensor,
+    /// `[B, 3, U, U]` metres.
+    pub position: Tensor,
+    /// `[B, 3, U, U]` metres.
+    pub expression: Tensor,
+    /// `[B, F, U, U]`
+    pub features: Tensor,
+}
+
+/// A batch of heads as Gaussians: `[B, N, ..]`, in head space (metres, display RGB).
+pub struct HeadGaussians {
+    /// `[B, N, 3]`
+    pub means: Tensor,
+    /// `[B, N, 4]` w x y z
+    pub quats: Tensor,
+    /// `[B, N, 3]`
+    pub log_scales: Tensor,
+    /// `[B, N]`
+    pub opacity_logits: Tensor,
+    /// `[B, N, 3 · K]`
+    pub colors: Tensor,
+    /// How `colors` is read.
+    pub kind: Colors,
+    /// Mean squared corrections, for L_reg.
+    pub penalty: Tensor,
+}
+
+/// A code grid after quantisation, with the loss that training adds.
+pub struct Quantised {
+    /// Same shape as the code.
+    pub code: Tensor,
+    /// Commitment term; zero when quantisation is off.
+    pub loss: Tensor,
+}
+
+struct Region {
+    /// `[1, N, 1, 2]` for `grid_sample`, x right and y down in −1..1.
+    grid: Tensor,
+    /// `[N, 1]`
+    log_scales: Tensor,
+    regressor: usize,
+}
+
+/// SynShot's prior. Variables and buffers live in the `VarStore` of the path given to [`Prior::new`].
+pub struct Prior {
+    /// What it was built with.
+    pub config: ModelConfig,
+    id_encoder: IdentityEncoder,
+    expr_encoder: ExpressionEncoder,
+    id_quantizer: Vq,
+    expr_quantizer: Vq,
+    features: FeatureDecoder,
+    identity: MapDecoder,
+    expression: MapDecoder,
+    regressors: Vec<Regressor>,
+    regions: Vec<Region>,
+    /// `[1, 3, U, U]` metres: mean of the training heads.
+    mean_position: Tensor,
+    /// `[1, 3, U, U]` display RGB.
+    mean_texture: Tensor,
+    /// `[1, 1, U, U]` 1 on the surface.
+    mask: Tensor,
+}
+
+impl Prior {
+    /// `n_points`: Gaussians of each region (stored with the weights); buffers are filled by [`Prior::set_mean`] and
+    /// [`Prior::set_regions`], or by loading weights.
+    pub fn new(p: nn::Path, config: &ModelConfig, n_points: &[i64]) -> Self {
+        let c = config;
+        let vq = |codes| VqConfig { codes, dim: c.code_dim, ..Default::default() };
+        let decoder = |name: &str, grid, channels| {
+            MapDecoder::new(p.sub("decoders").sub(name), c, grid, c.code_dim, channels, Start::AtMean)
+        };
+        let n_regressors = if c.two_layers { n_points.len() } else { 1 };
+        let reach = |i: usize| if i == 1 { (c.hair_reach_m, 0.01) } else { (c.skin_reach_m, 1.0) };
+        let zeros = |name: &str, shape: &[i64]| p.sub("buffers").zeros_no_train(name, shape);
+        let regions = n_points.iter().enumerate().map(|(i, &n)| Region {
+            grid: zeros(&format!("grid{i}"), &[1, n, 1, 2]),
+            log_scales: zeros(&format!("log_scales{i}"), &[n, 1]),
+            regressor: i.min(n_regressors - 1),
+        });
+        Prior {
+            id_encoder: IdentityEncoder::new(p.sub("encoders").sub("identity"), c),
+            expr_encoder: ExpressionEncoder::new(p.sub("encoders").sub("expression"), c),
+            id_quantizer: Vq::new(&p.sub("quantizers").sub("identity"), vq(c.id_codes)),
+            expr_quantizer: Vq::new(&p.sub("quantizers").sub("expression"), vq(c.expr_codes)),
+            features: FeatureDecoder::new(p.sub("decoders").sub("features"), c),
+            identity: decoder("identity", c.id_grid, 6),
+            expression: decoder("expression", c.expr_grid, 3),
+            regressors: (0..n_regressors)
+                .map(|i| Regressor::new(p.sub("regressors").sub(i.to_string()), c, reach(i).0, reach(i).1))
+                .collect(),
+            regions: regions.collect(),
+            mean_position: zeros("mean_position", &[1, 3, c.uv_size, c.uv_size]),
+            mean_texture: zeros("mean_texture", &[1, 3, c.uv_size, c.uv_size]),
+            mask: zeros("mask", &[1, 1, c.uv_size, c.uv_size]),
+            config: config.clone(),
+        }
+    }
+
+    /// Sets the mean maps `[3, U, U]` (metres, display RGB) and the surface mask `[1, U, U]`.
+    pub fn set_mean(&mut self, position: &Tensor, texture: &Tensor, mask: &Tensor) {
+        tch::no_grad(|| {
+            self.mean_position.copy_(&position.unsqueeze(0));
+            self.mean_texture.copy_(&texture.unsqueeze(0));
+            self.mask.copy_(&mask.unsqueeze(0));
+        });
+    }
+
+    /// Sets where the Gaussians sit.
+    pub fn set_regions(&mut self, points: &[RegionPoints]) {
+        tch::no_grad(|| {
+            for (region, points) in self.regions.iter_mut().zip(points) {
+                let xy: Vec<f32> = points.uvs.iter().flat_map(|uv| [2.0 * uv.x - 1.0, 1.0 - 2.0 * uv.y]).collect();
+                region.grid.copy_(&Tensor::from_slice(&xy).view_as(&region.grid));
+                region.log_scales.copy_(&Tensor::from_slice(&points.log_scales).view_as(&region.log_scales));
+            }
+        });
+    }
+
+    /// z_id `[B, code_dim, id_grid, id_grid]`, not yet quantised.
+    pub fn encode_identity(&self, texture: &Tensor, position: &Tensor) -> Tensor {
+        let offset = (position - &self.mean_position) / CENTIMETRE * &self.mask;
+        self.id_encoder.forward(&((texture * 2.0 - 1.0) * &self.mask), &offset)
+    }
+
+    /// z_expr `[B, code_dim, expr_grid, expr_grid]`, not yet quantised.
+    pub fn encode_expression(&self, expression: &Tensor) -> Tensor {
+        self.expr_encoder.forward(&(expression / CENTIMETRE * &self.mask))
+    }
+
+    /// Nearest codes, straight-through; [`Mode::Train`] also moves the codebook.
+    pub fn quantise_identity(&mut self, z: &Tensor, mode: Mode) -> Quantised {
+        quantise(&mut self.id_quantizer, z, mode, self.config.quantise)
+    }
+
+    /// Nearest codes, straight-through; [`Mode::Train`] also moves the codebook.
+    pub fn quantise_expression(&mut self, z: &Tensor, mode: Mode) -> Quantised {
+        quantise(&mut self.expr_quantizer, z, mode, self.config.quantise)
+    }
+
+    /// D_id, D_expr and D_feat.
+    pub fn decode(&self, zq_id: &Tensor, zq_expr: &Tensor) -> Decoded {
+        let identity = self.identity.forward(zq_id);
+        Decoded {
+            texture: &self.mean_texture + identity.narrow(1, 0, 3) * 0.5,
+            position: &self.mean_position + identity.narrow(1, 3, 3) * CENTIMETRE,
+            expression: self.expression.forward(zq_expr) * CENTIMETRE,
+            features: self.features.forward(zq_id, zq_expr),
+        }
+    }
+
+    /// Samples the maps at every region's grid and regresses the Gaussians.
+    pub fn gaussians(&self, maps: &Decoded) -> HeadGaussians {
+        let surface = &maps.position + &maps.expression;
+        let frames = frames_of_map(&surface);
+        let stack = Tensor::cat(&[&surface, &frames, &maps.texture, &maps.features], 1);
+        let parts: Vec<_> = self
+            .regions
+            .iter()
+            .map(|region| {
+                let at = sample(&stack, &region.grid);
+                let base = Base {
+                    means: at.narrow(2, 0, 3),
+                    quats: at.narrow(2, 3, 4),
+                    texture: at.narrow(2, 7, 3),
+                    features: at.narrow(2, 10, self.config.feature_channels),
+                    log_scales: region.log_scales.shallow_clone(),
+                };
+                self.regressors[region.regressor].forward(&base)
+            })
+            .collect();
+        let cat = |f: fn(&crate::regressor::Regressed) -> &Tensor| Tensor::cat(&parts.iter().map(f).collect::<Vec<_>>(), 1);
+        HeadGaussians {
+            means: cat(|r| &r.means),
+            quats: cat(|r| &r.quats),
+            log_scales: cat(|r| &r.log_scales),
+            opacity_logits: cat(|r| &r.opacity_logits),
+            colors: cat(|r| &r.colors),
+            kind: Colors::Sh { degree: self.config.sh_degree as usize },
+            penalty: Tensor::stack(&parts.iter().map(|r| &r.penalty).collect::<Vec<_>>(), 0).mean(Kind::Float),
+        }
+    }
+
+    /// Mean maps of the training heads: position (metres), texture (display RGB), mask.
+    pub fn means(&self) -> (&Tensor, &Tensor, &Tensor) {
+        (&self.mean_position, &self.mean_texture, &self.mask)
+    }
+
+    /// Codes in use of each quantiser (perplexity of the averaged counts).
+    pub fn code_usage(&self) -> (f64, f64) {
+        (self.id_quantizer.usage(), self.expr_quantizer.usage())
+    }
+
+    /// Gaussians of each region.
+    pub fn n_points(&self) -> Vec<i64> {
+        self.regions.iter().map(|r| r.log_scales.size()[0]).collect()
+    }
+}
+
+fn quantise(quantizer: &mut Vq, z: &Tensor, mode: Mode, on: bool) -> Quantised {
+    if !on {
+        return Quantised { code: z.shallow_clone(), loss: Tensor::zeros([], (Kind::Float, z.device())) };
+    }
+    let out = quantizer.forward(z, mode);
+    Quantised { code: out.codes, loss: out.loss }
+}
+
+/// Bilinear lookup `[B, C, U, U]` at `[1, N, 1, 2]` → `[B, N, C]`; texel centres at +0.5.
+fn sample(map: &Tensor, grid: &Tensor) -> Tensor {
+    let (batch, n) = (map.size()[0], grid.size()[1]);
+    map.grid_sampler(&grid.expand([batch, n, 1, 2], false), 0, 1, false).squeeze_dim(3).transpose(1, 2)
+}

@@ -1,0 +1,103 @@
+//! Where on the UV atlas each region's Gaussians sit, and how large they start.
+use crate::config::ModelConfig;
+use glam::{Vec2, Vec3};
+use head::{HeadModel, uv::UvAtlas};
+
+/// One region's sampling points.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegionPoints {
+    /// `face` or `scalp`.
+    pub name: &'static str,
+    /// `[N]` texture coordinates, origin bottom left.
+    pub uvs: Vec<Vec2>,
+    /// `[N]` ln of the nearest-neighbour distance on the mean head (metres).
+    pub log_scales: Vec<f32>,
+}
+
+/// The sampling points of every region: texel centres of a grid of its own density that lie on the surface.
+///
+/// Grids can change density without retraining the convolutions: that is the point of sampling (paper, §3).
+/// `mean_head` are the `[V]` positions (metres) the scales are measured on. With `sampling` off there is one region,
+/// whose points are the texels of the feature map; with `two_layers` off face and scalp share their regressors but
+/// keep their grids.
+pub fn region_points(model: &HeadModel, mean_head: &[Vec3], config: &ModelConfig) -> Vec<RegionPoints> {
+    if !config.sampling {
+        return vec![points_of(model, mean_head, "face", config.uv_size, |_| true)];
+    }
+    vec![
+        points_of(model, mean_head, "face", config.face_grid, |scalp| scalp < 0.5),
+        points_of(model, mean_head, "scalp", config.scalp_grid, |scalp| scalp >= 0.5),
+    ]
+}
+
+fn points_of(
+    model: &HeadModel,
+    mean_head: &[Vec3],
+    name: &'static str,
+    grid: i64,
+    belongs: impl Fn(f32) -> bool,
+) -> RegionPoints {
+    let atlas = UvAtlas::new(model, grid as usize);
+    let scalp = model.regions.get("scalp");
+    let (mut uvs, mut places) = (Vec::new(), Vec::new());
+    for (texel, place) in atlas.texels() {
+        let corners = model.faces[place.face as usize];
+        let mix = |value: &dyn Fn(usize) -> f32| (0..4).map(|k| place.weights[k] * value(corners[k] as usize)).sum::<f32>();
+        if belongs(scalp.map_or(0.0, |mask| mix(&|v| mask[v]))) {
+            let (row, column) = (texel / grid as usize, texel % grid as usize);
+            uvs.push(Vec2::new((column as f32 + 0.5) / grid as f32, 1.0 - (row as f32 + 0.5) / grid as f32));
+            places.push(Vec3::new(mix(&|v| mean_head[v].x), mix(&|v| mean_head[v].y), mix(&|v| mean_head[v].z)));
+        }
+    }
+    let log_scales = nearest_three(&places).iter().map(|d| d.max(1e-4).ln()).collect();
+    RegionPoints { name, uvs, log_scales }
+}
+
+/// Root mean square distance to the three nearest other points (metres), by a uniform grid.
+fn nearest_three(points: &[Vec3]) -> Vec<f32> {
+    const CELL_M: f32 = 0.008;
+    let cell = |p: Vec3| (p / CELL_M).floor().as_ivec3();
+    let mut cells: std::collections::HashMap<glam::IVec3, Vec<usize>> = Default::default();
+    for (i, p) in points.iter().enumerate() {
+        cells.entry(cell(*p)).or_default().push(i);
+    }
+    points
+        .iter()
+        .enumerate()
+        .map(|(i, p)| {
+            let mut squares = Vec::new();
+            for reach in 1..=4 {
+                squares.clear();
+                let here = cell(*p);
+                for dx in -reach..=reach {
+                    for dy in -reach..=reach {
+                        for dz in -reach..=reach {
+                            for &j in cells.get(&(here + glam::ivec3(dx, dy, dz))).into_iter().flatten() {
+                                if j != i {
+                                    squares.push(points[j].distance_squared(*p));
+                                }
+                            }
+                        }
+                    }
+                }
+                if squares.len() >= 3 {
+                    break;
+                }
+            }
+            squares.sort_by(f32::total_cmp);
+            let nearest = &squares[..squares.len().min(3)];
+            if nearest.is_empty() { CELL_M } else { (nearest.iter().sum::<f32>() / nearest.len() as f32).sqrt() }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_of_a_square_lattice_are_one_step_away() {
+        let points: Vec<Vec3> = (0..100).map(|i| Vec3::new((i % 10) as f32, (i / 10) as f32, 0.0) * 0.003).collect();
+        assert!((nearest_three(&points)[55] - 0.003).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,205 @@
+//! Training: geometry and codes first, then pictures too; resumable bit for bit.
+use crate::config::PriorConfig;
+use crate::data::HeadData;
+use crate::loss::{Losses, map_losses, picture_losses};
+use crate::picture::{composite, draw};
+use crate::regions::region_points;
+use crate::weights::{self, LoadedPrior};
+use crate::{eval, regions};
+use anyhow::{Context, Result};
+use glam::Vec3;
+use nets::optim::{Adam, AdamConfig};
+use nets::perceptual::Perceptual;
+use nets::schedule::Schedule;
+use nets::train::{Budget, Means, batch_at, line, mix, seed_step};
+use nets::vq::Mode;
+use nets::Checkpoint;
+use std::path::{Path, PathBuf};
+
+/// What a run needs, checked and opened.
+pub struct Plan {
+    /// The resolved configuration.
+    pub config: PriorConfig,
+    /// Rows to learn from.
+    pub data: HeadData,
+    /// γ's feature net.
+    pub perceptual: Option<Perceptual>,
+    /// Where the weights go; checkpoints and sheets lie beside.
+    pub out: PathBuf,
+}
+
+/// A run in progress.
+pub struct Trainer<'a> {
+    plan: &'a Plan,
+    rows: Vec<usize>,
+    loaded: LoadedPrior,
+    optimizer: Adam,
+    budget: Budget,
+    /// Losses since the last report.
+    pub means: Means,
+}
+
+/// Trains until the budget is spent, then writes the weights.
+///
+/// # Errors
+/// Data that cannot be read, a loss that is no number, files that cannot be written.
+pub fn train(plan: &Plan, mut say: impl FnMut(&str)) -> Result<LoadedPrior> {
+    let mut trainer = Trainer::start(plan)?;
+    say(&format!(
+        "{} training rows, {} Gaussians, from step {}",
+        trainer.rows.len(),
+        trainer.loaded.prior.n_points().iter().sum::<i64>(),
+        trainer.loaded.steps
+    ));
+    let clock = std::time::Instant::now();
+    let (first, mut spoken) = (trainer.loaded.steps, 0.0);
+    while !trainer.budget.is_spent(trainer.loaded.steps) {
+        trainer.step()?;
+        let seconds = clock.elapsed().as_secs_f64();
+        let steps = trainer.loaded.steps;
+        if seconds - spoken >= 15.0 {
+            spoken = seconds;
+            let rate = (steps - first) as f64 / seconds;
+            let done = 100.0 * trainer.budget.fraction(steps);
+            say(&format!("step {steps} ({done:.0} %, {rate:.2}/s)  {}", line(&trainer.means.take())));
+        }
+        if steps % plan.config.train.validate_every == 0 {
+            say(&trainer.validate()?);
+            trainer.checkpoint()?;
+        }
+    }
+    say(&trainer.validate()?);
+    trainer.checkpoint()?;
+    weights::save(&trainer.loaded, &plan.out, true)?;
+    Ok(trainer.loaded)
+}
+
+impl<'a> Trainer<'a> {
+    /// From the last checkpoint beside the output, or from scratch.
+    ///
+    /// # Errors
+    /// A dataset without training rows; a checkpoint of another configuration.
+    pub fn start(plan: &'a Plan) -> Result<Self> {
+        let c = &plan.config.train;
+        let rows = plan.data.rows("train", c.light_id);
+        anyhow::ensure!(!rows.is_empty(), formats::exit::Failure::bad_data(format!("no training rows under light {}", c.light_id)));
+        let file = checkpoint_path(&plan.out);
+        let resumed = file.exists().then(|| Checkpoint::load(&file)).transpose()?;
+        let loaded = match &resumed {
+            Some(file) => weights::rebuild(file, "model").context("resuming")?,
+            None => from_scratch(plan)?,
+        };
+        anyhow::ensure!(
+            loaded.config.model == plan.config.model,
+            formats::exit::Failure::config(format!("{file:?} is of another model configuration; remove it to start anew"))
+        );
+        let mut optimizer = Adam::over(&loaded.vars, AdamConfig::default());
+        if let Some(file) = &resumed {
+            optimizer.load("adam", file)?;
+        }
+        let minutes = (c.minutes > 0.0).then_some(c.minutes);
+        Ok(Trainer { plan, rows, loaded, optimizer, budget: Budget::start(Some(c.steps), minutes), means: Means::default() })
+    }
+
+    /// One optimiser step.
+    ///
+    /// # Errors
+    /// As [`train`].
+    pub fn step(&mut self) -> Result<()> {
+        let (c, step) = (&self.plan.config, self.loaded.steps);
+        seed_step(c.train.seed, step);
+        let rows: Vec<usize> = batch_at(self.rows.len(), c.train.batch, c.train.seed, step).iter().map(|&i| self.rows[i]).collect();
+        let losses = self.losses(&rows, step)?;
+        for (name, value) in &losses.terms {
+            self.means.add(name, value, step)?;
+        }
+        self.optimizer.zero_grad();
+        losses.total.backward();
+        self.optimizer.clip_grad_norm(1.0);
+        let warmup = 100;
+        let lr = match step {
+            s if s < warmup => c.train.lr * (s + 1) as f64 / warmup as f64,
+            _ => Schedule { lr: c.train.lr, warmup: 0, total: 0, floor: c.train.lr * 0.05 }.at_fraction(self.budget.fraction(step)),
+        };
+        self.optimizer.step(lr);
+        self.loaded.steps += 1;
+        Ok(())
+    }
+
+    fn losses(&mut self, rows: &[usize], step: u64) -> Result<Losses> {
+        let c = &self.plan.config;
+        let batch = self.plan.data.batch(rows)?;
+        let prior = &mut self.loaded.prior;
+        let z_id = prior.encode_identity(&batch.maps.texture, &batch.maps.position);
+        let z_expr = prior.encode_expression(&batch.maps.expression);
+        let (id, expr) = (prior.quantise_identity(&z_id, Mode::Train), prior.quantise_expression(&z_expr, Mode::Train));
+        let decoded = prior.decode(&id.code, &expr.code);
+        let maps = map_losses(&c.loss, &batch, &decoded, &(&id.loss + &expr.loss), prior.means().2);
+        if step < c.train.warmup_steps {
+            return Ok(maps);
+        }
+        let backgrounds = backgrounds(c.train.seed, step, rows.len());
+        let gaussians = prior.gaussians(&decoded);
+        let drawn = draw(&gaussians, &batch.cameras, &backgrounds)?;
+        let target = composite(&batch.images, &batch.alphas, &backgrounds);
+        let net = self.plan.perceptual.as_ref().filter(|_| self.budget.fraction(step) >= c.loss.perceptual_from);
+        Ok(maps.and(picture_losses(&c.loss, &drawn, &target, &batch.alphas, &gaussians, net)))
+    }
+
+    /// Metrics on held-out identities and a contact sheet beside the output.
+    fn validate(&mut self) -> Result<String> {
+        let report = eval::evaluate(&mut self.loaded.prior, &self.plan.data, "val", self.plan.config.train.light_id, 16)?;
+        let sheet = self.plan.out.with_extension(format!("{:06}.png", self.loaded.steps));
+        formats::publish::write_atomically(&sheet, &report.sheet)?;
+        Ok(format!("step {} val: PSNR {:.2} dB  SSIM {:.4}", self.loaded.steps, report.psnr, report.ssim))
+    }
+
+    fn checkpoint(&self) -> Result<()> {
+        let mut file = Checkpoint::new(self.loaded.steps);
+        file.put_vars("model", &self.loaded.vars);
+        self.optimizer.save("adam", &mut file);
+        weights::describe(&mut file, &self.loaded)?;
+        file.save(&checkpoint_path(&self.plan.out))?;
+        Ok(())
+    }
+
+    /// Ends the run early, keeping what was learnt.
+    pub fn into_prior(self) -> LoadedPrior {
+        self.loaded
+    }
+}
+
+/// A new network whose buffers describe the training heads.
+fn from_scratch(plan: &Plan) -> Result<LoadedPrior> {
+    let (position, texture, mask) = plan.data.mean_maps("train")?;
+    let model = plan.data.model();
+    let mean_head: Vec<Vec3> = model.neutral(&mean_shape(&plan.data));
+    let points = region_points(model, &mean_head, &plan.config.model);
+    let counts: Vec<i64> = points.iter().map(|p: &regions::RegionPoints| p.uvs.len() as i64).collect();
+    let mut loaded = weights::fresh(&plan.config, &counts);
+    loaded.prior.set_mean(&position, &texture, &mask);
+    loaded.prior.set_regions(&points);
+    Ok(loaded)
+}
+
+/// Mean shape vector of the training identities.
+fn mean_shape(data: &HeadData) -> Vec<f32> {
+    let people: Vec<_> = data.dataset().identities().iter().filter(|r| r.split == "train").collect();
+    let mut mean = vec![0.0; data.model().identity.names.len()];
+    for row in &people {
+        mean.iter_mut().zip(&row.shape).for_each(|(m, s)| *m += s / people.len() as f32);
+    }
+    mean
+}
+
+/// Random constant colours, a function of (seed, step, place in the batch).
+fn backgrounds(seed: u64, step: u64, n: usize) -> Vec<[f32; 3]> {
+    let unit = |parts: &[u64]| (mix(parts) >> 40) as f32 / (1u64 << 24) as f32;
+    (0..n as u64).map(|b| [0, 1, 2].map(|c| unit(&[seed, 0xbac6, step, b, c]))).collect()
+}
+
+/// Where a run's checkpoint lies.
+pub fn checkpoint_path(out: &Path) -> PathBuf {
+    out.with_extension("checkpoint")
+}
+

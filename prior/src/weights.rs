@@ -1,0 +1,81 @@
+//! The prior as a file: variables, buffers and the configuration they belong to.
+use crate::config::PriorConfig;
+use crate::model::Prior;
+use anyhow::{Context, Result};
+use formats::exit::Failure;
+use nets::Checkpoint;
+use std::path::Path;
+use tch::{Device, nn};
+
+const CONFIG: &str = "prior_config";
+const POINTS: &str = "prior_points";
+const STEPS: &str = "prior_steps";
+
+/// A prior with the store that owns its tensors.
+pub struct LoadedPrior {
+    /// Owns variables and buffers.
+    pub vars: nn::VarStore,
+    /// The network.
+    pub prior: Prior,
+    /// What it was trained with.
+    pub config: PriorConfig,
+    /// Optimiser steps behind it.
+    pub steps: u64,
+}
+
+/// A fresh network on the CPU; `n_points` Gaussians a region.
+pub fn fresh(config: &PriorConfig, n_points: &[i64]) -> LoadedPrior {
+    tch::manual_seed(config.train.seed as i64);
+    let vars = nn::VarStore::new(Device::Cpu);
+    let prior = Prior::new(vars.root(), &config.model, n_points);
+    LoadedPrior { vars, prior, config: config.clone(), steps: 0 }
+}
+
+/// Writes weights as f16 (`half`) or f32, atomically.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn save(loaded: &LoadedPrior, path: &Path, half: bool) -> Result<u64> {
+    let mut file = Checkpoint::new(loaded.steps);
+    file.put_vars("", &loaded.vars);
+    describe(&mut file, loaded)?;
+    if half {
+        file.halve()?;
+    }
+    Ok(file.save(path)?)
+}
+
+/// Adds what [`load`] needs to rebuild the network.
+///
+/// # Errors
+/// A configuration that cannot be written as TOML.
+pub fn describe(file: &mut Checkpoint, loaded: &LoadedPrior) -> Result<()> {
+    file.note(CONFIG, toml::to_string(&loaded.config)?);
+    file.note(POINTS, serde_json::to_string(&loaded.prior.n_points())?);
+    file.note(STEPS, loaded.steps.to_string());
+    Ok(())
+}
+
+/// Reads weights written by [`save`].
+///
+/// # Errors
+/// A missing file, one that is no prior, or one whose tensors do not fit its configuration.
+pub fn load(path: &Path) -> Result<LoadedPrior> {
+    let file = Checkpoint::load(path)?;
+    rebuild(&file, "").with_context(|| format!("{path:?} is not a prior"))
+}
+
+/// Rebuilds the network from the tensors under `prefix` of a checkpoint.
+///
+/// # Errors
+/// As [`load`].
+pub fn rebuild(file: &Checkpoint, prefix: &str) -> Result<LoadedPrior> {
+    let note = |key: &str| file.notes.get(key).ok_or_else(|| Failure::bad_data(format!("no note {key} in the header")));
+    let config: PriorConfig = toml::from_str(note(CONFIG)?).map_err(|e| Failure::bad_data(e.message().to_string()))?;
+    config.model.check()?;
+    let n_points: Vec<i64> = serde_json::from_str(note(POINTS)?)?;
+    let steps = note(STEPS)?.parse().map_err(|_| Failure::bad_data("prior_steps is not a number"))?;
+    let loaded = LoadedPrior { steps, ..fresh(&config, &n_points) };
+    file.restore_vars(prefix, &loaded.vars)?;
+    Ok(loaded)
+}
