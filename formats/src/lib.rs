@@ -20,14 +20,21 @@ mod identities;
 mod schema;
 pub mod table;
 
+pub mod avatar;
+pub mod card;
+pub mod safe;
+
+pub mod config;
 pub mod digest;
 pub mod error;
 pub mod exit;
 pub mod image;
 pub mod order;
+pub mod progress;
 pub mod provenance;
 pub mod publish;
 
+pub use avatar::Avatar;
 pub use dataset::Dataset;
 pub use error::Error;
 pub use frame::FrameRow;
@@ -35,4 +42,5 @@ pub use identity::IdentityRow;
 pub use provenance::Provenance;
 pub use publish::{Existing, Published, publish};
 pub use reader::{Part, Shard, read_frames, read_identities};
+pub use safe::{Tensor, Tensors, read_safetensors, write_safetensors};
 pub use shard::{FrameWriter, IdentityWriter, ShardWriter, Written, write_frames, write_identities};

@@ -1,0 +1,121 @@
+//! Cards: what a dataset or a file of weights is, where it comes from and what it may be used for.
+use crate::{Error, Provenance, publish};
+use std::path::{Path, PathBuf};
+
+/// The card of a file of weights, `NAME.json` beside `NAME.safetensors`.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct WeightsCard {
+    /// `prior`, `track`, …
+    pub name: String,
+    /// One sentence: what the net gives and takes.
+    pub what: String,
+    /// Version of the layout of the arrays.
+    pub schema_version: u32,
+    /// Hexadecimal digest of the weights file.
+    pub sha256: String,
+    /// Numbers that the net is built from.
+    pub architecture: serde_json::Value,
+    /// What it was trained on.
+    pub data: String,
+    /// Optimisation steps.
+    pub steps: u64,
+    /// Measured values, with their protocol: `{"psnr_db": {"value": 31.2, "protocol": "val split, 256 px"}}`.
+    pub metrics: serde_json::Value,
+    /// Licence of the weights.
+    pub license: String,
+    /// How it was made.
+    pub provenance: Provenance,
+}
+
+impl WeightsCard {
+    /// Where the card of a weights file lies.
+    pub fn path_of(weights: &Path) -> PathBuf {
+        weights.with_extension("json")
+    }
+
+    /// Reads the card of a weights file.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Io`] or [`Error::Data`].
+    pub fn read(weights: &Path) -> Result<Self, Error> {
+        read_json(&Self::path_of(weights), "card")
+    }
+
+    /// Writes the card of a weights file, which must be there already: its digest is taken.
+    ///
+    /// # Errors
+    /// [`Error::Missing`], [`Error::Create`] or [`Error::Io`].
+    pub fn write(&mut self, weights: &Path) -> Result<(), Error> {
+        self.sha256 = crate::digest::sha256_of_file(weights)?;
+        write_json(&Self::path_of(weights), self)
+    }
+}
+
+/// What the card of a dataset tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DatasetCard {
+    /// Title.
+    pub name: String,
+    /// (split, frames, images and labels in bytes), in the order train, val, test.
+    pub splits: Vec<(String, u64, u64)>,
+    /// Number of identities.
+    pub identities: u64,
+    /// (column, type, unit, description)
+    pub columns: Vec<[String; 4]>,
+    /// How it was made.
+    pub provenance: Provenance,
+}
+
+impl DatasetCard {
+    /// `README.md` with the front matter that dataset viewers read.
+    pub fn to_markdown(&self) -> String {
+        let files = |(split, _, _): &(String, u64, u64)| {
+            format!(
+                "  - split: {}\n    path: frames/{split}-*.parquet\n",
+                if split == "val" { "validation" } else { split }
+            )
+        };
+        let mut text =
+            String::from("---\nlicense: cc0-1.0\ntags: [synthetic, faces, 3d]\nconfigs:\n- config_name: frames\n");
+        text += "  default: true\n  data_files:\n";
+        text.extend(self.splits.iter().map(files));
+        if self.identities > 0 {
+            text += "- config_name: identities\n  data_files: identities/*.parquet\n";
+        }
+        text += &format!("---\n# {}\n\n", self.name);
+        let p = &self.provenance;
+        text += &format!(
+            "Made by `{} {}` (commit {}), seed {}; the plan is in `plan.toml`, ",
+            p.tool, p.tool_version, p.git_commit, p.seed
+        );
+        text += &format!("its SHA-256 is `{}`.\n\n| split | frames | bytes |\n| --- | ---: | ---: |\n", p.config_hash);
+        text.extend(self.splits.iter().map(|(split, rows, bytes)| format!("| {split} | {rows} | {bytes} |\n")));
+        text += &format!(
+            "\n{} identities; the splits share none.\n\n| column | type | unit | meaning |\n| --- | --- | --- | --- |\n",
+            self.identities
+        );
+        text.extend(
+            self.columns.iter().map(|[name, kind, unit, what]| format!("| `{name}` | {kind} | {unit} | {what} |\n")),
+        );
+        text += "\n```python\nimport duckdb\nduckdb.sql(\"SELECT frame_id, split, landmarks_2d[1] FROM 'frames/*.parquet' LIMIT 5\")\n```\n";
+        text
+    }
+}
+
+/// Reads a JSON file of ours.
+///
+/// # Errors
+/// [`Error::Missing`], [`Error::Io`] or [`Error::Data`].
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &'static str) -> Result<T, Error> {
+    let text = std::fs::read(path).map_err(|e| Error::reading(what, path, e))?;
+    serde_json::from_slice(&text).map_err(|e| Error::data(path, format!("not a {what}: {e}")))
+}
+
+/// Writes a JSON file in one step, keys in the order of the struct.
+///
+/// # Errors
+/// [`Error::Create`] or [`Error::Io`].
+pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::data(path, e.to_string()))?;
+    publish::write_atomically(path, format!("{text}\n").as_bytes())
+}
