@@ -5,7 +5,6 @@
 use crate::Error;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor, nn};
 
@@ -99,10 +98,10 @@ impl Checkpoint {
     /// Writes the file atomically and durably. Returns its size in bytes.
     ///
     /// # Errors
-    /// [`Error::Io`]; the previous file, if any, is untouched then.
+    /// [`Error::Formats`]; the previous file, if any, is untouched then.
     pub fn save(&self, path: &Path) -> Result<u64, Error> {
         let bytes = self.to_bytes(path)?;
-        write_atomic(path, &bytes)?;
+        formats::publish::write_atomically(path, &bytes)?;
         Ok(bytes.len() as u64)
     }
 
@@ -161,28 +160,6 @@ impl Checkpoint {
         }
         Ok(Checkpoint { step, notes, tensors, path: path.to_path_buf() })
     }
-}
-
-/// Writes beside the target, syncs, renames over it, syncs the folder.
-///
-/// # Errors
-/// [`Error::Io`]; nothing half-written remains.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = folder.join(format!(".{name}.{}.tmp", std::process::id()));
-    let written = std::fs::File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let published = written.and_then(|()| std::fs::rename(&temporary, path));
-    if published.is_err() {
-        // The temporary may not exist; the first error is the one to tell.
-        drop(std::fs::remove_file(&temporary));
-    }
-    published.map_err(Error::io(path))?;
-    std::fs::File::open(folder).and_then(|f| f.sync_all()).map_err(Error::io(folder))
 }
 
 fn join(prefix: &str, name: &str) -> String {

@@ -1,4 +1,5 @@
 //! What can be wrong with tensors, checkpoints, weights and devices.
+use formats::exit::{ExitCode, Failure};
 use std::path::{Path, PathBuf};
 
 /// Errors of this crate.
@@ -66,6 +67,9 @@ pub enum Error {
     /// A data set that is too small or lacks a column a training needs.
     #[error("{0}")]
     Data(String),
+    /// A file of ours: missing, damaged, not writable.
+    #[error(transparent)]
+    Formats(#[from] formats::Error),
     /// The rasterizer refused.
     #[error(transparent)]
     Splat(#[from] splat::Error),
@@ -75,9 +79,32 @@ pub enum Error {
 }
 
 impl Error {
+    /// The exit code a tool ends with when it meets this error.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Error::Formats(e) => e.exit_code(),
+            Error::Missing { .. } | Error::Format { .. } | Error::Data(_) => ExitCode::BadData,
+            Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ExitCode::MissingInput,
+            Error::Io { .. } => ExitCode::Io,
+            Error::Device { .. } => ExitCode::Usage,
+            Error::Config { .. } => ExitCode::Config,
+            Error::Shape { .. } | Error::NotFinite { .. } | Error::Splat(_) | Error::Torch(_) => ExitCode::Bug,
+        }
+    }
+
     /// For `map_err` on file operations.
     pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Error + '_ {
         move |source| Error::Io { source, path: path.to_path_buf() }
+    }
+}
+
+/// Gives an error of a tool the exit code of the [`Error`] in its chain: call it on what `main` hands to
+/// [`formats::exit::run`], which does not know this crate's errors.
+pub fn coded(err: anyhow::Error) -> anyhow::Error {
+    let code = err.chain().find_map(|cause| cause.downcast_ref::<Error>()).map(Error::exit_code);
+    match code {
+        Some(code) => Failure::new(code, format!("{err:#}")).into(),
+        None => err,
     }
 }
 
@@ -89,4 +116,20 @@ pub fn check_shape(what: &str, t: &tch::Tensor, expected: &[i64]) -> Result<(), 
     let got = t.size();
     let fits = got.len() == expected.len() && got.iter().zip(expected).all(|(g, e)| *e == -1 || g == e);
     if fits { Ok(()) } else { Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn tools_end_with_the_right_code() {
+        let missing = Error::Missing { name: "w".into(), path: "x".into() };
+        let err = Err::<(), _>(missing).context("loading the prior").unwrap_err();
+        let err = coded(err);
+        assert_eq!(formats::exit::code_of(&err), 65);
+        assert_eq!(format!("{err:#}"), "loading the prior: no tensor \"w\": \"x\"");
+        assert_eq!(formats::exit::code_of(&coded(anyhow::anyhow!("?"))), 70);
+    }
 }

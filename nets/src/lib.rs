@@ -14,6 +14,10 @@ pub mod mlp;
 pub mod unet;
 pub mod uv;
 pub mod vq;
+// Losses and figures.
+pub mod loss;
+pub mod metric;
+pub mod ssim;
 // Training.
 pub mod checkpoint;
 pub mod device;

@@ -96,16 +96,6 @@ pub fn line(means: &BTreeMap<String, f64>) -> String {
     means.iter().map(|(k, v)| format!("{k} {v:.4}")).collect::<Vec<_>>().join("  ")
 }
 
-/// A permutation of `0..n` for epoch `epoch` (Fisher–Yates on [`mix`]): the order of images is a function of
-/// (seed, epoch) alone.
-pub fn shuffled(n: usize, seed: u64, epoch: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..n).collect();
-    for i in (1..n).rev() {
-        order.swap(i, (mix(&[seed, epoch, i as u64]) % (i as u64 + 1)) as usize);
-    }
-    order
-}
-
 /// Which items step `step` takes, `batch` at a time, walking through one shuffled epoch after another.
 pub fn batch_at(n: usize, batch: usize, seed: u64, step: u64) -> Vec<usize> {
     assert!(n > 0, "a batch from no items");
@@ -116,7 +106,7 @@ pub fn batch_at(n: usize, batch: usize, seed: u64, step: u64) -> Vec<usize> {
         .map(|i| {
             if i / n as u64 != epoch {
                 epoch = i / n as u64;
-                order = shuffled(n, seed, epoch);
+                order = formats::order::shuffled(&(0..n).collect::<Vec<_>>(), seed, epoch);
             }
             order[(i % n as u64) as usize]
         })
