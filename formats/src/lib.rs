@@ -6,6 +6,7 @@
 //! Reading: [`Dataset::open`] → [`Dataset::labels`], [`Dataset::frame`]. Writing: [`FrameWriter`].
 #![deny(missing_docs)]
 
+pub mod flags;
 pub mod frame;
 pub mod identity;
 

@@ -22,6 +22,7 @@ pub mod model;
 pub mod picture;
 pub mod regions;
 pub mod regressor;
+pub mod sample;
 pub mod tangent;
 pub mod train;
 pub mod weights;

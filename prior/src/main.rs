@@ -1,4 +1,8 @@
-fn main() {
-    eprintln!("prior: not built yet");
-    std::process::exit(70);
+//! `prior`: shards → a prior of 3D-Gaussian heads.
+mod cli;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    formats::exit::run("prior", || cli::Cli::parse().run())
 }

@@ -1,0 +1,207 @@
+//! What is typed, checked and turned into a plan.
+use anyhow::{Context, Result};
+use clap::{CommandFactory, Parser, Subcommand};
+use formats::card::{WeightsCard, write_json};
+use formats::exit::{ExitCode, Failure};
+use formats::flags::CommonFlags;
+use formats::provenance::Provenance;
+use nets::perceptual::Perceptual;
+use prior::config::PriorConfig;
+use prior::data::HeadData;
+use prior::train::Plan;
+use prior::weights::{self, LoadedPrior};
+use prior::{eval, sample, train};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// Learns the prior of 3D-Gaussian heads from rendered shards, measures it, and samples new people from it.
+#[derive(Parser)]
+#[command(name = "prior", version, after_help = formats::exit::EXIT_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    common: CommonFlags,
+    /// Print shell completions and exit.
+    #[arg(long, value_name = "SHELL")]
+    completions: Option<clap_complete::Shell>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Trains; goes on from the checkpoint beside --out if there is one.
+    Train {
+        #[command(flatten)]
+        source: Source,
+        /// Weights to write; card, checkpoint and contact sheets lie beside.
+        #[arg(long)]
+        out: PathBuf,
+        /// Weights of the perceptual net, or `none` to train without that term.
+        #[arg(long, default_value = "weights/perceptual.safetensors")]
+        perceptual: String,
+        /// Stop after so many minutes; overrides the configuration's.
+        #[arg(long)]
+        minutes: Option<f64>,
+    },
+    /// Reconstructs held-out identities and writes an evaluation card.
+    Eval {
+        #[command(flatten)]
+        source: Source,
+        /// Weights to measure.
+        #[arg(long, default_value = "weights/prior.safetensors")]
+        weights: PathBuf,
+        /// `train`, `val` or `test`.
+        #[arg(long, default_value = "test")]
+        split: String,
+        /// At most so many rows, evenly spread.
+        #[arg(long, default_value_t = 64)]
+        rows: usize,
+        /// Card to write (JSON); the contact sheet lies beside as PNG.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Draws new people.
+    Sample {
+        #[command(flatten)]
+        source: Source,
+        /// Weights to draw from.
+        #[arg(long, default_value = "weights/prior.safetensors")]
+        weights: PathBuf,
+        /// How many.
+        #[arg(long, default_value_t = 8)]
+        n: usize,
+        /// 1 is the training heads' own variety.
+        #[arg(long, default_value_t = 0.8)]
+        spread: f64,
+        /// Pixels a side.
+        #[arg(long, default_value_t = 192)]
+        size: usize,
+        /// Sheet to write (PNG).
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+struct Source {
+    /// Dataset made by `datagen render`.
+    #[arg(long)]
+    data: PathBuf,
+    /// Head model the dataset was made with.
+    #[arg(long)]
+    head: PathBuf,
+}
+
+impl Source {
+    fn open(&self, config: &PriorConfig) -> Result<HeadData> {
+        let model = head::HeadModel::load(&self.head)?;
+        HeadData::open(&self.data, model, config.model.uv_size as usize, config.train.image_size)
+    }
+}
+
+impl Cli {
+    /// Checks everything, then runs.
+    ///
+    /// # Errors
+    /// Each with its exit code.
+    pub fn run(self) -> Result<ExitCode> {
+        if let Some(shell) = self.completions {
+            clap_complete::generate(shell, &mut Cli::command(), "prior", &mut std::io::stdout());
+            return Ok(ExitCode::Done);
+        }
+        let command = self.command.ok_or_else(|| Failure::usage("a command is missing: train, eval or sample (see --help)"))?;
+        let threads = self.common.start_threads()?;
+        nets::device::set_threads(threads);
+        match command {
+            Command::Train { source, out, perceptual, minutes } => {
+                let config = resolve(&self.common, minutes)?;
+                let perceptual = match perceptual.as_str() {
+                    "none" => None,
+                    path => Some(Perceptual::load(Path::new(path)).context("the perceptual net (--perceptual none trains without)")?),
+                };
+                let plan = Plan { data: source.open(&config)?, config, perceptual, out };
+                run_train(&plan, &source, &self.common)
+            }
+            Command::Eval { source, weights, split, rows, out } => run_eval(&source, &weights, &split, rows, &out, &self.common),
+            Command::Sample { source, weights, n, spread, size, out } => {
+                let mut loaded = weights::load(&weights)?;
+                let data = source.open(&loaded.config)?;
+                let sheet = sample::sheet(&mut loaded.prior, &data, n, self.common.seed.unwrap_or(0), spread, size)?;
+                formats::publish::write_atomically(&out, &sheet)?;
+                Ok(ExitCode::Done)
+            }
+        }
+    }
+}
+
+fn resolve(common: &CommonFlags, minutes: Option<f64>) -> Result<PriorConfig> {
+    let mut config: PriorConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
+    config.train.seed = common.seed.unwrap_or(config.train.seed);
+    config.train.minutes = minutes.unwrap_or(config.train.minutes);
+    config.model.check().map_err(|e| Failure::config(e.to_string()))?;
+    if config.train.batch == 0 || config.train.validate_every == 0 {
+        return Err(Failure::config("train.batch and train.validate_every: expected at least 1").into());
+    }
+    Ok(config)
+}
+
+fn run_train(plan: &Plan, source: &Source, common: &CommonFlags) -> Result<ExitCode> {
+    let toml = formats::config::to_toml(&plan.config)?;
+    formats::publish::write_atomically(&plan.out.with_extension("toml"), toml.as_bytes())?;
+    let talk = common.talk();
+    let clock = std::time::Instant::now();
+    let mut loaded = train::train(plan, |line| {
+        talk.say(&format!("prior: {line}"));
+        talk.event("train", json!({ "line": line }));
+    })?;
+    let hours = clock.elapsed().as_secs_f64() / 3600.0;
+    let report = eval::evaluate(&mut loaded.prior, &plan.data, "val", plan.config.train.light_id, 64)?;
+    let provenance = Provenance::new("prior", env!("CARGO_PKG_VERSION"), &toml, plan.config.train.seed).with_input("head", &source.head)?;
+    let mut card = WeightsCard {
+        name: "prior".into(),
+        what: "VQ autoencoder from UV texture, position and expression maps to a drivable 3D-Gaussian head".into(),
+        schema_version: 1,
+        architecture: serde_json::to_value(&plan.config.model)?,
+        data: format!("{} rendered training rows of {} identities, no photo", plan.data.rows("train", plan.config.train.light_id).len(), people(&plan.data)),
+        steps: loaded.steps,
+        metrics: metrics(&report, &loaded, "val", hours),
+        license: "MIT OR Apache-2.0".into(),
+        provenance,
+        ..Default::default()
+    };
+    card.write(&plan.out)?;
+    talk.say(&format!("prior: {:?}: {} steps, PSNR {:.2} dB on held-out identities", plan.out, loaded.steps, report.psnr));
+    Ok(ExitCode::Done)
+}
+
+fn run_eval(source: &Source, path: &Path, split: &str, rows: usize, out: &Path, common: &CommonFlags) -> Result<ExitCode> {
+    let mut loaded = weights::load(path)?;
+    let data = source.open(&loaded.config)?;
+    let report = eval::evaluate(&mut loaded.prior, &data, split, loaded.config.train.light_id, rows)?;
+    formats::publish::write_atomically(&out.with_extension("png"), &report.sheet)?;
+    let card = metrics(&report, &loaded, split, 0.0);
+    write_json(out, &card)?;
+    common.talk().say(&format!("prior: {split}: PSNR {:.2} dB, SSIM {:.4} on {} rows", report.psnr, report.ssim, report.rows));
+    common.talk().event("eval", card);
+    Ok(ExitCode::Done)
+}
+
+fn metrics(report: &eval::Report, loaded: &LoadedPrior, split: &str, hours: f64) -> serde_json::Value {
+    let (id_codes, expr_codes) = loaded.prior.code_usage();
+    let size = loaded.config.train.image_size;
+    let protocol = format!("{split} identities never trained on, encoded from their own maps, {} rows, {size} px, whole picture over mid grey", report.rows);
+    json!({
+        "psnr_db": { "value": report.psnr, "protocol": protocol },
+        "ssim": { "value": report.ssim, "protocol": protocol },
+        "position_mm": { "value": report.position_mm, "protocol": "mean absolute error of the UV position map on the surface" },
+        "expression_mm": { "value": report.expression_mm, "protocol": "mean absolute error of the UV expression map on the surface" },
+        "id_codes_in_use": id_codes,
+        "expr_codes_in_use": expr_codes,
+        "gaussians": loaded.prior.n_points().iter().sum::<i64>(),
+        "hours": hours,
+    })
+}
+
+fn people(data: &HeadData) -> usize {
+    data.dataset().identities().iter().filter(|r| r.split == "train").count()
+}
