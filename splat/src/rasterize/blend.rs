@@ -1,8 +1,11 @@
 //! Blends one tile, front to back.
-use super::lanes::{Row, TILE, TILE_PIXELS, exp2, fma};
+use super::lanes::{Plane, Row, TILE, exp2, fma};
 use super::project::Footprint;
 use super::{ALPHA_CAP, ALPHA_CUT, TRANSMITTANCE_STOP};
 use std::f32::consts::LOG2_E;
+
+/// Splats that are copied together before they are blended, so that their cache misses overlap.
+pub const STAGE: usize = 16;
 
 /// A visible Gaussian as the pixel loops want it; pixels. With d = pixel − mean,
 /// log2(alpha) = `log2_opacity` + `xx`·dx² + `xy`·dx·dy + `yy`·dy².
@@ -118,66 +121,75 @@ pub fn cut_alpha<const SMOOTH: bool>(raw: f32, width: f32) -> (f32, f32) {
     }
 }
 
-/// Blends `tile`; `planes` `[planes, 16, 16]` receives Σ wᵢ valueᵢ and must be zero.
+/// Blends `tile`; `planes` receives Σ wᵢ valueᵢ and must be zero.
 #[inline(always)]
-pub fn forward<const FMA: bool, const SMOOTH: bool>(tile: &Tile<'_>, planes: &mut [f32]) -> Pixels {
-    // A constant number of planes lets the compiler unroll them.
+pub fn forward<const FMA: bool, const SMOOTH: bool>(tile: &Tile<'_>, planes: &mut [Plane]) -> Pixels {
+    // A constant number of planes keeps them inside the one loop over a row's pixels.
     match tile.planes {
+        2 => forward_planes::<FMA, SMOOTH, 2>(tile, planes),
         4 => forward_planes::<FMA, SMOOTH, 4>(tile, planes),
         _ => forward_planes::<FMA, SMOOTH, 0>(tile, planes),
     }
 }
 
+/// `PLANES` planes are blended in the loop over pixels, any others after it.
 #[inline(always)]
 fn forward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
     tile: &Tile<'_>,
-    planes: &mut [f32],
+    planes: &mut [Plane],
 ) -> Pixels {
-    let n_planes = if PLANES > 0 { PLANES } else { tile.planes };
-    assert_eq!(planes.len(), n_planes * TILE_PIXELS);
+    assert_eq!(planes.len(), tile.planes);
     let mut pixels = Pixels::default();
     // Transmittance while the pixel is open, 0 once it is finished (or outside the image).
     let mut open = [[0.0f32; TILE]; TILE];
     for row in &mut open[..tile.inside[1]] {
         row[..tile.inside[0]].fill(1.0);
     }
-    let mut live_rows = (1u32 << tile.inside[1]) - 1;
-    for (position, &instance) in tile.instances.iter().enumerate() {
-        if position % 16 == 15 {
-            live_rows = rows_above_zero(&open);
-            if live_rows == 0 {
-                break;
-            }
+    let mut staged = [Splat::default(); STAGE];
+    for (stage, instances) in tile.instances.chunks(STAGE).enumerate() {
+        let live_rows = rows_above_zero(&open);
+        if live_rows == 0 {
+            break;
         }
-        let splat = &tile.splats[instance as usize];
-        let mut rows = splat.rows::<FMA>(tile.corner) & live_rows;
-        if rows == 0 {
-            continue;
+        for (to, &from) in staged.iter_mut().zip(instances) {
+            *to = tile.splats[from as usize];
         }
-        let values = &tile.values[instance as usize * n_planes..][..n_planes];
-        let left = tile.corner[0] + 0.5 - splat.mean[0];
-        let top = tile.corner[1] + 0.5 - splat.mean[1];
-        while rows != 0 {
-            let r = (rows.trailing_zeros() as usize) & (TILE - 1);
-            rows &= rows - 1;
-            let dy = top + r as f32;
-            let (linear, constant) = (splat.xy * dy, fma::<FMA>(splat.yy * dy, dy, splat.log2_opacity));
-            let (run, end, last) = (&mut open[r], &mut pixels.transmittance[r], &mut pixels.last[r]);
-            let mut weight: Row = [0.0; TILE];
-            for i in 0..TILE {
-                let raw = raw_alpha::<FMA>(splat, linear, constant, left + i as f32);
-                let (alpha, _) = cut_alpha::<SMOOTH>(raw, tile.cutoff_width);
-                let next = fma::<FMA>(-alpha, run[i], run[i]);
-                let counts = next > TRANSMITTANCE_STOP;
-                weight[i] = if counts { alpha * run[i] } else { 0.0 };
-                end[i] = if counts { next } else { end[i] };
-                run[i] = if counts { next } else { 0.0 };
-                last[i] = if counts & (alpha > 0.0) { position as i32 } else { last[i] };
+        for (index, (splat, &instance)) in staged.iter().zip(instances).enumerate() {
+            let mut rows = splat.rows::<FMA>(tile.corner) & live_rows;
+            if rows == 0 {
+                continue;
             }
-            for p in 0..n_planes {
-                let plane = &mut planes[p * TILE_PIXELS + r * TILE..][..TILE];
+            let position = (stage * STAGE + index) as i32;
+            let values = &tile.values[instance as usize * tile.planes..][..tile.planes];
+            let value: [f32; PLANES] = std::array::from_fn(|p| values[p]);
+            let left = tile.corner[0] + 0.5 - splat.mean[0];
+            let top = tile.corner[1] + 0.5 - splat.mean[1];
+            while rows != 0 {
+                let r = (rows.trailing_zeros() as usize) & (TILE - 1);
+                rows &= rows - 1;
+                let dy = top + r as f32;
+                let (linear, constant) = (splat.xy * dy, fma::<FMA>(splat.yy * dy, dy, splat.log2_opacity));
+                let (run, end, last) = (&mut open[r], &mut pixels.transmittance[r], &mut pixels.last[r]);
+                let (inner, outer) = planes.split_at_mut(PLANES);
+                let mut weight: Row = [0.0; TILE];
                 for i in 0..TILE {
-                    plane[i] = fma::<FMA>(weight[i], values[p], plane[i]);
+                    let raw = raw_alpha::<FMA>(splat, linear, constant, left + i as f32);
+                    let (alpha, _) = cut_alpha::<SMOOTH>(raw, tile.cutoff_width);
+                    let next = fma::<FMA>(-alpha, run[i], run[i]);
+                    let counts = next > TRANSMITTANCE_STOP;
+                    let w = if counts { alpha * run[i] } else { 0.0 };
+                    end[i] = if counts { next } else { end[i] };
+                    run[i] = if counts { next } else { 0.0 };
+                    last[i] = if counts & (alpha > 0.0) { position } else { last[i] };
+                    for p in 0..PLANES {
+                        inner[p][r][i] = fma::<FMA>(w, value[p], inner[p][r][i]);
+                    }
+                    weight[i] = w;
+                }
+                for (plane, value) in outer.iter_mut().zip(&values[PLANES..]) {
+                    for (sum, w) in plane[r].iter_mut().zip(&weight) {
+                        *sum = fma::<FMA>(*w, *value, *sum);
+                    }
                 }
             }
         }

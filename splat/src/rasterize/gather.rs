@@ -1,6 +1,6 @@
 //! The backward pass: per camera tile by tile into slots, then per Gaussian over its slots and cameras.
 use super::back::{SHAPE_SLOTS, TileUpstream};
-use super::lanes::{Row, TILE, TILE_PIXELS};
+use super::lanes::{Plane, TILE};
 use super::project::{Lens, Moments};
 use super::view::{CHUNK, View};
 use super::{Cutoff, Gradients, Saved, Settings, Upstream};
@@ -171,21 +171,21 @@ fn pixels_backward(view: &View, n_gaussians: usize, settings: &Settings, up: &Up
 fn tile_backward(view: &View, tile: usize, settings: &Settings, up: &Upstream<'_>, slots: &mut [f32]) -> Vec<f64> {
     let channels = view.planes - 1;
     let (pixels, [left, top]) = (&view.pixels[tile], view.corner(tile));
-    let mut planes = vec![0.0f32; view.planes * TILE_PIXELS];
-    let mut behind = [[0.0 as f32; TILE] as Row; TILE];
+    let mut planes: Vec<Plane> = vec![[[0.0; TILE]; TILE]; view.planes];
+    let mut behind: Plane = [[0.0; TILE]; TILE];
     let mut background = vec![0.0f64; channels];
     for y in 0..TILE.min(view.height - top) {
         for x in 0..TILE.min(view.width - left) {
-            let (at, pixel) = ((top + y) * view.width + left + x, y * TILE + x);
+            let at = (top + y) * view.width + left + x;
             let light = pixels.transmittance[y][x];
             let mut by_light = -up.alpha.map_or(0.0, |a| a[at]);
             for c in 0..channels {
                 let g = up.color[at * channels + c];
-                planes[c * TILE_PIXELS + pixel] = g;
+                planes[c][y][x] = g;
                 by_light += settings.background.get(c).copied().unwrap_or(0.0) * g;
                 background[c] += (light * g) as f64;
             }
-            planes[channels * TILE_PIXELS + pixel] = up.depth.map_or(0.0, |d| d[at]);
+            planes[channels][y][x] = up.depth.map_or(0.0, |d| d[at]);
             behind[y][x] = light * by_light;
         }
     }

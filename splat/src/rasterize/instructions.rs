@@ -3,6 +3,7 @@
 //! The loops are written once, generic and always inlined; here they are compiled for three instruction sets.
 use super::back::{self, TileUpstream};
 use super::blend::{self, Pixels, Tile};
+use super::lanes::Plane;
 
 /// A set of vector instructions that this machine has. Ordered from the least to the most able.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,7 +59,7 @@ impl Instructions {
     }
 
     /// [`blend::forward`].
-    pub(super) fn forward(self, smooth: bool, tile: &Tile<'_>, planes: &mut [f32]) -> Pixels {
+    pub(super) fn forward(self, smooth: bool, tile: &Tile<'_>, planes: &mut [Plane]) -> Pixels {
         match self.0 {
             Set::Baseline => forward_as::<false>(smooth, tile, planes),
             // SAFETY: values of this type are made by `available` only, after it found the instructions.
@@ -92,7 +93,7 @@ impl Instructions {
 }
 
 #[inline(always)]
-fn forward_as<const FMA: bool>(smooth: bool, tile: &Tile<'_>, planes: &mut [f32]) -> Pixels {
+fn forward_as<const FMA: bool>(smooth: bool, tile: &Tile<'_>, planes: &mut [Plane]) -> Pixels {
     if smooth { blend::forward::<FMA, true>(tile, planes) } else { blend::forward::<FMA, false>(tile, planes) }
 }
 
@@ -116,12 +117,12 @@ mod x86 {
     use super::*;
 
     #[target_feature(enable = "avx2,fma")]
-    pub fn forward_avx2(smooth: bool, tile: &Tile<'_>, planes: &mut [f32]) -> Pixels {
+    pub fn forward_avx2(smooth: bool, tile: &Tile<'_>, planes: &mut [Plane]) -> Pixels {
         forward_as::<true>(smooth, tile, planes)
     }
 
     #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
-    pub fn forward_avx512(smooth: bool, tile: &Tile<'_>, planes: &mut [f32]) -> Pixels {
+    pub fn forward_avx512(smooth: bool, tile: &Tile<'_>, planes: &mut [Plane]) -> Pixels {
         forward_as::<true>(smooth, tile, planes)
     }
 

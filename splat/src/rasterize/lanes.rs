@@ -1,12 +1,12 @@
 //! Sixteen pixels of a row at once: plain loops over arrays that the compiler turns into vectors.
 
-/// Pixels a tile side, and floats a row.
+/// Pixels a tile side, and lanes of a row.
 pub const TILE: usize = 16;
-/// Pixels a tile.
-pub const TILE_PIXELS: usize = TILE * TILE;
-
 /// Values of the 16 pixels of one row of a tile.
 pub type Row = [f32; TILE];
+
+/// One value for each pixel of a tile, by rows.
+pub type Plane = [Row; TILE];
 
 /// `a · b + c`, fused where the instruction exists (`mul_add` without it is a slow library call).
 #[inline(always)]
@@ -32,16 +32,20 @@ pub fn exp2<const FMA: bool>(x: f32) -> f32 {
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
-/// Sum of a row in a fixed order.
+/// Sum of a row in a fixed order: halves onto each other.
 #[inline(always)]
 pub fn sum(row: &Row) -> f32 {
-    let mut a = *row;
-    for half in [8, 4, 2, 1] {
-        for i in 0..half {
-            a[i] += a[i + half];
-        }
+    let (mut a, mut b, mut c) = ([0.0f32; 8], [0.0f32; 4], [0.0f32; 2]);
+    for i in 0..8 {
+        a[i] = row[i] + row[i + 8];
     }
-    a[0]
+    for i in 0..4 {
+        b[i] = a[i] + a[i + 4];
+    }
+    for i in 0..2 {
+        c[i] = b[i] + b[i + 2];
+    }
+    c[0] + c[1]
 }
 
 #[cfg(test)]

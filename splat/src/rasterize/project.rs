@@ -160,7 +160,7 @@ impl Lens {
                 if sum.iter().any(|v| !v.is_finite()) {
                     return false;
                 }
-                out.copy_from_slice(&sum.map(|v| v.max(0.0)));
+                out.copy_from_slice(&[sum[0].max(0.0), sum[1].max(0.0), sum[2].max(0.0)]);
             }
         }
         out.iter().all(|v| v.is_finite())
@@ -181,7 +181,8 @@ impl Lens {
             stored.iter_mut().zip(by_color).for_each(|(s, g)| *s += g);
             return [0.0; 3];
         };
-        let g = [0, 1, 2].map(|c| if color[c] > 0.0 { by_color[c] } else { 0.0 });
+        let open = |c: usize| if color[c] > 0.0 { by_color[c] } else { 0.0 };
+        let g = [open(0), open(1), open(2)];
         let (d, length) = self.direction(gaussians, n);
         let b = harmonics::basis(degree, d);
         let coefficients = &gaussians.colors[n * stored.len()..(n + 1) * stored.len()];
@@ -194,7 +195,7 @@ impl Lens {
         }
         let by_d = harmonics::gradient(degree, d, &weights);
         let along = dot(by_d, d);
-        [0, 1, 2].map(|i| if length > 0.0 { (by_d[i] - along * d[i]) / length } else { 0.0 })
+        if length > 0.0 { mix(1.0 / length, by_d, -along / length, d) } else { [0.0; 3] }
     }
 
     /// Gradients by shape, pose and intrinsics from the sums over pixels; `by_depth` is the gradient by camera z of
@@ -217,23 +218,24 @@ impl Lens {
         let by_mean_2d = [conic[0] * m.gx + conic[1] * m.gy, conic[1] * m.gx + conic[2] * m.gy];
         let by_rows = {
             let ([r0, r1], [c0, c1, c2]) = (geometry.rows, by_covariance);
-            [[0, 1, 2].map(|i| 2.0 * (c0 * r0[i] + c1 * r1[i])), [0, 1, 2].map(|i| 2.0 * (c1 * r0[i] + c2 * r1[i]))]
+            [mix(2.0 * c0, r0, 2.0 * c1, r1), mix(2.0 * c1, r0, 2.0 * c2, r1)]
         };
         let mut out = ShapeGradient::default();
         let by_t = self.position_backward(&geometry, by_mean_2d, &by_rows, by_depth, &mut out.intrinsics);
         let by_axes = [
-            by_rows[0].map(|v| v * geometry.jx),
-            by_rows[1].map(|v| v * geometry.jy),
-            [0, 1, 2].map(|i| geometry.jxz * by_rows[0][i] + geometry.jyz * by_rows[1][i]),
+            scaled(by_rows[0], geometry.jx),
+            scaled(by_rows[1], geometry.jy),
+            mix(geometry.jxz, by_rows[0], geometry.jyz, by_rows[1]),
         ];
         let to_mean = transposed_times(&self.rotation, by_t);
-        out.mean = [0, 1, 2].map(|i| to_mean[i] + by_mean[i]);
+        out.mean = sum_of(to_mean, by_mean);
         // Left twist: t moves by ρ + φ×t, the axes by φ×axes, the eye by −Rᵀρ (so view directions by +Rᵀρ).
         let seen = times(&self.rotation, by_mean);
         let spin = |i: usize, j: usize| dot(by_axes[i], geometry.axes[j]) - dot(by_axes[j], geometry.axes[i]);
         let torque = cross(t, by_t);
-        out.pose[..3].copy_from_slice(&[0, 1, 2].map(|i| by_t[i] + seen[i]));
-        out.pose[3..].copy_from_slice(&[torque[0] + spin(2, 1), torque[1] + spin(0, 2), torque[2] + spin(1, 0)]);
+        let push = sum_of(by_t, seen);
+        let twist = sum_of(torque, [spin(2, 1), spin(0, 2), spin(1, 0)]);
+        out.pose = [push[0], push[1], push[2], twist[0], twist[1], twist[2]];
         (out.quat, out.log_scale) = self.axes_backward(&geometry, &by_axes);
         out.opacity_logit = m.g * (1.0 - sigmoid(gaussians.opacity_logits[n]));
         out
@@ -317,14 +319,15 @@ impl Lens {
         ];
         let q = geometry.quat;
         let along = q[0] * by_unit[0] + q[1] * by_unit[1] + q[2] * by_unit[2] + q[3] * by_unit[3];
-        ([0, 1, 2, 3].map(|i| (by_unit[i] - along * q[i]) / geometry.quat_length), by_log_scale)
+        let tangent = |i: usize| (by_unit[i] - along * q[i]) / geometry.quat_length;
+        ([tangent(0), tangent(1), tangent(2), tangent(3)], by_log_scale)
     }
 
     #[inline(always)]
     fn in_camera(&self, gaussians: &GaussianSlices<'_>, n: usize) -> Result<[f32; 3], Culled> {
         let mean = triple(gaussians.means, n);
         let moved = times(&self.rotation, mean);
-        let t = [0, 1, 2].map(|i| moved[i] + self.translation[i]);
+        let t = sum_of(moved, self.translation);
         if !t.iter().all(|v| v.is_finite()) {
             return Err(Culled::NonFinite);
         }
@@ -338,15 +341,16 @@ impl Lens {
 
     #[inline(always)]
     fn geometry(&self, gaussians: &GaussianSlices<'_>, n: usize, t: [f32; 3]) -> Result<Geometry, Culled> {
-        let q: [f32; 4] = [0, 1, 2, 3].map(|i| gaussians.quats[4 * n + i]);
+        let [q0, q1, q2, q3] = gaussians.quats[4 * n..4 * n + 4] else { return Err(Culled::NonFinite) };
         let log_scale = triple(gaussians.log_scales, n);
-        let quat_length = (q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]).sqrt();
+        let quat_length = (q0 * q0 + q1 * q1 + q2 * q2 + q3 * q3).sqrt();
         let usable = quat_length.is_finite() && quat_length > 1e-18 && log_scale.iter().all(|v| v.is_finite());
         if !usable {
             return Err(Culled::NonFinite);
         }
-        let quat = q.map(|v| v / quat_length);
-        let (rotation, scale) = (rotation_from_quat(quat), log_scale.map(f32::exp));
+        let quat = [q0 / quat_length, q1 / quat_length, q2 / quat_length, q3 / quat_length];
+        let rotation = rotation_from_quat(quat);
+        let scale = [log_scale[0].exp(), log_scale[1].exp(), log_scale[2].exp()];
         let mut axes = [[0.0; 3]; 3];
         for i in 0..3 {
             let c = self.rotation[i];
@@ -355,7 +359,7 @@ impl Lens {
             }
         }
         let z = t[2];
-        let ([jx, jy], mut jz, mut clamped) = (self.focal.map(|f| f / z), [0.0; 2], [false; 2]);
+        let (jx, jy, mut jz, mut clamped) = (self.focal[0] / z, self.focal[1] / z, [0.0; 2], [false; 2]);
         for axis in 0..2 {
             // As every rasterizer since Zwicker: far outside the frame the affine approximation is taken at its edge.
             let (f, size, center) = (self.focal[axis], self.size[axis], self.center[axis]);
@@ -364,10 +368,7 @@ impl Lens {
             clamped[axis] = limited != ratio;
             jz[axis] = -f * limited / z;
         }
-        let rows = [
-            [0, 1, 2].map(|i| jx * axes[0][i] + jz[0] * axes[2][i]),
-            [0, 1, 2].map(|i| jy * axes[1][i] + jz[1] * axes[2][i]),
-        ];
+        let rows = [mix(jx, axes[0], jz[0], axes[2]), mix(jy, axes[1], jz[1], axes[2])];
         let covariance = [dot(rows[0], rows[0]), dot(rows[0], rows[1]), dot(rows[1], rows[1])];
         // |r0 × r1|² = det(rows · rowsᵀ), without the cancellation of xx·yy − xy².
         let normal = cross(rows[0], rows[1]);
@@ -402,9 +403,9 @@ impl Lens {
     #[inline(always)]
     fn direction(&self, gaussians: &GaussianSlices<'_>, n: usize) -> ([f32; 3], f32) {
         let mean = triple(gaussians.means, n);
-        let d = [0, 1, 2].map(|i| mean[i] - self.eye[i]);
+        let d = mix(1.0, mean, -1.0, self.eye);
         let length = dot(d, d).sqrt();
-        (if length > 0.0 { d.map(|v| v / length) } else { [0.0, 0.0, 1.0] }, length)
+        (if length > 0.0 { scaled(d, 1.0 / length) } else { [0.0, 0.0, 1.0] }, length)
     }
 }
 
@@ -439,11 +440,27 @@ fn cross(a: [f32; 3], b: [f32; 3]) -> [f32; 3] {
 }
 
 #[inline(always)]
+fn scaled(v: [f32; 3], s: f32) -> [f32; 3] {
+    [v[0] * s, v[1] * s, v[2] * s]
+}
+
+#[inline(always)]
+fn sum_of(a: [f32; 3], b: [f32; 3]) -> [f32; 3] {
+    [a[0] + b[0], a[1] + b[1], a[2] + b[2]]
+}
+
+/// `s · a + t · b`
+#[inline(always)]
+fn mix(s: f32, a: [f32; 3], t: f32, b: [f32; 3]) -> [f32; 3] {
+    [s * a[0] + t * b[0], s * a[1] + t * b[1], s * a[2] + t * b[2]]
+}
+
+#[inline(always)]
 fn times(m: &Mat3, v: [f32; 3]) -> [f32; 3] {
     [dot(m[0], v), dot(m[1], v), dot(m[2], v)]
 }
 
 #[inline(always)]
 fn transposed_times(m: &Mat3, v: [f32; 3]) -> [f32; 3] {
-    [0, 1, 2].map(|i| m[0][i] * v[0] + m[1][i] * v[1] + m[2][i] * v[2])
+    sum_of(scaled(m[0], v[0]), mix(v[1], m[1], v[2], m[2]))
 }

@@ -1,6 +1,6 @@
 //! The forward pass of one camera.
 use super::blend::{Pixels, Splat, Tile};
-use super::lanes::{TILE, TILE_PIXELS};
+use super::lanes::{Plane, TILE};
 use super::project::{Culled, Footprint, Lens};
 use super::tiles::{Tiles, depth_order};
 use super::{Cutoff, Rendered, Settings, Stats};
@@ -52,10 +52,10 @@ fn draw(gaussians: GaussianSlices<'_>, camera: &Camera, settings: &Settings) -> 
     let tiles = Tiles::new(&footprints, [camera.width.div_ceil(TILE), camera.height.div_ceil(TILE)]);
     let mut view =
         View { width: camera.width, height: camera.height, planes, splats, values, tiles, pixels: Vec::new() };
-    let mut canvas = vec![0.0f32; view.n_tiles() * planes * TILE_PIXELS];
+    let mut canvas: Vec<Plane> = vec![[[0.0; TILE]; TILE]; view.n_tiles() * planes];
     let smooth = matches!(settings.cutoff, Cutoff::Smooth { .. });
     view.pixels = canvas
-        .par_chunks_mut(planes * TILE_PIXELS)
+        .par_chunks_mut(planes)
         .enumerate()
         .map(|(index, out)| settings.instructions.forward(smooth, &view.tile(index, settings), out))
         .collect();
@@ -109,7 +109,7 @@ fn without_broken_colors(
 }
 
 /// From tiles of planes to an image of pixels, over the background.
-fn compose(view: &View, canvas: &[f32], settings: &Settings, stats: Stats) -> Rendered {
+fn compose(view: &View, canvas: &[Plane], settings: &Settings, stats: Stats) -> Rendered {
     let (width, height, channels) = (view.width, view.height, view.planes - 1);
     let mut image = Rendered {
         width,
@@ -126,13 +126,12 @@ fn compose(view: &View, canvas: &[f32], settings: &Settings, stats: Stats) -> Re
     let fill = |y: usize, alpha: &mut [f32], depth: &mut [f32], color: &mut [f32]| {
         for x in 0..width {
             let tile = (y / TILE) * view.tiles.size[0] + x / TILE;
-            let pixel = (y % TILE) * TILE + x % TILE;
-            let planes = &canvas[tile * view.planes * TILE_PIXELS..][..view.planes * TILE_PIXELS];
+            let planes = &canvas[tile * view.planes..][..view.planes];
             let light = view.pixels[tile].transmittance[y % TILE][x % TILE];
             alpha[x] = 1.0 - light;
-            depth[x] = planes[channels * TILE_PIXELS + pixel];
+            depth[x] = planes[channels][y % TILE][x % TILE];
             for c in 0..channels {
-                color[x * channels + c] = planes[c * TILE_PIXELS + pixel] + light * background(c);
+                color[x * channels + c] = planes[c][y % TILE][x % TILE] + light * background(c);
             }
         }
     };

@@ -52,9 +52,10 @@ fn opaque_pixels_stop() {
     let want = reference::render(&Scene::new(gaussians.slices(), &[]), &Pinhole::new(&camera[0]), &settings);
     let near = images[0].color.iter().zip(&want.color).filter(|(g, w)| (**g as f64 - **w).abs() < 1e-4).count();
     assert!(near as f64 > 0.99 * want.color.len() as f64, "{near} of {}", want.color.len());
+    let (low, high) = images[0].alpha.iter().fold((1.0f32, 0.0f32), |(l, h), &a| (l.min(a), h.max(a)));
     assert!(
-        images[0].alpha.iter().all(|a| (0.89..1.0 - 1e-4).contains(a)),
-        "stops between 0.9 (then 0.999) and 0.9999"
+        low > 0.89 && high <= 1.0 - 1e-4,
+        "alpha from {low} to {high}: stops after 0.9 (next 0.999) at the earliest"
     );
     let loss = Loss::new(&camera, 3, 0);
     let got = splat::backward(gaussians.slices(), &camera, &settings, &saved, &loss.upstream()).unwrap();
