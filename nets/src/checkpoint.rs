@@ -61,6 +61,20 @@ impl Checkpoint {
         self.tensors.keys().map(String::as_str)
     }
 
+    /// Checks that the header's note `net` is `name`, so that weights of another network are refused by name.
+    ///
+    /// # Errors
+    /// [`Error::Format`]
+    pub fn expect_net(&self, name: &str) -> Result<(), Error> {
+        match self.notes.get("net") {
+            Some(found) if found == name => Ok(()),
+            found => Err(Error::Format {
+                what: format!("weights of {:?}, expected {name:?}", found.map_or("an unnamed net", String::as_str)),
+                path: self.path.clone(),
+            }),
+        }
+    }
+
     /// Copies `<prefix>.<name>` into every variable of the store, converted to its kind and device. Tensors of the file
     /// that the store does not know are left alone.
     ///

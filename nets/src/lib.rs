@@ -14,9 +14,13 @@ pub mod mlp;
 pub mod unet;
 pub mod uv;
 pub mod vq;
+// Pictures and draws.
+pub mod data;
+pub mod dice;
 // Losses and figures.
 pub mod loss;
 pub mod metric;
+pub mod perceptual;
 pub mod ssim;
 // Training.
 pub mod checkpoint;
@@ -30,4 +34,5 @@ pub mod error;
 
 pub use checkpoint::Checkpoint;
 pub use error::Error;
+pub use perceptual::Perceptual;
 pub use render::{GaussianTensors, RenderedTensors, render};

@@ -23,9 +23,14 @@ pub fn charbonnier(a: &Tensor, b: &Tensor, eps: f64) -> Tensor {
     ((a - b).square() + eps * eps).sqrt().mean(Kind::Float) - eps
 }
 
-/// `1 −` mean structural similarity ([`crate::ssim`]).
+/// Mean structural similarity ([`crate::ssim`]), 1 for equal images.
+pub fn ssim(a: &Tensor, b: &Tensor) -> Tensor {
+    ssim_map(a, b).mean(Kind::Float)
+}
+
+/// `1 −` mean structural similarity.
 pub fn ssim_loss(a: &Tensor, b: &Tensor) -> Tensor {
-    1.0 - ssim_map(a, b).mean(Kind::Float)
+    1.0 - ssim(a, b)
 }
 
 /// The same over the windows whose centre pixel the mask covers, weighted by it.
