@@ -51,6 +51,11 @@ pub(crate) fn of_images<'a>(
     Arc::new(StructArray::new(schema::image_fields(), columns, nulls))
 }
 
+/// A column of bytes of any length.
+pub(crate) fn of_bytes<'a>(values: impl Iterator<Item = &'a [u8]>) -> ArrayRef {
+    Arc::new(BinaryArray::from_iter_values(values))
+}
+
 /// A column of `size` bytes a row; `None` is a null.
 pub(crate) fn of_binary<'a>(
     size: usize,
@@ -130,6 +135,13 @@ impl Columns<'_> {
         let bytes = bytes.ok_or_else(|| wrong(name, "struct<bytes, path>"))?;
         let there = |i: usize| !parts.is_null(i) && !bytes.is_null(i);
         Ok((0..bytes.len()).map(|i| there(i).then(|| bytes.value(i).to_vec())).collect())
+    }
+
+    /// Bytes of any length; empty when the column is absent.
+    pub(crate) fn bytes_or_empty(&self, name: &str) -> Result<Vec<Vec<u8>>, Complaint> {
+        let Some(column) = self.0.column_by_name(name) else { return Ok(vec![Vec::new(); self.0.num_rows()]) };
+        let column = column.as_binary_opt::<i32>().ok_or_else(|| wrong(name, "binary"))?;
+        Ok((0..column.len()).map(|i| column.value(i).to_vec()).collect())
     }
 
     /// Fixed-size binaries; `None` for nulls and when the column is absent.

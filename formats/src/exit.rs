@@ -126,6 +126,9 @@ pub fn run(
     body: impl FnOnce() -> anyhow::Result<ExitCode> + std::panic::UnwindSafe,
 ) -> std::process::ExitCode {
     std::panic::set_hook(Box::new(move |info| {
+        if EXPECTED.get() {
+            return;
+        }
         let text = info.payload_as_str().unwrap_or("unknown panic");
         if text.contains("Broken pipe") {
             std::process::exit(141);
@@ -146,6 +149,19 @@ pub fn run(
         }
         Err(_) => ExitCode::Bug.into(),
     }
+}
+
+thread_local! {
+    /// Is a panic of this thread caught and turned into an error?
+    static EXPECTED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Runs `step` of a library that may panic on damaged input; `None` when it did. [`run`] says nothing about it.
+pub(crate) fn catch_panic<T>(step: impl FnOnce() -> T) -> Option<T> {
+    let before = EXPECTED.replace(true);
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)).ok();
+    EXPECTED.set(before);
+    result
 }
 
 #[cfg(test)]

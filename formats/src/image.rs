@@ -126,6 +126,15 @@ pub fn rgb16_from_png(bytes: &[u8]) -> Result<Decoded<u16>, Error> {
     }
 }
 
+/// Width and height of an encoded image, which is decoded whole, so that damage shows.
+///
+/// # Errors
+/// [`Error::Picture`] when it cannot be decoded.
+pub fn size_of(bytes: &[u8]) -> Result<(usize, usize), Error> {
+    let image = decode(bytes)?;
+    Ok((image.width() as usize, image.height() as usize))
+}
+
 /// File name extension of encoded bytes, by their first bytes.
 pub fn extension_of(bytes: &[u8]) -> &'static str {
     match bytes {

@@ -11,9 +11,13 @@ pub mod frame;
 pub mod identity;
 
 pub mod dataset;
+pub mod exr;
+pub mod manifest;
 pub mod reader;
 pub mod shard;
+pub mod shard_name;
 pub mod side;
+pub mod verify;
 
 mod columns;
 mod frames;
@@ -45,3 +49,4 @@ pub use publish::{Existing, Published, publish};
 pub use reader::{Part, Shard, read_frames, read_identities};
 pub use safe::{Tensor, Tensors, read_safetensors, write_safetensors};
 pub use shard::{FrameWriter, IdentityWriter, ShardWriter, Written, write_frames, write_identities};
+pub use shard_name::ShardName;

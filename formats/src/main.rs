@@ -1,4 +1,11 @@
-fn main() {
-    eprintln!("shards: not built yet");
-    std::process::exit(70);
+//! The tool `shards`: look at, check and finish datasets.
+mod cli;
+mod commands;
+
+use clap::Parser;
+use formats::exit;
+
+fn main() -> std::process::ExitCode {
+    let cli = cli::Cli::parse();
+    exit::run("shards", || commands::run(cli))
 }

@@ -1,7 +1,9 @@
 //! Reads one shard: its labels at once, its images one at a time by the page index.
 use crate::columns::Columns;
+use crate::exr::ExrRow;
+use crate::manifest::ManifestRow;
 use crate::table::Row;
-use crate::{Error, FrameRow, IdentityRow, Provenance, schema};
+use crate::{Error, FrameRow, IdentityRow, Provenance, exit, schema};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ProjectionMask;
@@ -95,6 +97,32 @@ impl Shard {
     /// The columns, with their descriptions in the field metadata.
     pub fn schema(&self) -> &SchemaRef {
         self.metadata.schema()
+    }
+
+    /// Number of row groups.
+    pub fn row_groups(&self) -> usize {
+        self.metadata.metadata().num_row_groups()
+    }
+
+    /// Bytes on disk of each column.
+    pub fn column_bytes(&self) -> Vec<(String, u64)> {
+        let schema = self.schema();
+        let mut bytes: Vec<(String, u64)> = schema.fields().iter().map(|f| (f.name().clone(), 0)).collect();
+        for chunk in self.metadata.metadata().row_groups().iter().flat_map(|g| g.columns()) {
+            let name = &chunk.column_path().parts()[0];
+            if let Some((_, sum)) = bytes.iter_mut().find(|(n, _)| n == name) {
+                *sum += chunk.compressed_size() as u64;
+            }
+        }
+        bytes
+    }
+
+    /// All columns of one row, as they are stored.
+    ///
+    /// # Errors
+    /// As [`Shard::read`].
+    pub fn row_batch(&self, row: usize) -> Result<RecordBatch, Error> {
+        self.batch_of_row(row, Part::All)
     }
 
     /// All rows with some of the columns; the others stay at their defaults.
@@ -218,6 +246,8 @@ impl Shard {
         let newest = match self.table() {
             FrameRow::TABLE => FrameRow::VERSION,
             IdentityRow::TABLE => IdentityRow::VERSION,
+            ExrRow::TABLE => ExrRow::VERSION,
+            ManifestRow::TABLE => ManifestRow::VERSION,
             _ => {
                 return Err(Error::data(
                     &self.path,
@@ -255,8 +285,6 @@ fn next_batch(path: &Path, reader: &mut ParquetRecordBatchReader) -> Result<Opti
 
 /// Runs a step of the Parquet reader. The crate asserts on some damaged files; that is their fault, not ours.
 fn guarded<T>(path: &Path, step: impl FnOnce() -> Result<T, parquet::errors::ParquetError>) -> Result<T, Error> {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(step)) {
-        Ok(result) => result.map_err(|e| Error::parquet("not a readable Parquet file", path, e)),
-        Err(_) => Err(Error::data(path, "not a readable Parquet file: damaged")),
-    }
+    let result = exit::catch_panic(step).ok_or_else(|| Error::data(path, "not a readable Parquet file: damaged"))?;
+    result.map_err(|e| Error::parquet("not a readable Parquet file", path, e))
 }

@@ -61,7 +61,10 @@ pub(crate) fn is_image(field: &Field) -> bool {
 
 /// Is this a column that a reader of labels leaves out?
 pub(crate) fn is_wide(field: &Field) -> bool {
-    is_image(field) || matches!(field.data_type(), DataType::FixedSizeBinary(n) if *n > 64)
+    let big = |n: i32| n > 64;
+    is_image(field)
+        || matches!(field.data_type(), DataType::Binary)
+        || matches!(field.data_type(), DataType::FixedSizeBinary(n) if big(*n))
 }
 
 /// The value of the `huggingface` metadata key: which columns are images.

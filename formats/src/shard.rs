@@ -11,7 +11,8 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
+use parquet::schema::types::ColumnPath;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -260,11 +261,8 @@ fn properties<R: Row>(schema: &SchemaRef, provenance: &Provenance) -> Result<Wri
         }
         let path = leaf.path().clone();
         properties = match field.data_type() {
-            DataType::Struct(_) if parts[1] == "bytes" => properties
-                .set_column_compression(path.clone(), Compression::UNCOMPRESSED)
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
-                .set_column_data_page_row_count_limit(path, 1),
+            DataType::Binary => image_bytes(properties, path),
+            DataType::Struct(_) if parts[1] == "bytes" => image_bytes(properties, path),
             DataType::FixedSizeBinary(n) if *n > 64 => properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
@@ -279,6 +277,15 @@ fn properties<R: Row>(schema: &SchemaRef, provenance: &Provenance) -> Result<Wri
         };
     }
     Ok(properties.set_sorting_columns(Some(sorted)).build())
+}
+
+/// Encoded images: as they are, each alone in a page.
+fn image_bytes(properties: WriterPropertiesBuilder, path: ColumnPath) -> WriterPropertiesBuilder {
+    properties
+        .set_column_compression(path.clone(), Compression::UNCOMPRESSED)
+        .set_column_dictionary_enabled(path.clone(), false)
+        .set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
+        .set_column_data_page_row_count_limit(path, 1)
 }
 
 fn metadata<R: Row>(schema: &SchemaRef, provenance: &Provenance) -> Vec<KeyValue> {

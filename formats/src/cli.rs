@@ -1,0 +1,89 @@
+//! What is typed.
+use clap::{Parser, Subcommand};
+use formats::exit::EXIT_HELP;
+use std::path::PathBuf;
+
+/// Look at, check and finish datasets: folders of Parquet shards, or single shards.
+#[derive(Parser)]
+#[command(name = "shards", version, after_help = EXIT_HELP, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Answer in JSON lines on stdout
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but the answer
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// Print the completion script of a shell and end
+    #[arg(long, value_name = "SHELL")]
+    pub completions: Option<clap_complete::Shell>,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// List the shards: rows, bytes, who made them
+    Ls {
+        /// Dataset folder or shard
+        path: PathBuf,
+    },
+    /// Count rows per split and give the range of every column
+    Stat {
+        /// Dataset folder or shard
+        path: PathBuf,
+    },
+    /// Describe the columns of a shard: type, unit, meaning
+    Schema {
+        /// Dataset folder or shard
+        path: PathBuf,
+    },
+    /// Show one row: labels as JSON, images as files
+    Show {
+        /// A shard (frames or identities)
+        file: PathBuf,
+        /// Row of the shard, from 0
+        #[arg(long, default_value_t = 0)]
+        row: usize,
+        /// Folder to write the images to
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Draw a contact sheet of frames drawn by lot
+    Sheet {
+        /// Dataset folder or shard
+        path: PathBuf,
+        /// The PNG to write
+        #[arg(long, value_name = "PNG")]
+        out: PathBuf,
+        /// Number of frames
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+        n: u32,
+        /// Which ones: another seed draws others
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Side of a cell in pixels
+        #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u32).range(16..=2048))]
+        cell: u32,
+        /// Draw the landmarks: green where seen, red where hidden
+        #[arg(long)]
+        landmarks: bool,
+        /// Tint every class of the segmentation
+        #[arg(long)]
+        masks: bool,
+    },
+    /// Check names, footers, versions, plan and ids; exit code 1 when something is found
+    Verify {
+        /// Dataset folder or shard
+        path: PathBuf,
+        /// Read every byte and decode every image
+        #[arg(long)]
+        deep: bool,
+    },
+    /// Check the dataset, then write manifest.parquet and README.md
+    Merge {
+        /// Dataset folder
+        path: PathBuf,
+    },
+}

@@ -1,0 +1,54 @@
+//! One file for each command.
+mod ls;
+mod merge;
+mod schema;
+mod sheet;
+mod show;
+mod stat;
+mod verify;
+
+use crate::cli::{Cli, Command};
+use clap::CommandFactory;
+use formats::exit::{ExitCode, Failure};
+use formats::progress::Talk;
+
+/// Does what was typed.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Some(shell) = cli.completions {
+        clap_complete::generate(shell, &mut Cli::command(), "shards", &mut std::io::stdout());
+        return Ok(ExitCode::Done);
+    }
+    let talk = Talk::from_flags(cli.json, cli.quiet);
+    match cli.command.ok_or_else(|| Failure::usage("expected a command; see shards --help"))? {
+        Command::Ls { path } => ls::run(&path, talk),
+        Command::Stat { path } => stat::run(&path, talk),
+        Command::Schema { path } => schema::run(&path, talk),
+        Command::Show { file, row, out } => show::run(&file, row, out.as_deref()),
+        Command::Sheet { path, out, n, seed, cell, landmarks, masks } => {
+            let look = sheet::Look { cell: cell as usize, landmarks, masks };
+            sheet::run(&path, &out, n as usize, seed, look, talk)
+        }
+        Command::Verify { path, deep } => verify::run(&path, deep, talk),
+        Command::Merge { path } => merge::run(&path, talk),
+    }
+}
+
+/// `1.2 GB`
+fn human(bytes: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB", "PB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ => format!("{value:.*} {}", digits(value), units[unit]),
+    }
+}
+
+/// Decimals so that three digits show.
+fn digits(value: f64) -> usize {
+    if value < 9.95 { 2 } else { usize::from(value < 99.5) }
+}
