@@ -15,9 +15,11 @@ pub mod unet;
 pub mod uv;
 pub mod vq;
 // Pictures and draws.
+pub mod align;
 pub mod data;
 pub mod dice;
 // Losses and figures.
+pub mod identity;
 pub mod loss;
 pub mod metric;
 pub mod perceptual;
