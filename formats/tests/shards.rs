@@ -308,3 +308,36 @@ fn the_side_file_tells_digest_and_host() {
     assert_eq!(side.file, "frames/val-00002-of-00010.parquet");
     assert!(folder.join("meta/val-00002.json").exists());
 }
+
+/// Not a test of its own: what the child process of `a_full_disk_leaves_nothing` does, told where by a variable.
+#[test]
+fn child_writes_until_the_disk_is_full() {
+    let Some(folder) = std::env::var_os("FORMATS_TEST_FULL_DISK") else { return };
+    // SAFETY: plain system calls with valid arguments; they change this process only, which ends with the test.
+    let limit_bytes = unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        let limit = libc::rlimit { rlim_cur: 100_000, rlim_max: 100_000 };
+        assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &limit), 0);
+        limit.rlim_cur
+    };
+    let rows: Vec<_> = (0..8).map(full_row).collect();
+    assert!(rows.iter().map(|r| r.image.len() as u64).sum::<u64>() > limit_bytes / 2, "the rows do not fit");
+    let err = write(&PathBuf::from(folder).join("frames/train-00000-of-00001.parquet"), &rows).unwrap_err();
+    println!("{err}");
+    std::process::exit(formats::exit::code_of(&err.into()).into());
+}
+
+#[test]
+fn a_full_disk_leaves_nothing() {
+    let folder = Folder::new("full");
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child_writes_until_the_disk_is_full", "--nocapture"])
+        .env("FORMATS_TEST_FULL_DISK", &folder.0)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout).into_owned();
+    assert_eq!(child.status.code(), Some(74), "{said}");
+    assert!(said.contains("cannot write") && said.contains("train-00000-of-00001.parquet"), "{said}");
+    assert_eq!(folder.names(), ["frames"]);
+    assert_eq!(std::fs::read_dir(folder.join("frames")).unwrap().count(), 0, "nothing half-written remains");
+}
