@@ -2,7 +2,9 @@
 //!
 //! With wᵢ = αᵢ Tᵢ, image = Σ wᵢ vᵢ + T background and alpha = 1 − T, T being what the last Gaussian leaves:
 //! ∂L/∂αᵢ = Tᵢ (vᵢ·g) − (Σ_{j>i} wⱼ (vⱼ·g) + T (background·g − g_alpha)) / (1 − αᵢ), where g is the gradient by the pixel.
+use super::Cutoff;
 use super::blend::{Pixels, STAGE, Splat, Tile, cut_alpha, raw_alpha};
+use super::instructions::Kernel;
 use super::lanes::{Plane, Row, TILE, fma, sum};
 
 /// Floats of a slot before the planes: g, gx, gy, gxx, gxy, gyy (see `project::Moments`), |∂x|, |∂y|.
@@ -17,49 +19,55 @@ pub struct TileUpstream<'a> {
 }
 
 /// Writes `slots` `[instances, SHAPE_SLOTS + planes]`, which must be zero.
-#[inline(always)]
-pub fn backward<const FMA: bool, const SMOOTH: bool>(
-    tile: &Tile<'_>,
-    pixels: &Pixels,
-    upstream: &TileUpstream<'_>,
-    slots: &mut [f32],
-) {
-    match tile.planes {
-        2 => backward_planes::<FMA, SMOOTH, 2>(tile, pixels, upstream, slots),
-        4 => backward_planes::<FMA, SMOOTH, 4>(tile, pixels, upstream, slots),
-        _ => backward_planes::<FMA, SMOOTH, 0>(tile, pixels, upstream, slots),
+pub struct Backward<'a> {
+    pub tile: Tile<'a>,
+    pub pixels: &'a Pixels,
+    pub upstream: &'a TileUpstream<'a>,
+    pub slots: &'a mut [f32],
+    pub cutoff: Cutoff,
+}
+
+impl Kernel for Backward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        match (self.cutoff, self.tile.planes) {
+            (Cutoff::Hard, 2) => self.planes::<FMA, false, 2>(0.0),
+            (Cutoff::Hard, 4) => self.planes::<FMA, false, 4>(0.0),
+            (Cutoff::Hard, _) => self.planes::<FMA, false, 0>(0.0),
+            (Cutoff::Smooth { width }, _) => self.planes::<FMA, true, 0>(width),
+        }
     }
 }
 
-/// `PLANES` planes are summed in the loop over pixels, any others around it.
-#[inline(always)]
-fn backward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
-    tile: &Tile<'_>,
-    pixels: &Pixels,
-    upstream: &TileUpstream<'_>,
-    slots: &mut [f32],
-) {
-    assert_eq!(upstream.planes.len(), tile.planes);
-    let mut state = State {
-        transmittance: pixels.transmittance,
-        behind: upstream.behind,
-        by_outer: vec![[0.0; TILE]; tile.planes - PLANES],
-    };
-    let last_of_row = pixels.last.map(|row| row.iter().fold(-1, |a, &b| a.max(b)));
-    let end = (last_of_row.iter().fold(-1, |a, &b| a.max(b)) + 1) as usize;
-    let mut staged = [Splat::default(); STAGE];
-    for (stage, instances) in tile.instances[..end].chunks(STAGE).enumerate().rev() {
-        for (to, &from) in staged.iter_mut().zip(instances) {
-            *to = tile.splats[from as usize];
-        }
-        for (index, (splat, &instance)) in staged.iter().zip(instances).enumerate().rev() {
-            let position = stage * STAGE + index;
-            let rows = splat.rows::<FMA>(tile.corner) & rows_at_least(&last_of_row, position as i32);
-            if rows != 0 {
-                let values = &tile.values[instance as usize * tile.planes..][..tile.planes];
-                let slot = &mut slots[position * (SHAPE_SLOTS + tile.planes)..][..SHAPE_SLOTS + tile.planes];
-                let at = At { splat, values, position: position as i32, rows };
-                backward_splat::<FMA, SMOOTH, PLANES>(tile, pixels, upstream, &at, &mut state, slot);
+impl Backward<'_> {
+    /// `PLANES` planes are summed in the loop over pixels, any others around it.
+    #[inline(always)]
+    fn planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(self, cutoff_width: f32) {
+        let (tile, pixels) = (&self.tile, self.pixels);
+        assert_eq!(self.upstream.planes.len(), tile.planes);
+        let mut state = State {
+            transmittance: pixels.transmittance,
+            behind: self.upstream.behind,
+            by_outer: vec![[0.0; TILE]; tile.planes - PLANES],
+        };
+        let last_of_row = pixels.last.map(|row| row.iter().fold(-1, |a, &b| a.max(b)));
+        let end = (last_of_row.iter().fold(-1, |a, &b| a.max(b)) + 1) as usize;
+        let mut staged = [Splat::default(); STAGE];
+        for (stage, instances) in tile.instances[..end].chunks(STAGE).enumerate().rev() {
+            for (to, &from) in staged.iter_mut().zip(instances) {
+                *to = tile.splats[from as usize];
+            }
+            for (index, (splat, &instance)) in staged.iter().zip(instances).enumerate().rev() {
+                let position = stage * STAGE + index;
+                let rows = splat.rows::<FMA>(tile.corner) & rows_at_least(&last_of_row, position as i32);
+                if rows != 0 {
+                    let values = &tile.values[instance as usize * tile.planes..][..tile.planes];
+                    let slot = &mut self.slots[position * (SHAPE_SLOTS + tile.planes)..][..SHAPE_SLOTS + tile.planes];
+                    let at = At { splat, values, position: position as i32, rows, corner: tile.corner, cutoff_width };
+                    backward_splat::<FMA, SMOOTH, PLANES>(&at, pixels, self.upstream, &mut state, slot);
+                }
             }
         }
     }
@@ -80,22 +88,23 @@ struct At<'a> {
     values: &'a [f32],
     position: i32,
     rows: u32,
+    corner: [f32; 2],
+    cutoff_width: f32,
 }
 
 #[inline(always)]
 fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
-    tile: &Tile<'_>,
+    at: &At<'_>,
     pixels: &Pixels,
     upstream: &TileUpstream<'_>,
-    at: &At<'_>,
     state: &mut State,
     slot: &mut [f32],
 ) {
     let (splat, mut rows) = (at.splat, at.rows);
     let value: [f32; PLANES] = std::array::from_fn(|p| at.values[p]);
     let (inner, outer) = upstream.planes.split_at(PLANES);
-    let left = tile.corner[0] + 0.5 - splat.mean[0];
-    let top = tile.corner[1] + 0.5 - splat.mean[1];
+    let left = at.corner[0] + 0.5 - splat.mean[0];
+    let top = at.corner[1] + 0.5 - splat.mean[1];
     let (mut shape, mut by_inner) = ([[0.0f32; TILE]; SHAPE_SLOTS], [[0.0f32; TILE]; PLANES]);
     state.by_outer.fill([0.0; TILE]);
     while rows != 0 {
@@ -115,7 +124,7 @@ fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
         for i in 0..TILE {
             let dx = left + i as f32;
             let raw = raw_alpha::<FMA>(splat, linear, constant, dx);
-            let (alpha, slope) = cut_alpha::<SMOOTH>(raw, tile.cutoff_width);
+            let (alpha, slope) = cut_alpha::<SMOOTH>(raw, at.cutoff_width);
             let counts = last[i] >= at.position;
             let (alpha, slope) = if counts { (alpha, slope) } else { (0.0, 0.0) };
             let mut along = outer_along[i];

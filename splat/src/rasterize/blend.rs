@@ -1,7 +1,8 @@
 //! Blends one tile, front to back.
+use super::instructions::Kernel;
 use super::lanes::{Plane, Row, TILE, exp2, fma};
 use super::project::Footprint;
-use super::{ALPHA_CAP, ALPHA_CUT, TRANSMITTANCE_STOP};
+use super::{ALPHA_CAP, ALPHA_CUT, Cutoff, TRANSMITTANCE_STOP};
 use std::f32::consts::LOG2_E;
 
 /// Splats that are copied together before they are blended, so that their cache misses overlap.
@@ -41,8 +42,6 @@ pub struct Tile<'a> {
     pub corner: [f32; 2],
     /// Columns and rows that lie in the image.
     pub inside: [usize; 2],
-    /// Of the smooth cutoff; unused by the hard one.
-    pub cutoff_width: f32,
 }
 
 /// What the way back needs of each pixel.
@@ -52,12 +51,6 @@ pub struct Pixels {
     pub transmittance: [Row; TILE],
     /// Position in the tile's instances of the last Gaussian that counted; −1 if none.
     pub last: [[i32; TILE]; TILE],
-}
-
-impl Default for Pixels {
-    fn default() -> Self {
-        Pixels { transmittance: [[1.0; TILE]; TILE], last: [[-1; TILE]; TILE] }
-    }
 }
 
 impl Splat {
@@ -122,13 +115,24 @@ pub fn cut_alpha<const SMOOTH: bool>(raw: f32, width: f32) -> (f32, f32) {
 }
 
 /// Blends `tile`; `planes` receives Σ wᵢ valueᵢ and must be zero.
-#[inline(always)]
-pub fn forward<const FMA: bool, const SMOOTH: bool>(tile: &Tile<'_>, planes: &mut [Plane]) -> Pixels {
-    // A constant number of planes keeps them inside the one loop over a row's pixels.
-    match tile.planes {
-        2 => forward_planes::<FMA, SMOOTH, 2>(tile, planes),
-        4 => forward_planes::<FMA, SMOOTH, 4>(tile, planes),
-        _ => forward_planes::<FMA, SMOOTH, 0>(tile, planes),
+pub struct Forward<'a> {
+    pub tile: Tile<'a>,
+    pub planes: &'a mut [Plane],
+    pub cutoff: Cutoff,
+}
+
+impl Kernel for Forward<'_> {
+    type Output = Pixels;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> Pixels {
+        // A constant number of planes keeps them inside the one loop over a row's pixels.
+        match (self.cutoff, self.tile.planes) {
+            (Cutoff::Hard, 2) => forward_planes::<FMA, false, 2>(&self.tile, self.planes, 0.0),
+            (Cutoff::Hard, 4) => forward_planes::<FMA, false, 4>(&self.tile, self.planes, 0.0),
+            (Cutoff::Hard, _) => forward_planes::<FMA, false, 0>(&self.tile, self.planes, 0.0),
+            (Cutoff::Smooth { width }, _) => forward_planes::<FMA, true, 0>(&self.tile, self.planes, width),
+        }
     }
 }
 
@@ -137,17 +141,18 @@ pub fn forward<const FMA: bool, const SMOOTH: bool>(tile: &Tile<'_>, planes: &mu
 fn forward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
     tile: &Tile<'_>,
     planes: &mut [Plane],
+    cutoff_width: f32,
 ) -> Pixels {
     assert_eq!(planes.len(), tile.planes);
-    let mut pixels = Pixels::default();
-    // Transmittance while the pixel is open, 0 once it is finished (or outside the image).
-    let mut open = [[0.0f32; TILE]; TILE];
-    for row in &mut open[..tile.inside[1]] {
+    let mut last = [[-1; TILE]; TILE];
+    // Transmittance; negative once the pixel is finished, or if it lies outside the image.
+    let mut light = [[-1.0f32; TILE]; TILE];
+    for row in &mut light[..tile.inside[1]] {
         row[..tile.inside[0]].fill(1.0);
     }
     let mut staged = [Splat::default(); STAGE];
     for (stage, instances) in tile.instances.chunks(STAGE).enumerate() {
-        let live_rows = rows_above_zero(&open);
+        let live_rows = rows_above_zero(&light);
         if live_rows == 0 {
             break;
         }
@@ -169,17 +174,17 @@ fn forward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
                 rows &= rows - 1;
                 let dy = top + r as f32;
                 let (linear, constant) = (splat.xy * dy, fma::<FMA>(splat.yy * dy, dy, splat.log2_opacity));
-                let (run, end, last) = (&mut open[r], &mut pixels.transmittance[r], &mut pixels.last[r]);
+                let (light, last) = (&mut light[r], &mut last[r]);
                 let (inner, outer) = planes.split_at_mut(PLANES);
                 let mut weight: Row = [0.0; TILE];
                 for i in 0..TILE {
                     let raw = raw_alpha::<FMA>(splat, linear, constant, left + i as f32);
-                    let (alpha, _) = cut_alpha::<SMOOTH>(raw, tile.cutoff_width);
-                    let next = fma::<FMA>(-alpha, run[i], run[i]);
+                    let (alpha, _) = cut_alpha::<SMOOTH>(raw, cutoff_width);
+                    let before = light[i];
+                    let next = fma::<FMA>(-alpha, before, before);
                     let counts = next > TRANSMITTANCE_STOP;
-                    let w = if counts { alpha * run[i] } else { 0.0 };
-                    end[i] = if counts { next } else { end[i] };
-                    run[i] = if counts { next } else { 0.0 };
+                    let w = if counts { alpha * before } else { 0.0 };
+                    light[i] = if counts { next } else { -before.abs() };
                     last[i] = if counts & (alpha > 0.0) { position } else { last[i] };
                     for p in 0..PLANES {
                         inner[p][r][i] = fma::<FMA>(w, value[p], inner[p][r][i]);
@@ -194,7 +199,7 @@ fn forward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
             }
         }
     }
-    pixels
+    Pixels { transmittance: light.map(|row| row.map(f32::abs)), last }
 }
 
 /// One bit per row that has a pixel above 0.

@@ -1,9 +1,10 @@
 //! The backward pass: per camera tile by tile into slots, then per Gaussian over its slots and cameras.
-use super::back::{SHAPE_SLOTS, TileUpstream};
+use super::back::{self, SHAPE_SLOTS, TileUpstream};
+use super::instructions::Kernel;
 use super::lanes::{Plane, TILE};
 use super::project::{Lens, Moments};
 use super::view::{CHUNK, View};
-use super::{Cutoff, Gradients, Saved, Settings, Upstream};
+use super::{Gradients, Saved, Settings, Upstream};
 use crate::{Camera, GaussianSlices};
 use rayon::prelude::*;
 
@@ -54,7 +55,11 @@ pub fn gradients(
     let per_chunk: Vec<Vec<[f64; 10]>> = chunks_of(&mut out, stride)
         .into_par_iter()
         .enumerate()
-        .map(|(index, mut chunk)| chunk_backward(&gaussians, index, &lenses, saved, &from_pixels, &mut chunk))
+        .map(|(index, out)| {
+            let (gaussians, lenses, from_pixels) = (&gaussians, &lenses[..], &from_pixels[..]);
+            let first = index * CHUNK;
+            settings.instructions.run(ChunkBackward { gaussians, first, lenses, saved, from_pixels, out })
+        })
         .collect();
     for camera in 0..cameras.len() {
         let mut total = [0.0f64; 10];
@@ -90,49 +95,62 @@ fn chunks_of(out: &mut Gradients, stride: usize) -> Vec<Chunk<'_>> {
 }
 
 /// Gradients of one chunk of Gaussians; returns its share of each camera's pose and intrinsics.
-fn chunk_backward(
-    gaussians: &GaussianSlices<'_>,
-    index: usize,
-    lenses: &[Lens],
-    saved: &Saved,
-    from_pixels: &[FromPixels],
-    out: &mut Chunk<'_>,
-) -> Vec<[f64; 10]> {
-    let stride = gaussians.kind.stride();
-    let mut camera_sums = vec![[0.0f64; 10]; lenses.len()];
-    for i in 0..out.opacity_logits.len() {
-        let n = index * CHUNK + i;
-        for (camera, (lens, pixels)) in lenses.iter().zip(from_pixels).enumerate() {
-            let splat = pixels.splat_of_gaussian[n];
-            if splat == u32::MAX {
-                continue;
-            }
-            let (view, splat) = (&saved.views[camera], splat as usize);
-            let width = SHAPE_SLOTS + view.planes;
-            let [g, gx, gy, gxx, gxy, gyy, abs_x, abs_y, by_values @ ..] = &pixels.sums[splat * width..][..width]
-            else {
-                unreachable!("a slot holds SHAPE_SLOTS + planes floats");
-            };
-            let (by_color, by_depth) = by_values.split_at(view.planes - 1);
-            let color = &view.values[splat * view.planes..][..view.planes - 1];
-            let stored = &mut out.colors[i * stride..(i + 1) * stride];
-            let by_mean = lens.color_backward(gaussians, n, color, by_color, stored);
-            let moments = Moments { g: *g, gx: *gx, gy: *gy, gxx: *gxx, gxy: *gxy, gyy: *gyy };
-            let shape = lens.backward(gaussians, n, &moments, by_depth[0], by_mean);
-            add(&mut out.means[3 * i..3 * i + 3], &shape.mean);
-            add(&mut out.quats[4 * i..4 * i + 4], &shape.quat);
-            add(&mut out.log_scales[3 * i..3 * i + 3], &shape.log_scale);
-            out.opacity_logits[i] += shape.opacity_logit;
-            out.mean_2d_abs[i] += abs_x.hypot(*abs_y) * std::f32::consts::LN_2;
-            let total = &mut camera_sums[camera];
-            for (t, v) in total.iter_mut().zip(shape.pose.iter().chain(&shape.intrinsics)) {
-                *t += *v as f64;
-            }
-        }
-    }
-    camera_sums
+struct ChunkBackward<'a> {
+    gaussians: &'a GaussianSlices<'a>,
+    first: usize,
+    lenses: &'a [Lens],
+    saved: &'a Saved,
+    from_pixels: &'a [FromPixels],
+    out: Chunk<'a>,
 }
 
+impl Kernel for ChunkBackward<'_> {
+    type Output = Vec<[f64; 10]>;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(mut self) -> Vec<[f64; 10]> {
+        let mut camera_sums = vec![[0.0f64; 10]; self.lenses.len()];
+        for i in 0..self.out.opacity_logits.len() {
+            for (camera, total) in camera_sums.iter_mut().enumerate() {
+                let splat = self.from_pixels[camera].splat_of_gaussian[self.first + i];
+                if splat != u32::MAX {
+                    self.add_splat(i, camera, splat as usize, total);
+                }
+            }
+        }
+        camera_sums
+    }
+}
+
+impl ChunkBackward<'_> {
+    /// Adds what one camera says of the chunk's Gaussian `i`.
+    #[inline(always)]
+    fn add_splat(&mut self, i: usize, camera: usize, splat: usize, total: &mut [f64; 10]) {
+        let (gaussians, out, n) = (self.gaussians, &mut self.out, self.first + i);
+        let (view, stride) = (&self.saved.views[camera], gaussians.kind.stride());
+        let width = SHAPE_SLOTS + view.planes;
+        let sums = &self.from_pixels[camera].sums[splat * width..][..width];
+        let (shape, by_values) = sums.split_at(SHAPE_SLOTS);
+        let moments = Moments { g: shape[0], gx: shape[1], gy: shape[2], gxx: shape[3], gxy: shape[4], gyy: shape[5] };
+        let (by_color, by_depth) = by_values.split_at(view.planes - 1);
+        let color = &view.values[splat * view.planes..][..view.planes - 1];
+        let stored = &mut out.colors[i * stride..(i + 1) * stride];
+        let lens = &self.lenses[camera];
+        let by_mean = lens.color_backward(gaussians, n, color, by_color, stored);
+        let gradient = lens.backward(gaussians, n, &moments, by_depth[0], by_mean);
+        add(&mut out.means[3 * i..3 * i + 3], &gradient.mean);
+        add(&mut out.quats[4 * i..4 * i + 4], &gradient.quat);
+        add(&mut out.log_scales[3 * i..3 * i + 3], &gradient.log_scale);
+        out.opacity_logits[i] += gradient.opacity_logit;
+        // The tile loop differentiated log2(alpha).
+        out.mean_2d_abs[i] += (shape[6] * shape[6] + shape[7] * shape[7]).sqrt() * std::f32::consts::LN_2;
+        for (t, v) in total.iter_mut().zip(gradient.pose.iter().chain(&gradient.intrinsics)) {
+            *t += *v as f64;
+        }
+    }
+}
+
+#[inline(always)]
 fn add(to: &mut [f32], from: &[f32]) {
     to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
 }
@@ -189,8 +207,8 @@ fn tile_backward(view: &View, tile: usize, settings: &Settings, up: &Upstream<'_
             behind[y][x] = light * by_light;
         }
     }
-    let smooth = matches!(settings.cutoff, Cutoff::Smooth { .. });
     let upstream = TileUpstream { planes: &planes, behind };
-    settings.instructions.backward(smooth, &view.tile(tile, settings), pixels, &upstream, slots);
+    let (tile, cutoff) = (view.tile(tile), settings.cutoff);
+    settings.instructions.run(back::Backward { tile, pixels, upstream: &upstream, slots, cutoff });
     background
 }

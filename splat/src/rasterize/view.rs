@@ -1,9 +1,10 @@
 //! The forward pass of one camera.
-use super::blend::{Pixels, Splat, Tile};
+use super::blend::{self, Pixels, Splat, Tile};
+use super::instructions::Kernel;
 use super::lanes::{Plane, TILE};
 use super::project::{Culled, Footprint, Lens};
 use super::tiles::{Tiles, depth_order};
-use super::{Cutoff, Rendered, Settings, Stats};
+use super::{Rendered, Settings, Stats};
 use crate::{Camera, GaussianSlices};
 use rayon::prelude::*;
 
@@ -32,43 +33,85 @@ pub fn draw_all(gaussians: GaussianSlices<'_>, cameras: &[Camera], settings: &Se
 }
 
 fn draw(gaussians: GaussianSlices<'_>, camera: &Camera, settings: &Settings) -> (Rendered, View) {
-    let lens = Lens::new(camera, settings);
-    let (footprints, order, stats) = visible(&lens, &gaussians);
     let planes = gaussians.kind.channels() + 1;
-    let mut values = vec![0.0; order.len() * planes];
-    let colored: Vec<bool> = values
-        .par_chunks_mut(planes)
-        .zip(&footprints)
-        .zip(&order)
-        .with_min_len(CHUNK)
-        .map(|((out, footprint), &n)| {
-            out[planes - 1] = footprint.depth;
-            lens.color(&gaussians, n as usize, &mut out[..planes - 1])
-        })
-        .collect();
-    let (footprints, order, values, stats) = without_broken_colors(footprints, order, values, stats, &colored);
+    let projected = project_all(&gaussians, &Lens::new(camera, settings), settings);
+    let (order, stats) = front_to_back(&projected.footprints);
+    let footprints: Vec<Footprint> =
+        order.par_iter().with_min_len(CHUNK).filter_map(|&n| projected.footprints[n as usize].ok()).collect();
     let splats: Vec<Splat> =
         footprints.par_iter().zip(&order).with_min_len(CHUNK).map(|(f, &n)| Splat::new(f, n)).collect();
+    let mut values = vec![0.0; order.len() * planes];
+    values.par_chunks_mut(planes).zip(&order).with_min_len(CHUNK).for_each(|(to, &n)| {
+        to.copy_from_slice(&projected.values[n as usize * planes..][..planes]);
+    });
     let tiles = Tiles::new(&footprints, [camera.width.div_ceil(TILE), camera.height.div_ceil(TILE)]);
     let mut view =
         View { width: camera.width, height: camera.height, planes, splats, values, tiles, pixels: Vec::new() };
     let mut canvas: Vec<Plane> = vec![[[0.0; TILE]; TILE]; view.n_tiles() * planes];
-    let smooth = matches!(settings.cutoff, Cutoff::Smooth { .. });
     view.pixels = canvas
         .par_chunks_mut(planes)
         .enumerate()
-        .map(|(index, out)| settings.instructions.forward(smooth, &view.tile(index, settings), out))
+        .map(|(index, planes)| {
+            let tile = view.tile(index);
+            settings.instructions.run(blend::Forward { tile, planes, cutoff: settings.cutoff })
+        })
         .collect();
     (compose(&view, &canvas, settings, stats), view)
 }
 
-/// Footprints front to back, the Gaussians they belong to, and the counts.
-fn visible(lens: &Lens, gaussians: &GaussianSlices<'_>) -> (Vec<Footprint>, Vec<u32>, Stats) {
-    let projected: Vec<Result<Footprint, Culled>> =
-        (0..gaussians.len()).into_par_iter().with_min_len(CHUNK).map(|n| lens.project(gaussians, n)).collect();
+/// Of all Gaussians, in their order.
+struct Projected {
+    /// `[N]`
+    footprints: Vec<Result<Footprint, Culled>>,
+    /// `[N, planes]`; 0 for those not drawn.
+    values: Vec<f32>,
+}
+
+fn project_all(gaussians: &GaussianSlices<'_>, lens: &Lens, settings: &Settings) -> Projected {
+    let (n, planes) = (gaussians.len(), gaussians.kind.channels() + 1);
+    let mut out = Projected { footprints: vec![Err(Culled::Outside); n], values: vec![0.0; n * planes] };
+    out.footprints.par_chunks_mut(CHUNK).zip(out.values.par_chunks_mut(CHUNK * planes)).enumerate().for_each(
+        |(chunk, (footprints, values))| {
+            let first = chunk * CHUNK;
+            settings.instructions.run(ProjectChunk { gaussians, lens, first, footprints, values });
+        },
+    );
+    out
+}
+
+struct ProjectChunk<'a> {
+    gaussians: &'a GaussianSlices<'a>,
+    lens: &'a Lens,
+    first: usize,
+    footprints: &'a mut [Result<Footprint, Culled>],
+    values: &'a mut [f32],
+}
+
+impl Kernel for ProjectChunk<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let planes = self.gaussians.kind.channels() + 1;
+        for (i, (footprint, values)) in self.footprints.iter_mut().zip(self.values.chunks_exact_mut(planes)).enumerate()
+        {
+            let n = self.first + i;
+            *footprint = self.lens.project(self.gaussians, n);
+            if let Ok(drawn) = footprint {
+                values[planes - 1] = drawn.depth;
+                if !self.lens.color(self.gaussians, n, &mut values[..planes - 1]) {
+                    *footprint = Err(Culled::NonFinite);
+                }
+            }
+        }
+    }
+}
+
+/// Indices of the Gaussians to draw, nearest first, and the counts.
+fn front_to_back(footprints: &[Result<Footprint, Culled>]) -> (Vec<u32>, Stats) {
     let mut stats = Stats::default();
-    let mut keys = Vec::with_capacity(gaussians.len());
-    for (n, result) in projected.iter().enumerate() {
+    let mut keys = Vec::with_capacity(footprints.len());
+    for (n, result) in footprints.iter().enumerate() {
         match result {
             Ok(footprint) => keys.push((footprint.depth, n as u32)),
             Err(Culled::NonFinite) => stats.culled_non_finite += 1,
@@ -78,34 +121,7 @@ fn visible(lens: &Lens, gaussians: &GaussianSlices<'_>) -> (Vec<Footprint>, Vec<
         }
     }
     stats.visible = keys.len();
-    let order = depth_order(keys);
-    let footprints =
-        order.par_iter().with_min_len(CHUNK).filter_map(|&n| projected[n as usize].ok()).collect::<Vec<_>>();
-    (footprints, order, stats)
-}
-
-/// Drops the Gaussians whose colour is not finite; usually there are none and nothing is touched.
-fn without_broken_colors(
-    footprints: Vec<Footprint>,
-    order: Vec<u32>,
-    values: Vec<f32>,
-    mut stats: Stats,
-    sound: &[bool],
-) -> (Vec<Footprint>, Vec<u32>, Vec<f32>, Stats) {
-    let broken = sound.iter().filter(|ok| !**ok).count();
-    if broken == 0 {
-        return (footprints, order, values, stats);
-    }
-    stats.visible -= broken;
-    stats.culled_non_finite += broken;
-    let planes = values.len() / sound.len();
-    let kept: Vec<usize> = (0..sound.len()).filter(|&i| sound[i]).collect();
-    (
-        kept.iter().map(|&i| footprints[i]).collect(),
-        kept.iter().map(|&i| order[i]).collect(),
-        kept.iter().flat_map(|&i| values[i * planes..(i + 1) * planes].iter().copied()).collect(),
-        stats,
-    )
+    (depth_order(keys), stats)
 }
 
 /// From tiles of planes to an image of pixels, over the background.
@@ -154,7 +170,7 @@ impl View {
     }
 
     /// The tile as the kernels want it.
-    pub fn tile(&self, index: usize, settings: &Settings) -> Tile<'_> {
+    pub fn tile(&self, index: usize) -> Tile<'_> {
         let [x, y] = self.corner(index);
         Tile {
             splats: &self.splats,
@@ -163,10 +179,6 @@ impl View {
             instances: self.tiles.instances(index),
             corner: [x as f32, y as f32],
             inside: [(self.width - x).min(TILE), (self.height - y).min(TILE)],
-            cutoff_width: match settings.cutoff {
-                Cutoff::Hard => 1.0,
-                Cutoff::Smooth { width } => width,
-            },
         }
     }
 }
