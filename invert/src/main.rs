@@ -1,4 +1,8 @@
-fn main() {
-    eprintln!("invert: not built yet");
-    std::process::exit(70);
+//! `invert`: photos → a drivable avatar.
+mod cli;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    formats::exit::run("invert", || cli::Cli::parse().run())
 }

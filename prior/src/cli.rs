@@ -36,7 +36,7 @@ enum Command {
         /// Weights to write; card, checkpoint and contact sheets lie beside.
         #[arg(long)]
         out: PathBuf,
-        /// Weights of the perceptual net, or `none` to train without that term.
+        /// Weights of the perceptual net; `random` for untrained features, `none` to train without that term.
         #[arg(long, default_value = "weights/perceptual.safetensors")]
         perceptual: String,
         /// Stop after so many minutes; overrides the configuration's.
@@ -115,10 +115,7 @@ impl Cli {
         match command {
             Command::Train { source, out, perceptual, minutes } => {
                 let config = resolve(&self.common, minutes)?;
-                let perceptual = match perceptual.as_str() {
-                    "none" => None,
-                    path => Some(Perceptual::load(Path::new(path)).context("the perceptual net (--perceptual none trains without)")?),
-                };
+                let perceptual = Perceptual::open(&perceptual, tch::Device::Cpu).context("the perceptual net")?;
                 let plan = Plan { data: source.open(&config)?, config, perceptual, out };
                 run_train(&plan, &source, &self.common)
             }

@@ -1,11 +1,12 @@
 //! Shards → batches: UV maps of a head, its picture, its camera.
+use crate::maps::UvSpace;
 use crate::model::UvMaps;
 use anyhow::{Context, Result};
 use formats::image::{Picture, gray8_from_png, rgb8_from_encoded};
 use formats::{Dataset, FrameRow};
 use glam::Vec3;
 use head::model::HeadParams;
-use head::{HeadModel, uv::UvAtlas};
+use head::HeadModel;
 use rayon::prelude::*;
 use splat::Camera;
 use std::path::Path;
@@ -15,7 +16,7 @@ use tch::Tensor;
 pub struct HeadData {
     dataset: Dataset,
     model: HeadModel,
-    atlas: UvAtlas,
+    uv: UvSpace,
     uv_size: usize,
     image_size: usize,
 }
@@ -49,13 +50,13 @@ impl HeadData {
     /// What [`Dataset::open`] says; a model whose identity columns do not fit the rows.
     pub fn open(path: &Path, model: HeadModel, uv_size: usize, image_size: usize) -> Result<Self> {
         let dataset = Dataset::open(path)?;
-        let atlas = UvAtlas::new(&model, uv_size);
+        let uv = UvSpace::new(&model, uv_size);
         let columns = model.identity.names.len();
         if let Some(row) = dataset.identities().iter().find(|r| r.shape.len() != columns) {
             let text = format!("identity {} has {} shape coefficients, the head model has {columns}", row.identity_id, row.shape.len());
             return Err(formats::exit::Failure::bad_data(text).into());
         }
-        Ok(HeadData { dataset, model, atlas, uv_size, image_size })
+        Ok(HeadData { dataset, model, uv, uv_size, image_size })
     }
 
     /// The rows of a split under one light (negative: every light).
@@ -110,7 +111,7 @@ impl HeadData {
             texture.iter_mut().zip(t).for_each(|(sum, v)| *sum += v / people.len() as f32);
         }
         let u = self.uv_size as i64;
-        let mask = Tensor::from_slice(&self.atlas.mask()).view([1, u, u]);
+        let mask = Tensor::from_slice(&self.uv.mask()).view([1, u, u]);
         Ok((Tensor::from_slice(&position).view([3, u, u]), Tensor::from_slice(&texture).view([3, u, u]), mask))
     }
 
@@ -123,7 +124,7 @@ impl HeadData {
         Ok(Example {
             texture,
             position,
-            expression: planes(&self.atlas.map(&self.model.expression_offsets(&params))),
+            expression: self.uv.planes(&self.model.expression_offsets(&params)),
             image,
             alpha,
             camera: camera_from_head(&row, &self.model, &params).resized(self.image_size, self.image_size),
@@ -137,7 +138,7 @@ impl HeadData {
     /// Neutral position (metres) and texture (display RGB) as planes `[3, U, U]`.
     fn identity_maps(&self, id: u32) -> Result<(Vec<f32>, Vec<f32>)> {
         let row = self.dataset.identity_with_maps(id)?;
-        let position = planes(&self.atlas.map(&self.model.neutral(&row.shape)));
+        let position = self.uv.planes(&self.model.neutral(&row.shape));
         let albedo = row.albedo.with_context(|| format!("identity {id} has no albedo map; render with maps.albedo = true"))?;
         let texture = Picture::raw_from_8bit(&rgb8_from_encoded(&albedo)?).resized(self.uv_size, self.uv_size);
         Ok((position, planes(&texture.data)))
@@ -147,7 +148,7 @@ impl HeadData {
 /// The camera in head space: the rigid motion of the skull is folded into it, so that Gaussians stay at rest.
 pub fn camera_from_head(row: &FrameRow, model: &HeadModel, params: &HeadParams) -> Camera {
     let camera = row.camera();
-    Camera { camera_from_world: camera.camera_from_world * model.world_from_head(params), ..camera }
+    Camera { camera_from_world: camera.camera_from_world * glam::Mat4::from(model.evaluate(params).world_from_head()), ..camera }
 }
 
 /// Display RGB and alpha of a row as planes `[3, S, S]` and `[S, S]`.

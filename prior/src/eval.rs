@@ -4,7 +4,7 @@ use crate::model::Prior;
 use crate::picture::{Drawn, composite, draw, sheet_png};
 use anyhow::Result;
 use nets::vq::Mode;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// Means over the rows, and a sheet: truth, reconstruction, absolute error.
 pub struct Report {
@@ -40,11 +40,11 @@ pub fn evaluate(prior: &mut Prior, data: &HeadData, split: &str, light_id: i64, 
         let target = composite(&batch.images, &batch.alphas, &vec![GREY; chunk.len()]);
         position += errors.0 * chunk.len() as f64;
         expression += errors.1 * chunk.len() as f64;
+        psnr += nets::metric::psnr(&drawn.color, &target).sum(Kind::Float).double_value(&[]);
+        ssim += nets::ssim::ssim(&drawn.color, &target).sum(Kind::Float).double_value(&[]);
         let (mut truth, mut made, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
         for b in 0..chunk.len() as i64 {
             let (t, m) = (target.select(0, b), drawn.color.select(0, b));
-            psnr += nets::metric::psnr(&m, &t);
-            ssim += nets::loss::ssim(&m.unsqueeze(0), &t.unsqueeze(0)).double_value(&[]);
             wrong.push((&m - &t).abs() * 2.0);
             truth.push(t);
             made.push(m);
@@ -73,8 +73,8 @@ fn reconstruct(prior: &mut Prior, batch: &Batch) -> Result<(Drawn, (f64, f64))> 
     let decoded = prior.decode(&id, &expr);
     let mask = prior.means().2;
     let error = |a: &Tensor, b: &Tensor| {
-        let texels = mask.sum(tch::Kind::Float).double_value(&[]) * 3.0 * a.size()[0] as f64;
-        ((a - b).abs() * mask).sum(tch::Kind::Float).double_value(&[]) / texels * 1000.0
+        let texels = mask.sum(Kind::Float).double_value(&[]) * 3.0 * a.size()[0] as f64;
+        ((a - b).abs() * mask).sum(Kind::Float).double_value(&[]) / texels * 1000.0
     };
     let errors = (error(&decoded.position, &batch.maps.position), error(&decoded.expression, &batch.maps.expression));
     let drawn = draw(&prior.gaussians(&decoded), &batch.cameras, &vec![GREY; batch.cameras.len()])?;

@@ -18,6 +18,7 @@ pub mod decoder;
 pub mod encoder;
 pub mod eval;
 pub mod loss;
+pub mod maps;
 pub mod model;
 pub mod picture;
 pub mod regions;

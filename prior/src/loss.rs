@@ -43,7 +43,7 @@ pub fn picture_losses(
 ) -> Losses {
     let mut terms = vec![
         ("l1", (&drawn.color - target).abs().mean(Kind::Float) * c.l1),
-        ("ssim", (1.0 - nets::loss::ssim(&drawn.color, target)) * c.ssim),
+        ("ssim", nets::loss::ssim_loss(&drawn.color, target) * c.ssim),
         ("alpha", (&drawn.alpha - alphas).abs().mean(Kind::Float) * c.alpha),
         ("corrections", &gaussians.penalty * c.corrections),
     ];

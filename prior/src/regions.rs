@@ -1,7 +1,8 @@
 //! Where on the UV atlas each region's Gaussians sit, and how large they start.
 use crate::config::ModelConfig;
 use glam::{Vec2, Vec3};
-use head::{HeadModel, uv::UvAtlas};
+use head::HeadModel;
+use head::uv::{NO_FACE, UvAtlas};
 
 /// One region's sampling points.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,12 +41,11 @@ fn points_of(
     let atlas = UvAtlas::new(model, grid as usize);
     let scalp = model.regions.get("scalp");
     let (mut uvs, mut places) = (Vec::new(), Vec::new());
-    for (texel, place) in atlas.texels() {
+    for (texel, place) in atlas.texels.iter().enumerate().filter(|(_, t)| t.face != NO_FACE) {
         let corners = model.faces[place.face as usize];
         let mix = |value: &dyn Fn(usize) -> f32| (0..4).map(|k| place.weights[k] * value(corners[k] as usize)).sum::<f32>();
         if belongs(scalp.map_or(0.0, |mask| mix(&|v| mask[v]))) {
-            let (row, column) = (texel / grid as usize, texel % grid as usize);
-            uvs.push(Vec2::new((column as f32 + 0.5) / grid as f32, 1.0 - (row as f32 + 0.5) / grid as f32));
+            uvs.push(atlas.center(texel % grid as usize, texel / grid as usize));
             places.push(Vec3::new(mix(&|v| mean_head[v].x), mix(&|v| mean_head[v].y), mix(&|v| mean_head[v].z)));
         }
     }

@@ -1,0 +1,110 @@
+//! A drivable person: the tuned network, the pivot, and what the units do to this face. Self-contained on disk.
+use anyhow::{Context, Result};
+use formats::card::{read_json, write_json};
+use formats::exit::Failure;
+use formats::provenance::Provenance;
+use nets::Checkpoint;
+use nets::vq::Mode;
+use prior::model::{Decoded, HeadGaussians};
+use prior::weights::{self, LoadedPrior};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use tch::{Kind, Tensor};
+
+/// File names in an avatar folder.
+pub const WEIGHTS: &str = "avatar.safetensors";
+/// See [`WEIGHTS`].
+pub const CARD: &str = "card.json";
+const SCHEMA_VERSION: u32 = 1;
+
+/// One person.
+pub struct Avatar {
+    /// The network, tuned around the pivot.
+    pub loaded: LoadedPrior,
+    /// z_id `[1, D, g, g]`.
+    pub pivot: Tensor,
+    /// `[52, 3, U, U]` metres: each ARKit unit at 1.
+    pub units: Tensor,
+    /// What people read.
+    pub card: Card,
+}
+
+/// The card of an avatar.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// Version of the folder's layout.
+    pub schema_version: u32,
+    /// Shown in titles.
+    pub name: String,
+    /// Rows of the input shard it was fitted to.
+    pub frame_ids: Vec<u64>,
+    /// Expression of each of those rows, ARKit order.
+    pub expressions: Vec<Vec<f32>>,
+    /// Number of Gaussians.
+    pub gaussians: i64,
+    /// How the fit ended, and how long it took.
+    pub metrics: serde_json::Value,
+    /// How it was made.
+    pub provenance: Provenance,
+}
+
+impl Avatar {
+    /// The maps at 52 ARKit weights. The network's expression quantiser stays in the loop, as in training.
+    pub fn decode(&mut self, expression: &[f32]) -> Decoded {
+        let weights = Tensor::from_slice(expression).view([1, 52]);
+        let size = self.units.size();
+        let offset = weights.matmul(&self.units.view([52, -1])).view([1, size[1], size[2], size[3]]);
+        self.decode_map(&offset)
+    }
+
+    /// The maps for x_exp `[B, 3, U, U]` (metres).
+    pub fn decode_map(&mut self, offset: &Tensor) -> Decoded {
+        let prior = &mut self.loaded.prior;
+        let z_expr = prior.encode_expression(offset);
+        let expr = prior.quantise_expression(&z_expr, Mode::Fixed).code;
+        let id = self.pivot.expand([offset.size()[0], -1, -1, -1], false);
+        prior.decode(&id, &expr)
+    }
+
+    /// The head at 52 ARKit weights, in head space; no gradient.
+    pub fn gaussians(&mut self, expression: &[f32]) -> HeadGaussians {
+        tch::no_grad(|| {
+            let maps = self.decode(expression);
+            self.loaded.prior.gaussians(&maps)
+        })
+    }
+
+    /// Writes the folder: weights first, the card last, so that a folder with a card is whole.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {folder:?}"))?;
+        let mut file = Checkpoint::new(self.loaded.steps);
+        file.put_vars("prior", &self.loaded.vars);
+        weights::describe(&mut file, &self.loaded)?;
+        file.put("units", &self.units).put("pivot", &self.pivot).halve()?;
+        file.save(&folder.join(WEIGHTS))?;
+        write_json(&folder.join(CARD), &Card { schema_version: SCHEMA_VERSION, ..self.card.clone() })?;
+        Ok(())
+    }
+
+    /// Reads a folder written by [`Avatar::save`].
+    ///
+    /// # Errors
+    /// A folder that is no avatar, or of a newer version.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let card: Card = read_json(&folder.join(CARD), "avatar card")?;
+        if card.schema_version > SCHEMA_VERSION {
+            let text = format!("avatar has version {}, this build reads up to {SCHEMA_VERSION}: {folder:?}", card.schema_version);
+            return Err(Failure::bad_data(text).into());
+        }
+        let file = Checkpoint::load(&folder.join(WEIGHTS))?;
+        Ok(Avatar {
+            loaded: weights::rebuild(&file, "prior")?,
+            pivot: file.get("pivot")?.to_kind(Kind::Float),
+            units: file.get("units")?.to_kind(Kind::Float),
+            card,
+        })
+    }
+}

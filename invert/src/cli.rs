@@ -1,0 +1,284 @@
+//! What is typed, checked and turned into calls.
+use anyhow::{Context, Result};
+use clap::{CommandFactory, Parser, Subcommand};
+use formats::Dataset;
+use formats::card::write_json;
+use formats::exit::{ExitCode, Failure};
+use formats::flags::CommonFlags;
+use formats::provenance::Provenance;
+use formats::publish::write_atomically;
+use head::HeadModel;
+use head::params::unit;
+use invert::avatar::Avatar;
+use invert::config::FitConfig;
+use invert::drive::Turn;
+use invert::fit::Judges;
+use invert::subject::{Choice, Subject, View};
+use invert::{clip, drive, eval, export, fit, report, view};
+use nets::identity::Recogniser;
+use nets::perceptual::Perceptual;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use tch::Device;
+
+/// Makes a drivable avatar from one to thirteen pictures of a person, and drives, measures, exports and shows it.
+#[derive(Parser)]
+#[command(name = "invert", version, after_help = formats::exit::EXIT_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    common: CommonFlags,
+    /// Print shell completions and exit.
+    #[arg(long, value_name = "SHELL")]
+    completions: Option<clap_complete::Shell>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fits an avatar to the pictures of a tracked or rendered shard.
+    Fit {
+        /// Shard or dataset with the pictures.
+        #[arg(long)]
+        input: PathBuf,
+        /// Head model the shard was made with.
+        #[arg(long)]
+        head: PathBuf,
+        /// The prior.
+        #[arg(long, default_value = "weights/prior.safetensors")]
+        prior: PathBuf,
+        #[command(flatten)]
+        choice: ChoiceFlags,
+        #[command(flatten)]
+        judges: JudgeFlags,
+        /// Start from an untrained network instead of the prior: the comparison that shows what the prior is worth.
+        #[arg(long)]
+        without_prior: bool,
+        /// Name shown on pages; default: the folder's.
+        #[arg(long)]
+        name: Option<String>,
+        /// Avatar folder to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Moves an avatar by a shard's expressions or the built-in performance.
+    Drive {
+        /// Avatar folder.
+        #[arg(long)]
+        avatar: PathBuf,
+        /// `performance`, or a shard whose expressions are played in order.
+        #[arg(long, default_value = "performance")]
+        clip: String,
+        /// Frames a second.
+        #[arg(long, default_value_t = 12.5)]
+        fps: f32,
+        /// Pixels a side.
+        #[arg(long, default_value_t = 256)]
+        size: usize,
+        /// Radians the head swings to both sides meanwhile.
+        #[arg(long, default_value_t = 0.0)]
+        swing: f32,
+        /// `.webp` for an animation, else a folder of PNG frames.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Measures an avatar on pictures it was not fitted to, with their true cameras and expressions.
+    Eval {
+        /// Avatar folder.
+        #[arg(long)]
+        avatar: PathBuf,
+        /// Shard or dataset with the truth.
+        #[arg(long)]
+        data: PathBuf,
+        /// Head model the shard was made with.
+        #[arg(long)]
+        head: PathBuf,
+        #[command(flatten)]
+        choice: ChoiceFlags,
+        #[command(flatten)]
+        judges: JudgeFlags,
+        /// Pixels a side.
+        #[arg(long, default_value_t = 256)]
+        size: usize,
+        /// Report to write (JSON); the contact sheet lies beside as PNG.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Writes the Gaussians at one expression as `.ply`.
+    Export {
+        /// Avatar folder.
+        #[arg(long)]
+        avatar: PathBuf,
+        /// ARKit weight, as `jawOpen=0.5`; may be repeated.
+        #[arg(long, value_name = "UNIT=WEIGHT")]
+        expression: Vec<String>,
+        /// File to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Writes the viewer: one page that draws and moves the avatar, without network.
+    View {
+        /// Avatar folder.
+        #[arg(long)]
+        avatar: PathBuf,
+        /// `performance`, or a shard.
+        #[arg(long, default_value = "performance")]
+        clip: String,
+        /// Page to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Gathers a demo folder into one page.
+    Report {
+        /// Folder that `make demo` filled.
+        #[arg(long)]
+        demo: PathBuf,
+        /// Page to write.
+        #[arg(long)]
+        out: PathBuf,
+    },
+}
+
+#[derive(clap::Args)]
+struct ChoiceFlags {
+    /// Only rows of this identity.
+    #[arg(long)]
+    identity: Option<u32>,
+    /// Only rows under this light.
+    #[arg(long)]
+    light: Option<u32>,
+    /// At most so many pictures, spread evenly.
+    #[arg(long)]
+    views: Option<usize>,
+}
+
+impl ChoiceFlags {
+    fn choice(&self, except: Vec<u64>) -> Choice {
+        Choice { identity: self.identity, light: self.light, views: self.views, except }
+    }
+}
+
+#[derive(clap::Args)]
+struct JudgeFlags {
+    /// Weights of the perceptual net; `random` or `none`.
+    #[arg(long, default_value = "weights/perceptual.safetensors")]
+    perceptual: String,
+    /// Weights of the recogniser; `none` to do without.
+    #[arg(long, default_value = "weights/identity.safetensors")]
+    recogniser: String,
+}
+
+impl JudgeFlags {
+    fn open(&self) -> Result<Judges> {
+        let recogniser = match self.recogniser.as_str() {
+            "none" => None,
+            path => Some(Recogniser::load(Path::new(path), Device::Cpu).context("the recogniser (--recogniser none does without)")?),
+        };
+        Ok(Judges { perceptual: Perceptual::open(&self.perceptual, Device::Cpu)?, recogniser })
+    }
+}
+
+impl Cli {
+    /// Checks everything, then runs.
+    ///
+    /// # Errors
+    /// Each with its exit code.
+    pub fn run(self) -> Result<ExitCode> {
+        if let Some(shell) = self.completions {
+            clap_complete::generate(shell, &mut Cli::command(), "invert", &mut std::io::stdout());
+            return Ok(ExitCode::Done);
+        }
+        let command =
+            self.command.ok_or_else(|| Failure::usage("a command is missing: fit, drive, eval, export, view or report (see --help)"))?;
+        nets::device::set_threads(self.common.start_threads()?);
+        match command {
+            Command::Fit { .. } => run_fit(command, &self.common),
+            Command::Eval { .. } => run_eval(command, &self.common),
+            Command::Drive { avatar, clip, fps, size, swing, out } => {
+                let (mut avatar, clip) = (Avatar::load(&avatar)?, clip::open(&clip, fps)?);
+                let turn = if swing == 0.0 { Turn::Still } else { Turn::Swing(swing) };
+                let clock = std::time::Instant::now();
+                let frames = drive::frames(&mut avatar, &clip, turn, size, |_| ())?;
+                let rate = frames.len() as f64 / clock.elapsed().as_secs_f64();
+                if out.extension().is_some_and(|e| e == "webp") {
+                    drive::write_webp(&frames, fps, &out)?;
+                } else {
+                    drive::write_pngs(&frames, &out)?;
+                }
+                self.common.talk().say(&format!("invert: {} frames of {size} px at {rate:.1} a second: {out:?}", frames.len()));
+                self.common.talk().event("drive", json!({ "frames": frames.len(), "frames_per_s": rate, "size": size }));
+                Ok(ExitCode::Done)
+            }
+            Command::Export { avatar, expression, out } => {
+                let weights = parse_expression(&expression)?;
+                let gaussians = export::gaussians(&mut Avatar::load(&avatar)?, &weights)?;
+                splat::ply::write(&gaussians, &out)?;
+                Ok(ExitCode::Done)
+            }
+            Command::View { avatar, clip, out } => {
+                let puppet = export::puppet(&mut Avatar::load(&avatar)?, &clip::open(&clip, 12.5)?)?;
+                write_atomically(&out, view::page(&puppet).as_bytes())?;
+                Ok(ExitCode::Done)
+            }
+            Command::Report { demo, out } => {
+                write_atomically(&out, report::page(&demo)?.as_bytes())?;
+                Ok(ExitCode::Done)
+            }
+        }
+    }
+}
+
+fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
+    let Command::Fit { input, head, prior, choice, judges, without_prior, name, out } = command else { unreachable!() };
+    let mut config: FitConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
+    config.seed = common.seed.unwrap_or(config.seed);
+    if config.image_size < 16 || config.image_size % 8 != 0 {
+        return Err(Failure::config(format!("image_size = {}: expected a multiple of 8, at least 16", config.image_size)).into());
+    }
+    let (dataset, model, judges) = (Dataset::open(&input)?, HeadModel::load(&head)?, judges.open()?);
+    let mut loaded = prior::weights::load(&prior)?;
+    let rows = choice.choice(Vec::new()).rows(&dataset)?;
+    let subject = Subject::read(&dataset, &rows, &model, config.image_size, &loaded.prior.means().1.squeeze_dim(0))?;
+    if without_prior {
+        loaded = fit::without_prior(&loaded)?;
+    }
+    let talk = common.talk();
+    let mut avatar = fit::fit(loaded, &subject, &judges, &config, |line| {
+        talk.say(&format!("invert: {line}"));
+        talk.event("fit", json!({ "line": line }));
+    })?;
+    avatar.card.name = name.unwrap_or_else(|| out.file_name().map_or("avatar".into(), |n| n.to_string_lossy().into_owned()));
+    let toml = formats::config::to_toml(&config)?;
+    avatar.card.provenance = Provenance::new("invert", env!("CARGO_PKG_VERSION"), &toml, config.seed).with_input("prior", &prior)?.with_input("head", &head)?;
+    avatar.save(&out)?;
+    Ok(ExitCode::Done)
+}
+
+fn run_eval(command: Command, common: &CommonFlags) -> Result<ExitCode> {
+    let Command::Eval { avatar, data, head, choice, judges, size, out } = command else { unreachable!() };
+    let (mut avatar, dataset, model, judges) = (Avatar::load(&avatar)?, Dataset::open(&data)?, HeadModel::load(&head)?, judges.open()?);
+    let rows = choice.choice(avatar.card.frame_ids.clone()).rows(&dataset)?;
+    let views: Vec<View> = rows.iter().map(|&i| View::read(&dataset, i, &model, size)).collect::<Result<_>>()?;
+    let report = eval::evaluate(&mut avatar, &views, &model, &judges)?;
+    write_atomically(&out.with_extension("png"), &report.sheet)?;
+    let card = json!({
+        "psnr_db": report.psnr, "ssim": report.ssim, "lpips-self": report.lpips_self, "csim-self": report.csim_self,
+        "pictures": report.n, "input_pictures": avatar.card.frame_ids.len(), "seconds": avatar.card.metrics["seconds"],
+        "protocol": format!("pictures not fitted to, true camera and expression, {size} px, whole picture over mid grey; lpips-self and csim-self are this project's own nets"),
+    });
+    write_json(&out, &card)?;
+    common.talk().say(&format!("invert: {} held-out pictures: PSNR {:.2} dB, SSIM {:.4}", report.n, report.psnr, report.ssim));
+    common.talk().event("eval", card);
+    Ok(ExitCode::Done)
+}
+
+/// `["jawOpen=0.5"]` → 52 weights.
+fn parse_expression(texts: &[String]) -> Result<Vec<f32>> {
+    let mut weights = vec![0.0; 52];
+    for text in texts {
+        let parsed = text.split_once('=').and_then(|(name, value)| Some((unit(name)?, value.parse::<f32>().ok().filter(|v| v.is_finite())?)));
+        let (k, value) = parsed.ok_or_else(|| Failure::usage(format!("--expression {text}: expected an ARKit unit and a number, as jawOpen=0.5")))?;
+        weights[k] = value;
+    }
+    Ok(weights)
+}

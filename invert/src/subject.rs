@@ -1,0 +1,163 @@
+//! The person to be fitted: pictures, cameras, expressions and a first guess of the maps, from a shard.
+use crate::unwrap::unwrap;
+use anyhow::{Context, Result};
+use formats::exit::Failure;
+use formats::image::{Picture, gray8_from_png, rgb8_from_encoded};
+use formats::{Dataset, FrameRow};
+use glam::Vec3;
+use head::HeadModel;
+use head::model::HeadParams;
+use prior::data::camera_from_head;
+use prior::maps::UvSpace;
+use splat::Camera;
+use tch::Tensor;
+
+/// One picture of the person.
+pub struct View {
+    /// Row it came from.
+    pub frame_id: u64,
+    /// `[S, S, 3]` display RGB.
+    pub image: Picture,
+    /// `[S, S, 1]` coverage.
+    pub alpha: Picture,
+    /// Head space → picture.
+    pub camera: Camera,
+    /// `[L]` landmarks in the picture (pixels at `S`).
+    pub landmarks_2d: Vec<[f32; 2]>,
+    /// Everything that poses the head there.
+    pub params: HeadParams,
+}
+
+/// What a fit starts from. `V` views, `U` texels a side, `S` pixels a side.
+pub struct Subject {
+    /// The pictures.
+    pub views: Vec<View>,
+    /// Shape coefficients: the mean over the rows (a tracker gives them all the same).
+    pub shape: Vec<f32>,
+    /// x_tex `[1, 3, U, U]`: the mean texture where nothing was seen.
+    pub texture: Tensor,
+    /// x_verts `[1, 3, U, U]` metres.
+    pub position: Tensor,
+    /// x_exp `[V, 3, U, U]` metres.
+    pub expressions: Tensor,
+    /// `[52, 3, U, U]` metres: each ARKit unit at 1, for this shape.
+    pub units: Tensor,
+}
+
+/// Which rows of a shard show the person.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Only rows of this identity.
+    pub identity: Option<u32>,
+    /// Only rows under this light.
+    pub light: Option<u32>,
+    /// At most so many, spread evenly over what is left.
+    pub views: Option<usize>,
+    /// Never these rows.
+    pub except: Vec<u64>,
+}
+
+/// Most pictures of one person.
+pub const MOST_VIEWS: usize = 13;
+
+impl Choice {
+    /// Row numbers, in order.
+    ///
+    /// # Errors
+    /// If none is left.
+    pub fn rows(&self, dataset: &Dataset) -> Result<Vec<usize>> {
+        let fits = |row: &FrameRow| {
+            self.identity.is_none_or(|id| row.identity_id == id)
+                && self.light.is_none_or(|light| row.light_id == light)
+                && !self.except.contains(&row.frame_id)
+        };
+        let all: Vec<usize> = (0..dataset.len()).filter(|&i| fits(dataset.labels(i))).collect();
+        if all.is_empty() {
+            return Err(Failure::bad_data(format!("no row of {:?} fits the choice {self:?}", dataset.path())).into());
+        }
+        let n = self.views.unwrap_or(all.len()).clamp(1, all.len());
+        // Centres of n equal stretches: three of nine rows are rows 1, 4 and 7.
+        Ok((0..n).map(|k| all[(2 * k + 1) * all.len() / (2 * n)]).collect())
+    }
+}
+
+impl View {
+    /// Decodes a row at `size` pixels a side.
+    ///
+    /// # Errors
+    /// A row without matte, or without shape coefficients anywhere.
+    pub fn read(dataset: &Dataset, i: usize, model: &HeadModel, size: usize) -> Result<Self> {
+        let row = dataset.frame_with(i, &["image", "alpha"])?;
+        let alpha = row.alpha.as_ref().with_context(|| format!("row {i} of {:?} has no matte", dataset.path()))?;
+        let shape = match (row.shape.is_empty(), dataset.identity(row.identity_id)) {
+            (false, _) => row.shape.clone(),
+            (true, Some(identity)) => identity.shape.clone(),
+            (true, None) => return Err(Failure::bad_data(format!("row {i} of {:?} has no shape coefficients", dataset.path())).into()),
+        };
+        if shape.len() != model.identity.names.len() {
+            let text = format!("row {i} of {:?} has {} shape coefficients, the head model has {}", dataset.path(), shape.len(), model.identity.names.len());
+            return Err(Failure::bad_data(text).into());
+        }
+        let params = HeadParams { shape, expression: row.expression, pose: row.pose.map(Vec3::from) };
+        let scale = [size as f32 / row.width as f32, size as f32 / row.height as f32];
+        Ok(View {
+            landmarks_2d: row.landmarks_2d.iter().map(|p| [p[0] * scale[0], p[1] * scale[1]]).collect(),
+            frame_id: row.frame_id,
+            image: Picture::raw_from_8bit(&rgb8_from_encoded(&row.image)?).resized(size, size),
+            alpha: Picture::raw_from_8bit(&gray8_from_png(alpha)?).resized(size, size),
+            camera: camera_from_head(&row, model, &params).resized(size, size),
+            params,
+        })
+    }
+
+    /// `[1, 3, S, S]` display RGB.
+    pub fn image_tensor(&self) -> Tensor {
+        let (h, w) = (self.image.height as i64, self.image.width as i64);
+        Tensor::from_slice(&self.image.data).view([1, h, w, 3]).permute([0, 3, 1, 2]).contiguous()
+    }
+
+    /// `[1, 1, S, S]`
+    pub fn alpha_tensor(&self) -> Tensor {
+        let (h, w) = (self.alpha.height as i64, self.alpha.width as i64);
+        Tensor::from_slice(&self.alpha.data).view([1, 1, h, w])
+    }
+}
+
+impl Subject {
+    /// Reads the chosen rows and makes the first guess of the maps; `mean_texture` `[3, U, U]` shows where no picture does.
+    ///
+    /// # Errors
+    /// More than [`MOST_VIEWS`] rows; see [`View::read`].
+    pub fn read(dataset: &Dataset, rows: &[usize], model: &HeadModel, size: usize, mean_texture: &Tensor) -> Result<Self> {
+        if rows.len() > MOST_VIEWS {
+            let text = format!("{} pictures of one person; expected 1 to {MOST_VIEWS} (choose with --views)", rows.len());
+            return Err(Failure::bad_data(text).into());
+        }
+        let views: Vec<View> = rows.iter().map(|&i| View::read(dataset, i, model, size)).collect::<Result<_>>()?;
+        let n = model.identity.names.len();
+        let shape: Vec<f32> =
+            (0..n).map(|k| views.iter().map(|v| v.params.shape[k]).sum::<f32>() / views.len() as f32).collect();
+        let u = mean_texture.size()[1];
+        let space = UvSpace::new(model, u as usize);
+        let map = |values: &[Vec3]| Tensor::from_slice(&space.planes(values)).view([1, 3, u, u]);
+        let offsets = |params: &HeadParams| map(&model.expression_offsets(&HeadParams { shape: shape.clone(), ..params.clone() }));
+        Ok(Subject {
+            texture: unwrap(&views, model, &shape, &space, mean_texture),
+            position: map(&model.neutral(&shape)),
+            expressions: Tensor::cat(&views.iter().map(|v| offsets(&v.params)).collect::<Vec<_>>(), 0),
+            units: Tensor::cat(&unit_params(&shape).map(|p| offsets(&p)).collect::<Vec<_>>(), 0),
+            views,
+            shape,
+        })
+    }
+}
+
+/// Each unit alone at 1.
+fn unit_params(shape: &[f32]) -> impl Iterator<Item = HeadParams> {
+    let neutral = HeadParams { shape: shape.to_vec(), ..HeadParams::neutral(shape.len()) };
+    (0..52).map(move |k| {
+        let mut params = neutral.clone();
+        params.expression[k] = 1.0;
+        params
+    })
+}
