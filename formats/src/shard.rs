@@ -193,7 +193,10 @@ impl<R: Row> ShardWriter<R> {
         if self.open.is_some() {
             return Ok(());
         }
-        let schema: SchemaRef = Arc::new(Schema::new(first.fields()));
+        // pyarrow, when it finds an Arrow schema, looks into that one's metadata only.
+        let mut schema = Schema::new(first.fields());
+        schema.metadata.insert("huggingface".to_string(), schema::huggingface(&schema.fields));
+        let schema = Arc::new(schema);
         let file = self.temp.file().map_err(|e| self.io_error(e))?;
         let sink = DigestWriter::new(BufWriter::with_capacity(1 << 20, file));
         let properties = properties::<R>(&schema, &self.provenance).map_err(|what| self.complaint(what))?;
