@@ -1,4 +1,6 @@
 //! N anisotropic Gaussians in their optimised (pre-activation) parametrisation.
+mod rigid;
+
 use crate::Error;
 
 /// What a Gaussian shows: `K = (degree + 1)²` spherical harmonics, or plain channels.
@@ -87,6 +89,51 @@ impl Gaussians {
         self.opacity_logits.is_empty()
     }
 
+    /// None yet.
+    pub fn empty(kind: Colors) -> Self {
+        let none = Vec::new;
+        Gaussians { means: none(), quats: none(), log_scales: none(), opacity_logits: none(), colors: none(), kind }
+    }
+
+    /// All Gaussians of `parts`, one part after the other; `kind` is theirs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a part has another kind of colours or its arrays disagree.
+    pub fn concat(kind: Colors, parts: &[GaussianSlices<'_>]) -> Result<Self, Error> {
+        let mut out = Self::empty(kind);
+        for part in parts {
+            part.check()?;
+            if part.kind != kind {
+                let (expected, got) = (vec![kind.stride()], vec![part.kind.stride()]);
+                return Err(Error::Shape { what: "colors of concatenated Gaussians", expected, got });
+            }
+            out.means.extend_from_slice(part.means);
+            out.quats.extend_from_slice(part.quats);
+            out.log_scales.extend_from_slice(part.log_scales);
+            out.opacity_logits.extend_from_slice(part.opacity_logits);
+            out.colors.extend_from_slice(part.colors);
+        }
+        Ok(out)
+    }
+
+    /// The Gaussians at `indices`, in that order; an index may come more than once.
+    ///
+    /// # Panics
+    /// If an index is not under [`Self::len`].
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let rows = |values: &[f32], stride: usize| -> Vec<f32> {
+            indices.iter().flat_map(|&n| values[n * stride..(n + 1) * stride].iter().copied()).collect()
+        };
+        Gaussians {
+            means: rows(&self.means, 3),
+            quats: rows(&self.quats, 4),
+            log_scales: rows(&self.log_scales, 3),
+            opacity_logits: rows(&self.opacity_logits, 1),
+            colors: rows(&self.colors, self.kind.stride()),
+            kind: self.kind,
+        }
+    }
+
     /// Borrows all arrays.
     pub fn slices(&self) -> GaussianSlices<'_> {
         GaussianSlices {
@@ -127,5 +174,35 @@ impl GaussianSlices<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two() -> Gaussians {
+        Gaussians {
+            means: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0],
+            quats: vec![1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0],
+            log_scales: vec![-1.0, -2.0, -3.0, -4.0, -5.0, -6.0],
+            opacity_logits: vec![0.5, -0.5],
+            colors: vec![0.1, 0.2],
+            kind: Colors::Features { channels: 1 },
+        }
+    }
+
+    #[test]
+    fn select_undoes_concat() {
+        let both = Gaussians::concat(two().kind, &[two().slices(), two().slices()]).unwrap();
+        assert_eq!(both.len(), 4);
+        assert_eq!(both.select(&[2, 3]), two());
+        assert_eq!(both.select(&[1]).means, [4.0, 5.0, 6.0]);
+    }
+
+    #[test]
+    fn kinds_do_not_mix() {
+        let mixed = Gaussians::concat(Colors::Sh { degree: 0 }, &[two().slices()]);
+        assert!(matches!(mixed, Err(Error::Shape { .. })));
     }
 }

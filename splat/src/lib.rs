@@ -8,6 +8,7 @@
 pub mod camera;
 pub mod error;
 pub mod gaussians;
+pub mod ply;
 pub mod rasterize;
 pub mod reference;
 

@@ -12,7 +12,7 @@
 mod back;
 mod blend;
 mod gather;
-mod harmonics;
+pub(crate) mod harmonics;
 mod instructions;
 mod lanes;
 mod project;
