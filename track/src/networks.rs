@@ -1,0 +1,93 @@
+//! Both networks with their weights: one file, `track.safetensors`, half floats.
+use crate::Error;
+use crate::detect_net::DetectNet;
+use crate::landmark_net::LandmarkNet;
+use nets::Checkpoint;
+use std::path::Path;
+use tch::{Device, nn};
+
+/// Layout of the weights file; raised when a network changes shape.
+pub const LAYOUT: &str = "track-1";
+
+/// Detector and landmark net.
+pub struct Networks {
+    /// The variables of both, `detect.*` and `landmark.*`.
+    pub vars: nn::VarStore,
+    /// Finds faces.
+    pub detect: DetectNet,
+    /// Reads them.
+    pub landmark: LandmarkNet,
+}
+
+impl Networks {
+    /// Fresh weights; a function of torch's seed.
+    pub fn new(device: Device) -> Self {
+        let vars = nn::VarStore::new(device);
+        let root = vars.root();
+        let detect = DetectNet::new(&root / "detect");
+        let landmark = LandmarkNet::new(&root / "landmark");
+        Networks { vars, detect, landmark }
+    }
+
+    /// Where they compute.
+    pub fn device(&self) -> Device {
+        self.vars.device()
+    }
+
+    /// Reads weights.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] or [`Error::Weights`].
+    pub fn load(path: &Path, device: Device) -> Result<Self, Error> {
+        if !path.is_file() {
+            return Err(Error::Missing { what: "tracker weights", path: path.into() });
+        }
+        let bad = |what: String| Error::Weights { what, path: path.into() };
+        let file = Checkpoint::load(path).map_err(|e| bad(format!("not a weights file: {e}")))?;
+        let layout = file.notes.get("layout").map_or("none", String::as_str);
+        if layout != LAYOUT {
+            return Err(bad(format!("weights of layout {layout:?}; this build reads {LAYOUT:?}")));
+        }
+        let mut networks = Networks::new(device);
+        file.restore_vars("", &networks.vars).map_err(|e| bad(e.to_string()))?;
+        networks.vars.freeze();
+        Ok(networks)
+    }
+
+    /// Writes weights atomically as half floats; returns the bytes.
+    ///
+    /// # Errors
+    /// If a weight is not finite, or the disk does not take it.
+    pub fn save(&self, path: &Path, step: u64) -> Result<u64, nets::Error> {
+        let mut file = Checkpoint::new(step);
+        file.note("layout", LAYOUT);
+        file.put_vars("", &self.vars).halve()?;
+        file.save(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Kind, Tensor};
+
+    #[test]
+    fn weights_come_back_as_half_floats_and_fit_into_ten_megabytes() {
+        let folder = std::env::temp_dir().join(format!("track-weights-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("track.safetensors");
+        tch::manual_seed(1);
+        let networks = Networks::new(Device::Cpu);
+        let bytes = networks.save(&path, 7).unwrap();
+        assert!(bytes < 10_000_000, "{bytes} bytes");
+        let back = Networks::load(&path, Device::Cpu).unwrap();
+        let x = Tensor::rand([1, 3, 128, 128], (Kind::Float, Device::Cpu));
+        let (a, b) = (networks.landmark.forward(&x, false), back.landmark.forward(&x, false));
+        let worst = (a.points - b.points).abs().max().double_value(&[]);
+        assert!(worst < 0.5, "half floats move landmarks by {worst} px of 128");
+        std::fs::write(&path, b"no weights").unwrap();
+        assert!(matches!(Networks::load(&path, Device::Cpu), Err(Error::Weights { .. })));
+        assert!(matches!(Networks::load(&folder.join("none"), Device::Cpu), Err(Error::Missing { .. })));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

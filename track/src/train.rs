@@ -1,0 +1,11 @@
+//! Trains both networks on renders: examples are composed on the fly, one batch ahead of the optimizer.
+//!
+//! `compose` lays [`renders`] on [`backdrop`]s, [`augment`] degrades them, [`loss`] compares, [`session`] is the loop.
+pub mod augment;
+pub mod backdrop;
+pub mod compose;
+pub mod loss;
+pub mod renders;
+pub mod session;
+
+pub use session::{Plan, Summary, run};

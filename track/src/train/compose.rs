@@ -1,0 +1,251 @@
+//! Training examples: renders laid upon faceless pictures at known places, then degraded.
+//!
+//! An example is a function of (seed, step, position in the batch) alone.
+use crate::dice::Dice;
+use crate::face::Face;
+use crate::landmark_net;
+use crate::picture::Canvas;
+use crate::similarity::Similarity;
+use crate::train::augment::{blur_plane, degrade};
+use crate::train::backdrop::{Backdrops, colour, skin};
+use crate::train::renders::{Render, swap_sides};
+
+/// What examples are made of.
+pub struct Material<'a> {
+    /// Heads to show.
+    pub renders: &'a [Render],
+    /// What to show them upon.
+    pub backdrops: &'a Backdrops,
+    /// Seed of all draws.
+    pub seed: u64,
+}
+
+/// An example for the landmark net: a crop around one head, or around none.
+pub struct CropExample {
+    /// `[SIDE, SIDE]`; the fourth plane is the head's coverage.
+    pub canvas: Canvas,
+    /// Landmarks (pixels of the crop); empty when there is no face.
+    pub landmarks: Vec<[f32; 2]>,
+}
+
+/// An example for the detector: a patch with a few heads or none.
+pub struct PatchExample {
+    /// Square patch.
+    pub canvas: Canvas,
+    /// Every face in it (pixels of the patch).
+    pub faces: Vec<Face>,
+}
+
+const CROPS: u64 = 0xC809;
+const PATCHES: u64 = 0xDE7E;
+
+impl Material<'_> {
+    /// Crop `index` of the run.
+    pub fn crop(&self, index: u64) -> CropExample {
+        let mut dice = Dice::new(self.seed, CROPS, index);
+        let side = landmark_net::SIDE;
+        let mut canvas = self.ground(side, &mut dice);
+        if dice.chance(0.12) {
+            if dice.chance(0.5) {
+                self.shreds(&mut canvas, &mut dice);
+            }
+            canvas.planes[3].fill(0.0);
+            degrade(&mut canvas, &mut dice);
+            return CropExample { canvas, landmarks: Vec::new() };
+        }
+        let render = &self.renders[dice.below(self.renders.len())];
+        let margin = dice.log_range(1.2, 2.7);
+        let size = side as f32 / margin;
+        let centre = [side as f32 / 2.0 + 0.09 * size * dice.normal(), side as f32 / 2.0 + 0.09 * size * dice.normal()];
+        let placed = Placed::new(render, centre, size, 0.14 * dice.normal(), &mut dice);
+        self.bust(&mut canvas, &placed, &mut dice);
+        canvas.planes[3].fill(0.0);
+        let landmarks = placed.lay(&mut canvas, &mut dice);
+        if dice.chance(0.25) {
+            self.cover(&mut canvas, centre, size, &mut dice);
+        }
+        degrade(&mut canvas, &mut dice);
+        CropExample { canvas, landmarks }
+    }
+
+    /// Patch `index` of the run, `side` pixels; faces of `sizes` pixels, a few just outside that range.
+    pub fn patch(&self, index: u64, side: usize, sizes: [f32; 2]) -> PatchExample {
+        let mut dice = Dice::new(self.seed, PATCHES, index);
+        let mut canvas = self.ground(side, &mut dice);
+        if dice.chance(0.3) {
+            self.shreds(&mut canvas, &mut dice);
+        }
+        let wanted = [0, 1, 1, 1, 1, 1, 2, 2, 3][dice.below(9)];
+        let mut faces: Vec<Face> = Vec::new();
+        for _ in 0..wanted {
+            let size = match dice.below(10) {
+                0 => dice.log_range(0.5 * sizes[0], 1.9 * sizes[1]),
+                _ => dice.log_range(sizes[0], sizes[1]),
+            };
+            let centre = [dice.range(0.0, side as f32), dice.range(0.0, side as f32)];
+            let render = &self.renders[dice.below(self.renders.len())];
+            let near = |f: &Face| (f.centre[0] - centre[0]).hypot(f.centre[1] - centre[1]) < 0.9 * (f.size + size);
+            if faces.iter().any(near) {
+                continue;
+            }
+            let placed = Placed::new(render, centre, size, 0.22 * dice.normal(), &mut dice);
+            self.bust(&mut canvas, &placed, &mut dice);
+            let landmarks = placed.lay(&mut canvas, &mut dice);
+            faces.push(Face::from_landmarks(&landmarks));
+        }
+        if dice.chance(0.15) {
+            let (at, size) = ([dice.range(0.0, side as f32), dice.range(0.0, side as f32)], dice.range(8.0, 25.0));
+            self.cover(&mut canvas, at, size, &mut dice);
+        }
+        degrade(&mut canvas, &mut dice);
+        PatchExample { canvas, faces }
+    }
+
+    fn ground(&self, side: usize, dice: &mut Dice) -> Canvas {
+        let mut canvas = Canvas::new(side, side);
+        self.backdrops.fill(&mut canvas, dice);
+        canvas
+    }
+
+    /// Shoulders and clothes under the head: no part of its coverage.
+    fn bust(&self, canvas: &mut Canvas, placed: &Placed, dice: &mut Dice) {
+        if dice.chance(0.2) {
+            return;
+        }
+        let mut cloth = Canvas::new(canvas.width, canvas.height);
+        self.backdrops.fill(&mut cloth, dice);
+        let tint = if dice.chance(0.2) { skin(dice) } else { colour(dice) };
+        let keep = dice.range(0.1, 0.7);
+        let (width, slope) = (dice.range(0.9, 1.7), dice.range(0.1, 0.8));
+        let neckline = dice.range(0.72, 1.0);
+        let upright = Similarity::about(placed.centre, [0.0, 0.0], 1.0 / placed.size, -placed.turn);
+        for y in 0..canvas.height {
+            for x in 0..canvas.width {
+                // In face sizes from the face's middle; shoulders fall away from the neck.
+                let p = upright.apply([x as f32 + 0.5, y as f32 + 0.5]);
+                let top = neckline + slope * (p[0].abs() - 0.25).max(0.0).powf(1.3);
+                let inside = ((p[1] - top) * 12.0).clamp(0.0, 1.0) * ((width - p[0].abs()) * 12.0).clamp(0.0, 1.0);
+                let i = y * canvas.width + x;
+                cloth.planes[3][i] = inside;
+                for c in 0..3 {
+                    cloth.planes[c][i] = tint[c] + keep * (cloth.planes[c][i] - tint[c]);
+                }
+            }
+        }
+        canvas.lay_over(&cloth);
+    }
+
+    /// Something in front: a hand, a cup, a bar. Takes its part of the coverage away.
+    fn cover(&self, canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+        let mut thing = Canvas::new(canvas.width, canvas.height);
+        self.backdrops.fill(&mut thing, dice);
+        let tint = if dice.chance(0.4) { skin(dice) } else { colour(dice) };
+        let keep = dice.range(0.1, 0.9);
+        let turn = dice.range(0.0, std::f32::consts::TAU);
+        let centre = [at[0] + 0.55 * size * turn.cos(), at[1] + 0.55 * size * turn.sin()];
+        let (long, wide, bend) = (size * dice.range(0.15, 0.5), size * dice.range(0.08, 0.3), dice.range(0.0, 3.2));
+        let power = if dice.chance(0.5) { 2.0 } else { 8.0 };
+        for y in 0..canvas.height {
+            for x in 0..canvas.width {
+                let (dx, dy) = (x as f32 + 0.5 - centre[0], y as f32 + 0.5 - centre[1]);
+                let (u, v) = ((dx * bend.cos() + dy * bend.sin()) / long, (dy * bend.cos() - dx * bend.sin()) / wide);
+                let r = (u.abs().powf(power) + v.abs().powf(power)).powf(1.0 / power);
+                let i = y * canvas.width + x;
+                let a = ((1.0 - r) * wide).clamp(0.0, 1.0);
+                for c in 0..3 {
+                    let own = tint[c] + keep * (thing.planes[c][i] - tint[c]);
+                    canvas.planes[c][i] += a * (own - canvas.planes[c][i]);
+                }
+                canvas.planes[3][i] *= 1.0 - a;
+            }
+        }
+    }
+
+    /// Pieces of heads in disorder: skin and hair without a face.
+    fn shreds(&self, canvas: &mut Canvas, dice: &mut Dice) {
+        for _ in 0..1 + dice.below(5) {
+            let render = &self.renders[dice.below(self.renders.len())];
+            let mut piece = Canvas::new(canvas.width, canvas.height);
+            let face = render.face;
+            // A window of a third of the face, enlarged: an ear, a cheek, hair.
+            let turn = dice.range(0.0, std::f32::consts::TAU);
+            let reach = face.size * dice.range(0.35, 0.75);
+            let from = [face.centre[0] + reach * turn.cos(), face.centre[1] - reach * turn.sin().abs()];
+            let to = [dice.range(0.0, canvas.width as f32), dice.range(0.0, canvas.height as f32)];
+            let window = canvas.width as f32 * dice.range(0.06, 0.2);
+            let scale = window / (0.3 * face.size);
+            render.mips.warp(&Similarity::about(from, to, scale, dice.range(-3.1, 3.1)), &mut piece);
+            for y in 0..canvas.height {
+                for x in 0..canvas.width {
+                    let r = (x as f32 - to[0]).hypot(y as f32 - to[1]) / window;
+                    piece.planes[3][y * canvas.width + x] *= ((1.0 - r) * 6.0).clamp(0.0, 1.0);
+                }
+            }
+            canvas.lay_over(&piece);
+        }
+    }
+}
+
+/// A render at its place in an example.
+struct Placed<'a> {
+    render: &'a Render,
+    centre: [f32; 2],
+    size: f32,
+    turn: f32,
+    mirrored: bool,
+}
+
+impl<'a> Placed<'a> {
+    fn new(render: &'a Render, centre: [f32; 2], size: f32, turn: f32, dice: &mut Dice) -> Self {
+        Placed { render, centre, size, turn, mirrored: dice.chance(0.5) }
+    }
+
+    /// Lays the head upon `canvas` (its coverage becomes the union) and says where the landmarks are.
+    fn lay(&self, canvas: &mut Canvas, dice: &mut Dice) -> Vec<[f32; 2]> {
+        let face = &self.render.face;
+        // Mirroring happens about the middle of the canvas, after the similarity.
+        let width = canvas.width as f32;
+        let flip = |p: [f32; 2]| if self.mirrored { [width - p[0], p[1]] } else { p };
+        let roll = if self.mirrored { -self.turn } else { self.turn };
+        let place = Similarity::about(face.centre, flip(self.centre), self.size / face.size, roll - face.roll_rad);
+        let mut head = Canvas::new(canvas.width, canvas.height);
+        self.render.mips.warp(&place, &mut head);
+        if self.mirrored {
+            for plane in &mut head.planes {
+                plane.chunks_exact_mut(canvas.width).for_each(<[f32]>::reverse);
+            }
+        }
+        recolour(&mut head, dice);
+        fade_bottom(&mut head, self, dice);
+        if dice.chance(0.5) {
+            let sigma = dice.range(0.2, 0.8);
+            blur_plane(&mut head.planes[3], canvas.width, canvas.height, sigma);
+        }
+        canvas.lay_over(&head);
+        let points: Vec<[f32; 2]> = self.render.landmarks.iter().map(|p| flip(place.apply(*p))).collect();
+        if self.mirrored { swap_sides(&points) } else { points }
+    }
+}
+
+/// Other skin, hair and white balance than the rest of the picture: pasted heads must not be told by one look.
+fn recolour(head: &mut Canvas, dice: &mut Dice) {
+    let gain: [f32; 3] = std::array::from_fn(|_| dice.log_range(0.88, 1.14));
+    let (exposure, gamma) = (dice.log_range(0.65, 1.5), dice.log_range(0.75, 1.3));
+    for c in 0..3 {
+        head.planes[c].iter_mut().for_each(|v| *v = (*v * gain[c] * exposure).max(0.0).powf(gamma).min(1.0));
+    }
+}
+
+/// Renders end at the neck or at the picture's edge; here the coverage sometimes ends higher, softly.
+fn fade_bottom(head: &mut Canvas, placed: &Placed, dice: &mut Dice) {
+    let cut = dice.range(0.78, 1.2);
+    let upright = Similarity::about(placed.centre, [0.0, 0.0], 1.0 / placed.size, -placed.turn);
+    let bow = dice.range(-0.6, 0.3);
+    for y in 0..head.height {
+        for x in 0..head.width {
+            let p = upright.apply([x as f32 + 0.5, y as f32 + 0.5]);
+            let inside = ((cut + bow * p[0] * p[0] - p[1]) * 15.0).clamp(0.0, 1.0);
+            head.planes[3][y * head.width + x] *= inside;
+        }
+    }
+}

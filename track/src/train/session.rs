@@ -1,0 +1,372 @@
+//! The training loop: resumable, bounded by time or steps, validated on identities it never saw.
+use crate::Error;
+use crate::detect_net::SIZES;
+use crate::networks::Networks;
+use crate::train::backdrop::Backdrops;
+use crate::train::compose::Material;
+use crate::train::loss::{CropBatch, PatchBatch, total};
+use crate::train::renders::{self, Render};
+use formats::dataset::Dataset;
+use formats::progress::{Progress, Talk};
+use nets::Checkpoint;
+use nets::ema::Ema;
+use nets::optim::{Adam, AdamConfig};
+use nets::schedule::Schedule;
+use nets::train::{Means, line, seed_step};
+use rayon::prelude::*;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tch::Device;
+
+/// What to train, checked.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Dataset of renders.
+    pub data: PathBuf,
+    /// Weights file to write.
+    pub out: PathBuf,
+    /// Stop after this time (all runs together).
+    pub minutes: Option<f64>,
+    /// Stop after this many steps.
+    pub steps: Option<u64>,
+    /// Crops a step.
+    pub crops: usize,
+    /// Detector patches a step.
+    pub patches: usize,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Seed of everything drawn.
+    pub seed: u64,
+    /// Frames to hold in memory at most.
+    pub max_frames: usize,
+    /// Where to compute.
+    pub device: Device,
+    /// How to talk.
+    pub talk: Talk,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Summary {
+    /// Steps in all.
+    pub steps: u64,
+    /// Training time in all runs, hours.
+    pub hours: f64,
+    /// Frames and identities trained on.
+    pub frames: usize,
+    /// Identities trained on.
+    pub identities: usize,
+    /// Bytes of the weights file.
+    pub bytes: u64,
+    /// Landmark error on composed crops of held-out identities (crops of 128 px).
+    pub val_px: f64,
+    /// (step, total loss, validation px), for the curve.
+    pub curve: Vec<(u64, f64, f64)>,
+}
+
+/// Side of the detector's training patches, pixels.
+const PATCH_SIDE: usize = 96;
+/// Faceless pictures in the bank.
+const BACKDROPS: usize = 400;
+/// Crops of the validation set.
+const VAL_CROPS: u64 = 96;
+/// Between two checkpoints.
+const SAVE_EVERY: Duration = Duration::from_secs(120);
+
+/// Trains, writes weights; a checkpoint `<out>.resume` lets a stopped run go on.
+///
+/// # Errors
+/// Missing or unfit data, a loss that is no number, a disk that does not take the files.
+pub fn run(plan: &Plan) -> anyhow::Result<Summary> {
+    let data = Dataset::open(&plan.data)?;
+    let (train, val) = split(&data, plan)?;
+    plan.talk.say(&format!(
+        "{} training frames of {} people, {} validation frames",
+        train.len(),
+        people(&train),
+        val.len()
+    ));
+    let backdrops = Backdrops::new(BACKDROPS, plan.seed);
+    let mut session = Session::new(plan)?;
+    let progress = Progress::new("train", plan.steps.unwrap_or(0), "steps", plan.talk);
+    progress.resume(session.step);
+    let material = Material { renders: &train, backdrops: &backdrops, seed: plan.seed };
+    let held_out = Material { renders: &val, backdrops: &backdrops, seed: plan.seed ^ 0x5EED };
+    let val_batch = batch_of(&held_out, 0, VAL_CROPS as usize, 0).0;
+    session.train(&material, &val_batch, &progress)?;
+    progress.finish();
+    session.finish(&train, &val_batch)
+}
+
+/// The state of a run.
+struct Session<'a> {
+    plan: &'a Plan,
+    networks: Networks,
+    adam: Adam,
+    ema: Ema,
+    step: u64,
+    spent: Duration,
+    started: Instant,
+    means: Means,
+    curve: Vec<(u64, f64, f64)>,
+}
+
+impl<'a> Session<'a> {
+    fn new(plan: &'a Plan) -> anyhow::Result<Self> {
+        seed_step(plan.seed, u64::MAX);
+        let networks = Networks::new(plan.device);
+        let adam = Adam::over(&networks.vars, AdamConfig { weight_decay: 1e-4, ..Default::default() });
+        let ema = Ema::new(&networks.vars, 0.995);
+        let (means, started) = (Means::default(), Instant::now());
+        let mut session =
+            Session { plan, networks, adam, ema, step: 0, spent: Duration::ZERO, started, means, curve: Vec::new() };
+        if session.resume_path().is_file() {
+            session.resume()?;
+        }
+        Ok(session)
+    }
+
+    fn resume_path(&self) -> PathBuf {
+        self.plan.out.with_extension("resume")
+    }
+
+    fn resume(&mut self) -> anyhow::Result<()> {
+        let path = self.resume_path();
+        let file = Checkpoint::load(&path)?;
+        let note = |key: &str| file.notes.get(key).cloned().unwrap_or_default();
+        let want = self.identity();
+        if note("run") != want {
+            let what =
+                format!("checkpoint of another run ({}), this one is {want}; remove it to start anew", note("run"));
+            return Err(Error::Weights { what, path }.into());
+        }
+        file.restore_vars("model", &self.networks.vars)?;
+        self.adam.load("adam", &file)?;
+        self.ema.load("ema", &file)?;
+        self.step = file.step;
+        self.spent = Duration::from_secs_f64(note("seconds").parse().unwrap_or(0.0));
+        self.curve = serde_json::from_str(&note("curve")).unwrap_or_default();
+        self.plan.talk.say(&format!("going on from step {} ({path:?})", self.step));
+        Ok(())
+    }
+
+    /// What must agree between a checkpoint and the run that goes on from it.
+    fn identity(&self) -> String {
+        let p = self.plan;
+        format!("{} seed {} crops {} patches {} data {:?}", crate::networks::LAYOUT, p.seed, p.crops, p.patches, p.data)
+    }
+
+    fn save(&self) -> anyhow::Result<()> {
+        let mut file = Checkpoint::new(self.step);
+        file.note("run", self.identity()).note("seconds", format!("{:.1}", self.elapsed().as_secs_f64()));
+        file.note("curve", serde_json::to_string(&self.curve)?);
+        file.put_vars("model", &self.networks.vars);
+        self.adam.save("adam", &mut file);
+        self.ema.save("ema", &mut file);
+        file.save(&self.resume_path())?;
+        Ok(())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.spent + self.started.elapsed()
+    }
+
+    /// Share of the budget that is used.
+    fn fraction(&self) -> f64 {
+        let by_steps = self.plan.steps.map_or(0.0, |s| self.step as f64 / s.max(1) as f64);
+        let by_time = self.plan.minutes.map_or(0.0, |m| self.elapsed().as_secs_f64() / (60.0 * m).max(1e-9));
+        by_steps.max(by_time)
+    }
+
+    fn train(&mut self, material: &Material, val: &CropBatch, progress: &Progress) -> anyhow::Result<()> {
+        let (crops, patches, first) = (self.plan.crops, self.plan.patches, self.step);
+        std::thread::scope(|scope| {
+            let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+            scope.spawn(move || {
+                // Ends when the optimizer's side hangs up.
+                (first..).take_while(|&step| sender.send(batch_of(material, step, crops, patches)).is_ok()).count()
+            });
+            let mut saved = Instant::now();
+            let mut next_report = self.fraction();
+            while self.fraction() < 1.0 {
+                let (crops, patches) = receiver.recv()?;
+                self.update(&crops.to_device(self.plan.device), &patches.to_device(self.plan.device))?;
+                self.step += 1;
+                progress.add(1);
+                if self.fraction() >= next_report || self.step == first + 20 {
+                    next_report = self.fraction() + 0.04;
+                    self.report(val, progress);
+                }
+                if saved.elapsed() > SAVE_EVERY {
+                    self.save()?;
+                    saved = Instant::now();
+                }
+            }
+            drop(receiver);
+            Ok(())
+        })
+    }
+
+    /// One step of both networks.
+    fn update(&mut self, crops: &CropBatch, patches: &PatchBatch) -> anyhow::Result<()> {
+        let schedule = Schedule { lr: self.plan.lr, warmup: 50, total: 0, floor: 0.01 * self.plan.lr };
+        let lr = schedule.at_fraction(self.fraction()).min(schedule.at(self.step));
+        let mut terms = crops.loss(&self.networks.landmark.forward(&crops.rgb, true));
+        terms.extend(patches.loss(&self.networks.detect.forward(&patches.rgb, true)));
+        let sum = total(&terms);
+        for (name, _, term) in &terms {
+            self.means.add(name, term, self.step)?;
+        }
+        self.means.add("loss", &sum, self.step)?;
+        self.adam.zero_grad();
+        sum.backward();
+        self.adam.clip_grad_norm(5.0);
+        self.adam.step(lr);
+        self.ema.update();
+        Ok(())
+    }
+
+    fn report(&mut self, val: &CropBatch, progress: &Progress) {
+        let val_px = self.validate(val);
+        let means = self.means.take();
+        self.curve.push((self.step, means.get("loss").copied().unwrap_or(f64::NAN), val_px));
+        let seconds = self.elapsed().as_secs();
+        let text = format!("step {} ({seconds} s): {}  val {val_px:.2} px", self.step, line(&means));
+        progress.note(&format!("val {val_px:.2} px"));
+        self.plan.talk.say(&text);
+        self.plan.talk.event("train", serde_json::json!({ "step": self.step, "losses": means, "val_px": val_px }));
+    }
+
+    /// Mean landmark distance on the validation crops with averaged weights, pixels of a 128 px crop.
+    fn validate(&mut self, val: &CropBatch) -> f64 {
+        self.ema.swap();
+        let px = tch::no_grad(|| {
+            let val = val.to_device(self.plan.device);
+            val.mean_distance_px(&self.networks.landmark.forward(&val.rgb, false)).double_value(&[])
+        });
+        self.ema.swap();
+        px
+    }
+
+    fn finish(mut self, train: &[Render], val: &CropBatch) -> anyhow::Result<Summary> {
+        let val_px = self.validate(val);
+        self.save()?;
+        self.ema.swap();
+        let bytes = self.networks.save(&self.plan.out, self.step)?;
+        Ok(Summary {
+            steps: self.step,
+            hours: self.elapsed().as_secs_f64() / 3600.0,
+            frames: train.len(),
+            identities: people(train),
+            bytes,
+            val_px,
+            curve: self.curve,
+        })
+    }
+}
+
+/// Both batches of a step.
+fn batch_of(material: &Material, step: u64, crops: usize, patches: usize) -> (CropBatch, PatchBatch) {
+    let first = |n: usize| step * n as u64;
+    let crop_examples: Vec<_> = (0..crops as u64).into_par_iter().map(|i| material.crop(first(crops) + i)).collect();
+    let patch_examples: Vec<_> = (0..patches.max(1) as u64)
+        .into_par_iter()
+        .map(|i| material.patch(first(patches) + i, PATCH_SIDE, SIZES))
+        .collect();
+    (CropBatch::new(&crop_examples), PatchBatch::new(&patch_examples))
+}
+
+/// Training renders, and those of people held out.
+fn split(data: &Dataset, plan: &Plan) -> anyhow::Result<(Vec<Render>, Vec<Render>)> {
+    let lacks = |what: &str| Error::Data { what: what.into(), path: plan.data.clone() };
+    let take = |rows: Vec<usize>, most: usize| -> Vec<usize> {
+        formats::order::shuffled(&rows, plan.seed, 0).into_iter().take(most).collect()
+    };
+    let train = take(data.split("train"), plan.max_frames);
+    let val = take(data.split("val"), 200);
+    if train.is_empty() {
+        return Err(lacks("no frames of split `train` to learn from").into());
+    }
+    if val.is_empty() {
+        return Err(lacks("no frames of split `val` to validate on (render with dataset.val > 0)").into());
+    }
+    Ok((renders::load(data, &train, 256)?, renders::load(data, &val, 256)?))
+}
+
+fn people(renders: &[Render]) -> usize {
+    renders.iter().map(|r| r.identity_id).collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// Mean of a few losses on a fixed batch, for tests: does a step lower it?
+#[cfg(test)]
+fn loss_on(networks: &Networks, crops: &CropBatch, patches: &PatchBatch) -> f64 {
+    let mut terms = crops.loss(&networks.landmark.forward(&crops.rgb, true));
+    terms.extend(patches.loss(&networks.detect.forward(&patches.rgb, true)));
+    total(&terms).double_value(&[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face::Face;
+    use crate::picture::{Mips, Picture};
+
+    /// A disc with two dark spots and a bar: enough to learn where its "landmarks" are.
+    fn toy_render(seed: u8) -> Render {
+        let side = 96usize;
+        let mut rgba = vec![0u8; side * side * 4];
+        for y in 0..side {
+            for x in 0..side {
+                let (u, v) = ((x as f32 - 48.0) / 36.0, (y as f32 - 48.0) / 44.0);
+                let dark = (u.abs() - 0.4).hypot(v + 0.2) < 0.13 || (u.abs() < 0.3 && (v - 0.5).abs() < 0.06);
+                let tone = if dark { 30 } else { 170 + seed };
+                let inside = u.hypot(v) < 1.0;
+                rgba[(y * side + x) * 4..][..4].copy_from_slice(&[tone, tone - 20, tone / 2, 255 * inside as u8]);
+            }
+        }
+        let spot = |x: f32, y: f32| [48.0 + 36.0 * x, 48.0 + 44.0 * y];
+        let landmarks: Vec<[f32; 2]> = (0..68)
+            .map(|i| match i {
+                0..=16 => spot((i as f32 - 8.0) / 8.0, 0.9 - ((i as f32 - 8.0) / 8.0).powi(2) * 0.8),
+                17..=35 => spot((i as f32 - 26.0) / 15.0, -0.4),
+                36..=41 => spot(-0.4, -0.2),
+                42..=47 => spot(0.4, -0.2),
+                _ => spot((i as f32 - 57.5) / 30.0, 0.5),
+            })
+            .collect();
+        let face = Face::from_landmarks(&landmarks);
+        Render { mips: Mips::new(Picture { width: side, height: side, rgba }), landmarks, face, row: 0, identity_id: 0 }
+    }
+
+    #[test]
+    fn ten_steps_lower_the_loss_on_a_toy() {
+        tch::manual_seed(2);
+        let renders: Vec<Render> = (0..4).map(|i| toy_render(i * 20)).collect();
+        let backdrops = Backdrops::new(4, 1);
+        let material = Material { renders: &renders, backdrops: &backdrops, seed: 1 };
+        let (crops, patches) = batch_of(&material, 0, 8, 6);
+        let networks = Networks::new(Device::Cpu);
+        let mut adam = Adam::over(&networks.vars, AdamConfig::default());
+        let before = loss_on(&networks, &crops, &patches);
+        for _ in 0..10 {
+            adam.zero_grad();
+            let mut terms = crops.loss(&networks.landmark.forward(&crops.rgb, true));
+            terms.extend(patches.loss(&networks.detect.forward(&patches.rgb, true)));
+            total(&terms).backward();
+            adam.step(2e-3);
+        }
+        let after = loss_on(&networks, &crops, &patches);
+        assert!(after < 0.7 * before, "loss {before} -> {after}");
+    }
+
+    #[test]
+    fn a_batch_is_a_function_of_its_step() {
+        let renders = vec![toy_render(10)];
+        let backdrops = Backdrops::new(2, 1);
+        let material = Material { renders: &renders, backdrops: &backdrops, seed: 9 };
+        let (a, b, c) = (batch_of(&material, 3, 2, 2), batch_of(&material, 3, 2, 2), batch_of(&material, 4, 2, 2));
+        assert_eq!(a.0.rgb, b.0.rgb);
+        assert_eq!(a.1.rgb, b.1.rgb);
+        assert_ne!(a.0.rgb, c.0.rgb);
+    }
+}
