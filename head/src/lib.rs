@@ -11,6 +11,7 @@ pub mod landmarks;
 pub mod normals;
 pub mod subdivide;
 pub mod uv;
+pub mod analytic;
 pub mod obj;
 pub mod file;
 pub mod makehuman;
