@@ -75,8 +75,7 @@ impl DatasetCard {
                 if split == "val" { "validation" } else { split }
             )
         };
-        let mut text =
-            String::from("---\nlicense: cc0-1.0\ntags: [synthetic, faces, 3d]\nconfigs:\n- config_name: frames\n");
+        let mut text = String::from("---\ntags: [synthetic, faces, 3d]\nconfigs:\n- config_name: frames\n");
         text += "  default: true\n  data_files:\n";
         text.extend(self.splits.iter().map(files));
         if self.identities > 0 {

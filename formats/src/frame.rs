@@ -1,5 +1,9 @@
 //! One row of `frames`: an image with everything known about it.
 
+use glam::{Mat4, Vec3};
+use head::model::HeadParams;
+use splat::Camera;
+
 /// Version of the row layout; a reader refuses newer ones.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -98,6 +102,34 @@ impl Default for FrameRow {
     }
 }
 
+impl FrameRow {
+    /// The camera of the row.
+    pub fn camera(&self) -> Camera {
+        let [[fx, _, cx], [_, fy, cy], _] = self.intrinsics;
+        let camera_from_world = Mat4::from_cols_array_2d(&self.camera_from_world).transpose();
+        Camera { width: self.width as usize, height: self.height as usize, fx, fy, cx, cy, camera_from_world }
+    }
+
+    /// Sets image size, intrinsics and extrinsics.
+    pub fn set_camera(&mut self, camera: &Camera) {
+        (self.width, self.height) = (camera.width as u32, camera.height as u32);
+        self.intrinsics = [[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]];
+        self.camera_from_world = camera.camera_from_world.transpose().to_cols_array_2d();
+    }
+
+    /// What poses the head of the row; `shape` comes from the row itself or, when rendered, from its identity.
+    pub fn head_params(&self, shape: &[f32]) -> HeadParams {
+        HeadParams { shape: shape.into(), expression: self.expression, pose: self.pose.map(Vec3::from) }
+    }
+
+    /// Sets expression and pose, and the row's own shape.
+    pub fn set_head_params(&mut self, params: &HeadParams) {
+        self.shape.clone_from(&params.shape);
+        self.expression = params.expression;
+        self.pose = params.pose.map(|p| p.to_array());
+    }
+}
+
 /// Class ids of `segmentation`.
 pub const SEGMENTATION: [&str; 16] = [
     "background",
@@ -118,25 +150,20 @@ pub const SEGMENTATION: [&str; 16] = [
     "lash",
 ];
 
-impl FrameRow {
-    /// The row's camera: image size, intrinsics in pixels, world → camera in metres.
-    pub fn camera(&self) -> splat::Camera {
-        let k = self.intrinsics;
-        splat::Camera {
-            width: self.width as usize,
-            height: self.height as usize,
-            fx: k[0][0],
-            fy: k[1][1],
-            cx: k[0][2],
-            cy: k[1][2],
-            camera_from_world: glam::Mat4::from_cols_array_2d(&self.camera_from_world).transpose(),
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Sets size, intrinsics and pose from a camera.
-    pub fn set_camera(&mut self, camera: &splat::Camera) {
-        (self.width, self.height) = (camera.width as u32, camera.height as u32);
-        self.intrinsics = [[camera.fx, 0.0, camera.cx], [0.0, camera.fy, camera.cy], [0.0, 0.0, 1.0]];
-        self.camera_from_world = camera.camera_from_world.transpose().to_cols_array_2d();
+    #[test]
+    fn cameras_and_params_come_back_from_a_row() {
+        let camera = Camera::look_at(Vec3::new(0.3, 0.1, 0.9), Vec3::ZERO, Vec3::Y, 300.0, 64, 48);
+        let mut row = FrameRow::default();
+        row.set_camera(&camera);
+        assert_eq!(row.camera(), camera);
+        assert_eq!(row.camera_from_world[3], [0.0, 0.0, 0.0, 1.0], "row-major: the translation is the last column");
+        let pose = [Vec3::X, Vec3::Y, Vec3::Z, Vec3::NEG_X, Vec3::NEG_Y];
+        let params = HeadParams { shape: vec![1.0, 2.0], expression: [0.5; 52], pose };
+        row.set_head_params(&params);
+        assert_eq!(row.head_params(&row.shape), params);
     }
 }

@@ -4,6 +4,25 @@
 //! host). Neighbouring tools meet in these files.
 //!
 //! Reading: [`Dataset::open`] → [`Dataset::labels`], [`Dataset::frame`]. Writing: [`FrameWriter`].
+//! ```
+//! # fn main() -> Result<(), formats::Error> {
+//! use formats::{Dataset, Existing, FrameRow, FrameWriter, Provenance, image};
+//! # let folder = std::env::temp_dir().join(format!("formats-doc-{}", std::process::id()));
+//! let plan = Provenance::new("datagen", "0.1.0", "cameras = 1\n", 7);
+//! let mut writer = FrameWriter::create(&folder.join("frames/train-00000-of-00001.parquet"), &plan, Existing::Keep)?;
+//! let image = image::png_from_rgb8(2, 1, &[255, 0, 0, 0, 0, 255])?;
+//! writer.push(FrameRow { image, width: 2, height: 1, split: "train".into(), ..FrameRow::default() })?;
+//! writer.finish()?;
+//!
+//! let dataset = Dataset::open(&folder)?;
+//! for i in dataset.order(7, 0) {
+//!     let frame = dataset.frame_with(i, &["image"])?;
+//!     assert_eq!(image::rgb8_from_encoded(&frame.image)?.data, [255, 0, 0, 0, 0, 255]);
+//! }
+//! # std::fs::remove_dir_all(folder).unwrap();
+//! # Ok(())
+//! # }
+//! ```
 #![deny(missing_docs)]
 
 pub mod flags;

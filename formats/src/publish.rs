@@ -57,9 +57,38 @@ pub fn publish(temp: &Path, target: &Path, existing: Existing) -> Result<Publish
 pub fn temp_beside(target: &Path) -> PathBuf {
     static NONCE: AtomicU64 = AtomicU64::new(0);
     let nonce = NONCE.fetch_add(1, Ordering::Relaxed);
-    let host: String = host_name().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
-    let name = format!(".{host}.{}.{nonce}.tmp", std::process::id());
+    let name = format!(".{}.{}.{nonce}.tmp", host_label(), std::process::id());
     target.parent().unwrap_or(Path::new("")).join(name)
+}
+
+/// Removes temporary files that dead writers left in `folder`: those of this machine whose process is gone, and those
+/// of other machines older than a day.
+pub fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.filter_map(|e| Some(e.ok()?.path())) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(owner) = name.strip_prefix('.').and_then(|n| n.strip_suffix(".tmp")) else { continue };
+        let mut parts = owner.rsplitn(3, '.');
+        let (_, pid, host) = (parts.next(), parts.next().and_then(|p| p.parse::<u32>().ok()), parts.next());
+        let dead = match (pid, host) {
+            (Some(pid), Some(host)) if host == host_label() => !Path::new("/proc").join(pid.to_string()).exists(),
+            (Some(_), Some(_)) => is_older_than_a_day(&path),
+            _ => false,
+        };
+        if dead && path.is_file() {
+            remove(&path);
+        }
+    }
+}
+
+fn is_older_than_a_day(path: &Path) -> bool {
+    let age = std::fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+    age.is_some_and(|age| age.as_secs() > 86_400)
+}
+
+/// The host name as it stands in temporary names.
+fn host_label() -> String {
+    host_name().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect()
 }
 
 /// Writes a small file in one step: whole or not at all, replacing what was there.

@@ -107,6 +107,35 @@ fn write_rows<R: Row, E: From<Error>>(
     Ok(writer.finish()?)
 }
 
+/// Is the shard there already, whole and made from this plan? Removes what dead writers left beside it, and makes the
+/// side file when a writer was stopped before it could.
+///
+/// # Errors
+/// [`Error::Data`] when it is damaged or was made from another plan.
+pub fn finished(path: &Path, provenance: &Provenance) -> Result<Option<Written>, Error> {
+    if !path.exists() {
+        path.parent().into_iter().for_each(publish::sweep);
+        return Ok(None);
+    }
+    let shard = reader::Shard::open(path)?;
+    let (there, planned) = (shard.provenance().config_hash, &provenance.config_hash);
+    if there != *planned {
+        return Err(Error::data(path, format!("made from another plan (config hash {there:.12}, not {planned:.12})")));
+    }
+    let (rows, bytes) = (shard.rows() as u64, shard.bytes());
+    let side = side::read(path)?;
+    if side.as_ref().is_some_and(|s| (s.rows, s.bytes) != (rows, bytes)) {
+        return Err(Error::data(path, "not the size that was written; remove it to make it again"));
+    }
+    let sha256 = match &side {
+        Some(side) => side.sha256.clone(),
+        None => digest::sha256_of_file(path)?,
+    };
+    let written = Written { path: path.into(), rows, bytes, sha256, published: Published::Same };
+    side::write(&written, provenance, std::time::Duration::ZERO)?;
+    Ok(Some(written))
+}
+
 impl<R: Row> ShardWriter<R> {
     /// Starts a shard that will become `path`; missing folders are made.
     ///

@@ -341,3 +341,46 @@ fn a_full_disk_leaves_nothing() {
     assert_eq!(folder.names(), ["frames"]);
     assert_eq!(std::fs::read_dir(folder.join("frames")).unwrap().count(), 0, "nothing half-written remains");
 }
+
+#[test]
+fn a_rerun_skips_what_is_finished_and_mends_the_rest() {
+    let folder = Folder::new("rerun");
+    let path = folder.join("frames/train-00000-of-00001.parquet");
+    assert_eq!(formats::shard::finished(&path, &provenance()).unwrap(), None);
+    let written = write(&path, &[full_row(0)]).unwrap();
+    // As if the writer had been killed between publishing and the side file, and another one while writing.
+    std::fs::remove_file(folder.join("meta/train-00000.json")).unwrap();
+    let temp = formats::publish::temp_beside(&path);
+    let dead = temp.with_file_name(
+        temp.file_name().unwrap().to_str().unwrap().replace(&std::process::id().to_string(), "4194304"),
+    );
+    std::fs::write(&dead, "half").unwrap();
+    std::fs::write(&temp, "ours, at work").unwrap();
+    let found = formats::shard::finished(&path, &provenance()).unwrap().unwrap();
+    assert_eq!((found.sha256, found.rows), (written.sha256, 1));
+    assert!(folder.join("meta/train-00000.json").exists());
+    formats::shard::finished(&path.with_file_name("train-00001-of-00002.parquet"), &provenance()).unwrap();
+    assert!(!dead.exists() && temp.exists(), "only the dead writer's file is swept");
+    let other = Provenance::new("datagen", "0.1.0", "resolution = 32\n", 7);
+    assert!(formats::shard::finished(&path, &other).unwrap_err().to_string().starts_with("made from another plan"));
+    std::fs::write(&path, "half").unwrap();
+    assert!(matches!(formats::shard::finished(&path, &provenance()), Err(Error::Data { .. })));
+}
+
+#[test]
+fn exr_layers_come_back_as_they_were() {
+    let folder = Folder::new("exr");
+    let path = folder.join("exr/train-00000-of-00001.parquet");
+    let row = |i: u8| formats::exr::ExrRow {
+        frame_id: i.into(),
+        exr: [&[0x76, 0x2f, 0x31, 0x01][..], &vec![i; 70_000]].concat(),
+    };
+    let mut writer = formats::ShardWriter::create(&path, &provenance(), Existing::Keep).unwrap();
+    for i in 0..5 {
+        writer.push(row(i)).unwrap();
+    }
+    writer.finish().unwrap();
+    let shard = Shard::open(&path).unwrap();
+    assert_eq!(shard.read_row::<formats::exr::ExrRow>(3, Part::All).unwrap(), row(3));
+    assert!(folder.join("meta/exr-train-00000.json").exists());
+}

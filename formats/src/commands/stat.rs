@@ -31,7 +31,10 @@ struct Column {
     bytes: u64,
     nulls: u64,
     not_finite: u64,
+    /// Of floats.
     range: Option<(f64, f64)>,
+    /// Of whole numbers, which may be too long for a float.
+    whole_range: Option<(u64, u64)>,
     texts: BTreeSet<String>,
 }
 
@@ -115,7 +118,8 @@ impl Totals {
             talk.event("split", json!({"split": name, "frames": split.frames, "identities": split.identities.len()}));
         }
         for (name, c) in &self.columns {
-            let (low, high) = c.range.unzip();
+            let whole = c.whole_range.map(|(low, high)| (json!(low), json!(high)));
+            let (low, high) = c.range.map(|(low, high)| (json!(low), json!(high))).or(whole).unzip();
             let fields = json!({"column": name, "bytes": c.bytes, "nulls": c.nulls, "not_finite": c.not_finite, "min": low, "max": high, "texts": c.texts});
             talk.event("column", fields);
         }
@@ -127,8 +131,8 @@ impl Column {
     fn add(&mut self, array: &ArrayRef) {
         self.nulls += array.null_count() as u64;
         match array.data_type() {
-            DataType::UInt64 => self.add_numbers(array.as_primitive::<UInt64Type>().values().iter().map(|&v| v as f64)),
-            DataType::UInt32 => self.add_numbers(array.as_primitive::<UInt32Type>().values().iter().map(|&v| v as f64)),
+            DataType::UInt64 => self.add_whole(array.as_primitive::<UInt64Type>().values().iter().copied()),
+            DataType::UInt32 => self.add_whole(array.as_primitive::<UInt32Type>().values().iter().map(|&v| v.into())),
             DataType::Float32 => {
                 self.add_numbers(array.as_primitive::<Float32Type>().values().iter().map(|&v| v as f64))
             }
@@ -141,6 +145,13 @@ impl Column {
                 }
             }
             _ => (),
+        }
+    }
+
+    fn add_whole(&mut self, values: impl Iterator<Item = u64>) {
+        for value in values {
+            let (low, high) = self.whole_range.unwrap_or((value, value));
+            self.whole_range = Some((low.min(value), high.max(value)));
         }
     }
 
@@ -157,6 +168,9 @@ impl Column {
 
     fn values(&self) -> String {
         let mut words = Vec::new();
+        if let Some((low, high)) = self.whole_range {
+            words.push(format!("{low} … {high}"));
+        }
         if let Some((low, high)) = self.range {
             words.push(format!("{} … {}", short(low), short(high)));
         }
