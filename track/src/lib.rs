@@ -14,6 +14,7 @@ pub mod landmark_net;
 mod layers;
 pub mod networks;
 // Work.
+pub mod fit;
 pub mod train;
 
 mod dice;
