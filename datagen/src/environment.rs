@@ -88,6 +88,14 @@ impl Environment {
         self
     }
 
+    /// Mean radiance over all directions.
+    pub fn mean(&self) -> Vec3 {
+        let row = |y: usize| self.radiance[y * self.width..(y + 1) * self.width].iter().sum::<Vec3>();
+        let weight =
+            |y: usize| (row_solid_angle(y, self.height) / (4.0 * std::f64::consts::PI)) as f32 / self.width as f32;
+        (0..self.height).map(|y| row(y) * weight(y)).sum()
+    }
+
     /// Radiance from a unit direction, and the density with which [`Environment::sample`] gives it (per steradian).
     #[inline]
     pub fn look(&self, direction: Vec3) -> (Vec3, f32) {

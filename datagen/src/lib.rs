@@ -1,6 +1,34 @@
 //! Ray-traced synthetic heads.
 
+pub mod accel;
+pub mod actor;
+pub mod bsdf;
+pub mod cameras;
+pub mod cli;
+pub mod config;
+pub mod denoise;
 pub mod environment;
+pub mod expressions;
+pub mod eyes;
 pub mod film;
+pub mod hair;
+pub mod head_command;
+pub mod head_file;
+pub mod identity;
+pub mod integrator;
+pub mod labels;
+pub mod light;
+pub mod person;
+pub mod plan;
+pub mod predict;
+pub mod preview;
+pub mod render_shard;
 pub mod sampler;
 pub mod scene;
+pub mod sheet;
+pub mod skin_albedo;
+pub mod stage;
+pub mod stream;
+pub mod subsurface;
+pub mod surface;
+pub mod trace;

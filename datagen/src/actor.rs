@@ -1,0 +1,177 @@
+//! One person on the stage: shape, skin, eyes, strands; and the scene of that person making a face.
+use crate::cameras::HeadBox;
+use crate::config::Config;
+use crate::expressions::Performance;
+use crate::eyes;
+use crate::hair::{Ground, Groom, Shell};
+use crate::person::{Looks, Origin};
+use crate::scene::{CoatedMaterial, Material, MeshDesc, Paint, SceneDesc, SkinMaterial, Texture};
+use crate::skin_albedo::{self, Paints};
+use crate::stage::{Piece, Stage};
+use crate::stream::{derive, subject};
+use crate::surface::Surface;
+use glam::Vec3;
+use head::model::{HeadParams, Part};
+use head::{HeadModel, Posed};
+use std::sync::Arc;
+
+/// One person, ready to act.
+pub struct Actor<'a> {
+    stage: &'a Stage,
+    /// Row of `identities`.
+    pub identity_id: u32,
+    /// Everything about the person is drawn from it.
+    pub seed: u64,
+    /// Age, sex, ancestry.
+    pub origin: Origin,
+    /// `[Ks]` identity coefficients.
+    pub shape: Vec<f32>,
+    /// Skin, eyes, hair.
+    pub looks: Looks,
+    /// `[V]` neutral positions of the model's own mesh.
+    pub neutral: Vec<Vec3>,
+    /// Chin to crown of the neutral head.
+    pub head_box: HeadBox,
+    groom: Groom,
+    albedo: Arc<Texture>,
+    gloss: Arc<Texture>,
+}
+
+/// A person making a face, and what is known of it.
+pub struct Take {
+    /// Meshes and strands.
+    pub scene: SceneDesc,
+    /// `[L]` landmarks (world, metres).
+    pub landmarks: Vec<Vec3>,
+    /// Unit gaze directions, left and right.
+    pub gaze: [Vec3; 2],
+    /// Where the head is now.
+    pub head_box: HeadBox,
+}
+
+impl<'a> Actor<'a> {
+    /// Draws person `identity_id` of the dataset.
+    pub fn sample(stage: &'a Stage, config: &Config, identity_id: u32) -> Self {
+        let seed = derive(config.seed, &[subject::PERSON, identity_id as u64]);
+        let drawn = crate::identity::sample_shape(&stage.model, seed);
+        let looks = Looks::sample(seed, drawn.origin);
+        Self::new(stage, config, identity_id, seed, drawn.origin, drawn.shape, looks)
+    }
+
+    fn new(stage: &'a Stage, config: &Config, identity_id: u32, seed: u64, origin: Origin, shape: Vec<f32>, looks: Looks) -> Self {
+        let neutral = stage.model.neutral(&shape);
+        let refined = stage.subdivision.apply(&neutral);
+        let landmarks = stage.model.landmarks_at(&neutral);
+        let skin = surface_of(stage.skin(), &refined);
+        let eyes = eye_places(&stage.model, &neutral);
+        let scalp = stage.regions.get("scalp").cloned().unwrap_or_else(|| vec![0.0; skin.positions.len()]);
+        let shell = Shell::new(&skin, &scalp);
+        let Paints { albedo, gloss } = skin_albedo::paint(stage, &looks, &refined, &landmarks, &shell);
+        let ground = Ground { skin: &skin, regions: &stage.regions, landmarks: &landmarks, eyes };
+        let groom = Groom::grow(&ground, &looks, config.hair.strands, seed);
+        let size = stage.atlas.size;
+        let texture = |texels| Arc::new(Texture::new(size, size, texels).expect("one texel for each of the atlas"));
+        let head_box = head_box(&landmarks, &skin);
+        Actor {
+            stage,
+            identity_id,
+            seed,
+            origin,
+            shape,
+            looks,
+            head_box,
+            groom,
+            albedo: texture(albedo),
+            gloss: texture(gloss),
+            neutral,
+        }
+    }
+
+    /// Number of strands on the person.
+    pub fn strands(&self) -> usize {
+        self.groom.len()
+    }
+
+    /// The albedo texture, `[S, S]`.
+    pub fn albedo(&self) -> &Texture {
+        &self.albedo
+    }
+
+    /// The person making a face.
+    pub fn take(&self, performance: &Performance) -> Take {
+        let params = HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
+        let posed = self.stage.model.pose_neutral(&self.neutral, &params);
+        let refined = self.stage.subdivision.apply(&posed.positions);
+        let mut meshes = Vec::new();
+        for piece in &self.stage.pieces {
+            meshes.extend(self.mesh(piece, &refined, &posed));
+        }
+        let skin = surface_of(self.stage.skin(), &refined);
+        let skull = posed.world_from_head();
+        let curves = self.groom.curves(&skin, skull).into_iter().filter(|c| !c.first.is_empty()).collect();
+        let center = skull.transform_point3(self.head_box.center);
+        Take {
+            scene: SceneDesc { meshes, curves },
+            landmarks: self.stage.model.landmarks_at(&posed.positions),
+            gaze: posed.gaze,
+            head_box: HeadBox { center, ..self.head_box },
+        }
+    }
+
+    /// A part as it is traced; lashes are strands of ours, so the model's own are left out.
+    fn mesh(&self, piece: &Piece, refined: &[Vec3], posed: &Posed) -> Option<MeshDesc> {
+        let material = match piece.part {
+            Part::Lashes => return None,
+            Part::Skin => self.skin_material(),
+            Part::EyeLeft => eyes::material(&self.looks.eyes, posed, 0, self.seed),
+            Part::EyeRight => eyes::material(&self.looks.eyes, posed, 1, self.seed),
+            part => coated(part, skin_albedo::flat_color(part, &self.looks)),
+        };
+        let positions = piece.gather(refined);
+        let normals = Surface::new(positions.clone(), piece.triangles.clone()).normals;
+        Some(MeshDesc {
+            positions,
+            normals,
+            triangles: piece.triangles.clone(),
+            uvs: piece.uvs.clone(),
+            material,
+            classes: piece.classes.clone(),
+            parts: vec![piece.part as u8; piece.triangles.len()],
+        })
+    }
+
+    fn skin_material(&self) -> Material {
+        let mut skin = SkinMaterial::new(Paint::Map(self.albedo.clone()));
+        skin.gloss = Paint::Map(self.gloss.clone());
+        skin.roughness = [self.looks.skin.roughness, 0.45 * self.looks.skin.roughness];
+        Material::Skin(skin)
+    }
+}
+
+fn coated(part: Part, color: Vec3) -> Material {
+    let (roughness, ior) = match part {
+        Part::TeethUpper | Part::TeethLower => (0.12, 1.5),
+        Part::Tongue => (0.3, 1.33),
+        _ => (0.2, 1.33),
+    };
+    Material::Coated(CoatedMaterial { albedo: Paint::Flat(color), roughness, ior })
+}
+
+fn surface_of(piece: &Piece, refined: &[Vec3]) -> Surface {
+    Surface::new(piece.gather(refined), piece.triangles.clone())
+}
+
+/// Centres of the eyeballs at rest.
+fn eye_places(model: &HeadModel, neutral: &[Vec3]) -> [Vec3; 2] {
+    let rest = HeadParams { shape: Vec::new(), expression: [0.0; 52], pose: [Vec3::ZERO; 5] };
+    model.pose_neutral(neutral, &rest).eye_centers
+}
+
+/// Chin to crown.
+fn head_box(landmarks: &[Vec3], skin: &Surface) -> HeadBox {
+    let chin = landmarks[8];
+    let crown = skin.positions.iter().map(|p| p.y).fold(f32::MIN, f32::max);
+    let ears = 0.5 * (landmarks[0].z + landmarks[16].z);
+    let z = 0.5 * (ears + landmarks[30].z) - 0.02;
+    HeadBox { center: Vec3::new(0.5 * (landmarks[0].x + landmarks[16].x), 0.5 * (chin.y + crown), z), height_m: (crown - chin.y).max(0.05) }
+}

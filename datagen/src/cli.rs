@@ -1,0 +1,236 @@
+//! What was typed, and what it comes to.
+use crate::config::Config;
+use crate::head_command::{self, Source};
+use crate::plan::Plan;
+use crate::predict;
+use crate::preview::{self, Request, Vary};
+use crate::render_shard::{Outcome, Renderer};
+use crate::scene::AccelKind;
+use crate::stage::Stage;
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+use formats::exit::{EXIT_HELP, ExitCode, Failure};
+use formats::flags::CommonFlags;
+use formats::progress::Progress;
+use std::path::PathBuf;
+
+/// Ray-traced synthetic heads, written as Parquet shards.
+#[derive(Debug, Parser)]
+#[command(name = "datagen", version, about, after_help = EXIT_HELP)]
+pub struct Cli {
+    /// Prints completions for a shell and ends.
+    #[arg(long, value_name = "SHELL")]
+    completions: Option<clap_complete::Shell>,
+    #[command(flatten)]
+    common: CommonFlags,
+    /// What finds the hits of rays.
+    #[arg(long, global = true, value_enum, default_value_t = AccelChoice::Auto)]
+    accel: AccelChoice,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// As [`AccelKind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AccelChoice {
+    /// Embree if it is there.
+    Auto,
+    /// Embree, or an error.
+    Embree,
+    /// Our own.
+    Portable,
+}
+
+impl From<AccelChoice> for AccelKind {
+    fn from(choice: AccelChoice) -> Self {
+        match choice {
+            AccelChoice::Auto => AccelKind::Auto,
+            AccelChoice::Embree => AccelKind::Embree,
+            AccelChoice::Portable => AccelKind::Portable,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Resolves a config into DIR/plan.toml and predicts images, bytes and hours.
+    Plan {
+        /// Dataset folder.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Do not render 16 images to measure time and size.
+        #[arg(long)]
+        no_sample: bool,
+    },
+    /// Makes the shards of a plan; finished ones are left alone.
+    Render {
+        /// Dataset folder with a plan.toml; with --config the plan is made first.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Task I of N takes the shards whose number is I modulo N, as `--shard 0/4`.
+        #[arg(long, value_name = "I/N", default_value = "0/1")]
+        shard: String,
+    },
+    /// Renders a sheet to look at.
+    Preview {
+        /// PNG or JPEG.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// What changes from tile to tile.
+        #[arg(long, value_enum, default_value_t = Vary::Identity)]
+        vary: Vary,
+        /// First identity.
+        #[arg(long, default_value_t = 0)]
+        identity: u32,
+        /// Tiles.
+        #[arg(long, default_value_t = 12)]
+        count: u32,
+        /// Degrees to the person's left.
+        #[arg(long, default_value_t = 15.0, allow_hyphen_values = true)]
+        yaw: f32,
+        /// Environment; without it the even light of figures.
+        #[arg(long)]
+        light: Option<u32>,
+    },
+    /// Imports or shows a head model.
+    Head {
+        #[command(subcommand)]
+        command: HeadCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum HeadCommand {
+    /// Builds head.safetensors.
+    Import {
+        /// Where it comes from.
+        #[arg(long, value_enum, default_value_t = Source::Makehuman)]
+        source: Source,
+        /// File or folder of the source; default: what `make setup` fetched.
+        #[arg(long, value_name = "PATH")]
+        from: Option<PathBuf>,
+        /// The file to write.
+        #[arg(long, value_name = "FILE", default_value = "head.safetensors")]
+        out: PathBuf,
+    },
+    /// Renders a sheet of people and one of all expression units.
+    Show {
+        /// PNG or JPEG; the expressions go beside it.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// Runs what was typed.
+///
+/// # Errors
+/// As the commands say; the exit code is found by [`formats::exit::code_of`].
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    if let Some(shell) = cli.completions {
+        let mut command = <Cli as clap::CommandFactory>::command();
+        clap_complete::generate(shell, &mut command, "datagen", &mut std::io::stdout());
+        return Ok(ExitCode::Done);
+    }
+    let Some(command) = &cli.command else {
+        return Err(Failure::usage("no command; see `datagen --help`").into());
+    };
+    cli.common.start_threads()?;
+    match command {
+        Command::Plan { out, no_sample } => cli.plan(out, !no_sample),
+        Command::Render { out, shard } => cli.render(out, shard),
+        Command::Preview { out, vary, identity, count, yaw, light } => {
+            let config = cli.config()?;
+            let stage = Stage::new(&config)?;
+            let request = Request { vary: *vary, identity: *identity, count: (*count).max(1), yaw_deg: *yaw, light: *light, accel: cli.accel.into() };
+            preview::sheet(&stage, &config, &request)?.save(out)?;
+            println!("{}", out.display());
+            Ok(ExitCode::Done)
+        }
+        Command::Head { command: HeadCommand::Import { source, from, out } } => {
+            println!("{}", head_command::import(*source, from.as_deref(), out)?);
+            Ok(ExitCode::Done)
+        }
+        Command::Head { command: HeadCommand::Show { out } } => {
+            for path in head_command::show(cli.config()?, out, cli.accel.into())? {
+                println!("{}", path.display());
+            }
+            Ok(ExitCode::Done)
+        }
+    }
+}
+
+impl Cli {
+    fn config(&self) -> anyhow::Result<Config> {
+        let mut config = Config::load(self.common.config.as_deref(), &self.common.sets)?;
+        if let Some(seed) = self.common.seed {
+            config.seed = seed;
+        }
+        Ok(config)
+    }
+
+    fn plan(&self, out: &std::path::Path, sample: bool) -> anyhow::Result<ExitCode> {
+        let plan = Plan::new(self.config()?)?;
+        let prediction = match sample {
+            true => predict::measure(&plan, &Stage::new(&plan.config)?, self.accel.into())?,
+            false => predict::count(&plan),
+        };
+        let path = plan.write(out)?;
+        println!("{}\n{prediction}", path.display());
+        self.common.talk().event("plan", serde_json::to_value(&prediction)?);
+        Ok(ExitCode::Done)
+    }
+
+    fn render(&self, out: &std::path::Path, shard: &str) -> anyhow::Result<ExitCode> {
+        let (task, tasks) = parse_task(shard)?;
+        let set = self.common.config.is_some() || !self.common.sets.is_empty() || self.common.seed.is_some();
+        let plan = match set {
+            true => {
+                let plan = Plan::new(self.config()?)?;
+                plan.write(out)?;
+                plan
+            }
+            false => Plan::read(out)?,
+        };
+        let stage = Stage::new(&plan.config)?;
+        let renderer = Renderer::new(&plan, &stage, self.accel.into());
+        let mine: Vec<_> = plan.shards().into_iter().enumerate().filter(|(k, _)| *k as u64 % tasks == task).map(|(_, s)| s).collect();
+        let rows: u64 = mine.iter().map(|s| s.len()).sum();
+        let progress = Progress::new("render", rows, "rows", self.common.talk());
+        let (mut made, mut skipped) = (0, 0);
+        for shard in &mine {
+            progress.note(&shard.name.file_name());
+            let outcome = renderer.shard(shard, out, &progress).with_context(|| shard.name.file_name())?;
+            match outcome {
+                Outcome::Made => made += 1,
+                Outcome::Skipped => {
+                    skipped += 1;
+                    progress.resume(shard.len());
+                }
+            }
+        }
+        progress.finish();
+        println!("{made} shards made, {skipped} were there: {}", out.display());
+        Ok(ExitCode::Done)
+    }
+}
+
+/// `I/N`
+fn parse_task(text: &str) -> anyhow::Result<(u64, u64)> {
+    let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse::<u64>().ok()?, n.parse::<u64>().ok()?)));
+    match parsed {
+        Some((i, n)) if i < n => Ok((i, n)),
+        _ => Err(Failure::usage(format!("--shard {text}: expected I/N with I from 0 to N - 1, as 0/4")).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+        assert_eq!(parse_task("3/4").unwrap(), (3, 4));
+        assert!(parse_task("4/4").is_err() && parse_task("x").is_err());
+    }
+}

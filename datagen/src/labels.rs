@@ -1,0 +1,182 @@
+//! From a film to a row of `frames`: encoded pictures and everything known about them.
+use crate::actor::Take;
+use crate::config::{Background, Config};
+use crate::expressions::Performance;
+use crate::film::{Film, NO_PART};
+use crate::light::Light;
+use crate::trace;
+use formats::FrameRow;
+use formats::image::{png_from_gray8, png_from_gray16, png_from_rgb8, png_from_rgb16, srgb8_from_linear};
+use glam::{Mat4, Vec3};
+use splat::Camera;
+
+/// A landmark counts as seen if nothing lies this far (metres) or farther in front of it: lashes and brows do not
+/// hide the lid or brow they grow from.
+const HIDDEN_BY_M: f32 = 0.008;
+
+/// Which row it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameKey {
+    /// Row of `identities`.
+    pub identity_id: u32,
+    /// Index within the identity.
+    pub expression_id: u32,
+    /// Index within the expression.
+    pub camera_id: u32,
+    /// Environment.
+    pub light_id: u32,
+    /// `train`, `val` or `test`.
+    pub split: &'static str,
+    /// Seed of the samples.
+    pub seed: u64,
+}
+
+impl FrameKey {
+    /// The ids in one number: 24 bits of identity, 14 of expression, 10 of camera, 15 of light (63 in all).
+    pub fn frame_id(&self) -> u64 {
+        let (i, e) = (self.identity_id as u64, self.expression_id as u64);
+        (i << 39) | (e << 25) | ((self.camera_id as u64) << 15) | self.light_id as u64
+    }
+}
+
+/// Everything a row is made of.
+pub struct Shot<'a> {
+    /// Which row.
+    pub key: &'a FrameKey,
+    /// The config that switches maps.
+    pub config: &'a Config,
+    /// The face that was made.
+    pub performance: &'a Performance,
+    /// The scene and its landmarks.
+    pub take: &'a Take,
+    /// Where from.
+    pub camera: &'a Camera,
+    /// Under which light.
+    pub light: &'a Light,
+    /// The picture.
+    pub film: &'a Film,
+    /// What rays hit, to test which landmarks are seen.
+    pub scene: &'a trace::Scene,
+}
+
+impl Shot<'_> {
+    /// The row.
+    ///
+    /// # Errors
+    /// If a picture cannot be encoded.
+    pub fn row(&self) -> anyhow::Result<FrameRow> {
+        let (w, h) = (self.film.width, self.film.height);
+        let maps = &self.config.maps;
+        let labels = &self.film.labels;
+        let mut row = FrameRow {
+            frame_id: self.key.frame_id(),
+            identity_id: self.key.identity_id,
+            expression_id: self.key.expression_id,
+            camera_id: self.key.camera_id,
+            light_id: self.key.light_id,
+            split: self.key.split.to_owned(),
+            width: w as u32,
+            height: h as u32,
+            image: png_from_rgb8(w, h, &self.rgb8())?,
+            expression: self.performance.expression,
+            pose: self.performance.pose.map(|p| p.to_array()),
+            camera_from_world: rows_of(self.camera.camera_from_world),
+            intrinsics: [[self.camera.fx, 0.0, self.camera.cx], [0.0, self.camera.fy, self.camera.cy], [0.0, 0.0, 1.0]],
+            landmarks_2d: self.take.landmarks.iter().map(|p| self.camera.project(*p).0.to_array()).collect(),
+            landmarks_3d: self.take.landmarks.iter().map(|p| p.to_array()).collect(),
+            landmark_visible: self.take.landmarks.iter().map(|p| self.seen(*p)).collect(),
+            gaze: self.take.gaze.map(|g| g.to_array()),
+            light: self.light_json()?,
+            samples_per_pixel: self.config.image.samples,
+            seed: self.key.seed,
+            ..FrameRow::default()
+        };
+        if maps.alpha {
+            let alpha: Vec<u8> = self.film.alpha.iter().map(|a| (a.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
+            row.alpha = Some(png_from_gray8(w, h, &alpha)?);
+        }
+        if maps.segmentation {
+            row.segmentation = Some(png_from_gray8(w, h, &labels.class)?);
+        }
+        if maps.depth {
+            let depth: Vec<u16> = labels.depth.iter().map(|d| (d * 1e4).round().clamp(0.0, 65535.0) as u16).collect();
+            row.depth = Some(png_from_gray16(w, h, &depth)?);
+        }
+        if maps.normal {
+            let rgb: Vec<u8> = labels.normal.iter().flat_map(|n| encoded_normal(*n)).collect();
+            row.normal = Some(png_from_rgb8(w, h, &rgb)?);
+        }
+        if maps.uv {
+            let texel = |(uv, part): (&glam::Vec2, &u8)| match *part {
+                NO_PART => [0; 3],
+                part => [(uv.x.clamp(0.0, 1.0) * 65535.0).round() as u16, (uv.y.clamp(0.0, 1.0) * 65535.0).round() as u16, part as u16],
+            };
+            let rgb: Vec<u16> = labels.uv.iter().zip(&labels.part).flat_map(texel).collect();
+            row.uv = Some(png_from_rgb16(w, h, &rgb)?);
+        }
+        Ok(row)
+    }
+
+    /// The picture over its background, as 8-bit sRGB.
+    pub fn rgb8(&self) -> Vec<u8> {
+        rgb8(self.film, background(self.config, self.light))
+    }
+
+    fn seen(&self, landmark: Vec3) -> f32 {
+        let (pixel, z) = self.camera.project(landmark);
+        let inside = z > 0.0 && pixel.min_element() >= 0.0 && pixel.x < self.camera.width as f32 && pixel.y < self.camera.height as f32;
+        if inside && !self.scene.hidden(self.camera.eye(), landmark, HIDDEN_BY_M) { 1.0 } else { 0.0 }
+    }
+
+    fn light_json(&self) -> anyhow::Result<String> {
+        let mut json = serde_json::to_value(self.light)?;
+        json["background"] = serde_json::to_value(background(self.config, self.light))?;
+        json["tone"] = TONE.into();
+        Ok(json.to_string())
+    }
+}
+
+/// What `tone` does, for the row's JSON.
+const TONE: &str = "linear to 0.8, then 1 - 0.2 exp(-(x - 0.8) / 0.2); sRGB";
+
+/// Linear RGB behind the head.
+pub fn background(config: &Config, light: &Light) -> Vec3 {
+    match config.image.background {
+        Background::Plain => light.background,
+        Background::Black => Vec3::ZERO,
+        Background::White => Vec3::ONE,
+    }
+}
+
+/// A film over a background as 8-bit sRGB.
+pub fn rgb8(film: &Film, background: Vec3) -> Vec<u8> {
+    film.over(background).iter().flat_map(|c| c.to_array().map(|v| srgb8_from_linear(tone(v)))).collect()
+}
+
+/// Keeps highlights from clipping hard: linear up to 0.8, smoothly towards 1 above.
+fn tone(x: f32) -> f32 {
+    const KNEE: f32 = 0.8;
+    if x <= KNEE { x.max(0.0) } else { 1.0 - (1.0 - KNEE) * (-(x - KNEE) / (1.0 - KNEE)).exp() }
+}
+
+fn encoded_normal(n: Vec3) -> [u8; 3] {
+    if n == Vec3::ZERO { [0; 3] } else { n.to_array().map(|v| ((0.5 + 0.5 * v).clamp(0.0, 1.0) * 255.0).round() as u8) }
+}
+
+fn rows_of(m: Mat4) -> [[f32; 4]; 4] {
+    m.transpose().to_cols_array_2d()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tone_is_monotone_and_ids_do_not_collide() {
+        assert!((0..400).map(|i| tone(i as f32 * 0.01)).collect::<Vec<_>>().windows(2).all(|w| w[1] >= w[0]));
+        assert!(tone(100.0) <= 1.0 && (tone(0.8001) - 0.8001).abs() < 1e-6);
+        let key = |i, e, c, l| FrameKey { identity_id: i, expression_id: e, camera_id: c, light_id: l, split: "train", seed: 0 }.frame_id();
+        let top = key((1 << 23) - 1, (1 << 14) - 1, (1 << 10) - 1, (1 << 15) - 1);
+        assert!(top < 1 << 63 && key(0, 0, 0, 1) < key(0, 0, 1, 0) && key(0, 1, 0, 0) < key(1, 0, 0, 0));
+    }
+}

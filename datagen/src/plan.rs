@@ -1,0 +1,263 @@
+//! What will be made: the resolved config, its hash, and the shards it comes to. Any task may make any of them.
+use crate::config::{Config, LightPer};
+use crate::labels::FrameKey;
+use crate::stream::{Stream, derive, subject};
+use anyhow::Context;
+use formats::exit::Failure;
+use formats::{Provenance, ShardName, digest};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// `plan.toml`: everything that decides the bytes of a dataset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlanFile {
+    tool: String,
+    tool_version: String,
+    head_sha256: String,
+    config: Config,
+}
+
+/// A dataset to be made.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The resolved config.
+    pub config: Config,
+    /// Goes into every shard.
+    pub provenance: Provenance,
+}
+
+/// One file to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardTask {
+    /// What is in it.
+    pub kind: ShardKind,
+    /// Its name.
+    pub name: ShardName,
+    /// Identities (kind `Identities`) or frames of the split (kind `Frames`), counted within the split.
+    pub items: Range<u64>,
+}
+
+/// What a shard holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShardKind {
+    /// Rows of `identities`.
+    Identities,
+    /// Rows of `frames` of a split.
+    Frames(Split),
+}
+
+/// Part of the dataset; identities never cross.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    /// To learn from.
+    Train,
+    /// To choose by.
+    Val,
+    /// To judge by.
+    Test,
+}
+
+impl Split {
+    /// In the order of the identities.
+    pub const ALL: [Split; 3] = [Split::Train, Split::Val, Split::Test];
+
+    /// As written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Val => "val",
+            Split::Test => "test",
+        }
+    }
+}
+
+impl Plan {
+    /// Resolves a config; the head file must be there.
+    ///
+    /// # Errors
+    /// A missing head (66).
+    pub fn new(config: Config) -> anyhow::Result<Self> {
+        let file = PlanFile {
+            tool: "datagen".into(),
+            tool_version: env!("CARGO_PKG_VERSION").into(),
+            head_sha256: head_digest(&config.head)?,
+            config,
+        };
+        let text = formats::config::to_toml(&file)?;
+        Ok(Self::of(file, &text))
+    }
+
+    /// Reads `folder/plan.toml`.
+    ///
+    /// # Errors
+    /// No plan there (66), a plan that this build cannot read (78), a head that is not the planned one (65).
+    pub fn read(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join("plan.toml");
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| Failure::missing(format!("no plan here ({e}); make one with `datagen plan --out DIR`: {path:?}")))?;
+        let file: PlanFile = formats::config::load(Some(&path), &[])?;
+        file.config.check()?;
+        let head = head_digest(&file.config.head)?;
+        if head != file.head_sha256 {
+            let (planned, path) = (&file.head_sha256[..12.min(file.head_sha256.len())], &file.config.head);
+            let what = format!("head model changed since the plan was made (planned sha256 {planned}…, now {}…): {path:?}", &head[..12]);
+            return Err(Failure::bad_data(what).into());
+        }
+        Ok(Self::of(file, &text))
+    }
+
+    fn of(file: PlanFile, text: &str) -> Self {
+        let mut provenance = Provenance::new("datagen", &file.tool_version, text, file.config.seed);
+        provenance.inputs.push(("head".into(), file.head_sha256));
+        Plan { config: file.config, provenance }
+    }
+
+    /// Writes `folder/plan.toml`; the same plan may be written again, another may not.
+    ///
+    /// # Errors
+    /// Another plan is there already (65), or the folder cannot be written (73, 74).
+    pub fn write(&self, folder: &Path) -> anyhow::Result<PathBuf> {
+        let path = folder.join("plan.toml");
+        match std::fs::read_to_string(&path) {
+            Ok(text) if text == self.provenance.config_toml => {}
+            Ok(_) => {
+                let what = "another plan is here already; choose another folder, or remove the dataset to start over";
+                return Err(Failure::bad_data(format!("{what}: {path:?}")).into());
+            }
+            Err(_) => formats::publish::write_atomically(&path, self.provenance.config_toml.as_bytes())
+                .with_context(|| "cannot save the plan")?,
+        }
+        Ok(path)
+    }
+
+    /// Frames of one identity.
+    pub fn frames_per_identity(&self) -> u64 {
+        self.config.dataset.expressions as u64 * self.config.dataset.cameras as u64
+    }
+
+    /// Identities of a split, by id.
+    pub fn identities(&self, split: Split) -> Range<u32> {
+        let d = &self.config.dataset;
+        let (val, test) = (d.identities - d.val - d.test, d.identities - d.test);
+        match split {
+            Split::Train => 0..val,
+            Split::Val => val..test,
+            Split::Test => test..d.identities,
+        }
+    }
+
+    /// Split of an identity.
+    pub fn split_of(&self, identity_id: u32) -> Split {
+        Split::ALL.into_iter().find(|s| self.identities(*s).contains(&identity_id)).unwrap_or(Split::Train)
+    }
+
+    /// All files: identities first, then the frames of each split.
+    pub fn shards(&self) -> Vec<ShardTask> {
+        let size = &self.config.shards;
+        let mut all = cut(ShardKind::Identities, "part", self.config.dataset.identities as u64, size.identities as u64);
+        for split in Split::ALL {
+            let frames = self.identities(split).len() as u64 * self.frames_per_identity();
+            all.extend(cut(ShardKind::Frames(split), split.name(), frames, size.frames as u64));
+        }
+        all
+    }
+
+    /// Frame `item` of a split.
+    pub fn frame(&self, split: Split, item: u64) -> FrameKey {
+        let d = &self.config.dataset;
+        let identity_id = self.identities(split).start + (item / self.frames_per_identity()) as u32;
+        let within = (item % self.frames_per_identity()) as u32;
+        let (expression_id, camera_id) = (within / d.cameras, within % d.cameras);
+        let seed = self.config.seed;
+        let words = [identity_id as u64, expression_id as u64, camera_id as u64];
+        let light_words = match self.config.light.per {
+            LightPer::Identity => &words[..1],
+            LightPer::Expression => &words[..2],
+            LightPer::Frame => &words[..3],
+        };
+        let choice = [&[subject::LIGHT_CHOICE], light_words].concat();
+        let light_id = (Stream::new(seed, &choice).uniform(0.0, 1.0) * self.config.light.count as f32) as u32;
+        FrameKey {
+            identity_id,
+            expression_id,
+            camera_id,
+            light_id: light_id.min(self.config.light.count - 1),
+            split: split.name(),
+            seed: derive(seed, &[&[subject::RENDER], &words[..]].concat()),
+        }
+    }
+}
+
+impl ShardTask {
+    /// Where it lies.
+    pub fn path(&self, folder: &Path) -> PathBuf {
+        let table = match self.kind {
+            ShardKind::Identities => "identities",
+            ShardKind::Frames(_) => "frames",
+        };
+        folder.join(table).join(self.name.file_name())
+    }
+
+    /// Rows.
+    pub fn len(&self) -> u64 {
+        self.items.end - self.items.start
+    }
+
+    /// Never, in a plan.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+fn cut(kind: ShardKind, label: &str, items: u64, size: u64) -> Vec<ShardTask> {
+    let total = items.div_ceil(size);
+    let one = |k: u64| ShardTask {
+        kind,
+        name: ShardName::new(label, k as u32, total as u32),
+        items: k * size..((k + 1) * size).min(items),
+    };
+    (0..total).map(one).collect()
+}
+
+/// Digest of the head file; the analytic head is part of the program.
+fn head_digest(head: &Path) -> anyhow::Result<String> {
+    if head == Path::new("analytic") {
+        return Ok("analytic".into());
+    }
+    digest::sha256_of_file(head)
+        .map_err(|e| Failure::new(e.exit_code(), format!("head model: {e}; make one with `datagen head import`")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        let sets = ["head=analytic", "dataset.identities=10", "dataset.val=1", "dataset.test=2", "shards.frames=30"];
+        Plan::new(Config::load(None, &sets.map(str::to_owned)).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn shards_cover_every_frame_once() {
+        let plan = plan();
+        let mut ids: Vec<u64> = Vec::new();
+        for shard in plan.shards() {
+            if let ShardKind::Frames(split) = shard.kind {
+                ids.extend(shard.items.clone().map(|i| plan.frame(split, i).frame_id()));
+            }
+        }
+        assert_eq!(ids.len(), 10 * 24);
+        assert!(ids.windows(2).all(|w| w[0] < w[1]), "ascending and unique");
+        assert_eq!(plan.split_of(6), Split::Train);
+        assert_eq!((plan.split_of(7), plan.split_of(9)), (Split::Val, Split::Test));
+    }
+
+    #[test]
+    fn a_frame_does_not_depend_on_the_shard_layout() {
+        let (a, mut b) = (plan(), plan());
+        b.config.shards.frames = 7;
+        assert_eq!(a.frame(Split::Train, 55), b.frame(Split::Train, 55));
+    }
+}

@@ -1,0 +1,117 @@
+//! `datagen preview`: sheets to look at before a night is spent on rendering.
+use crate::actor::Actor;
+use crate::cameras::Orbit;
+use crate::config::Config;
+use crate::expressions::Performance;
+use crate::labels;
+use crate::light::Light;
+use crate::render_shard::expose_take;
+use crate::scene::AccelKind;
+use crate::sheet::Sheet;
+use crate::stage::Stage;
+use head::model::ARKIT;
+use rayon::prelude::*;
+
+/// What changes from tile to tile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Vary {
+    /// The person.
+    Identity,
+    /// The drawn expressions of one person.
+    Expression,
+    /// The 52 units, each fully on.
+    Units,
+    /// The environment.
+    Light,
+    /// The side one looks from.
+    Turntable,
+}
+
+/// Which sheet.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// What changes.
+    pub vary: Vary,
+    /// First identity (or the only one).
+    pub identity: u32,
+    /// Number of tiles.
+    pub count: u32,
+    /// Side one looks from (degrees).
+    pub yaw_deg: f32,
+    /// Environment, or the even light of figures.
+    pub light: Option<u32>,
+    /// Finds the hits.
+    pub accel: AccelKind,
+}
+
+struct Tile {
+    identity: u32,
+    performance: Performance,
+    yaw_deg: f32,
+    light: Light,
+    label: String,
+}
+
+/// Renders the sheet.
+///
+/// # Errors
+/// As [`crate::render_shard::expose`].
+pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Result<Sheet> {
+    let tiles: Vec<Tile> = (0..request.count).map(|i| tile(config, request, i)).collect();
+    let columns = match tiles.len() {
+        n if n > 30 => 9,
+        n => (n as f32 * 1.5).sqrt().ceil() as usize,
+    };
+    let one = |t: &Tile| -> anyhow::Result<(Vec<u8>, String)> {
+        let actor = Actor::sample(stage, config, t.identity);
+        let take = actor.take(&t.performance);
+        let orbit = Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill: 0.72, roll_deg: 0.0 };
+        let camera = orbit.camera(take.head_box.center, take.head_box.height_m, config.image.size);
+        let film = expose_take(&take, &camera, &t.light, config, request.accel)?;
+        let label = match request.vary {
+            Vary::Identity => format!("{} {} {}", t.label, actor.looks.skin_tone(), actor.looks.hair.style.name()),
+            _ => t.label.clone(),
+        };
+        Ok((labels::rgb8(&film, labels::background(config, &t.light)), label))
+    };
+    let mut sheet = Sheet::new(config.image.size as usize, columns);
+    for picture in tiles.par_iter().map(one).collect::<anyhow::Result<Vec<_>>>()? {
+        sheet.push(picture.0, picture.1);
+    }
+    Ok(sheet)
+}
+
+fn tile(config: &Config, request: &Request, i: u32) -> Tile {
+    let light = |id: Option<u32>| id.map_or_else(Light::neutral, |id| Light::sample(config.seed, id));
+    let mut tile = Tile {
+        identity: request.identity,
+        performance: Performance::neutral(),
+        yaw_deg: request.yaw_deg,
+        light: light(request.light),
+        label: i.to_string(),
+    };
+    match request.vary {
+        Vary::Identity => {
+            tile.identity = request.identity + i;
+            tile.label = tile.identity.to_string();
+        }
+        Vary::Expression => {
+            tile.performance = Performance::sample(&config.expression, config.seed, request.identity, i);
+            tile.label = format!("{i} {}", tile.performance.kind);
+        }
+        Vary::Units => {
+            let unit = i as usize % ARKIT.len();
+            tile.performance = Performance::unit(unit);
+            tile.label = ARKIT[unit].to_owned();
+        }
+        Vary::Light => {
+            tile.light = light(Some(request.light.unwrap_or(0) + i));
+            tile.label = format!("{i} {:?}", tile.light.kind);
+        }
+        Vary::Turntable => {
+            tile.yaw_deg = request.yaw_deg - 180.0 + 360.0 * i as f32 / request.count as f32;
+            tile.label = format!("{:.0}", tile.yaw_deg);
+        }
+    }
+    tile
+}

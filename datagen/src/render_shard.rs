@@ -1,0 +1,242 @@
+//! Makes shards: rows in ascending order, published whole or not at all. A row depends on the plan and its ids alone.
+use crate::actor::{Actor, Take};
+use crate::cameras::{self, View};
+use crate::config::{self, Config};
+use crate::environment::Environment;
+use crate::expressions::Performance;
+use crate::film::Film;
+use crate::labels::{FrameKey, Shot};
+use crate::light::Light;
+use crate::plan::{Plan, ShardKind, ShardTask, Split};
+use crate::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
+use crate::stage::Stage;
+use crate::trace;
+use formats::exit::{ExitCode, Failure};
+use formats::progress::Progress;
+use formats::reader::Shard;
+use formats::{Existing, FrameRow, FrameWriter, IdentityWriter};
+use rayon::prelude::*;
+use splat::Camera;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Raised by a signal: the open shard is dropped and the run ends with exit code 75.
+pub static STOP: AtomicBool = AtomicBool::new(false);
+
+/// What came of one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was made.
+    Made,
+    /// It was there.
+    Skipped,
+}
+
+/// Makes shards of a plan.
+pub struct Renderer<'a> {
+    plan: &'a Plan,
+    stage: &'a Stage,
+    accel: AccelKind,
+    lights: Lights,
+}
+
+impl<'a> Renderer<'a> {
+    /// For a plan and its stage.
+    pub fn new(plan: &'a Plan, stage: &'a Stage, accel: AccelKind) -> Self {
+        Renderer { plan, stage, accel, lights: Lights::default() }
+    }
+
+    /// Makes one shard under `folder`, unless it is there and of this plan.
+    ///
+    /// # Errors
+    /// A foreign shard in its place (65), a stop signal (75), whatever writing meets (73, 74).
+    pub fn shard(&self, task: &ShardTask, folder: &Path, progress: &Progress) -> anyhow::Result<Outcome> {
+        let path = task.path(folder);
+        if path.exists() {
+            self.check_there(&path, task)?;
+            return Ok(Outcome::Skipped);
+        }
+        match task.kind {
+            ShardKind::Identities => self.identities(task, &path, progress)?,
+            ShardKind::Frames(split) => self.frames(split, task, &path, progress)?,
+        }
+        Ok(Outcome::Made)
+    }
+
+    fn check_there(&self, path: &Path, task: &ShardTask) -> anyhow::Result<()> {
+        let shard = Shard::open(path)?;
+        let (hash, rows) = (shard.provenance().config_hash, shard.rows() as u64);
+        if hash != self.plan.provenance.config_hash || rows != task.len() {
+            let what = format!("a shard of another plan is in the way ({rows} rows, expected {} of plan {}): {path:?}", task.len(), &self.plan.provenance.config_hash[..12]);
+            return Err(Failure::bad_data(what).into());
+        }
+        Ok(())
+    }
+
+    fn identities(&self, task: &ShardTask, path: &Path, progress: &Progress) -> anyhow::Result<()> {
+        let mut writer = IdentityWriter::create(path, &self.plan.provenance, Existing::Keep)?;
+        let ids: Vec<u32> = task.items.clone().map(|i| i as u32).collect();
+        for chunk in ids.chunks(2 * rayon::current_num_threads()) {
+            let rows: Vec<anyhow::Result<formats::IdentityRow>> = chunk
+                .par_iter()
+                .map(|&id| {
+                    check_stop()?;
+                    let actor = Actor::sample(self.stage, &self.plan.config, id);
+                    crate::identity::row(self.stage, &actor, self.plan.split_of(id).name(), &self.plan.config.maps)
+                })
+                .collect();
+            for row in rows {
+                writer.push(row?)?;
+                progress.add(1);
+            }
+        }
+        writer.finish()?;
+        Ok(())
+    }
+
+    fn frames(&self, split: Split, task: &ShardTask, path: &Path, progress: &Progress) -> anyhow::Result<()> {
+        let mut writer = FrameWriter::create(path, &self.plan.provenance, Existing::Keep)?;
+        let keys: Vec<FrameKey> = task.items.clone().map(|i| self.plan.frame(split, i)).collect();
+        let takes: Vec<&[FrameKey]> = keys.chunk_by(|a, b| (a.identity_id, a.expression_id) == (b.identity_id, b.expression_id)).collect();
+        let mut cast: Vec<Arc<Actor>> = Vec::new();
+        for chunk in takes.chunks(2 * rayon::current_num_threads()) {
+            self.recast(&mut cast, chunk);
+            let rows: Vec<anyhow::Result<Vec<FrameRow>>> = chunk
+                .par_iter()
+                .map(|keys| {
+                    let actor = cast.iter().find(|a| a.identity_id == keys[0].identity_id);
+                    let rows = self.rows_of_take(actor.expect("recast above"), keys)?;
+                    progress.add(rows.len() as u64);
+                    Ok(rows)
+                })
+                .collect();
+            for row in rows.into_iter().collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten() {
+                writer.push(row)?;
+            }
+        }
+        writer.finish()?;
+        Ok(())
+    }
+
+    /// One row alone, with a scene of its own.
+    ///
+    /// # Errors
+    /// As [`Renderer::shard`].
+    pub fn one(&self, key: &FrameKey) -> anyhow::Result<FrameRow> {
+        let actor = Actor::sample(self.stage, &self.plan.config, key.identity_id);
+        let mut rows = self.rows_of_take(&actor, std::slice::from_ref(key))?;
+        rows.pop().ok_or_else(|| Failure::new(ExitCode::Bug, "one key gives one row").into())
+    }
+
+    /// Makes `cast` hold the persons of `takes`, keeping who is there already.
+    fn recast(&self, cast: &mut Vec<Arc<Actor<'a>>>, takes: &[&[FrameKey]]) {
+        let mut ids: Vec<u32> = takes.iter().map(|k| k[0].identity_id).collect();
+        ids.dedup();
+        cast.retain(|a| ids.contains(&a.identity_id));
+        let new: Vec<u32> = ids.into_iter().filter(|id| cast.iter().all(|a| a.identity_id != *id)).collect();
+        let made: Vec<Arc<Actor>> = new.par_iter().map(|&id| Arc::new(Actor::sample(self.stage, &self.plan.config, id))).collect();
+        cast.extend(made);
+    }
+
+    /// Rows that share a person and a face.
+    fn rows_of_take(&self, actor: &Actor, keys: &[FrameKey]) -> anyhow::Result<Vec<FrameRow>> {
+        check_stop()?;
+        let config = &self.plan.config;
+        let performance = Performance::sample(&config.expression, config.seed, keys[0].identity_id, keys[0].expression_id);
+        let take = actor.take(&performance);
+        let scene = trace::build(&take.scene, self.accel).map_err(trace_failure)?;
+        let mut rows = Vec::with_capacity(keys.len());
+        for key in keys {
+            check_stop()?;
+            let view = View { identity_id: key.identity_id, expression_id: key.expression_id, camera_id: key.camera_id };
+            let camera = cameras::sample(&config.camera, config.seed, view, take.head_box, config.image.size);
+            let lit = self.lights.get(config, key.light_id);
+            let film = expose(&scene, &camera, &lit.1, &settings(config, key.seed))?;
+            let shot = Shot { key, config, performance: &performance, take: &take, camera: &camera, light: &lit.0, film: &film, scene: &scene };
+            rows.push(shot.row()?);
+        }
+        Ok(rows)
+    }
+}
+
+/// Renders one picture.
+///
+/// # Errors
+/// Denoiser or Embree absent (66).
+pub fn expose(scene: &trace::Scene, camera: &Camera, environment: &Environment, settings: &RenderSettings) -> anyhow::Result<Film> {
+    Ok(trace::render(scene, camera, environment, settings).map_err(trace_failure)?)
+}
+
+/// One picture of a take: a scene of its own.
+///
+/// # Errors
+/// As [`expose`].
+pub fn expose_take(take: &Take, camera: &Camera, light: &Light, config: &Config, accel: AccelKind) -> anyhow::Result<Film> {
+    let scene = trace::build(&take.scene, accel).map_err(trace_failure)?;
+    expose(&scene, camera, &light.environment(config.light.width as usize), &settings(config, config.seed))
+}
+
+/// The tracer's settings for a config.
+pub fn settings(config: &Config, seed: u64) -> RenderSettings {
+    let image = &config.image;
+    RenderSettings {
+        width: image.size as usize,
+        height: image.size as usize,
+        spp: image.samples,
+        max_bounces: image.bounces,
+        seed,
+        subsurface: match image.skin {
+            config::SkinModel::Diffuse => Subsurface::Diffuse,
+            config::SkinModel::Subsurface => Subsurface::RandomWalk,
+        },
+        denoise: match image.denoise {
+            config::Denoise::Off => Denoise::Off,
+            config::Denoise::Fast => Denoise::Fast,
+            config::Denoise::High => Denoise::High,
+        },
+    }
+}
+
+/// # Errors
+/// Exit code 75 once a signal has come.
+fn check_stop() -> Result<(), Failure> {
+    match STOP.load(Ordering::Relaxed) {
+        true => Err(Failure::new(ExitCode::Stopped, "stopped early; the open shard was dropped, run again to go on")),
+        false => Ok(()),
+    }
+}
+
+fn trace_failure(error: trace::TraceError) -> Failure {
+    let code = match &error {
+        trace::TraceError::Embree(_) | trace::TraceError::Denoise(_) => ExitCode::MissingInput,
+        _ => ExitCode::Bug,
+    };
+    Failure::new(code, error.to_string())
+}
+
+/// The environments in use: a frame's neighbours often share one.
+#[derive(Default)]
+struct Lights {
+    recent: Mutex<Vec<(u32, Arc<(Light, Environment)>)>>,
+}
+
+impl Lights {
+    const KEPT: usize = 12;
+
+    fn get(&self, config: &Config, light_id: u32) -> Arc<(Light, Environment)> {
+        let lock = || self.recent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some((_, lit)) = lock().iter().find(|(id, _)| *id == light_id) {
+            return lit.clone();
+        }
+        let light = Light::sample(config.seed, light_id);
+        let environment = light.environment(config.light.width as usize);
+        let lit = Arc::new((light, environment));
+        let mut recent = lock();
+        if recent.len() >= Self::KEPT {
+            recent.remove(0);
+        }
+        recent.push((light_id, lit.clone()));
+        lit
+    }
+}

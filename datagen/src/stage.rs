@@ -1,0 +1,135 @@
+//! What every person of a dataset shares: the head model, its refined topology cut into meshes, and the atlas.
+use crate::config::Config;
+use formats::exit::Failure;
+use glam::{Vec2, Vec3};
+use head::model::{HeadModel, Part};
+use head::normals::triangles;
+use head::uv::Padding;
+use head::{Subdivision, UvAtlas};
+use std::collections::BTreeMap;
+
+/// Shared by all persons; made once.
+pub struct Stage {
+    /// Parameters → mesh.
+    pub model: HeadModel,
+    /// Refines it.
+    pub subdivision: Subdivision,
+    /// The parts, each a mesh of its own. The first is the skin.
+    pub pieces: Vec<Piece>,
+    /// Region masks over the vertices of the skin piece.
+    pub regions: BTreeMap<String, Vec<f32>>,
+    /// The refined mesh in texture space, at the tracer's texture size.
+    pub atlas: UvAtlas,
+    /// Extends its charts.
+    pub padding: Padding,
+    /// Region masks in texture space, `[S, S]` each.
+    pub region_maps: BTreeMap<String, Vec<f32>>,
+    /// The model's own mesh in texture space, at the size of the identities' maps.
+    pub identity_atlas: UvAtlas,
+}
+
+/// One part of the refined mesh. `V` vertices, `T` triangles.
+pub struct Piece {
+    /// What it is.
+    pub part: Part,
+    /// `[V]` vertices of the refined mesh.
+    pub vertices: Vec<u32>,
+    /// `[T]` indices into `vertices`.
+    pub triangles: Vec<[u32; 3]>,
+    /// `[T]`
+    pub uvs: Vec<[Vec2; 3]>,
+    /// `[T]` class ids of `formats::frame::SEGMENTATION`.
+    pub classes: Vec<u8>,
+}
+
+impl Stage {
+    /// Loads or builds the head that the config names and prepares it.
+    ///
+    /// # Errors
+    /// A missing head file (66), one that is no head (65).
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self::with_model(crate::head_file::load(&config.head)?, config)?)
+    }
+
+    /// Prepares `model`.
+    ///
+    /// # Errors
+    /// Bad data (65) when the model has no skin or no landmarks.
+    pub fn with_model(model: HeadModel, config: &Config) -> Result<Self, Failure> {
+        let levels = config.mesh.subdivision as usize;
+        let subdivision = Subdivision::new(&model.faces, &model.face_uvs, model.n_vertices(), &model.uvs, levels);
+        let refined: BTreeMap<String, Vec<f32>> =
+            model.regions.iter().map(|(name, mask)| (name.clone(), subdivision.apply_scalars(mask))).collect();
+        let parts: Vec<Part> = subdivision.parent.iter().map(|&f| model.face_parts[f as usize]).collect();
+        let pieces = cut(&subdivision, &parts, &refined);
+        let skin = pieces.first().filter(|p| p.part == Part::Skin);
+        let Some(skin) = skin.filter(|_| model.landmarks.len() >= 68) else {
+            return Err(Failure::bad_data("the head model has no skin or fewer than 68 landmarks"));
+        };
+        let on_skin = |mask: &Vec<f32>| skin.vertices.iter().map(|&v| mask[v as usize]).collect();
+        let regions = refined.iter().map(|(name, mask)| (name.clone(), on_skin(mask))).collect();
+        let size = config.mesh.texture_size as usize;
+        let atlas = UvAtlas::from_mesh(&subdivision.faces, &subdivision.face_uvs, &subdivision.uvs, &parts, size);
+        let padding = atlas.padding(3);
+        let region_maps = refined.iter().map(|(name, mask)| (name.clone(), atlas.scalar_map(mask))).collect();
+        let identity_atlas = UvAtlas::new(&model, config.maps.uv_size as usize);
+        Ok(Stage { model, subdivision, pieces, regions, atlas, padding, region_maps, identity_atlas })
+    }
+
+    /// The skin.
+    pub fn skin(&self) -> &Piece {
+        &self.pieces[0]
+    }
+}
+
+impl Piece {
+    /// Its vertices of the refined mesh.
+    pub fn gather(&self, refined: &[Vec3]) -> Vec<Vec3> {
+        self.vertices.iter().map(|&v| refined[v as usize]).collect()
+    }
+}
+
+/// Cuts the refined mesh into one piece per part, in the order of [`Part`].
+fn cut(subdivision: &Subdivision, parts: &[Part], regions: &BTreeMap<String, Vec<f32>>) -> Vec<Piece> {
+    let all = triangles(&subdivision.faces);
+    let mut pieces: BTreeMap<Part, (Piece, Vec<u32>)> = BTreeMap::new();
+    for ((indices, face), corners) in all.indices.iter().zip(&all.face).zip(&all.corners) {
+        let part = parts[*face as usize];
+        let blank = || {
+            let piece = Piece { part, vertices: Vec::new(), triangles: Vec::new(), uvs: Vec::new(), classes: Vec::new() };
+            (piece, vec![u32::MAX; subdivision.n_vertices()])
+        };
+        let (piece, local) = pieces.entry(part).or_insert_with(blank);
+        let triangle = indices.map(|v| {
+            if local[v as usize] == u32::MAX {
+                local[v as usize] = piece.vertices.len() as u32;
+                piece.vertices.push(v);
+            }
+            local[v as usize]
+        });
+        let uv = corners.map(|c| subdivision.uvs[subdivision.face_uvs[*face as usize][c as usize] as usize]);
+        piece.triangles.push(triangle);
+        piece.uvs.push(uv);
+        piece.classes.push(class(part, *indices, regions));
+    }
+    pieces.into_values().map(|(piece, _)| piece).collect()
+}
+
+/// Class id of a triangle, by part and by the regions its corners lie in.
+fn class(part: Part, corners: [u32; 3], regions: &BTreeMap<String, Vec<f32>>) -> u8 {
+    let inside = |name: &str| {
+        let mask = regions.get(name);
+        mask.is_some_and(|m| corners.iter().map(|&v| m[v as usize]).sum::<f32>() > 1.5)
+    };
+    match part {
+        Part::Skin if inside("lips") => 5,
+        Part::Skin if inside("ears") => 10,
+        Part::Skin if inside("neck") => 11,
+        Part::Skin => 1,
+        Part::EyeLeft | Part::EyeRight => 3,
+        Part::TeethUpper | Part::TeethLower => 6,
+        Part::Tongue => 7,
+        Part::Gums | Part::Mouth => 14,
+        Part::Lashes => 15,
+    }
+}
