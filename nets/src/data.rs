@@ -2,23 +2,7 @@
 use crate::Error;
 use formats::FrameRow;
 use formats::image::{Decoded, gray8_from_png, gray16_from_png, rgb8_from_encoded};
-use glam::Mat4;
-use splat::Camera;
 use tch::{Kind, Tensor};
-
-/// The camera of a row.
-pub fn camera_from_row(row: &FrameRow) -> Camera {
-    let k = &row.intrinsics;
-    Camera {
-        width: row.width as usize,
-        height: row.height as usize,
-        fx: k[0][0],
-        fy: k[1][1],
-        cx: k[0][2],
-        cy: k[1][2],
-        camera_from_world: Mat4::from_cols_array_2d(&row.camera_from_world).transpose(),
-    }
-}
 
 /// `[3, H, W]` sRGB in 0..=1 from an encoded picture.
 ///
@@ -136,18 +120,5 @@ mod tests {
         let t = depth_from_png(&png_from_gray16(3, 2, &depth).unwrap()).unwrap();
         assert!((t.double_value(&[0, 1, 2]) - 0.5).abs() < 1e-6);
         assert!(rgb_from_encoded(b"no picture").is_err());
-    }
-
-    #[test]
-    fn a_row_gives_its_camera() {
-        let camera = Camera::look_at(glam::vec3(0.2, 0.1, 0.9), glam::Vec3::ZERO, glam::Vec3::Y, 120.0, 64, 48);
-        let row = FrameRow {
-            width: 64,
-            height: 48,
-            camera_from_world: camera.camera_from_world.transpose().to_cols_array_2d(),
-            intrinsics: [[120.0, 0.0, 32.0], [0.0, 120.0, 24.0], [0.0, 0.0, 1.0]],
-            ..Default::default()
-        };
-        assert_eq!(camera_from_row(&row), camera);
     }
 }

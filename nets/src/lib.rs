@@ -16,21 +16,28 @@ pub mod uv;
 pub mod vq;
 // Pictures and draws.
 pub mod align;
+pub mod augment;
 pub mod data;
 pub mod dice;
 // Losses and figures.
 pub mod identity;
 pub mod loss;
 pub mod metric;
+pub mod ordering;
 pub mod perceptual;
 pub mod ssim;
 // Training.
 pub mod checkpoint;
 pub mod device;
 pub mod ema;
+pub mod loader;
 pub mod optim;
 pub mod schedule;
 pub mod train;
+pub mod train_identity;
+pub mod train_perceptual;
+pub mod trainer;
+pub mod verification;
 
 pub mod error;
 

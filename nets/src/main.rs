@@ -1,0 +1,8 @@
+//! `nets`: trains the perceptual and the identity net from renders, measures them, compares pictures.
+mod cli;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    formats::exit::run("nets", || cli::Cli::parse().run().map_err(nets::error::coded))
+}
