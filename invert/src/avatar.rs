@@ -96,7 +96,10 @@ impl Avatar {
     pub fn load(folder: &Path) -> Result<Self> {
         let card: Card = read_json(&folder.join(CARD), "avatar card")?;
         if card.schema_version > SCHEMA_VERSION {
-            let text = format!("avatar has version {}, this build reads up to {SCHEMA_VERSION}: {folder:?}", card.schema_version);
+            let text = format!(
+                "avatar has version {}, this build reads up to {SCHEMA_VERSION}: {folder:?}",
+                card.schema_version
+            );
             return Err(Failure::bad_data(text).into());
         }
         let file = Checkpoint::load(&folder.join(WEIGHTS))?;

@@ -66,7 +66,8 @@ enum Command {
         /// Avatar folder.
         #[arg(long)]
         avatar: PathBuf,
-        /// `performance`, or a shard whose expressions are played in order.
+        /// `performance`, `photo` (the expression of the first input picture, held), or a shard whose expressions are
+        /// played in order.
         #[arg(long, default_value = "performance")]
         clip: String,
         /// Frames a second.
@@ -101,6 +102,18 @@ enum Command {
         #[arg(long, default_value_t = 256)]
         size: usize,
         /// Report to write (JSON); the contact sheet lies beside as PNG.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Writes a sheet: seven expressions from three sides.
+    Sheet {
+        /// Avatar folder.
+        #[arg(long)]
+        avatar: PathBuf,
+        /// Pixels a side of each picture.
+        #[arg(long, default_value_t = 160)]
+        size: usize,
+        /// Sheet to write (PNG).
         #[arg(long)]
         out: PathBuf,
     },
@@ -172,7 +185,10 @@ impl JudgeFlags {
     fn open(&self) -> Result<Judges> {
         let recogniser = match self.recogniser.as_str() {
             "none" => None,
-            path => Some(Recogniser::load(Path::new(path), Device::Cpu).context("the recogniser (--recogniser none does without)")?),
+            path => Some(
+                Recogniser::load(Path::new(path), Device::Cpu)
+                    .context("the recogniser (--recogniser none does without)")?,
+            ),
         };
         Ok(Judges { perceptual: Perceptual::open(&self.perceptual, Device::Cpu)?, recogniser })
     }
@@ -188,14 +204,16 @@ impl Cli {
             clap_complete::generate(shell, &mut Cli::command(), "invert", &mut std::io::stdout());
             return Ok(ExitCode::Done);
         }
-        let command =
-            self.command.ok_or_else(|| Failure::usage("a command is missing: fit, drive, eval, export, view or report (see --help)"))?;
+        let command = self.command.ok_or_else(|| {
+            Failure::usage("a command is missing: fit, drive, sheet, eval, export, view or report (see --help)")
+        })?;
         nets::device::set_threads(self.common.start_threads()?);
         match command {
             Command::Fit { .. } => run_fit(command, &self.common),
             Command::Eval { .. } => run_eval(command, &self.common),
             Command::Drive { avatar, clip, fps, size, swing, out } => {
-                let (mut avatar, clip) = (Avatar::load(&avatar)?, clip::open(&clip, fps)?);
+                let mut avatar = Avatar::load(&avatar)?;
+                let clip = clip::open(&clip, fps, &avatar.card)?;
                 let turn = if swing == 0.0 { Turn::Still } else { Turn::Swing(swing) };
                 let clock = std::time::Instant::now();
                 let frames = drive::frames(&mut avatar, &clip, turn, size, |_| ())?;
@@ -205,18 +223,28 @@ impl Cli {
                 } else {
                     drive::write_pngs(&frames, &out)?;
                 }
-                self.common.talk().say(&format!("invert: {} frames of {size} px at {rate:.1} a second: {out:?}", frames.len()));
-                self.common.talk().event("drive", json!({ "frames": frames.len(), "frames_per_s": rate, "size": size }));
+                self.common
+                    .talk()
+                    .say(&format!("invert: {} frames of {size} px at {rate:.1} a second: {out:?}", frames.len()));
+                self.common
+                    .talk()
+                    .event("drive", json!({ "frames": frames.len(), "frames_per_s": rate, "size": size }));
+                Ok(ExitCode::Done)
+            }
+            Command::Sheet { avatar, size, out } => {
+                write_atomically(&out, &drive::sheet(&mut Avatar::load(&avatar)?, size)?)?;
                 Ok(ExitCode::Done)
             }
             Command::Export { avatar, expression, out } => {
                 let weights = parse_expression(&expression)?;
                 let gaussians = export::gaussians(&mut Avatar::load(&avatar)?, &weights)?;
-                splat::ply::write(&gaussians, &out)?;
+                splat::ply::write(&out, gaussians.slices())?;
                 Ok(ExitCode::Done)
             }
             Command::View { avatar, clip, out } => {
-                let puppet = export::puppet(&mut Avatar::load(&avatar)?, &clip::open(&clip, 12.5)?)?;
+                let mut avatar = Avatar::load(&avatar)?;
+                let clip = clip::open(&clip, 12.5, &avatar.card)?;
+                let puppet = export::puppet(&mut avatar, &clip)?;
                 write_atomically(&out, view::page(&puppet).as_bytes())?;
                 Ok(ExitCode::Done)
             }
@@ -233,7 +261,11 @@ fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
     let mut config: FitConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
     config.seed = common.seed.unwrap_or(config.seed);
     if config.image_size < 16 || config.image_size % 8 != 0 {
-        return Err(Failure::config(format!("image_size = {}: expected a multiple of 8, at least 16", config.image_size)).into());
+        return Err(Failure::config(format!(
+            "image_size = {}: expected a multiple of 8, at least 16",
+            config.image_size
+        ))
+        .into());
     }
     let (dataset, model, judges) = (Dataset::open(&input)?, HeadModel::load(&head)?, judges.open()?);
     let mut loaded = prior::weights::load(&prior)?;
@@ -247,16 +279,20 @@ fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
         talk.say(&format!("invert: {line}"));
         talk.event("fit", json!({ "line": line }));
     })?;
-    avatar.card.name = name.unwrap_or_else(|| out.file_name().map_or("avatar".into(), |n| n.to_string_lossy().into_owned()));
+    avatar.card.name =
+        name.unwrap_or_else(|| out.file_name().map_or("avatar".into(), |n| n.to_string_lossy().into_owned()));
     let toml = formats::config::to_toml(&config)?;
-    avatar.card.provenance = Provenance::new("invert", env!("CARGO_PKG_VERSION"), &toml, config.seed).with_input("prior", &prior)?.with_input("head", &head)?;
+    avatar.card.provenance = Provenance::new("invert", env!("CARGO_PKG_VERSION"), &toml, config.seed)
+        .with_input("prior", &prior)?
+        .with_input("head", &head)?;
     avatar.save(&out)?;
     Ok(ExitCode::Done)
 }
 
 fn run_eval(command: Command, common: &CommonFlags) -> Result<ExitCode> {
     let Command::Eval { avatar, data, head, choice, judges, size, out } = command else { unreachable!() };
-    let (mut avatar, dataset, model, judges) = (Avatar::load(&avatar)?, Dataset::open(&data)?, HeadModel::load(&head)?, judges.open()?);
+    let (mut avatar, dataset, model, judges) =
+        (Avatar::load(&avatar)?, Dataset::open(&data)?, HeadModel::load(&head)?, judges.open()?);
     let rows = choice.choice(avatar.card.frame_ids.clone()).rows(&dataset)?;
     let views: Vec<View> = rows.iter().map(|&i| View::read(&dataset, i, &model, size)).collect::<Result<_>>()?;
     let report = eval::evaluate(&mut avatar, &views, &model, &judges)?;
@@ -267,7 +303,9 @@ fn run_eval(command: Command, common: &CommonFlags) -> Result<ExitCode> {
         "protocol": format!("pictures not fitted to, true camera and expression, {size} px, whole picture over mid grey; lpips-self and csim-self are this project's own nets"),
     });
     write_json(&out, &card)?;
-    common.talk().say(&format!("invert: {} held-out pictures: PSNR {:.2} dB, SSIM {:.4}", report.n, report.psnr, report.ssim));
+    common
+        .talk()
+        .say(&format!("invert: {} held-out pictures: PSNR {:.2} dB, SSIM {:.4}", report.n, report.psnr, report.ssim));
     common.talk().event("eval", card);
     Ok(ExitCode::Done)
 }
@@ -276,8 +314,12 @@ fn run_eval(command: Command, common: &CommonFlags) -> Result<ExitCode> {
 fn parse_expression(texts: &[String]) -> Result<Vec<f32>> {
     let mut weights = vec![0.0; 52];
     for text in texts {
-        let parsed = text.split_once('=').and_then(|(name, value)| Some((unit(name)?, value.parse::<f32>().ok().filter(|v| v.is_finite())?)));
-        let (k, value) = parsed.ok_or_else(|| Failure::usage(format!("--expression {text}: expected an ARKit unit and a number, as jawOpen=0.5")))?;
+        let parsed = text
+            .split_once('=')
+            .and_then(|(name, value)| Some((unit(name)?, value.parse::<f32>().ok().filter(|v| v.is_finite())?)));
+        let (k, value) = parsed.ok_or_else(|| {
+            Failure::usage(format!("--expression {text}: expected an ARKit unit and a number, as jawOpen=0.5"))
+        })?;
         weights[k] = value;
     }
     Ok(weights)

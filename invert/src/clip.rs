@@ -1,5 +1,6 @@
 //! Motions to drive an avatar with: a shard's rows, or a short performance made of formulas.
-use anyhow::Result;
+use crate::avatar::Card;
+use anyhow::{Context, Result};
 use formats::Dataset;
 use head::params::unit;
 use std::path::Path;
@@ -12,13 +13,19 @@ pub struct Clip {
     pub frames: Vec<Vec<f32>>,
 }
 
-/// A motion by name or path: `performance`, or a shard whose rows are taken in order of `frame_id`.
+/// A motion by name or path: `performance`; `photo`, the expression of the avatar's first input picture held for the
+/// same time; or a shard whose rows are taken in order of `frame_id`.
 ///
 /// # Errors
 /// A shard that cannot be read.
-pub fn open(asked: &str, fps: f32) -> Result<Clip> {
-    if asked == "performance" {
-        return Ok(performance(fps));
+pub fn open(asked: &str, fps: f32, card: &Card) -> Result<Clip> {
+    match asked {
+        "performance" => return Ok(performance(fps)),
+        "photo" => {
+            let expression = card.expressions.first().context("the avatar's card lists no input picture")?;
+            return Ok(Clip { fps, frames: vec![expression.clone(); (SECONDS * fps).round().max(1.0) as usize] });
+        }
+        _ => (),
     }
     let dataset = Dataset::open(Path::new(asked))?;
     let mut rows: Vec<_> = dataset.all_labels().iter().collect();
@@ -111,7 +118,9 @@ mod tests {
         assert!(PERFORMANCE.iter().all(|(name, ..)| unit(name).is_some()));
         let clip = performance(12.5);
         assert_eq!(clip.frames.len(), 75);
-        assert!(clip.frames[0].iter().all(|w| *w < 1e-3) && clip.frames.iter().flatten().all(|w| (0.0..=1.0).contains(w)));
+        assert!(
+            clip.frames[0].iter().all(|w| *w < 1e-3) && clip.frames.iter().flatten().all(|w| (0.0..=1.0).contains(w))
+        );
         assert!(clip.frames.iter().any(|f| f[unit("jawOpen").unwrap()] > 0.5));
     }
 }

@@ -87,13 +87,27 @@ impl Default for TuningConfig {
 
 impl Default for FitLoss {
     fn default() -> Self {
-        FitLoss { l1: 0.8, ssim: 0.2, perceptual: 0.1, alpha: 0.2, identity: 0.1, identity_features: 0.01, corrections: 1e-2 }
+        FitLoss {
+            l1: 0.8,
+            ssim: 0.2,
+            perceptual: 0.1,
+            alpha: 0.2,
+            identity: 0.1,
+            identity_features: 0.01,
+            corrections: 1e-2,
+        }
     }
 }
 
 impl Default for FitConfig {
     fn default() -> Self {
-        FitConfig { pivot: Default::default(), tuning: Default::default(), loss: Default::default(), image_size: 256, seed: 1 }
+        FitConfig {
+            pivot: Default::default(),
+            tuning: Default::default(),
+            loss: Default::default(),
+            image_size: 256,
+            seed: 1,
+        }
     }
 }
 

@@ -3,6 +3,7 @@ use crate::avatar::Avatar;
 use crate::clip::Clip;
 use anyhow::{Context, Result, anyhow};
 use formats::publish::write_atomically;
+use head::params::unit;
 use prior::picture::draw;
 use prior::sample::portrait;
 use std::path::Path;
@@ -20,6 +21,42 @@ pub fn picture(avatar: &mut Avatar, expression: &[f32], yaw: f32, size: usize) -
     Ok(draw(&gaussians, &[portrait(yaw, size)], &[BACKDROP])?.color.select(0, 0))
 }
 
+/// Expressions shown on a sheet.
+pub const POSES: [&[(&str, f32)]; 7] = [
+    &[],
+    &[("mouthSmileLeft", 0.9), ("mouthSmileRight", 0.9), ("cheekSquintLeft", 0.4), ("cheekSquintRight", 0.4)],
+    &[
+        ("browInnerUp", 0.9),
+        ("browOuterUpLeft", 0.8),
+        ("browOuterUpRight", 0.8),
+        ("eyeWideLeft", 0.8),
+        ("eyeWideRight", 0.8),
+        ("jawOpen", 0.5),
+    ],
+    &[("eyeBlinkLeft", 1.0), ("eyeBlinkRight", 1.0)],
+    &[("mouthPucker", 0.9), ("mouthFunnel", 0.3)],
+    &[("browDownLeft", 0.9), ("browDownRight", 0.9), ("mouthFrownLeft", 0.8), ("mouthFrownRight", 0.8)],
+    &[("jawOpen", 0.8)],
+];
+
+/// [`POSES`] from the right, the front and the left, as PNG.
+///
+/// # Errors
+/// As [`picture`].
+pub fn sheet(avatar: &mut Avatar, size: usize) -> Result<Vec<u8>> {
+    let mut rows: [Vec<Tensor>; 3] = Default::default();
+    for pose in POSES {
+        let mut weights = [0.0; 52];
+        for (name, value) in pose {
+            weights[unit(name).context("a pose names a unit that ARKit does not have")?] = *value;
+        }
+        for (row, yaw) in rows.iter_mut().zip([-0.6, 0.0, 0.6]) {
+            row.push(picture(avatar, &weights, yaw, size)?);
+        }
+    }
+    prior::picture::sheet_png(&rows)
+}
+
 /// How the head turns while it performs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Turn {
@@ -33,7 +70,13 @@ pub enum Turn {
 ///
 /// # Errors
 /// As [`picture`].
-pub fn frames(avatar: &mut Avatar, clip: &Clip, turn: Turn, size: usize, mut done: impl FnMut(usize)) -> Result<Vec<Tensor>> {
+pub fn frames(
+    avatar: &mut Avatar,
+    clip: &Clip,
+    turn: Turn,
+    size: usize,
+    mut done: impl FnMut(usize),
+) -> Result<Vec<Tensor>> {
     let n = clip.frames.len();
     (0..n)
         .map(|i| {

@@ -26,7 +26,13 @@ pub struct Judges {
 ///
 /// # Errors
 /// A loss that is no number.
-pub fn fit(mut loaded: LoadedPrior, subject: &Subject, judges: &Judges, config: &FitConfig, mut say: impl FnMut(&str)) -> Result<Avatar> {
+pub fn fit(
+    mut loaded: LoadedPrior,
+    subject: &Subject,
+    judges: &Judges,
+    config: &FitConfig,
+    mut say: impl FnMut(&str),
+) -> Result<Avatar> {
     let clock = Instant::now();
     loaded.vars.freeze();
     let first = tch::no_grad(|| loaded.prior.encode_identity(&subject.texture, &subject.position));
@@ -36,7 +42,11 @@ pub fn fit(mut loaded: LoadedPrior, subject: &Subject, judges: &Judges, config: 
     let fit = Fit { subject, judges, config, targets: Targets::new(subject) };
     fit.find_pivot(&mut avatar)?;
     let pivot = measure(&mut avatar, subject)?;
-    say(&format!("pivot:  PSNR {pivot:.2} dB after {} steps, {:.0} s", config.pivot.steps, clock.elapsed().as_secs_f64()));
+    say(&format!(
+        "pivot:  PSNR {pivot:.2} dB after {} steps, {:.0} s",
+        config.pivot.steps,
+        clock.elapsed().as_secs_f64()
+    ));
     fit.tune(&mut avatar)?;
     let end = measure(&mut avatar, subject)?;
     let seconds = clock.elapsed().as_secs_f64();

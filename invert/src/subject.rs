@@ -2,12 +2,12 @@
 use crate::unwrap::unwrap;
 use anyhow::{Context, Result};
 use formats::exit::Failure;
-use formats::image::{Picture, gray8_from_png, rgb8_from_encoded};
+use formats::image::Picture;
 use formats::{Dataset, FrameRow};
 use glam::Vec3;
 use head::HeadModel;
 use head::model::HeadParams;
-use prior::data::camera_from_head;
+use prior::data::{camera_from_head, picture};
 use prior::maps::UvSpace;
 use splat::Camera;
 use tch::Tensor;
@@ -88,23 +88,32 @@ impl View {
     /// A row without matte, or without shape coefficients anywhere.
     pub fn read(dataset: &Dataset, i: usize, model: &HeadModel, size: usize) -> Result<Self> {
         let row = dataset.frame_with(i, &["image", "alpha"])?;
-        let alpha = row.alpha.as_ref().with_context(|| format!("row {i} of {:?} has no matte", dataset.path()))?;
         let shape = match (row.shape.is_empty(), dataset.identity(row.identity_id)) {
             (false, _) => row.shape.clone(),
             (true, Some(identity)) => identity.shape.clone(),
-            (true, None) => return Err(Failure::bad_data(format!("row {i} of {:?} has no shape coefficients", dataset.path())).into()),
+            (true, None) => {
+                return Err(
+                    Failure::bad_data(format!("row {i} of {:?} has no shape coefficients", dataset.path())).into()
+                );
+            }
         };
         if shape.len() != model.identity.names.len() {
-            let text = format!("row {i} of {:?} has {} shape coefficients, the head model has {}", dataset.path(), shape.len(), model.identity.names.len());
+            let text = format!(
+                "row {i} of {:?} has {} shape coefficients, the head model has {}",
+                dataset.path(),
+                shape.len(),
+                model.identity.names.len()
+            );
             return Err(Failure::bad_data(text).into());
         }
         let params = HeadParams { shape, expression: row.expression, pose: row.pose.map(Vec3::from) };
+        let (image, alpha) = picture(&row, size).with_context(|| format!("row {i} of {:?}", dataset.path()))?;
         let scale = [size as f32 / row.width as f32, size as f32 / row.height as f32];
         Ok(View {
             landmarks_2d: row.landmarks_2d.iter().map(|p| [p[0] * scale[0], p[1] * scale[1]]).collect(),
             frame_id: row.frame_id,
-            image: Picture::raw_from_8bit(&rgb8_from_encoded(&row.image)?).resized(size, size),
-            alpha: Picture::raw_from_8bit(&gray8_from_png(alpha)?).resized(size, size),
+            image,
+            alpha,
             camera: camera_from_head(&row, model, &params).resized(size, size),
             params,
         })
@@ -128,9 +137,16 @@ impl Subject {
     ///
     /// # Errors
     /// More than [`MOST_VIEWS`] rows; see [`View::read`].
-    pub fn read(dataset: &Dataset, rows: &[usize], model: &HeadModel, size: usize, mean_texture: &Tensor) -> Result<Self> {
+    pub fn read(
+        dataset: &Dataset,
+        rows: &[usize],
+        model: &HeadModel,
+        size: usize,
+        mean_texture: &Tensor,
+    ) -> Result<Self> {
         if rows.len() > MOST_VIEWS {
-            let text = format!("{} pictures of one person; expected 1 to {MOST_VIEWS} (choose with --views)", rows.len());
+            let text =
+                format!("{} pictures of one person; expected 1 to {MOST_VIEWS} (choose with --views)", rows.len());
             return Err(Failure::bad_data(text).into());
         }
         let views: Vec<View> = rows.iter().map(|&i| View::read(dataset, i, model, size)).collect::<Result<_>>()?;
@@ -140,7 +156,9 @@ impl Subject {
         let u = mean_texture.size()[1];
         let space = UvSpace::new(model, u as usize);
         let map = |values: &[Vec3]| Tensor::from_slice(&space.planes(values)).view([1, 3, u, u]);
-        let offsets = |params: &HeadParams| map(&model.expression_offsets(&HeadParams { shape: shape.clone(), ..params.clone() }));
+        let offsets = |params: &HeadParams| {
+            map(&model.expression_offsets(&HeadParams { shape: shape.clone(), ..params.clone() }))
+        };
         Ok(Subject {
             texture: unwrap(&views, model, &shape, &space, mean_texture),
             position: map(&model.neutral(&shape)),

@@ -43,9 +43,10 @@ pub fn unwrap(views: &[View], model: &HeadModel, shape: &[f32], space: &UvSpace,
     let planes: Vec<f32> = (0..3).flat_map(|c| sum.iter().map(move |v| v[c])).collect();
     let size = [1, u as i64, u as i64];
     let seen = Tensor::from_slice(&weight).view(size);
-    let color = Tensor::from_slice(&planes).view([3, u as i64, u as i64]) / seen.clamp_min(1e-4);
-    let share = seen.clamp(0.0, 1.0);
-    (color * &share + mean * (1.0 - share)).unsqueeze(0)
+    let color: Tensor = Tensor::from_slice(&planes).view([3, u as i64, u as i64]) / seen.clamp_min(1e-4);
+    let share: Tensor = seen.clamp(0.0, 1.0);
+    let unseen: Tensor = 1.0 - &share;
+    (color * &share + mean * unseen).unsqueeze(0)
 }
 
 /// Nearest depth (metres along the camera's z) of the mesh in each pixel.
@@ -64,8 +65,11 @@ impl DepthBuffer {
 }
 
 fn depth_buffer(model: &HeadModel, positions: &[Vec3], camera: &Camera) -> DepthBuffer {
-    let mut buffer =
-        DepthBuffer { width: camera.width, height: camera.height, nearest: vec![f32::INFINITY; camera.width * camera.height] };
+    let mut buffer = DepthBuffer {
+        width: camera.width,
+        height: camera.height,
+        nearest: vec![f32::INFINITY; camera.width * camera.height],
+    };
     let projected: Vec<(Vec2, f32)> = positions.iter().map(|p| camera.project(*p)).collect();
     for face in &model.faces {
         for corners in [[0, 1, 2], [0, 2, 3]] {

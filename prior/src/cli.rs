@@ -109,7 +109,8 @@ impl Cli {
             clap_complete::generate(shell, &mut Cli::command(), "prior", &mut std::io::stdout());
             return Ok(ExitCode::Done);
         }
-        let command = self.command.ok_or_else(|| Failure::usage("a command is missing: train, eval or sample (see --help)"))?;
+        let command =
+            self.command.ok_or_else(|| Failure::usage("a command is missing: train, eval or sample (see --help)"))?;
         let threads = self.common.start_threads()?;
         nets::device::set_threads(threads);
         match command {
@@ -119,7 +120,9 @@ impl Cli {
                 let plan = Plan { data: source.open(&config)?, config, perceptual, out };
                 run_train(&plan, &source, &self.common)
             }
-            Command::Eval { source, weights, split, rows, out } => run_eval(&source, &weights, &split, rows, &out, &self.common),
+            Command::Eval { source, weights, split, rows, out } => {
+                run_eval(&source, &weights, &split, rows, &out, &self.common)
+            }
             Command::Sample { source, weights, n, spread, size, out } => {
                 let mut loaded = weights::load(&weights)?;
                 let data = source.open(&loaded.config)?;
@@ -153,13 +156,18 @@ fn run_train(plan: &Plan, source: &Source, common: &CommonFlags) -> Result<ExitC
     })?;
     let hours = clock.elapsed().as_secs_f64() / 3600.0;
     let report = eval::evaluate(&mut loaded.prior, &plan.data, "val", plan.config.train.light_id, 64)?;
-    let provenance = Provenance::new("prior", env!("CARGO_PKG_VERSION"), &toml, plan.config.train.seed).with_input("head", &source.head)?;
+    let provenance = Provenance::new("prior", env!("CARGO_PKG_VERSION"), &toml, plan.config.train.seed)
+        .with_input("head", &source.head)?;
     let mut card = WeightsCard {
         name: "prior".into(),
         what: "VQ autoencoder from UV texture, position and expression maps to a drivable 3D-Gaussian head".into(),
         schema_version: 1,
         architecture: serde_json::to_value(&plan.config.model)?,
-        data: format!("{} rendered training rows of {} identities, no photo", plan.data.rows("train", plan.config.train.light_id).len(), people(&plan.data)),
+        data: format!(
+            "{} rendered training rows of {} identities, no photo",
+            plan.data.rows("train", plan.config.train.light_id).len(),
+            people(&plan.data)
+        ),
         steps: loaded.steps,
         metrics: metrics(&report, &loaded, "val", hours),
         license: "MIT OR Apache-2.0".into(),
@@ -167,18 +175,30 @@ fn run_train(plan: &Plan, source: &Source, common: &CommonFlags) -> Result<ExitC
         ..Default::default()
     };
     card.write(&plan.out)?;
-    talk.say(&format!("prior: {:?}: {} steps, PSNR {:.2} dB on held-out identities", plan.out, loaded.steps, report.psnr));
+    talk.say(&format!(
+        "prior: {:?}: {} steps, PSNR {:.2} dB on held-out identities",
+        plan.out, loaded.steps, report.psnr
+    ));
     Ok(ExitCode::Done)
 }
 
-fn run_eval(source: &Source, path: &Path, split: &str, rows: usize, out: &Path, common: &CommonFlags) -> Result<ExitCode> {
+fn run_eval(
+    source: &Source,
+    path: &Path,
+    split: &str,
+    rows: usize,
+    out: &Path,
+    common: &CommonFlags,
+) -> Result<ExitCode> {
     let mut loaded = weights::load(path)?;
     let data = source.open(&loaded.config)?;
     let report = eval::evaluate(&mut loaded.prior, &data, split, loaded.config.train.light_id, rows)?;
     formats::publish::write_atomically(&out.with_extension("png"), &report.sheet)?;
     let card = metrics(&report, &loaded, split, 0.0);
     write_json(out, &card)?;
-    common.talk().say(&format!("prior: {split}: PSNR {:.2} dB, SSIM {:.4} on {} rows", report.psnr, report.ssim, report.rows));
+    common
+        .talk()
+        .say(&format!("prior: {split}: PSNR {:.2} dB, SSIM {:.4} on {} rows", report.psnr, report.ssim, report.rows));
     common.talk().event("eval", card);
     Ok(ExitCode::Done)
 }
@@ -186,7 +206,10 @@ fn run_eval(source: &Source, path: &Path, split: &str, rows: usize, out: &Path, 
 fn metrics(report: &eval::Report, loaded: &LoadedPrior, split: &str, hours: f64) -> serde_json::Value {
     let (id_codes, expr_codes) = loaded.prior.code_usage();
     let size = loaded.config.train.image_size;
-    let protocol = format!("{split} identities never trained on, encoded from their own maps, {} rows, {size} px, whole picture over mid grey", report.rows);
+    let protocol = format!(
+        "{split} identities never trained on, encoded from their own maps, {} rows, {size} px, whole picture over mid grey",
+        report.rows
+    );
     json!({
         "psnr_db": { "value": report.psnr, "protocol": protocol },
         "ssim": { "value": report.ssim, "protocol": protocol },

@@ -212,7 +212,10 @@ mod tests {
     #[test]
     fn sizes_that_do_not_fit_are_refused() {
         let odd = ModelConfig { uv_size: 96, ..Default::default() };
-        assert_eq!(odd.check().unwrap_err().to_string(), "model.uv_size = 96: expected a power of two times model.id_grid");
+        assert_eq!(
+            odd.check().unwrap_err().to_string(),
+            "model.uv_size = 96: expected a power of two times model.id_grid"
+        );
         assert!(ModelConfig::default().check().is_ok());
     }
 }

@@ -5,8 +5,8 @@ use anyhow::{Context, Result};
 use formats::image::{Picture, gray8_from_png, rgb8_from_encoded};
 use formats::{Dataset, FrameRow};
 use glam::Vec3;
-use head::model::HeadParams;
 use head::HeadModel;
+use head::model::HeadParams;
 use rayon::prelude::*;
 use splat::Camera;
 use std::path::Path;
@@ -53,7 +53,11 @@ impl HeadData {
         let uv = UvSpace::new(&model, uv_size);
         let columns = model.identity.names.len();
         if let Some(row) = dataset.identities().iter().find(|r| r.shape.len() != columns) {
-            let text = format!("identity {} has {} shape coefficients, the head model has {columns}", row.identity_id, row.shape.len());
+            let text = format!(
+                "identity {} has {} shape coefficients, the head model has {columns}",
+                row.identity_id,
+                row.shape.len()
+            );
             return Err(formats::exit::Failure::bad_data(text).into());
         }
         Ok(HeadData { dataset, model, uv, uv_size, image_size })
@@ -102,7 +106,8 @@ impl HeadData {
     /// # Errors
     /// An identity without albedo.
     pub fn mean_maps(&self, split: &str) -> Result<(Tensor, Tensor, Tensor)> {
-        let people: Vec<_> = self.dataset.identities().iter().filter(|r| r.split == split).map(|r| r.identity_id).collect();
+        let people: Vec<_> =
+            self.dataset.identities().iter().filter(|r| r.split == split).map(|r| r.identity_id).collect();
         let texels = 3 * self.uv_size * self.uv_size;
         let (mut position, mut texture) = (vec![0.0; texels], vec![0.0; texels]);
         for &id in &people {
@@ -125,8 +130,8 @@ impl HeadData {
             texture,
             position,
             expression: self.uv.planes(&self.model.expression_offsets(&params)),
-            image,
-            alpha,
+            image: planes(&image.data),
+            alpha: alpha.data,
             camera: camera_from_head(&row, &self.model, &params).resized(self.image_size, self.image_size),
         })
     }
@@ -139,7 +144,8 @@ impl HeadData {
     fn identity_maps(&self, id: u32) -> Result<(Vec<f32>, Vec<f32>)> {
         let row = self.dataset.identity_with_maps(id)?;
         let position = self.uv.planes(&self.model.neutral(&row.shape));
-        let albedo = row.albedo.with_context(|| format!("identity {id} has no albedo map; render with maps.albedo = true"))?;
+        let albedo =
+            row.albedo.with_context(|| format!("identity {id} has no albedo map; render with maps.albedo = true"))?;
         let texture = Picture::raw_from_8bit(&rgb8_from_encoded(&albedo)?).resized(self.uv_size, self.uv_size);
         Ok((position, planes(&texture.data)))
     }
@@ -148,18 +154,63 @@ impl HeadData {
 /// The camera in head space: the rigid motion of the skull is folded into it, so that Gaussians stay at rest.
 pub fn camera_from_head(row: &FrameRow, model: &HeadModel, params: &HeadParams) -> Camera {
     let camera = row.camera();
-    Camera { camera_from_world: camera.camera_from_world * glam::Mat4::from(model.evaluate(params).world_from_head()), ..camera }
+    Camera {
+        camera_from_world: camera.camera_from_world * glam::Mat4::from(model.evaluate(params).world_from_head()),
+        ..camera
+    }
 }
 
-/// Display RGB and alpha of a row as planes `[3, S, S]` and `[S, S]`.
-fn picture(row: &FrameRow, size: usize) -> Result<(Vec<f32>, Vec<f32>)> {
-    let rgb = Picture::raw_from_8bit(&rgb8_from_encoded(&row.image)?).resized(size, size);
-    let alpha = row.alpha.as_ref().with_context(|| format!("frame {} has no alpha; render with maps.alpha = true", row.frame_id))?;
-    let alpha = Picture::raw_from_8bit(&gray8_from_png(alpha)?).resized(size, size);
-    Ok((planes(&rgb.data), alpha.data))
+/// Straight display RGB `[S, S, 3]` and coverage `[S, S, 1]` of a row.
+///
+/// A render stands before a plain tone, which is taken out of the pixels it shows through, so that the head can be
+/// put before any other. A photo is left as it is.
+///
+/// # Errors
+/// A row without alpha; pictures that cannot be decoded.
+pub fn picture(row: &FrameRow, size: usize) -> Result<(Picture, Picture)> {
+    let alpha = row
+        .alpha
+        .as_ref()
+        .with_context(|| format!("frame {} has no alpha; render with maps.alpha = true", row.frame_id))?;
+    let alpha = Picture::raw_from_8bit(&gray8_from_png(alpha)?);
+    let mut rgb = Picture::raw_from_8bit(&rgb8_from_encoded(&row.image)?);
+    if row.samples_per_pixel > 0 {
+        remove_backdrop(&mut rgb, &alpha);
+    }
+    Ok((rgb.resized(size, size), alpha.resized(size, size)))
+}
+
+/// Turns `α·head + (1 − α)·tone` into the head's own colour where enough of it shows.
+fn remove_backdrop(rgb: &mut Picture, alpha: &Picture) {
+    const BARE: f32 = 0.5 / 255.0;
+    const ENOUGH: f32 = 0.1;
+    let bare: Vec<&[f32]> = rgb.data.chunks(3).zip(&alpha.data).filter(|(_, a)| **a < BARE).map(|(c, _)| c).collect();
+    if bare.is_empty() {
+        return;
+    }
+    let tone: Vec<f32> = (0..3).map(|k| bare.iter().map(|c| c[k]).sum::<f32>() / bare.len() as f32).collect();
+    for (color, &a) in rgb.data.chunks_mut(3).zip(&alpha.data).filter(|(_, a)| **a >= ENOUGH) {
+        (0..3).for_each(|k| color[k] = ((color[k] - (1.0 - a) * tone[k]) / a).clamp(0.0, 1.0));
+    }
 }
 
 /// `[H, W, 3]` → `[3, H, W]`.
 fn planes(interleaved: &[f32]) -> Vec<f32> {
     (0..3).flat_map(|c| interleaved.iter().skip(c).step_by(3).copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_backdrop_is_taken_out() {
+        let alpha = Picture { width: 3, height: 1, channels: 1, data: vec![0.0, 0.5, 1.0] };
+        let mut rgb =
+            Picture { width: 3, height: 1, channels: 3, data: vec![0.8, 0.8, 0.8, 0.5, 0.45, 0.4, 0.2, 0.1, 0.0] };
+        remove_backdrop(&mut rgb, &alpha);
+        for (got, want) in rgb.data[3..].iter().zip([0.2, 0.1, 0.0, 0.2, 0.1, 0.0]) {
+            assert!((got - want).abs() < 1e-6, "{:?}", rgb.data);
+        }
+    }
 }

@@ -30,7 +30,10 @@ const GREY: [f32; 3] = [0.5; 3];
 /// Rows that cannot be read; an empty split.
 pub fn evaluate(prior: &mut Prior, data: &HeadData, split: &str, light_id: i64, most: usize) -> Result<Report> {
     let all = data.rows(split, light_id);
-    anyhow::ensure!(!all.is_empty(), formats::exit::Failure::bad_data(format!("the dataset has no {split} rows under light {light_id}")));
+    anyhow::ensure!(
+        !all.is_empty(),
+        formats::exit::Failure::bad_data(format!("the dataset has no {split} rows under light {light_id}"))
+    );
     let n = most.min(all.len());
     let rows: Vec<usize> = (0..n).map(|k| all[k * all.len() / n]).collect();
     let (mut psnr, mut ssim, mut position, mut expression, mut lines) = (0.0, 0.0, 0.0, 0.0, Vec::new());

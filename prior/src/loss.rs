@@ -23,7 +23,8 @@ impl Losses {
 
 /// L_geom, texture and quantiser terms: all that can be had without drawing a picture.
 pub fn map_losses(c: &LossConfig, batch: &Batch, decoded: &Decoded, vq: &Tensor, mask: &Tensor) -> Losses {
-    let l1 = |a: &Tensor, b: &Tensor| ((a - b).abs() * mask).sum(Kind::Float) / (mask.sum(Kind::Float) * 3 * a.size()[0]);
+    let l1 =
+        |a: &Tensor, b: &Tensor| ((a - b).abs() * mask).sum(Kind::Float) / (mask.sum(Kind::Float) * 3 * a.size()[0]);
     Losses::of(vec![
         ("position", l1(&decoded.position, &batch.maps.position) / CENTIMETRE * c.geometry),
         ("expression", l1(&decoded.expression, &batch.maps.expression) / CENTIMETRE * c.geometry),

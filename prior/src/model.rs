@@ -197,7 +197,8 @@ impl Prior {
                 self.regressors[region.regressor].forward(&base)
             })
             .collect();
-        let cat = |f: fn(&crate::regressor::Regressed) -> &Tensor| Tensor::cat(&parts.iter().map(f).collect::<Vec<_>>(), 1);
+        let cat =
+            |f: fn(&crate::regressor::Regressed) -> &Tensor| Tensor::cat(&parts.iter().map(f).collect::<Vec<_>>(), 1);
         HeadGaussians {
             means: cat(|r| &r.means),
             quats: cat(|r| &r.quats),

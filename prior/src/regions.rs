@@ -43,7 +43,8 @@ fn points_of(
     let (mut uvs, mut places) = (Vec::new(), Vec::new());
     for (texel, place) in atlas.texels.iter().enumerate().filter(|(_, t)| t.face != NO_FACE) {
         let corners = model.faces[place.face as usize];
-        let mix = |value: &dyn Fn(usize) -> f32| (0..4).map(|k| place.weights[k] * value(corners[k] as usize)).sum::<f32>();
+        let mix =
+            |value: &dyn Fn(usize) -> f32| (0..4).map(|k| place.weights[k] * value(corners[k] as usize)).sum::<f32>();
         if belongs(scalp.map_or(0.0, |mask| mix(&|v| mask[v]))) {
             uvs.push(atlas.center(texel % grid as usize, texel / grid as usize));
             places.push(Vec3::new(mix(&|v| mean_head[v].x), mix(&|v| mean_head[v].y), mix(&|v| mean_head[v].z)));

@@ -40,7 +40,11 @@ impl CodeSpace {
         let (_, s, vh) = Tensor::linalg_svd(&(&flat - &mean), false, "");
         let rank = (rows.len() as i64 - 1).min(64);
         let deviation = s.narrow(0, 0, rank) / ((rows.len() - 1) as f64).sqrt();
-        Ok(CodeSpace { mean, directions: vh.narrow(0, 0, rank) * deviation.unsqueeze(1), shape: vec![1, shape[1], shape[2], shape[3]] })
+        Ok(CodeSpace {
+            mean,
+            directions: vh.narrow(0, 0, rank) * deviation.unsqueeze(1),
+            shape: vec![1, shape[1], shape[2], shape[3]],
+        })
     }
 
     /// One code; `spread` 1 is the training heads' own variety.

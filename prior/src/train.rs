@@ -8,12 +8,12 @@ use crate::weights::{self, LoadedPrior};
 use crate::{eval, regions};
 use anyhow::{Context, Result};
 use glam::Vec3;
+use nets::Checkpoint;
 use nets::optim::{Adam, AdamConfig};
 use nets::perceptual::Perceptual;
 use nets::schedule::Schedule;
 use nets::train::{Budget, Means, batch_at, line, mix, seed_step};
 use nets::vq::Mode;
-use nets::Checkpoint;
 use std::path::{Path, PathBuf};
 
 /// What a run needs, checked and opened.
@@ -82,7 +82,10 @@ impl<'a> Trainer<'a> {
     pub fn start(plan: &'a Plan) -> Result<Self> {
         let c = &plan.config.train;
         let rows = plan.data.rows("train", c.light_id);
-        anyhow::ensure!(!rows.is_empty(), formats::exit::Failure::bad_data(format!("no training rows under light {}", c.light_id)));
+        anyhow::ensure!(
+            !rows.is_empty(),
+            formats::exit::Failure::bad_data(format!("no training rows under light {}", c.light_id))
+        );
         let file = checkpoint_path(&plan.out);
         let resumed = file.exists().then(|| Checkpoint::load(&file)).transpose()?;
         let loaded = match &resumed {
@@ -91,14 +94,23 @@ impl<'a> Trainer<'a> {
         };
         anyhow::ensure!(
             loaded.config.model == plan.config.model,
-            formats::exit::Failure::config(format!("{file:?} is of another model configuration; remove it to start anew"))
+            formats::exit::Failure::config(format!(
+                "{file:?} is of another model configuration; remove it to start anew"
+            ))
         );
         let mut optimizer = Adam::over(&loaded.vars, AdamConfig::default());
         if let Some(file) = &resumed {
             optimizer.load("adam", file)?;
         }
         let minutes = (c.minutes > 0.0).then_some(c.minutes);
-        Ok(Trainer { plan, rows, loaded, optimizer, budget: Budget::start(Some(c.steps), minutes), means: Means::default() })
+        Ok(Trainer {
+            plan,
+            rows,
+            loaded,
+            optimizer,
+            budget: Budget::start(Some(c.steps), minutes),
+            means: Means::default(),
+        })
     }
 
     /// One optimiser step.
@@ -108,7 +120,8 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self) -> Result<()> {
         let (c, step) = (&self.plan.config, self.loaded.steps);
         seed_step(c.train.seed, step);
-        let rows: Vec<usize> = batch_at(self.rows.len(), c.train.batch, c.train.seed, step).iter().map(|&i| self.rows[i]).collect();
+        let rows: Vec<usize> =
+            batch_at(self.rows.len(), c.train.batch, c.train.seed, step).iter().map(|&i| self.rows[i]).collect();
         let losses = self.losses(&rows, step)?;
         for (name, value) in &losses.terms {
             self.means.add(name, value, step)?;
@@ -119,7 +132,8 @@ impl<'a> Trainer<'a> {
         let warmup = 100;
         let lr = match step {
             s if s < warmup => c.train.lr * (s + 1) as f64 / warmup as f64,
-            _ => Schedule { lr: c.train.lr, warmup: 0, total: 0, floor: c.train.lr * 0.05 }.at_fraction(self.budget.fraction(step)),
+            _ => Schedule { lr: c.train.lr, warmup: 0, total: 0, floor: c.train.lr * 0.05 }
+                .at_fraction(self.budget.fraction(step)),
         };
         self.optimizer.step(lr);
         self.loaded.steps += 1;
@@ -148,7 +162,8 @@ impl<'a> Trainer<'a> {
 
     /// Metrics on held-out identities and a contact sheet beside the output.
     fn validate(&mut self) -> Result<String> {
-        let report = eval::evaluate(&mut self.loaded.prior, &self.plan.data, "val", self.plan.config.train.light_id, 16)?;
+        let report =
+            eval::evaluate(&mut self.loaded.prior, &self.plan.data, "val", self.plan.config.train.light_id, 16)?;
         let sheet = self.plan.out.with_extension(format!("{:06}.png", self.loaded.steps));
         formats::publish::write_atomically(&sheet, &report.sheet)?;
         Ok(format!("step {} val: PSNR {:.2} dB  SSIM {:.4}", self.loaded.steps, report.psnr, report.ssim))
@@ -202,4 +217,3 @@ fn backgrounds(seed: u64, step: u64, n: usize) -> Vec<[f32; 3]> {
 pub fn checkpoint_path(out: &Path) -> PathBuf {
     out.with_extension("checkpoint")
 }
-
