@@ -150,7 +150,9 @@ fn reflected(cos: f32, f0: f32, alpha: f32) -> f32 {
     let x = 1.0 - r;
     let a004 = (x * x).min((-9.28 * cos).exp2()) * x + 0.0425 - 0.0275 * r;
     let (a, b) = (-1.04 * a004 + 1.04 - 0.572 * r, 1.04 * a004 - 0.04 + 0.022 * r);
-    (f0 * a + b).clamp(0.0, 1.0)
+    // near the horizon the fit is too low, and light would be made
+    let horizon = 0.09 * (1.0 - cos).max(0.0).powi(8);
+    (f0 * a + b + horizon).clamp(0.0, 1.0)
 }
 
 /// Normal distribution of GGX.
