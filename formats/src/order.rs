@@ -2,17 +2,39 @@
 use crate::digest;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::collections::BTreeSet;
 
 /// A copy of `items` shuffled by (seed, epoch): Fisher–Yates with ChaCha8 keyed by their digest.
 pub fn shuffled<T: Copy>(items: &[T], seed: u64, epoch: u64) -> Vec<T> {
-    let mut rng = ChaCha8Rng::from_seed(digest::sha256(format!("order/{seed}/{epoch}").as_bytes()));
+    let mut rng = rng(&format!("order/{seed}/{epoch}"));
     let mut items = items.to_vec();
     for last in (1..items.len()).rev() {
-        // The bias of scaling 64 random bits to a range is below 2^-30 for any dataset.
-        let other = (u128::from(rng.next_u64()) * (last as u128 + 1)) >> 64;
-        items.swap(last, other as usize);
+        items.swap(last, below(&mut rng, last + 1));
     }
     items
+}
+
+/// `n` different indices below `total` drawn by lot with `seed`, ascending; all of them when there are no more.
+/// Needs memory for `n` only (Floyd's method).
+pub fn drawn(total: usize, n: usize, seed: u64) -> Vec<usize> {
+    let mut rng = rng(&format!("lots/{seed}"));
+    let mut chosen = BTreeSet::new();
+    for last in total - n.min(total)..total {
+        let lot = below(&mut rng, last + 1);
+        if !chosen.insert(lot) {
+            chosen.insert(last);
+        }
+    }
+    chosen.into_iter().collect()
+}
+
+fn rng(name: &str) -> ChaCha8Rng {
+    ChaCha8Rng::from_seed(digest::sha256(name.as_bytes()))
+}
+
+/// A number below `end`; the bias of scaling 64 random bits is below 2^-30 for any dataset.
+fn below(rng: &mut ChaCha8Rng, end: usize) -> usize {
+    ((u128::from(rng.next_u64()) * end as u128) >> 64) as usize
 }
 
 #[cfg(test)]
@@ -23,10 +45,21 @@ mod tests {
     fn order_is_fixed_for_ever() {
         let items: Vec<u32> = (0..10).collect();
         let order = shuffled(&items, 7, 0);
+        assert_eq!(order, [2, 6, 0, 5, 7, 1, 3, 4, 9, 8]);
         assert_ne!(order, shuffled(&items, 7, 1));
         assert_ne!(order, shuffled(&items, 8, 0));
         let mut sorted = order.clone();
         sorted.sort();
         assert_eq!(sorted, items);
+    }
+
+    #[test]
+    fn lots_are_different_and_fair() {
+        assert_eq!(drawn(5, 9, 1), [0, 1, 2, 3, 4]);
+        assert!(drawn(0, 9, 1).is_empty());
+        let mut seen = [0; 10];
+        (0..2000).for_each(|seed| drawn(10, 3, seed).iter().for_each(|&i| seen[i] += 1));
+        // 600 each on average, standard deviation 20.
+        assert!(seen.iter().all(|n| (500..700).contains(n)), "{seen:?}");
     }
 }

@@ -60,7 +60,7 @@ impl Shard {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let file = open_file(path)?;
         let bytes = file.metadata().map_err(|e| Error::reading("shard", path, e))?.len();
-        let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
         let metadata = guarded(path, || ArrowReaderMetadata::load(&file, options))?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
         let pairs = pairs.filter_map(|kv| Some((kv.key.clone(), kv.value.clone()?))).collect();

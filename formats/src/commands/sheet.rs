@@ -3,9 +3,9 @@ use formats::exit::ExitCode;
 use formats::frame::SEGMENTATION;
 use formats::image::{self, Picture, linear_from_srgb};
 use formats::progress::{Progress, Talk};
-use formats::{FrameRow, Part, Shard, dataset, order, publish};
+use formats::{Error, FrameRow, Part, Shard, dataset, order, publish};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How cells look.
 #[derive(Clone, Copy)]
@@ -25,14 +25,14 @@ const BACKGROUND: [u8; 3] = [38, 38, 42];
 
 /// Draws `n` frames drawn by lot with `seed`, in their order in the dataset.
 pub fn run(path: &Path, out: &Path, n: usize, seed: u64, look: Look, talk: Talk) -> anyhow::Result<ExitCode> {
-    let shards: Vec<Shard> = dataset::frame_files(path)?.iter().map(|p| Shard::open(p)).collect::<Result<_, _>>()?;
-    let chosen = draw_lots(&shards, n, seed);
+    let files = dataset::frame_files(path)?;
+    let chosen = draw_lots(&files, n, seed)?;
     let columns = chosen.len().isqrt() + usize::from(chosen.len().isqrt().pow(2) < chosen.len());
     let rows = chosen.len().div_ceil(columns.max(1));
     let mut sheet = Sheet::new(columns.max(1), rows.max(1), look.cell);
     let progress = Progress::new("sheet", chosen.len() as u64, "frames", talk);
-    for (k, &(shard, row)) in chosen.iter().enumerate() {
-        let frame: FrameRow = shards[shard].read_row(row, Part::All)?;
+    for (k, (file, row)) in chosen.iter().enumerate() {
+        let frame: FrameRow = Shard::open(file)?.read_row(*row, Part::All)?;
         sheet.put(k % columns, k / columns, &cell_of(&frame, look)?);
         progress.add(1);
     }
@@ -44,14 +44,19 @@ pub fn run(path: &Path, out: &Path, n: usize, seed: u64, look: Look, talk: Talk)
     Ok(ExitCode::Done)
 }
 
-/// (shard, row) of `n` rows, ascending.
-fn draw_lots(shards: &[Shard], n: usize, seed: u64) -> Vec<(usize, usize)> {
-    let all = shards.iter().enumerate().flat_map(|(s, shard)| (0..shard.rows()).map(move |row| (s as u32, row as u32)));
-    let all: Vec<(u32, u32)> = all.collect();
-    let mut chosen = order::shuffled(&all, seed, 0);
-    chosen.truncate(n);
-    chosen.sort_unstable();
-    chosen.into_iter().map(|(s, row)| (s as usize, row as usize)).collect()
+/// (shard, row in it) of `n` rows, in the order of the dataset.
+fn draw_lots(files: &[PathBuf], n: usize, seed: u64) -> Result<Vec<(&PathBuf, usize)>, Error> {
+    let mut first_row = 0;
+    let mut shards = Vec::new();
+    for file in files {
+        shards.push((first_row, file));
+        first_row += Shard::open(file)?.rows();
+    }
+    let place = |row: usize| {
+        let (first, file) = shards[shards.partition_point(|(first, _)| *first <= row) - 1];
+        (file, row - first)
+    };
+    Ok(order::drawn(first_row, n, seed).into_iter().map(place).collect())
 }
 
 /// The image of a frame in linear light, scaled to fit a cell, with what `look` asks for drawn on it.
