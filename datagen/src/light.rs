@@ -53,8 +53,11 @@ pub struct Emitter {
 }
 
 impl Light {
-    /// Environment `light_id` of a dataset.
+    /// Environment `light_id` of a dataset; 0 is [`Light::neutral`] in all of them.
     pub fn sample(dataset_seed: u64, light_id: u32) -> Self {
+        if light_id == 0 {
+            return Light::neutral();
+        }
         let mut s = Stream::new(dataset_seed, &[subject::LIGHT, light_id as u64]);
         let places = [Place::Studio, Place::Sky, Place::Overcast, Place::Window, Place::Indoor, Place::Dusk];
         let kind = places[s.pick(&[0.3, 0.18, 0.14, 0.16, 0.14, 0.08])];

@@ -178,12 +178,17 @@ impl Plan {
             LightPer::Frame => &words[..3],
         };
         let choice = [&[subject::LIGHT_CHOICE], light_words].concat();
-        let light_id = (Stream::new(seed, &choice).uniform(0.0, 1.0) * self.config.light.count as f32) as u32;
+        let mut draw = Stream::new(seed, &choice);
+        let others = self.config.light.count - 1;
+        let light_id = match draw.uniform(0.0, 1.0) < self.config.light.studio_share || others == 0 {
+            true => 0,
+            false => 1 + ((draw.uniform(0.0, 1.0) * others as f32) as u32).min(others - 1),
+        };
         FrameKey {
             identity_id,
             expression_id,
             camera_id,
-            light_id: light_id.min(self.config.light.count - 1),
+            light_id,
             split: split.name(),
             seed: derive(seed, &[&[subject::RENDER], &words[..]].concat()),
         }
