@@ -16,6 +16,7 @@ pub(crate) mod harmonics;
 mod instructions;
 mod lanes;
 mod project;
+mod splat;
 mod tiles;
 mod view;
 

@@ -3,9 +3,10 @@
 //! With wᵢ = αᵢ Tᵢ, image = Σ wᵢ vᵢ + T background and alpha = 1 − T, T being what the last Gaussian leaves:
 //! ∂L/∂αᵢ = Tᵢ (vᵢ·g) − (Σ_{j>i} wⱼ (vⱼ·g) + T (background·g − g_alpha)) / (1 − αᵢ), where g is the gradient by the pixel.
 use super::Cutoff;
-use super::blend::{Pixels, STAGE, Splat, Tile, cut_alpha, raw_alpha};
+use super::blend::{Pixels, STAGE, Tile, cut_alpha, raw_alpha};
 use super::instructions::Kernel;
 use super::lanes::{Plane, Row, TILE, fma, sum};
+use super::splat::Splat;
 
 /// Floats of a slot before the planes: g, gx, gy, gxx, gxy, gyy (see `project::Moments`), |∂x|, |∂y|.
 pub const SHAPE_SLOTS: usize = 8;
@@ -105,7 +106,8 @@ fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
     let (inner, outer) = upstream.planes.split_at(PLANES);
     let left = at.corner[0] + 0.5 - splat.mean[0];
     let top = at.corner[1] + 0.5 - splat.mean[1];
-    let (mut shape, mut by_inner) = ([[0.0f32; TILE]; SHAPE_SLOTS], [[0.0f32; TILE]; PLANES]);
+    // Σ over rows of g, g·dy, g·dy², |∂x|, |∂y|. A column's dx is the same in every row, so its moments can wait.
+    let (mut columns, mut by_inner) = ([[0.0f32; TILE]; 5], [[0.0f32; TILE]; PLANES]);
     state.by_outer.fill([0.0; TILE]);
     while rows != 0 {
         let r = (rows.trailing_zeros() as usize) & (TILE - 1);
@@ -120,7 +122,8 @@ fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
         }
         let (light, rest, last) = (&mut state.transmittance[r], &mut state.behind[r], &pixels.last[r]);
         let mut weight: Row = [0.0; TILE];
-        let [s0, sx, sy, sxx, sxy, syy, abs_x, abs_y] = &mut shape;
+        let [s0, sy, syy, abs_x, abs_y] = &mut columns;
+        let (lean_x, lean_y) = (splat.xy * dy, 2.0 * splat.yy * dy);
         for i in 0..TILE {
             let dx = left + i as f32;
             let raw = raw_alpha::<FMA>(splat, linear, constant, dx);
@@ -142,15 +145,11 @@ fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
                 by_inner[p][i] = fma::<FMA>(w, inner[p][r][i], by_inner[p][i]);
             }
             let g = by_alpha * slope * raw;
-            let (gx, gy) = (g * dx, g * dy);
             s0[i] += g;
-            sx[i] += gx;
-            sy[i] += gy;
-            sxx[i] = fma::<FMA>(gx, dx, sxx[i]);
-            sxy[i] = fma::<FMA>(gx, dy, sxy[i]);
-            syy[i] = fma::<FMA>(gy, dy, syy[i]);
-            abs_x[i] += fma::<FMA>(2.0 * splat.xx, gx, splat.xy * gy).abs();
-            abs_y[i] += fma::<FMA>(2.0 * splat.yy, gy, splat.xy * gx).abs();
+            sy[i] = fma::<FMA>(g, dy, sy[i]);
+            syy[i] = fma::<FMA>(g, dy * dy, syy[i]);
+            abs_x[i] = fma::<FMA>(g.abs(), fma::<FMA>(2.0 * splat.xx, dx, lean_x).abs(), abs_x[i]);
+            abs_y[i] = fma::<FMA>(g.abs(), fma::<FMA>(splat.xy, dx, lean_y).abs(), abs_y[i]);
         }
         for (sum, g) in state.by_outer.iter_mut().zip(outer) {
             for ((sum, g), w) in sum.iter_mut().zip(&g[r]).zip(&weight) {
@@ -158,6 +157,15 @@ fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
             }
         }
     }
+    let [s0, sy, syy, abs_x, abs_y] = columns;
+    let (mut sx, mut sxx, mut sxy) = ([0.0; TILE], [0.0; TILE], [0.0; TILE]);
+    for i in 0..TILE {
+        let dx = left + i as f32;
+        sx[i] = s0[i] * dx;
+        sxx[i] = sx[i] * dx;
+        sxy[i] = sy[i] * dx;
+    }
+    let shape: [Row; SHAPE_SLOTS] = [s0, sx, sy, sxx, sxy, syy, abs_x, abs_y];
     for (out, row) in slot.iter_mut().zip(shape.iter().chain(&by_inner).chain(&state.by_outer)) {
         *out = sum(row);
     }

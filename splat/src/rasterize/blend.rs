@@ -1,32 +1,11 @@
 //! Blends one tile, front to back.
 use super::instructions::Kernel;
 use super::lanes::{Plane, Row, TILE, exp2, fma};
-use super::project::Footprint;
+use super::splat::Splat;
 use super::{ALPHA_CAP, ALPHA_CUT, Cutoff, TRANSMITTANCE_STOP};
-use std::f32::consts::LOG2_E;
 
 /// Splats that are copied together before they are blended, so that their cache misses overlap.
 pub const STAGE: usize = 16;
-
-/// A visible Gaussian as the pixel loops want it; pixels. With d = pixel − mean,
-/// log2(alpha) = `log2_opacity` + `xx`·dx² + `xy`·dx·dy + `yy`·dy².
-#[derive(Clone, Copy, Debug, Default)]
-#[repr(C, align(64))]
-pub struct Splat {
-    pub mean: [f32; 2],
-    pub xx: f32,
-    pub xy: f32,
-    pub yy: f32,
-    pub log2_opacity: f32,
-    /// Row at dy: alpha reaches the cut within x = mean + slope·dy ± √(span − shrink·dy²).
-    slope: f32,
-    span: f32,
-    shrink: f32,
-    /// Camera z, metres.
-    pub depth: f32,
-    /// Index into the Gaussians.
-    pub gaussian: u32,
-}
 
 /// What a tile reads.
 #[derive(Clone, Copy)]
@@ -51,45 +30,6 @@ pub struct Pixels {
     pub transmittance: [Row; TILE],
     /// Position in the tile's instances of the last Gaussian that counted; −1 if none.
     pub last: [[i32; TILE]; TILE],
-}
-
-impl Splat {
-    pub fn new(f: &Footprint, gaussian: u32) -> Self {
-        let [xx, xy, yy] = f.covariance;
-        let scale = -0.5 * LOG2_E / f.determinant;
-        // A little beyond the cut: the exact test is alpha's, this one may only err towards too many rows.
-        let reach = f.reach + 0.01;
-        Splat {
-            mean: f.mean,
-            xx: scale * yy,
-            xy: -2.0 * scale * xy,
-            yy: scale * xx,
-            log2_opacity: f.opacity.log2(),
-            slope: xy / yy,
-            span: 2.0 * reach * f.determinant / yy,
-            shrink: f.determinant / (yy * yy),
-            depth: f.depth,
-            gaussian,
-        }
-    }
-
-    /// One bit per row of the tile at `corner` that the splat may touch.
-    #[inline(always)]
-    pub fn rows<const FMA: bool>(&self, corner: [f32; 2]) -> u32 {
-        const MARGIN_PX: f32 = 0.02;
-        let (left, right) = (corner[0] + 0.5 - MARGIN_PX - self.mean[0], corner[0] + 15.5 + MARGIN_PX - self.mean[0]);
-        let top = corner[1] + 0.5 - self.mean[1];
-        let mut bits = [0u32; TILE];
-        for r in 0..TILE {
-            let dy = top + r as f32;
-            let squared = fma::<FMA>(-self.shrink * dy, dy, self.span);
-            let half = (if squared > 0.0 { squared } else { 0.0 }).sqrt();
-            let middle = self.slope * dy;
-            let hit = (squared > 0.0) & (middle + half >= left) & (middle - half <= right);
-            bits[r] = (hit as u32) << r;
-        }
-        bits.iter().fold(0, |all, b| all | b)
-    }
 }
 
 /// Alpha at a pixel before the cutoff and the cap, from log2(alpha).

@@ -10,8 +10,8 @@ use rayon::prelude::*;
 
 /// What the pixels of one camera say.
 struct FromPixels {
-    /// `[splats, SHAPE_SLOTS + planes]`
-    sums: Vec<f32>,
+    /// `[instances, SHAPE_SLOTS + planes]`
+    slots: Vec<f32>,
     /// `[N]` index into the splats; `u32::MAX` for those not drawn.
     splat_of_gaussian: Vec<u32>,
     /// `[C]`
@@ -110,11 +110,14 @@ impl Kernel for ChunkBackward<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(mut self) -> Vec<[f64; 10]> {
         let mut camera_sums = vec![[0.0f64; 10]; self.lenses.len()];
-        for i in 0..self.out.opacity_logits.len() {
-            for (camera, total) in camera_sums.iter_mut().enumerate() {
+        let mut sums = Vec::new();
+        for (camera, total) in camera_sums.iter_mut().enumerate() {
+            self.sum_slots(camera, &mut sums);
+            let width = SHAPE_SLOTS + self.saved.views[camera].planes;
+            for (i, sums) in sums.chunks_exact(width).enumerate() {
                 let splat = self.from_pixels[camera].splat_of_gaussian[self.first + i];
                 if splat != u32::MAX {
-                    self.add_splat(i, camera, splat as usize, total);
+                    self.add_splat(i, camera, splat as usize, sums, total);
                 }
             }
         }
@@ -123,13 +126,29 @@ impl Kernel for ChunkBackward<'_> {
 }
 
 impl ChunkBackward<'_> {
+    /// `[chunk, SHAPE_SLOTS + planes]` sums over the slots of each Gaussian, in order. Before anything else and alone
+    /// in its loop, so that the cache misses overlap.
+    #[inline(always)]
+    fn sum_slots(&self, camera: usize, sums: &mut Vec<f32>) {
+        let (view, pixels) = (&self.saved.views[camera], &self.from_pixels[camera]);
+        let (n, width) = (self.out.opacity_logits.len(), SHAPE_SLOTS + view.planes);
+        sums.clear();
+        sums.resize(n * width, 0.0);
+        let splats = &pixels.splat_of_gaussian[self.first..self.first + n];
+        for (sum, &splat) in sums.chunks_exact_mut(width).zip(splats) {
+            if splat != u32::MAX {
+                for &position in view.tiles.positions(splat as usize) {
+                    add(sum, &pixels.slots[position as usize * width..][..width]);
+                }
+            }
+        }
+    }
+
     /// Adds what one camera says of the chunk's Gaussian `i`.
     #[inline(always)]
-    fn add_splat(&mut self, i: usize, camera: usize, splat: usize, total: &mut [f64; 10]) {
+    fn add_splat(&mut self, i: usize, camera: usize, splat: usize, sums: &[f32], total: &mut [f64; 10]) {
         let (gaussians, out, n) = (self.gaussians, &mut self.out, self.first + i);
         let (view, stride) = (&self.saved.views[camera], gaussians.kind.stride());
-        let width = SHAPE_SLOTS + view.planes;
-        let sums = &self.from_pixels[camera].sums[splat * width..][..width];
         let (shape, by_values) = sums.split_at(SHAPE_SLOTS);
         let moments = Moments { g: shape[0], gx: shape[1], gy: shape[2], gxx: shape[3], gxy: shape[4], gyy: shape[5] };
         let (by_color, by_depth) = by_values.split_at(view.planes - 1);
@@ -172,17 +191,11 @@ fn pixels_backward(view: &View, n_gaussians: usize, settings: &Settings, up: &Up
     for tile in &backgrounds {
         background.iter_mut().zip(tile).for_each(|(t, v)| *t += v);
     }
-    let mut sums = vec![0.0f32; view.splats.len() * width];
-    sums.par_chunks_mut(width).with_min_len(CHUNK).enumerate().for_each(|(splat, sum)| {
-        for &position in view.tiles.positions(splat) {
-            add(sum, &slots[position as usize * width..][..width]);
-        }
-    });
     let mut splat_of_gaussian = vec![u32::MAX; n_gaussians];
     for (splat, s) in view.splats.iter().enumerate() {
         splat_of_gaussian[s.gaussian as usize] = splat as u32;
     }
-    FromPixels { sums, splat_of_gaussian, background }
+    FromPixels { slots, splat_of_gaussian, background }
 }
 
 /// One tile: fetches its pixels' gradients, runs the kernel, and returns the gradient by the background.

@@ -2,16 +2,15 @@
 //!
 //! A counting sort by tile of splats in depth order keeps that order within each tile. Each splat also keeps a list
 //! of where its instances went, in a fixed order, so that its gradients can be summed in that order.
-use super::lanes::TILE;
-use super::project::Footprint;
+use super::instructions::{Instructions, Kernel};
+use super::splat::Splat;
 use rayon::prelude::*;
-use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// Splats a task: part of the layout, never taken from the thread count.
 const CHUNK: usize = 4096;
 
-/// Tiles one splat touches: for each tile row from `first_row`, a range of columns.
+/// The lists.
 #[derive(Debug)]
 pub struct Tiles {
     /// Tiles across and down.
@@ -48,79 +47,68 @@ pub fn depth_order(keys: Vec<(f32, u32)>) -> Vec<u32> {
     from.into_iter().map(|key| key as u32).collect()
 }
 
-/// For each tile row that the splat touches: (row, columns). The ellipse is convex, so each row's tiles are one range.
-pub fn spans(f: &Footprint, size: [usize; 2], mut each: impl FnMut(usize, Range<usize>)) {
-    const MARGIN_PX: f32 = 1e-3;
-    let [xx, xy, yy] = f.covariance;
-    let reach = 2.0 * f.reach;
-    let (far_x, far_y) = ((reach * xx).sqrt(), (reach * yy).sqrt());
-    let (slope, span, shrink) = (xy / yy, reach * f.determinant / yy, f.determinant / (yy * yy));
-    let rows = tile_range(f.mean[1] - far_y - MARGIN_PX, f.mean[1] + far_y + MARGIN_PX, size[1]);
-    // dy of the rightmost point; the leftmost is opposite.
-    let dy_right = xy / xx * far_x;
-    for row in rows {
-        let low = (row * TILE) as f32 + 0.5 - f.mean[1];
-        let (low, high) = (low.max(-far_y), (low + 15.0).min(far_y));
-        let (low, high) = (low.min(high), high.max(low));
-        let half = |dy: f32| (span - shrink * dy * dy).max(0.0).sqrt();
-        let (right, left) = (dy_right.clamp(low, high), (-dy_right).clamp(low, high));
-        let columns = tile_range(
-            f.mean[0] + slope * left - half(left) - MARGIN_PX,
-            f.mean[0] + slope * right + half(right) + MARGIN_PX,
-            size[0],
-        );
-        if !columns.is_empty() {
-            each(row, columns);
+/// The tiles of one chunk of splats.
+struct Emitted {
+    /// Splat by splat.
+    tiles: Vec<u32>,
+    /// `[splats]` where each one's tiles end.
+    ends: Vec<u32>,
+    /// `[tiles]` how often each occurs.
+    counts: Vec<u32>,
+}
+
+struct Emit<'a> {
+    splats: &'a [Splat],
+    size: [usize; 2],
+}
+
+impl Kernel for Emit<'_> {
+    type Output = Emitted;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> Emitted {
+        let [across, down] = self.size;
+        let mut out = Emitted {
+            tiles: Vec::with_capacity(4 * CHUNK),
+            ends: Vec::with_capacity(CHUNK),
+            counts: vec![0; across * down],
+        };
+        for splat in self.splats {
+            for row in splat.tile_rows(down) {
+                for column in splat.tile_columns(row, across) {
+                    out.tiles.push((row * across + column) as u32);
+                    out.counts[row * across + column] += 1;
+                }
+            }
+            out.ends.push(out.tiles.len() as u32);
         }
+        out
     }
 }
 
-/// Tiles that hold a pixel centre within `low..=high`.
-fn tile_range(low: f32, high: f32, count: usize) -> Range<usize> {
-    let first = (low - 0.5).ceil().clamp(0.0, (count * TILE) as f32) as usize / TILE;
-    let end = ((high - 0.5).floor() + 1.0).clamp(0.0, (count * TILE) as f32) as usize;
-    first..end.div_ceil(TILE).max(first)
-}
-
 impl Tiles {
-    /// Bins footprints that are sorted by depth; `size` in tiles.
-    pub fn new(footprints: &[Footprint], size: [usize; 2]) -> Self {
+    /// Bins splats that are sorted by depth; `size` in tiles.
+    pub fn new(splats: &[Splat], size: [usize; 2], instructions: Instructions) -> Self {
         let n_tiles = size[0] * size[1];
-        // Tiles of each splat, in order; counts per splat and per tile.
-        let emitted: Vec<(Vec<u32>, Vec<u32>, Vec<u32>)> = footprints
-            .par_chunks(CHUNK)
-            .map(|chunk| {
-                let (mut tiles, mut ends) = (Vec::with_capacity(4 * CHUNK), Vec::with_capacity(CHUNK));
-                let mut counts = vec![0u32; n_tiles];
-                for f in chunk {
-                    spans(f, size, |row, columns| {
-                        for tile in columns.map(|column| row * size[0] + column) {
-                            tiles.push(tile as u32);
-                            counts[tile] += 1;
-                        }
-                    });
-                    ends.push(tiles.len() as u32);
-                }
-                (tiles, ends, counts)
-            })
-            .collect();
+        let emitted: Vec<Emitted> =
+            splats.par_chunks(CHUNK).map(|splats| instructions.run(Emit { splats, size })).collect();
         let mut starts = vec![0u32; n_tiles + 1];
         let mut cursors: Vec<Vec<u32>> = emitted.iter().map(|_| vec![0u32; n_tiles]).collect();
         let mut total = 0;
         for tile in 0..n_tiles {
             starts[tile] = total;
-            for (cursor, (_, _, counts)) in cursors.iter_mut().zip(&emitted) {
+            for (cursor, chunk) in cursors.iter_mut().zip(&emitted) {
                 cursor[tile] = total;
-                total += counts[tile];
+                total += chunk.counts[tile];
             }
         }
         starts[n_tiles] = total;
-        let mut splat_starts = Vec::with_capacity(footprints.len() + 1);
+        let mut splat_starts = Vec::with_capacity(splats.len() + 1);
         splat_starts.push(0);
         let mut positions = vec![0u32; total as usize];
         let mut jobs = Vec::with_capacity(emitted.len());
         let (mut rest, mut first_slot) = (&mut positions[..], 0);
-        for (index, ((tiles, ends, _), cursor)) in emitted.iter().zip(&mut cursors).enumerate() {
+        for (index, (Emitted { tiles, ends, .. }, cursor)) in emitted.iter().zip(&mut cursors).enumerate() {
             splat_starts.extend(ends.iter().map(|end| first_slot + end));
             first_slot += tiles.len() as u32;
             let (mine, others) = rest.split_at_mut(tiles.len());

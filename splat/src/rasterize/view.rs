@@ -1,8 +1,9 @@
 //! The forward pass of one camera.
-use super::blend::{self, Pixels, Splat, Tile};
+use super::blend::{self, Pixels, Tile};
 use super::instructions::Kernel;
 use super::lanes::{Plane, TILE};
-use super::project::{Culled, Footprint, Lens};
+use super::project::{Culled, Lens};
+use super::splat::Splat;
 use super::tiles::{Tiles, depth_order};
 use super::{Rendered, Settings, Stats};
 use crate::{Camera, GaussianSlices};
@@ -35,16 +36,10 @@ pub fn draw_all(gaussians: GaussianSlices<'_>, cameras: &[Camera], settings: &Se
 fn draw(gaussians: GaussianSlices<'_>, camera: &Camera, settings: &Settings) -> (Rendered, View) {
     let planes = gaussians.kind.channels() + 1;
     let projected = project_all(&gaussians, &Lens::new(camera, settings), settings);
-    let (order, stats) = front_to_back(&projected.footprints);
-    let footprints: Vec<Footprint> =
-        order.par_iter().with_min_len(CHUNK).filter_map(|&n| projected.footprints[n as usize].ok()).collect();
-    let splats: Vec<Splat> =
-        footprints.par_iter().zip(&order).with_min_len(CHUNK).map(|(f, &n)| Splat::new(f, n)).collect();
-    let mut values = vec![0.0; order.len() * planes];
-    values.par_chunks_mut(planes).zip(&order).with_min_len(CHUNK).for_each(|(to, &n)| {
-        to.copy_from_slice(&projected.values[n as usize * planes..][..planes]);
-    });
-    let tiles = Tiles::new(&footprints, [camera.width.div_ceil(TILE), camera.height.div_ceil(TILE)]);
+    let (order, stats) = front_to_back(&projected);
+    let (splats, values) = in_order(&projected, &order, planes);
+    let size = [camera.width.div_ceil(TILE), camera.height.div_ceil(TILE)];
+    let tiles = Tiles::new(&splats, size, settings.instructions);
     let mut view =
         View { width: camera.width, height: camera.height, planes, splats, values, tiles, pixels: Vec::new() };
     let mut canvas: Vec<Plane> = vec![[[0.0; TILE]; TILE]; view.n_tiles() * planes];
@@ -61,21 +56,25 @@ fn draw(gaussians: GaussianSlices<'_>, camera: &Camera, settings: &Settings) -> 
 
 /// Of all Gaussians, in their order.
 struct Projected {
-    /// `[N]`
-    footprints: Vec<Result<Footprint, Culled>>,
-    /// `[N, planes]`; 0 for those not drawn.
+    /// `[N]` why not drawn; `None` if drawn.
+    culled: Vec<Option<Culled>>,
+    /// `[N]` and `[N, planes]`; 0 for those not drawn.
+    splats: Vec<Splat>,
     values: Vec<f32>,
 }
 
 fn project_all(gaussians: &GaussianSlices<'_>, lens: &Lens, settings: &Settings) -> Projected {
     let (n, planes) = (gaussians.len(), gaussians.kind.channels() + 1);
-    let mut out = Projected { footprints: vec![Err(Culled::Outside); n], values: vec![0.0; n * planes] };
-    out.footprints.par_chunks_mut(CHUNK).zip(out.values.par_chunks_mut(CHUNK * planes)).enumerate().for_each(
-        |(chunk, (footprints, values))| {
+    let mut out = Projected { culled: vec![None; n], splats: vec![Splat::default(); n], values: vec![0.0; n * planes] };
+    out.culled
+        .par_chunks_mut(CHUNK)
+        .zip(out.splats.par_chunks_mut(CHUNK))
+        .zip(out.values.par_chunks_mut(CHUNK * planes))
+        .enumerate()
+        .for_each(|(chunk, ((culled, splats), values))| {
             let first = chunk * CHUNK;
-            settings.instructions.run(ProjectChunk { gaussians, lens, first, footprints, values });
-        },
-    );
+            settings.instructions.run(ProjectChunk { gaussians, lens, first, culled, splats, values });
+        });
     out
 }
 
@@ -83,7 +82,8 @@ struct ProjectChunk<'a> {
     gaussians: &'a GaussianSlices<'a>,
     lens: &'a Lens,
     first: usize,
-    footprints: &'a mut [Result<Footprint, Culled>],
+    culled: &'a mut [Option<Culled>],
+    splats: &'a mut [Splat],
     values: &'a mut [f32],
 }
 
@@ -93,14 +93,16 @@ impl Kernel for ProjectChunk<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let planes = self.gaussians.kind.channels() + 1;
-        for (i, (footprint, values)) in self.footprints.iter_mut().zip(self.values.chunks_exact_mut(planes)).enumerate()
-        {
+        for (i, values) in self.values.chunks_exact_mut(planes).enumerate() {
             let n = self.first + i;
-            *footprint = self.lens.project(self.gaussians, n);
-            if let Ok(drawn) = footprint {
-                values[planes - 1] = drawn.depth;
-                if !self.lens.color(self.gaussians, n, &mut values[..planes - 1]) {
-                    *footprint = Err(Culled::NonFinite);
+            match self.lens.project(self.gaussians, n) {
+                Err(reason) => self.culled[i] = Some(reason),
+                Ok(_) if !self.lens.color(self.gaussians, n, &mut values[..planes - 1]) => {
+                    self.culled[i] = Some(Culled::NonFinite);
+                }
+                Ok(footprint) => {
+                    values[planes - 1] = footprint.depth;
+                    self.splats[i] = Splat::new(&footprint, n as u32);
                 }
             }
         }
@@ -108,20 +110,33 @@ impl Kernel for ProjectChunk<'_> {
 }
 
 /// Indices of the Gaussians to draw, nearest first, and the counts.
-fn front_to_back(footprints: &[Result<Footprint, Culled>]) -> (Vec<u32>, Stats) {
+fn front_to_back(projected: &Projected) -> (Vec<u32>, Stats) {
     let mut stats = Stats::default();
-    let mut keys = Vec::with_capacity(footprints.len());
-    for (n, result) in footprints.iter().enumerate() {
-        match result {
-            Ok(footprint) => keys.push((footprint.depth, n as u32)),
-            Err(Culled::NonFinite) => stats.culled_non_finite += 1,
-            Err(Culled::Depth) => stats.culled_depth += 1,
-            Err(Culled::Transparent) => stats.culled_transparent += 1,
-            Err(Culled::Outside) => stats.culled_outside += 1,
+    let mut keys = Vec::with_capacity(projected.culled.len());
+    for (culled, splat) in projected.culled.iter().zip(&projected.splats) {
+        match culled {
+            None => keys.push((splat.depth, splat.gaussian)),
+            Some(Culled::NonFinite) => stats.culled_non_finite += 1,
+            Some(Culled::Depth) => stats.culled_depth += 1,
+            Some(Culled::Transparent) => stats.culled_transparent += 1,
+            Some(Culled::Outside) => stats.culled_outside += 1,
         }
     }
     stats.visible = keys.len();
     (depth_order(keys), stats)
+}
+
+fn in_order(projected: &Projected, order: &[u32], planes: usize) -> (Vec<Splat>, Vec<f32>) {
+    let (mut splats, mut values) = (vec![Splat::default(); order.len()], vec![0.0; order.len() * planes]);
+    splats.par_chunks_mut(CHUNK).zip(values.par_chunks_mut(CHUNK * planes)).zip(order.par_chunks(CHUNK)).for_each(
+        |((splats, values), order)| {
+            for ((splat, values), &n) in splats.iter_mut().zip(values.chunks_exact_mut(planes)).zip(order) {
+                *splat = projected.splats[n as usize];
+                values.copy_from_slice(&projected.values[n as usize * planes..][..planes]);
+            }
+        },
+    );
+    (splats, values)
 }
 
 /// From tiles of planes to an image of pixels, over the background.
@@ -136,26 +151,32 @@ fn compose(view: &View, canvas: &[Plane], settings: &Settings, stats: Stats) -> 
         depth: vec![0.0; width * height],
         stats,
     };
-    let background = |c: usize| settings.background.get(c).copied().unwrap_or(0.0);
-    let rows = image.alpha.par_chunks_mut(width).zip(image.depth.par_chunks_mut(width)).enumerate();
-    let color_rows: Vec<&mut [f32]> = image.color.chunks_mut((width * channels).max(1)).collect();
-    let fill = |y: usize, alpha: &mut [f32], depth: &mut [f32], color: &mut [f32]| {
-        for x in 0..width {
-            let tile = (y / TILE) * view.tiles.size[0] + x / TILE;
+    let background: Vec<f32> = (0..channels).map(|c| settings.background.get(c).copied().unwrap_or(0.0)).collect();
+    // Of each row of pixels: alpha, depth, colour. Zero channels have no colour to split into rows.
+    let mut colors = image.color.chunks_mut((width * channels).max(1));
+    let rows: Vec<_> = image
+        .alpha
+        .chunks_mut(width)
+        .zip(image.depth.chunks_mut(width))
+        .map(|(alpha, depth)| (alpha, depth, colors.next().unwrap_or_default()))
+        .collect();
+    rows.into_par_iter().enumerate().for_each(|(y, (alpha, depth, color))| {
+        for column in 0..view.tiles.size[0] {
+            let tile = (y / TILE) * view.tiles.size[0] + column;
             let planes = &canvas[tile * view.planes..][..view.planes];
-            let light = view.pixels[tile].transmittance[y % TILE][x % TILE];
-            alpha[x] = 1.0 - light;
-            depth[x] = planes[channels][y % TILE][x % TILE];
-            for c in 0..channels {
-                color[x * channels + c] = planes[c][y % TILE][x % TILE] + light * background(c);
+            let pixels = column * TILE..((column + 1) * TILE).min(width);
+            let light = &view.pixels[tile].transmittance[y % TILE][..pixels.len()];
+            alpha[pixels.clone()].iter_mut().zip(light).for_each(|(a, light)| *a = 1.0 - light);
+            depth[pixels.clone()].copy_from_slice(&planes[channels][y % TILE][..pixels.len()]);
+            let color = &mut color[pixels.start * channels..pixels.end * channels];
+            for (c, background) in background.iter().enumerate() {
+                let plane = &planes[c][y % TILE];
+                for ((out, light), sum) in color[c..].iter_mut().step_by(channels).zip(light).zip(plane) {
+                    *out = sum + light * background;
+                }
             }
         }
-    };
-    if channels == 0 {
-        rows.for_each(|(y, (alpha, depth))| fill(y, alpha, depth, &mut []));
-    } else {
-        rows.zip(color_rows).for_each(|((y, (alpha, depth)), color)| fill(y, alpha, depth, color));
-    }
+    });
     image
 }
 
