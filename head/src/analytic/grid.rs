@@ -414,8 +414,8 @@ fn lid_ring(shape: &Shape, border: Vec3, slit: usize) -> Vec3 {
 
 /// The mouth behind the lips: wide behind the teeth, narrower at the throat.
 fn mouth_ring(border: Vec3, ring: usize, side: Side) -> Vec3 {
-    const BACK: [f32; MOUTH_RINGS] = [0.0050, 0.0090, 0.0350, 0.0520];
-    const HEIGHT: [f32; MOUTH_RINGS] = [0.0008, 0.0130, 0.0150, 0.0070];
+    const BACK: [f32; MOUTH_RINGS] = [0.0055, 0.0100, 0.0350, 0.0520];
+    const HEIGHT: [f32; MOUTH_RINGS] = [0.0012, 0.0115, 0.0140, 0.0070];
     const WIDTH: [f32; MOUTH_RINGS] = [0.98, 1.04, 1.05, 0.70];
     let k = ring - 1;
     let across = (border.x / skull::MOUTH_HALF_WIDTH).clamp(-1.0, 1.0);
@@ -443,6 +443,6 @@ fn tooth(row: usize, across: f32, along: f32) -> Vec3 {
     let groove = 0.0004 * (across * 7.0 * PI).cos().powi(8);
     let (x, z) = ((outer_x - inside - groove) * angle.sin(), (outer_z - inside - groove) * angle.cos());
     let down = if along < 0.6 { along / 0.6 } else { (1.0 - along) / 0.4 };
-    let y = if row == 0 { skull::MOUTH_Y + 0.0085 - 0.0095 * down } else { skull::MOUTH_Y - 0.0105 + 0.0085 * down };
-    Vec3::new(x, y, z - 0.0125)
+    let y = if row == 0 { skull::MOUTH_Y + 0.0080 - 0.0105 * down } else { skull::MOUTH_Y - 0.0115 + 0.0085 * down };
+    Vec3::new(x, y, z - 0.0175)
 }

@@ -72,14 +72,15 @@ pub fn jaw_share(mesh: &Mesh, template: &[Vec3], v: usize) -> f32 {
 fn jaw_share_of_skin(p: Vec3, side: Side) -> f32 {
     let toward_ear = ((p.x.abs() - MOUTH_HALF_WIDTH) / 0.035).clamp(0.0, 1.0);
     let band = 0.006 + 0.028 * toward_ear;
-    let fade = ramp(-0.082, -0.046, p.z) * ramp(-0.136, -0.114, p.y);
+    let fade = ramp(-0.092, -0.034, p.z) * ramp(-0.138, -0.112, p.y);
     let beside_mouth = ramp(MOUTH_Y + band, MOUTH_Y - band, p.y);
     fade * (beside_mouth + (below_mouth(p, side) - beside_mouth) * ramp(0.031, 0.019, p.x.abs()))
 }
 
-/// 1 below the line of the mouth, 0 above.
+/// 1 below the line of the mouth, 0 above; on the line the border of the mouth decides.
 pub fn below_mouth(p: Vec3, side: Side) -> f32 {
     match side {
+        _ if p.y > MOUTH_Y + 0.03 => 0.0,
         Side::Lower => 1.0,
         Side::Upper => 0.0,
         Side::None if (p.y - MOUTH_Y).abs() < 1e-4 => 0.5,
