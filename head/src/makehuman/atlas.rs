@@ -1,33 +1,65 @@
-//! Packs the charts into one atlas.
+//! The atlas: one [0,1]² for all parts, left and right mirror images of each other.
+//!
+//! The outer skin has one chart ([`super::unwrap`]) that fills the upper part. Below it lie, from the outside in, the
+//! eyeballs (discs about the optical axis, radius proportional to the angle from it, π at the rim), the linings of
+//! the sockets, the mouth's lining, tongue, teeth, lashes.
 use super::assembly::Assembly;
+use super::unwrap;
+use crate::error::Error;
 use crate::model::Part;
-use glam::{Vec2, vec2};
+use glam::{Vec2, Vec3, vec2};
 use std::collections::BTreeMap;
 
 /// `[T]` coordinates in 0..=1 and `[F]` indices.
-pub fn pack(assembly: &Assembly) -> (Vec<Vec2>, Vec<[u32; 4]>) {
+pub fn pack(assembly: &Assembly) -> Result<(Vec<Vec2>, Vec<[u32; 4]>), Error> {
     let mut uvs = assembly.uvs.clone();
-    let mut skin_slots = 0;
-    for chart in charts(assembly) {
-        let (low, high) = bounds(&uvs, &chart.texture_vertices);
-        let (corner, size) = slot(&chart, low, &mut skin_slots);
-        for &t in &chart.texture_vertices {
-            let unit = (uvs[t as usize] - low) / (high - low).max(Vec2::splat(1e-9));
-            uvs[t as usize] = corner + placed(&chart, unit) * size;
+    let mut face_uvs = assembly.face_uvs.clone();
+    let charts = charts(assembly);
+    // The file has the outer skin in two charts, head and neck, larger than any other piece of skin.
+    let outer: Vec<usize> =
+        charts.iter().filter(|c| c.part == Part::Skin).take(2).flat_map(|c| c.faces.iter().copied()).collect();
+    let quads: Vec<[u32; 4]> = outer.iter().map(|&f| assembly.faces[f]).collect();
+    let chart = unwrap::unwrap(&assembly.template, &quads, |p| p.z < -0.09, density)?;
+    let first = uvs.len() as u32;
+    uvs.extend(stretched(
+        &chart.points.iter().map(|p| p.as_vec2()).collect::<Vec<_>>(),
+        vec2(0.004, 0.2),
+        vec2(0.992, 0.796),
+    ));
+    for (&f, face) in outer.iter().zip(&chart.faces) {
+        face_uvs[f] = face.map(|t| t + first);
+    }
+    let mut sockets = 0;
+    for chart in charts.iter().filter(|c| !c.faces.iter().any(|f| outer.binary_search(f).is_ok() || outer.contains(f)))
+    {
+        let points: Vec<Vec2> = chart.texture_vertices.iter().map(|&t| uvs[t as usize]).collect();
+        let (corner, size) = slot(chart, &points, &mut sockets);
+        for (&t, uv) in chart.texture_vertices.iter().zip(stretched(&points, corner, size)) {
+            uvs[t as usize] = uv;
         }
     }
-    (uvs, assembly.face_uvs.clone())
+    Ok(compacted(&uvs, &face_uvs))
+}
+
+/// How large the texture should be at a place, as a length: most at eyes and lips, least on the shoulders.
+fn density(p: Vec3) -> f64 {
+    let bell = |centre: Vec3, radius: f32| f64::from((-(p - centre).length_squared() / (radius * radius)).exp());
+    let aside = Vec3::new(p.x.abs(), p.y, p.z);
+    let eye = f64::from((-(aside - Vec3::new(0.031, 0.0, 0.012)).length_squared() / (0.024f32 * 0.024)).exp());
+    0.42 + 0.6 * bell(Vec3::new(0.0, -0.03, 0.01), 0.095)
+        + 0.75 * eye
+        + 0.5 * bell(Vec3::new(0.0, -0.075, 0.03), 0.034)
+        + 0.3 * bell(Vec3::new(0.0, -0.035, 0.03), 0.026)
 }
 
 struct Chart {
     /// What most of its faces are.
     part: Part,
-    faces: usize,
-    faces_of_part: BTreeMap<Part, usize>,
+    faces: Vec<usize>,
     texture_vertices: Vec<u32>,
 }
 
-/// Connected pieces of texture space, largest first.
+/// Connected pieces of the file's texture space, largest first.
 fn charts(assembly: &Assembly) -> Vec<Chart> {
     let mut parent: Vec<u32> = (0..assembly.uvs.len() as u32).collect();
     fn root(parent: &mut [u32], mut t: u32) -> u32 {
@@ -44,12 +76,10 @@ fn charts(assembly: &Assembly) -> Vec<Chart> {
         }
     }
     let mut charts: BTreeMap<u32, Chart> = BTreeMap::new();
-    for (face, &part) in assembly.face_uvs.iter().zip(&assembly.parts) {
+    for (f, face) in assembly.face_uvs.iter().enumerate() {
         let key = root(&mut parent, face[0]);
-        let empty = || Chart { part, faces: 0, faces_of_part: BTreeMap::new(), texture_vertices: Vec::new() };
-        let chart = charts.entry(key).or_insert_with(empty);
-        chart.faces += 1;
-        *chart.faces_of_part.entry(part).or_default() += 1;
+        let empty = || Chart { part: assembly.parts[f], faces: Vec::new(), texture_vertices: Vec::new() };
+        charts.entry(key).or_insert_with(empty).faces.push(f);
     }
     for t in 0..assembly.uvs.len() as u32 {
         let key = root(&mut parent, t);
@@ -59,54 +89,57 @@ fn charts(assembly: &Assembly) -> Vec<Chart> {
     }
     let mut charts: Vec<Chart> = charts.into_values().collect();
     for chart in &mut charts {
-        chart.part = chart.faces_of_part.iter().max_by_key(|(_, n)| **n).map_or(chart.part, |(part, _)| *part);
+        let mut count: BTreeMap<Part, usize> = BTreeMap::new();
+        chart.faces.iter().for_each(|&f| *count.entry(assembly.parts[f]).or_default() += 1);
+        chart.part = count.iter().max_by_key(|(_, n)| **n).map_or(chart.part, |(part, _)| *part);
     }
-    charts.sort_by_key(|chart| std::cmp::Reverse(chart.faces));
+    charts.sort_by_key(|chart| std::cmp::Reverse(chart.faces.len()));
     charts
 }
 
-fn bounds(uvs: &[Vec2], texture_vertices: &[u32]) -> (Vec2, Vec2) {
-    texture_vertices.iter().fold((Vec2::INFINITY, Vec2::NEG_INFINITY), |(low, high), &t| {
-        (low.min(uvs[t as usize]), high.max(uvs[t as usize]))
-    })
+fn bounds(points: &[Vec2]) -> (Vec2, Vec2) {
+    points.iter().fold((Vec2::INFINITY, Vec2::NEG_INFINITY), |(low, high), &p| (low.min(p), high.max(p)))
+}
+
+/// Stretched to fill the slot.
+fn stretched(points: &[Vec2], corner: Vec2, size: Vec2) -> Vec<Vec2> {
+    let (low, high) = bounds(points);
+    points.iter().map(|&p| corner + (p - low) / (high - low).max(Vec2::splat(1e-9)) * size).collect()
 }
 
 /// Lower left corner and size in the atlas.
-fn slot(chart: &Chart, low: Vec2, skin_slots: &mut usize) -> (Vec2, Vec2) {
-    let right = low.x > 0.5;
+fn slot(chart: &Chart, points: &[Vec2], sockets: &mut usize) -> (Vec2, Vec2) {
+    let low = bounds(points).0;
     match chart.part {
-        Part::EyeLeft => (vec2(0.79, 0.005), vec2(0.205, 0.205)),
-        Part::EyeRight => (vec2(0.005, 0.005), vec2(0.205, 0.205)),
-        Part::Mouth => (vec2(0.28, 0.005), vec2(0.14, 0.10)),
-        Part::Tongue => (vec2(0.225, 0.005), vec2(0.05, 0.10)),
-        Part::TeethUpper => (vec2(0.43, 0.005), vec2(0.15, 0.045)),
-        Part::TeethLower => (vec2(0.43, 0.055), vec2(0.15, 0.045)),
+        Part::EyeLeft => (vec2(0.806, 0.004), vec2(0.19, 0.19)),
+        Part::EyeRight => (vec2(0.004, 0.004), vec2(0.19, 0.19)),
+        Part::Mouth => (vec2(0.37, 0.004), vec2(0.26, 0.14)),
+        Part::Tongue => (vec2(0.645, 0.004), vec2(0.05, 0.14)),
+        Part::TeethUpper => (vec2(0.71, 0.004), vec2(0.09, 0.045)),
+        Part::TeethLower => (vec2(0.71, 0.055), vec2(0.09, 0.045)),
         Part::Lashes => {
-            let slot = lash_slot(low);
-            (vec2(0.59 + 0.05 * (slot % 2) as f32, 0.005 + 0.05 * (slot / 2) as f32), vec2(0.045, 0.045))
+            let (right, lower) = (low.x > 0.75, low.y > 0.95);
+            (vec2(if right { 0.2 } else { 0.25 }, if lower { 0.004 } else { 0.055 }), vec2(0.045, 0.045))
         }
         _ => {
-            *skin_slots += 1;
-            match (*skin_slots, right) {
-                (1, _) => (vec2(0.005, 0.36), vec2(0.99, 0.635)),
-                (2, _) => (vec2(0.22, 0.12), vec2(0.56, 0.235)),
-                (n, _) => (vec2(0.70 + 0.045 * (n - 3) as f32, 0.005), vec2(0.04, 0.10)),
-            }
+            *sockets += 1;
+            (vec2(0.2 + 0.05 * (*sockets - 1) as f32, 0.105), vec2(0.045, 0.045))
         }
     }
 }
 
-fn lash_slot(low: Vec2) -> usize {
-    usize::from(low.x > 0.75) + 2 * usize::from(low.y > 0.95)
-}
-
-/// The head's chart lies on its side in the file: up becomes up, and the face gets more room.
-fn placed(chart: &Chart, unit: Vec2) -> Vec2 {
-    if chart.part == Part::Skin && chart.faces > 1000 { vec2(widened(unit.y), 1.0 - unit.x) } else { unit }
-}
-
-/// Monotone on 0..=1, symmetric about one half, steeper there.
-fn widened(u: f32) -> f32 {
-    let x = 2.0 * u - 1.0;
-    0.5 + 0.5 * (1.6 * x - 0.6 * x * x.abs())
+/// Drops texture vertices that no face uses any more.
+fn compacted(uvs: &[Vec2], face_uvs: &[[u32; 4]]) -> (Vec<Vec2>, Vec<[u32; 4]>) {
+    let mut kept = Vec::new();
+    let mut new_from_old = BTreeMap::new();
+    let faces = face_uvs.iter().map(|face| {
+        face.map(|t| {
+            *new_from_old.entry(t).or_insert_with(|| {
+                kept.push(uvs[t as usize]);
+                kept.len() as u32 - 1
+            })
+        })
+    });
+    let faces = faces.collect();
+    (kept, faces)
 }

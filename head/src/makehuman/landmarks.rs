@@ -1,9 +1,11 @@
 //! The 68 landmarks of the iBUG scheme, then dense ones spread over the face.
 use super::Base;
 use super::assembly::Assembly;
-use super::vertices::LANDMARKS;
+use super::vertices::{JAW, LANDMARKS};
 use crate::error::Error;
 use crate::model::{Part, SurfacePoint};
+use crate::normals::vertex_normals;
+use crate::surface::nearest_point;
 use glam::Vec3;
 
 /// The iBUG index on the other side.
@@ -12,65 +14,102 @@ const OTHER_SIDE: [usize; 68] = [
     35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55,
     64, 63, 62, 61, 60, 67, 66, 65,
 ];
-/// How many dense landmarks follow the 68.
-const DENSE: usize = 300;
+/// How many dense landmarks follow the 68, on one side and the middle; the other side mirrors them.
+const DENSE_HALF: usize = 170;
+/// In the middle plane (metres).
+const MIDDLE: f32 = 1e-5;
+const TO_OTHER_SIDE: Vec3 = Vec3::new(-1.0, 1.0, 1.0);
 
 /// Places all landmarks on the assembled mesh.
-pub fn place(base: &Base, assembly: &Assembly) -> Result<Vec<SurfacePoint>, Error> {
-    let mut vertices = [u32::MAX; 68];
-    for (index, base_vertex) in LANDMARKS {
-        let p = base.positions[base_vertex as usize];
-        vertices[index] = skin_vertex_at(assembly, p)?;
-        vertices[OTHER_SIDE[index]] = skin_vertex_at(assembly, p * Vec3::new(-1.0, 1.0, 1.0))?;
+///
+/// # Errors
+/// [`Error::Invalid`] when an iBUG index has no place.
+pub fn place(base: &Base, assembly: &Assembly, mirror: &[u32]) -> Result<Vec<SurfacePoint>, Error> {
+    let mut places = [None; 68];
+    let mut set = |index: usize, p: Vec3| {
+        places[index] = Some(p);
+        places[OTHER_SIDE[index]] = Some(p * TO_OTHER_SIDE);
+    };
+    for (index, vertices) in LANDMARKS {
+        set(index, super::mean_of(&base.positions, vertices));
     }
+    for (index, p) in resampled(&JAW.map(|v| base.positions[v as usize]), 9).into_iter().enumerate() {
+        set(index, p);
+    }
+    let is_skin = |f: usize| assembly.parts[f] == Part::Skin;
     let mut points = Vec::new();
-    for (index, &vertex) in vertices.iter().enumerate() {
-        if vertex == u32::MAX {
-            return Err(Error::invalid("landmarks", format!("iBUG {index} has no vertex")));
-        }
-        points.push(at_vertex(assembly, vertex));
+    for (index, p) in places.into_iter().enumerate() {
+        let point = p.and_then(|p| nearest_point(&assembly.faces, &assembly.template, p, is_skin));
+        points.push(point.ok_or_else(|| Error::invalid("landmarks", format!("iBUG {index} has no place")))?);
     }
-    points.extend(dense(assembly).into_iter().map(|vertex| at_vertex(assembly, vertex)));
+    points.extend(dense(assembly, mirror).into_iter().filter_map(|v| SurfacePoint::at_vertex(&assembly.faces, v)));
     Ok(points)
 }
 
-fn skin_vertex_at(assembly: &Assembly, p: Vec3) -> Result<u32, Error> {
-    let distance = |v: u32| (assembly.template[v as usize] - p).length();
-    let found = (0..assembly.template.len() as u32).min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
-    found.filter(|&v| distance(v) < 1e-3).ok_or_else(|| Error::invalid("landmarks", format!("no vertex at {p}")))
-}
-
-/// All weight on one corner of a face.
-fn at_vertex(assembly: &Assembly, vertex: u32) -> SurfacePoint {
-    for (f, face) in assembly.faces.iter().enumerate() {
-        if let Some(corner) = face.iter().position(|&v| v == vertex) {
-            let mut weights = [0.0; 4];
-            weights[corner] = 1.0;
-            return SurfacePoint { face: f as u32, weights };
+/// `n` points at equal distances along a polyline, its ends included.
+fn resampled(line: &[Vec3], n: usize) -> Vec<Vec3> {
+    let steps: Vec<f32> = line.windows(2).map(|pair| pair[0].distance(pair[1])).collect();
+    let total: f32 = steps.iter().sum();
+    let at = |i: usize| {
+        let mut left = total * i as f32 / (n - 1) as f32;
+        for (pair, &step) in line.windows(2).zip(&steps) {
+            if left <= step {
+                return pair[0].lerp(pair[1], left / step);
+            }
+            left -= step;
         }
-    }
-    unreachable!("every vertex came with a face")
+        line[line.len() - 1]
+    };
+    (0..n).map(at).collect()
 }
 
-/// Farthest-point sampling over the skin of the face, from the tip of the nose outward.
-fn dense(assembly: &Assembly) -> Vec<u32> {
+/// Vertices spread over the visible skin of the face by farthest-point sampling, from the tip of the nose outward;
+/// each vertex beside the middle is followed by its twin on the other side.
+fn dense(assembly: &Assembly, mirror: &[u32]) -> Vec<u32> {
     let parts = assembly.vertex_parts();
+    let normals = vertex_normals(&assembly.template, &assembly.faces);
+    let inside = Vec3::new(0.0, -0.03, -0.09);
     let candidates: Vec<u32> = (0..assembly.template.len() as u32)
         .filter(|&v| {
             let p = assembly.template[v as usize];
-            parts[v as usize] == Part::Skin && p.z > -0.03 && p.y > -0.12 && p.y < 0.07
+            let outward = (p - inside).normalize_or(Vec3::Z).dot(normals[v as usize]);
+            let behind_lids = [0, 1].iter().any(|&side| p.distance(assembly.eye_centre(side)) < 0.0172);
+            let within = p.z > -0.05 && p.y > -0.115 && p.y < 0.062 && p.x < MIDDLE;
+            parts[v as usize] == Part::Skin && within && outward > 0.45 && !behind_lids
         })
         .collect();
+    let at = |v: u32| assembly.template[v as usize];
     let mut distance = vec![f32::INFINITY; candidates.len()];
-    let tip = |v: u32| assembly.template[v as usize].z;
-    let mut chosen: Vec<u32> =
-        candidates.iter().copied().max_by(|&a, &b| tip(a).total_cmp(&tip(b))).into_iter().collect();
-    while let (Some(&last), true) = (chosen.last(), chosen.len() < DENSE.min(candidates.len())) {
-        for (d, &v) in distance.iter_mut().zip(&candidates) {
-            *d = d.min((assembly.template[v as usize] - assembly.template[last as usize]).length());
+    let mut next = candidates.iter().copied().max_by(|&a, &b| at(a).z.total_cmp(&at(b).z));
+    let mut chosen = Vec::new();
+    for _ in 0..DENSE_HALF.min(candidates.len()) {
+        let Some(v) = next else { break };
+        chosen.push(v);
+        if mirror[v as usize] != v {
+            chosen.push(mirror[v as usize]);
         }
-        let next = (0..candidates.len()).max_by(|&a, &b| distance[a].total_cmp(&distance[b]));
-        chosen.extend(next.map(|i| candidates[i]));
+        for (d, &c) in distance.iter_mut().zip(&candidates) {
+            *d = d.min(at(c).distance(at(v))).min(at(c).distance(at(v) * TO_OTHER_SIDE));
+        }
+        let farthest = (0..candidates.len()).max_by(|&a, &b| distance[a].total_cmp(&distance[b]));
+        next = farthest.map(|i| candidates[i]);
     }
     chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resampling_keeps_ends_and_spacing() {
+        let line = [Vec3::ZERO, Vec3::X, Vec3::new(1.0, 3.0, 0.0)];
+        let points = resampled(&line, 5);
+        assert_eq!(points, [Vec3::ZERO, Vec3::X, Vec3::new(1.0, 1.0, 0.0), Vec3::new(1.0, 2.0, 0.0), line[2]]);
+    }
+
+    #[test]
+    fn the_other_side_of_the_other_side_is_here() {
+        assert!((0..68).all(|i| OTHER_SIDE[OTHER_SIDE[i]] == i));
+    }
 }
