@@ -147,8 +147,7 @@ fn level_of(photo: &Mips, scale: f32) -> Canvas {
 /// Readings of one face may come from several candidates: one each is kept, the largest face first.
 fn largest_first(found: Vec<Found>) -> Vec<Found> {
     let kept = suppress(found.iter().map(|f| f.face).collect(), 0.3);
-    let mut faces: Vec<Found> =
-        kept.iter().filter_map(|k| found.iter().find(|f| f.face == *k).cloned()).collect();
+    let mut faces: Vec<Found> = kept.iter().filter_map(|k| found.iter().find(|f| f.face == *k).cloned()).collect();
     faces.sort_by(|a, b| b.face.size.total_cmp(&a.face.size));
     faces
 }

@@ -1,10 +1,12 @@
 //! Photos → tracked shard: where the face is, its landmarks and matte, and the head model fitted to them.
 //!
-//! [`networks`] holds a detector and a landmark net trained on renders only ([`train`]).
+//! [`finder`] asks the [`networks`] (trained on renders only, [`train`]), [`fit`] poses the head, [`frame`] cuts the
+//! picture as datagen would have framed it, [`photos`] writes the shard.
 //! Invariant: output rows have the schema of datagen's, so every consumer takes either.
 #![deny(missing_docs)]
 
 // Nouns.
+pub mod config;
 pub mod face;
 pub mod picture;
 pub mod similarity;
@@ -13,9 +15,17 @@ pub mod detect_net;
 pub mod landmark_net;
 mod layers;
 pub mod networks;
-// Work.
-pub mod fit;
 pub mod train;
+// From photo to head.
+pub mod finder;
+pub mod fit;
+pub mod frame;
+pub mod matte;
+pub mod mesh_view;
+pub mod overlay;
+// What the tool does.
+pub mod evaluate;
+pub mod photos;
 
 mod dice;
 pub mod error;

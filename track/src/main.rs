@@ -1,4 +1,8 @@
-fn main() {
-    eprintln!("track: not built yet");
-    std::process::exit(70);
+//! `track`: photos → tracked shard.
+mod cli;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    formats::exit::run("track", || cli::Cli::parse().run())
 }

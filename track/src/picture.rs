@@ -100,24 +100,25 @@ impl Mips {
     }
 
     /// Resamples into `out`, `target_from_source` mapping level-0 pixels to pixels of `out`; where the source ends,
-    /// coverage is 0. Bilinear in the level whose pixels are about as large as the target's.
+    /// coverage is 0.
     pub fn warp(&self, target_from_source: &Similarity, out: &mut Canvas) {
         let source_from_target = target_from_source.inverse();
-        let wanted = source_from_target.scale().max(1.0).log2();
-        let level = (wanted.floor() as usize).min(self.levels.len() - 1);
+        self.warp_by(source_from_target.scale(), |p| source_from_target.apply(p), out);
+    }
+
+    /// Resamples into `out` by any map from pixels of `out` to level-0 pixels that enlarges by about `scale`. Bilinear
+    /// in the level whose pixels are about as large as the target's.
+    pub fn warp_by(&self, scale: f32, source_from_target: impl Fn([f32; 2]) -> [f32; 2], out: &mut Canvas) {
+        let level = (scale.max(1.0).log2().floor() as usize).min(self.levels.len() - 1);
         let shrink = 0.5f32.powi(level as i32);
         let picture = &self.levels[level];
-        let (w, h) = (picture.width as isize, picture.height as isize);
+        let (w, h) = (picture.width as f32, picture.height as f32);
         for y in 0..out.height {
             for x in 0..out.width {
-                let p = source_from_target.apply([x as f32 + 0.5, y as f32 + 0.5]);
+                let p = source_from_target([x as f32 + 0.5, y as f32 + 0.5]);
                 let (u, v) = (p[0] * shrink - 0.5, p[1] * shrink - 0.5);
-                let texel = if u > -1.0 && v > -1.0 && u < w as f32 && v < h as f32 {
-                    bilinear(picture, u, v)
-                } else {
-                    [0.0; 4]
-                };
-                out.put(x, y, texel);
+                let inside = u > -1.0 && v > -1.0 && u < w && v < h;
+                out.put(x, y, if inside { bilinear(picture, u, v) } else { [0.0; 4] });
             }
         }
     }

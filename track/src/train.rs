@@ -7,5 +7,6 @@ pub mod compose;
 pub mod loss;
 pub mod renders;
 pub mod session;
+pub mod sheet;
 
 pub use session::{Plan, Summary, run};

@@ -91,11 +91,19 @@ pub fn run(plan: &Plan) -> anyhow::Result<Summary> {
     let progress = Progress::new("train", plan.steps.unwrap_or(0), "steps", plan.talk);
     progress.resume(session.step);
     let material = Material { renders: &train, backdrops: &backdrops, seed: plan.seed };
+    write_examples(&material, &plan.out)?;
     let held_out = Material { renders: &val, backdrops: &backdrops, seed: plan.seed ^ 0x5EED };
     let val_batch = batch_of(&held_out, 0, VAL_CROPS as usize, 0).0;
     session.train(&material, &val_batch, &progress)?;
     progress.finish();
     session.finish(&train, &val_batch)
+}
+
+/// `<out>.examples.png`: what the networks are shown.
+fn write_examples(material: &Material, out: &std::path::Path) -> anyhow::Result<()> {
+    let mut png = std::io::Cursor::new(Vec::new());
+    crate::train::sheet::draw(material).write_to(&mut png, image::ImageFormat::Png)?;
+    Ok(formats::publish::write_atomically(&out.with_extension("examples.png"), &png.into_inner())?)
 }
 
 /// The state of a run.

@@ -1,0 +1,60 @@
+//! What a user may set: `--config file.toml`, then `--set key=value`; unknown keys are refused.
+use crate::finder::FindConfig;
+use crate::fit::FitConfig;
+use serde::{Deserialize, Serialize};
+
+/// Everything `track` can be told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrackConfig {
+    /// Search for faces.
+    pub find: FindConfig,
+    /// Fit of the head model.
+    pub fit: FitConfig,
+    /// Output frames.
+    pub frame: FrameConfig,
+    /// Training.
+    pub train: TrainConfig,
+}
+
+/// Output frames: framed as datagen frames its renders.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FrameConfig {
+    /// Pixels a side.
+    pub size: usize,
+    /// Share of the height that the head (chin to crown of the bare head) fills.
+    pub fill: f32,
+}
+
+impl Default for FrameConfig {
+    fn default() -> Self {
+        FrameConfig { size: 256, fill: 0.7 }
+    }
+}
+
+/// Training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Crops a step for the landmark net.
+    pub crops: usize,
+    /// Patches a step for the detector.
+    pub patches: usize,
+    /// Peak learning rate.
+    pub lr: f64,
+    /// Stop after so many minutes of all runs together; 0 is no bound.
+    pub minutes: f64,
+    /// Stop after so many steps; 0 is no bound.
+    pub steps: u64,
+    /// Renders held in memory at most.
+    pub max_frames: usize,
+    /// Seed of everything drawn.
+    pub seed: u64,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        TrainConfig { crops: 24, patches: 16, lr: 2e-3, minutes: 25.0, steps: 0, max_frames: 3000, seed: 1 }
+    }
+}

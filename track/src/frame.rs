@@ -1,0 +1,166 @@
+//! The output frame: the photo seen by a camera that looks at the head as datagen's cameras do.
+//!
+//! The new camera stands where the photo's stood and only turns (and zooms), so one homography connects the pictures:
+//! `photo = K_p · R_p · R_fᵀ · K_f⁻¹ · frame`. The world is the head's own space.
+use crate::config::FrameConfig;
+use crate::fit::{FittedView, Lens};
+use crate::landmark_net::{ALPHA_SIDE, SIDE};
+use crate::matte;
+use crate::networks::Networks;
+use crate::picture::{Canvas, Mips};
+use glam::{DMat3, DVec3, Mat4, Vec3};
+use head::HeadModel;
+use splat::Camera;
+
+/// A photo reframed.
+pub struct Frame {
+    /// The camera of the frame; world is head space.
+    pub camera: Camera,
+    /// `[size, size]`: colours, and in the fourth plane the head's coverage.
+    pub canvas: Canvas,
+    photo_from_frame: DMat3,
+}
+
+/// Where the head is: as datagen measures it to place its cameras.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadBox {
+    /// Midway between chin and crown (head space, metres).
+    pub centre: Vec3,
+    /// Chin to crown (metres).
+    pub height_m: f32,
+}
+
+impl HeadBox {
+    /// Of the person at rest, `neutral` `[V]`.
+    pub fn of(model: &HeadModel, neutral: &[Vec3]) -> Self {
+        let landmarks = model.landmarks_at(neutral);
+        let chin = landmarks[8];
+        let skin = model.faces.iter().zip(&model.face_parts).filter(|(_, p)| **p == head::model::Part::Skin);
+        let crown = skin.flat_map(|(f, _)| f.map(|i| neutral[i as usize].y)).fold(f32::MIN, f32::max);
+        let ears = 0.5 * (landmarks[0].z + landmarks[16].z);
+        let x = 0.5 * (landmarks[0].x + landmarks[16].x);
+        let z = 0.5 * (ears + landmarks[30].z) - 0.02;
+        HeadBox { centre: Vec3::new(x, 0.5 * (chin.y + crown), z), height_m: (crown - chin.y).max(0.05) }
+    }
+}
+
+impl Frame {
+    /// Cuts the frame out of the photo and mattes it.
+    pub fn new(
+        networks: &Networks,
+        photo: &Mips,
+        view: &FittedView,
+        lens: &Lens,
+        head: HeadBox,
+        config: &FrameConfig,
+    ) -> Self {
+        let camera = look_at_head(view, head, config);
+        let photo_from_frame = homography(view, lens, &camera);
+        let mut frame = Frame { camera, canvas: Canvas::new(config.size, config.size), photo_from_frame };
+        frame.cut(photo, config.size);
+        frame.matte(networks, photo);
+        frame
+    }
+
+    /// Where a photo's pixel lies in the frame.
+    pub fn from_photo(&self, pixel: [f32; 2]) -> [f32; 2] {
+        through(&self.photo_from_frame.inverse(), pixel)
+    }
+
+    /// The same frame at another size, colours only.
+    pub fn colours_at(&self, photo: &Mips, size: usize) -> Canvas {
+        let mut canvas = Canvas::new(size, size);
+        let zoom = self.camera.width as f32 / size as f32;
+        let map = |p: [f32; 2]| through(&self.photo_from_frame, p.map(|v| v * zoom));
+        photo.warp_by(self.scale() * zoom, map, &mut canvas);
+        canvas
+    }
+
+    /// Photo pixels per pixel of the frame, in the middle.
+    fn scale(&self) -> f32 {
+        let middle = self.camera.width as f32 / 2.0;
+        let at = |x: f32| through(&self.photo_from_frame, [x, middle]);
+        let (a, b) = (at(middle), at(middle + 1.0));
+        (b[0] - a[0]).hypot(b[1] - a[1])
+    }
+
+    fn cut(&mut self, photo: &Mips, size: usize) {
+        self.canvas = self.colours_at(photo, size);
+    }
+
+    /// Replaces the fourth plane (inside the photo or not) by the head's coverage.
+    fn matte(&mut self, networks: &Networks, photo: &Mips) {
+        let size = self.canvas.width;
+        let reading = networks.read_crop(&self.colours_at(photo, SIDE));
+        let [r, g, b, inside] = &self.canvas.planes;
+        let grey: Vec<f32> = (0..size * size).map(|i| 0.3 * r[i] + 0.59 * g[i] + 0.11 * b[i]).collect();
+        let radius = (size / 48).max(2);
+        let mut alpha = matte::refine(&reading.alpha, ALPHA_SIDE, &grey, size, radius, 4e-4);
+        alpha.iter_mut().zip(inside).for_each(|(a, i)| *a *= i);
+        self.canvas.planes[3] = alpha;
+    }
+}
+
+/// The camera of the frame: at the photo camera's place, looking at the head's middle, the head's up being up.
+fn look_at_head(view: &FittedView, head: HeadBox, config: &FrameConfig) -> Camera {
+    let eye = -(view.rotation.transpose() * view.translation);
+    let eye = eye.as_vec3();
+    let focal_px = config.fill * config.size as f32 * eye.distance(head.centre) / head.height_m;
+    Camera::look_at(eye, head.centre, Vec3::Y, focal_px, config.size, config.size)
+}
+
+fn homography(view: &FittedView, lens: &Lens, camera: &Camera) -> DMat3 {
+    let intrinsic = |f: f64, cx: f64, cy: f64| {
+        DMat3::from_cols(DVec3::new(f, 0.0, 0.0), DVec3::new(0.0, f, 0.0), DVec3::new(cx, cy, 1.0))
+    };
+    let photo = intrinsic(view.focal_px, lens.centre[0], lens.centre[1]);
+    let frame = intrinsic(camera.fx as f64, camera.cx as f64, camera.cy as f64);
+    let turn = DMat3::from_mat4(camera.camera_from_world.as_dmat4());
+    photo * view.rotation * turn.transpose() * frame.inverse()
+}
+
+fn through(h: &DMat3, p: [f32; 2]) -> [f32; 2] {
+    let q = *h * DVec3::new(p[0] as f64, p[1] as f64, 1.0);
+    [(q.x / q.z) as f32, (q.y / q.z) as f32]
+}
+
+/// The photo's own camera in head space.
+pub fn photo_camera(view: &FittedView, lens: &Lens, size: (usize, usize)) -> Camera {
+    let r = view.rotation.as_mat3();
+    let t = view.translation.as_vec3();
+    let camera_from_world =
+        Mat4::from_cols(r.x_axis.extend(0.0), r.y_axis.extend(0.0), r.z_axis.extend(0.0), t.extend(1.0));
+    let f = view.focal_px as f32;
+    let (cx, cy) = (lens.centre[0] as f32, lens.centre[1] as f32);
+    Camera { width: size.0, height: size.1, fx: f, fy: f, cx, cy, camera_from_world }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photo_and_frame_agree_on_where_a_point_is() {
+        let turn = DMat3::from_rotation_z(0.3) * DMat3::from_diagonal(DVec3::new(1.0, -1.0, -1.0));
+        let rotation = turn * DMat3::from_rotation_y(0.4);
+        let view = FittedView {
+            rotation,
+            translation: DVec3::new(0.1, -0.15, 0.9),
+            focal_px: 700.0,
+            expression: [0.0; 52],
+            rms_px: 0.0,
+        };
+        let lens = Lens { focal_px: 700.0, focal_spread: 0.0, centre: [256.0, 200.0] };
+        let head = HeadBox { centre: Vec3::new(0.0, 0.02, -0.03), height_m: 0.23 };
+        let camera = look_at_head(&view, head, &FrameConfig { size: 256, fill: 0.7 });
+        let h = homography(&view, &lens, &camera);
+        let photo = photo_camera(&view, &lens, (512, 400));
+        for p in [Vec3::new(0.05, 0.0, 0.08), Vec3::new(-0.04, -0.1, 0.05), Vec3::ZERO] {
+            let (in_photo, in_frame) = (photo.project(p).0, camera.project(p).0);
+            let mapped = through(&h, in_frame.to_array());
+            assert!((mapped[0] - in_photo.x).abs() < 0.02 && (mapped[1] - in_photo.y).abs() < 0.02);
+        }
+        let up = camera.project(Vec3::new(0.0, 0.1, 0.0)).0 - camera.project(Vec3::ZERO).0;
+        assert!(up.y < 0.0 && up.x.abs() < 0.05 * up.y.abs(), "the head stands upright in the frame");
+    }
+}

@@ -1,0 +1,270 @@
+//! `track fit`: photos of one person → a tracked dataset.
+use crate::Error;
+use crate::config::TrackConfig;
+use crate::face;
+use crate::finder::Found;
+use crate::fit::{self, Fit, Lens, Observation};
+use crate::frame::{Frame, HeadBox};
+use crate::landmark_net::LANDMARKS;
+use crate::networks::Networks;
+use crate::overlay;
+use crate::picture::{Mips, Picture};
+use anyhow::Context;
+use formats::{Existing, FrameRow, IdentityRow, Provenance};
+use glam::Vec3;
+use head::model::{HeadModel, HeadParams};
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+/// Which face of a photo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaceChoice {
+    /// There must be exactly one.
+    Only,
+    /// The largest.
+    Largest,
+    /// By number, the largest first, from 0.
+    Number(usize),
+}
+
+/// Everything `track fit` needs, opened and checked.
+pub struct Plan {
+    /// Photos of one person.
+    pub photos: Vec<PathBuf>,
+    /// Folder to write.
+    pub out: PathBuf,
+    /// Which face.
+    pub choice: FaceChoice,
+    /// Focal length if known, pixels of the photo.
+    pub focal_px: Option<f64>,
+    /// Detector and landmark net.
+    pub networks: Networks,
+    /// The head to fit.
+    pub head: HeadModel,
+    /// Settings.
+    pub config: TrackConfig,
+    /// Written into the shard.
+    pub provenance: Provenance,
+    /// How to talk.
+    pub talk: formats::progress::Talk,
+}
+
+/// What came of one photo.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PhotoReport {
+    /// The photo.
+    pub photo: PathBuf,
+    /// Face in the photo: centre x, y and size, pixels.
+    pub face: [f32; 3],
+    /// Score of both networks.
+    pub score: f32,
+    /// Reprojection error, pixels of the photo.
+    pub rms_px: f64,
+    /// The same as a share of the face size, percent.
+    pub rms_percent: f64,
+    /// Fitted focal length, pixels of the photo.
+    pub focal_px: f64,
+    /// Fitted distance of the camera, metres.
+    pub distance_m: f64,
+}
+
+/// A photo with the face that was chosen.
+struct Read {
+    path: PathBuf,
+    photo: Mips,
+    found: Found,
+    lens: Lens,
+}
+
+/// The pictures a folder or file names: a folder's, sorted; a file as it is.
+///
+/// # Errors
+/// [`Error::Missing`], [`Error::EmptyFolder`].
+pub fn list_photos(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut photos = Vec::new();
+    for input in inputs {
+        if !input.is_dir() {
+            if !input.exists() {
+                return Err(Error::Missing { what: "photo", path: input.clone() });
+            }
+            photos.push(input.clone());
+            continue;
+        }
+        let entries =
+            std::fs::read_dir(input).map_err(|_| Error::Missing { what: "readable folder", path: input.clone() })?;
+        let is_picture = |p: &PathBuf| {
+            let suffix = p.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+            ["png", "jpg", "jpeg", "webp"].contains(&suffix.as_str())
+        };
+        let mut found: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(is_picture).collect();
+        if found.is_empty() {
+            return Err(Error::EmptyFolder { path: input.clone() });
+        }
+        found.sort();
+        photos.extend(found);
+    }
+    Ok(photos)
+}
+
+/// Reads, fits, writes. Nothing is written unless every photo could be fitted.
+///
+/// # Errors
+/// [`Error`] for photos, I/O errors for the output.
+pub fn run(plan: &Plan) -> anyhow::Result<Vec<PhotoReport>> {
+    let reads: Vec<Read> = plan.photos.iter().map(|p| read(plan, p)).collect::<Result<_, _>>()?;
+    let model = plan.head.landmark_model(&(0..LANDMARKS).collect::<Vec<_>>());
+    let observations: Vec<Observation> = reads.iter().map(|r| observation(&r.found, r.lens)).collect();
+    let fitted = fit::fit(&model, &observations, &plan.config.fit);
+    let mut reports = Vec::new();
+    for (read, view) in reads.iter().zip(&fitted.views) {
+        let face_px = read.found.face.size as f64;
+        if view.rms_px > 0.15 * face_px || !view.rms_px.is_finite() {
+            return Err(Error::BadFit { rms: view.rms_px, face_px, path: read.path.clone() }.into());
+        }
+        reports.push(PhotoReport {
+            photo: read.path.clone(),
+            face: [read.found.face.centre[0], read.found.face.centre[1], read.found.face.size],
+            score: read.found.face.score,
+            rms_px: view.rms_px,
+            rms_percent: 100.0 * view.rms_px / face_px,
+            focal_px: view.focal_px,
+            distance_m: view.translation.length(),
+        });
+    }
+    write(plan, &reads, &fitted)?;
+    Ok(reports)
+}
+
+fn read(plan: &Plan, path: &Path) -> Result<Read, Error> {
+    let photo = Mips::new(Picture::open(path)?);
+    let found = choose(plan, &photo, path)?;
+    let (width, height) = photo.size();
+    let mut lens = Lens::unknown(width, height);
+    if let Some(focal_px) = plan.focal_px {
+        lens = Lens { focal_px, focal_spread: 0.0, ..lens };
+    }
+    Ok(Read { path: path.into(), photo, found, lens })
+}
+
+fn choose(plan: &Plan, photo: &Mips, path: &Path) -> Result<Found, Error> {
+    let config = &plan.config.find;
+    let findings = plan.networks.find(photo, config);
+    let (width, height) = photo.size();
+    let boxes = || face::list(&findings.faces.iter().map(|f| f.face).collect::<Vec<_>>());
+    let count = findings.faces.len();
+    let index = match plan.choice {
+        _ if count == 0 => {
+            let (best, smallest_px) = (findings.best, findings.smallest_px);
+            return Err(Error::NoFace {
+                width,
+                height,
+                smallest_px,
+                best,
+                needed: config.threshold,
+                path: path.into(),
+            });
+        }
+        FaceChoice::Only if count > 1 => return Err(Error::SeveralFaces { count, boxes: boxes(), path: path.into() }),
+        FaceChoice::Number(asked) if asked >= count => {
+            return Err(Error::NoSuchFace { asked, count, boxes: boxes(), path: path.into() });
+        }
+        FaceChoice::Number(asked) => asked,
+        FaceChoice::Only | FaceChoice::Largest => 0,
+    };
+    Ok(findings.faces[index].clone())
+}
+
+/// What the landmark net saw, as the fit takes it.
+pub fn observation(found: &Found, lens: Lens) -> Observation {
+    let floor = 0.006 * found.face.size as f64;
+    Observation {
+        points: found.points.iter().map(|p| p.map(f64::from)).collect(),
+        sigma_px: found.spread_px.iter().map(|s| (*s as f64).max(floor)).collect(),
+        lens,
+    }
+}
+
+/// Confidence 0..=1 of a landmark: one half where the expected error is 2.5 % of the face.
+pub fn confidence(spread_px: f32, face_px: f32) -> f32 {
+    1.0 / (1.0 + (spread_px / (0.025 * face_px)).powi(2))
+}
+
+fn write(plan: &Plan, reads: &[Read], fitted: &Fit) -> anyhow::Result<()> {
+    let shape = plan.head.shape_from_prior(&fitted.coefficients);
+    let neutral = plan.head.neutral(&shape);
+    let head_box = HeadBox::of(&plan.head, &neutral);
+    let mut rows = Vec::new();
+    let mut sheets = Vec::new();
+    for (i, (read, view)) in reads.iter().zip(&fitted.views).enumerate() {
+        let frame = Frame::new(&plan.networks, &read.photo, view, &read.lens, head_box, &plan.config.frame);
+        let params = HeadParams { shape: shape.clone(), expression: view.expression, pose: [Vec3::ZERO; 5] };
+        let posed = plan.head.pose_neutral(&neutral, &params);
+        let points: Vec<[f32; 2]> = read.found.points.iter().map(|p| frame.from_photo(*p)).collect();
+        let sure: Vec<f32> = read.found.spread_px.iter().map(|s| confidence(*s, read.found.face.size)).collect();
+        let sheet = overlay::draw(&frame, &read.photo, &points, &sure, &plan.head, &posed.positions);
+        sheets.push((overlay_path(&plan.out, i, &read.path), png(&sheet)?));
+        rows.push(row(plan, i, read, &frame, &params, &posed, &points, &sure)?);
+    }
+    for (path, bytes) in &sheets {
+        formats::publish::write_atomically(path, bytes)?;
+    }
+    formats::publish::write_atomically(&plan.out.join("plan.toml"), plan.provenance.config_toml.as_bytes())?;
+    let person = IdentityRow { split: "train".into(), shape, parameters: "{}".into(), ..Default::default() };
+    let identities = plan.out.join("identities/part-00000-of-00001.parquet");
+    formats::write_identities::<formats::Error>(&identities, [Ok(person)], &plan.provenance, Existing::Replace)?;
+    let frames = plan.out.join("frames/train-00000-of-00001.parquet");
+    let rows = rows.into_iter().map(Ok);
+    formats::write_frames::<formats::Error>(&frames, rows, &plan.provenance, Existing::Replace)?;
+    Ok(())
+}
+
+/// The row of one photo: 68 landmarks as they were seen with their confidence, dense ones where the fitted head has
+/// them with confidence 0; world is the head's own space at rest.
+#[allow(clippy::too_many_arguments)]
+fn row(
+    plan: &Plan,
+    index: usize,
+    read: &Read,
+    frame: &Frame,
+    params: &HeadParams,
+    posed: &head::Posed,
+    points: &[[f32; 2]],
+    sure: &[f32],
+) -> anyhow::Result<FrameRow> {
+    let size = frame.canvas.width;
+    let landmarks = plan.head.landmarks_at(&posed.positions);
+    let mut landmarks_2d: Vec<[f32; 2]> = landmarks.iter().map(|p| frame.camera.project(*p).0.to_array()).collect();
+    landmarks_2d[..LANDMARKS].copy_from_slice(points);
+    let mut landmark_visible = vec![0.0; landmarks.len()];
+    landmark_visible[..LANDMARKS].copy_from_slice(sure);
+    let alpha: Vec<u8> = frame.canvas.planes[3].iter().map(|a| (a * 255.0 + 0.5) as u8).collect();
+    let mut row = FrameRow {
+        frame_id: index as u64,
+        expression_id: index as u32,
+        light_id: index as u32,
+        split: "train".into(),
+        image: png(&frame.canvas.to_rgb8())?,
+        alpha: Some(formats::image::png_from_gray8(size, size, &alpha)?),
+        landmarks_2d,
+        landmarks_3d: landmarks.iter().map(|p| p.to_array()).collect(),
+        landmark_visible,
+        gaze: posed.gaze.map(|g| g.to_array()),
+        light: r#"{"kind":"photo"}"#.into(),
+        source_path: read.path.to_string_lossy().into_owned(),
+        ..Default::default()
+    };
+    row.set_camera(&frame.camera);
+    row.set_head_params(params);
+    Ok(row)
+}
+
+fn overlay_path(out: &Path, index: usize, photo: &Path) -> PathBuf {
+    let stem = photo.file_stem().unwrap_or_default().to_string_lossy();
+    out.join("overlay").join(format!("{index:03}-{stem}.png"))
+}
+
+fn png(picture: &image::RgbImage) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).context("encoding a PNG")?;
+    Ok(bytes.into_inner())
+}
