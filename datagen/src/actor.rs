@@ -107,6 +107,7 @@ impl<'a> Actor<'a> {
             meshes.extend(self.mesh(piece, &refined, &posed));
         }
         let skin = surface_of(self.stage.skin(), &refined);
+        meshes.extend(self.stage.cloth.mesh(&skin, &self.looks));
         let skull = posed.world_from_head();
         let curves = self.groom.curves(&skin, skull).into_iter().filter(|c| !c.first.is_empty()).collect();
         let center = skull.transform_point3(self.head_box.center);

@@ -3,7 +3,7 @@ use crate::config::Config;
 use crate::head_command::{self, Source};
 use crate::plan::Plan;
 use crate::predict;
-use crate::preview::{self, Request, Vary};
+use crate::preview::{self, Landmarks, Request, Vary};
 use crate::render_shard::{Outcome, Renderer};
 use crate::scene::AccelKind;
 use crate::stage::Stage;
@@ -91,6 +91,9 @@ enum Command {
         /// Environment; without it the even light of figures.
         #[arg(long)]
         light: Option<u32>,
+        /// Draws the 68 landmarks.
+        #[arg(long)]
+        landmarks: bool,
     },
     /// Imports or shows a head model.
     Head {
@@ -138,10 +141,12 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Plan { out, no_sample } => cli.plan(out, !no_sample),
         Command::Render { out, shard } => cli.render(out, shard),
-        Command::Preview { out, vary, identity, count, yaw, light } => {
+        Command::Preview { out, vary, identity, count, yaw, light, landmarks } => {
             let config = cli.config()?;
             let stage = Stage::new(&config)?;
-            let request = Request { vary: *vary, identity: *identity, count: (*count).max(1), yaw_deg: *yaw, light: *light, accel: cli.accel.into() };
+            let landmarks = if *landmarks { Landmarks::Shown } else { Landmarks::Hidden };
+            let accel = cli.accel.into();
+            let request = Request { vary: *vary, identity: *identity, count: (*count).max(1), yaw_deg: *yaw, light: *light, landmarks, accel };
             preview::sheet(&stage, &config, &request)?.save(out)?;
             println!("{}", out.display());
             Ok(ExitCode::Done)

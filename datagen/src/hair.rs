@@ -2,7 +2,7 @@
 //!
 //! `groom` = scalp + brows + lashes + beard. Each strand knows its root; [`Groom::curves`] carries it to a posed surface.
 mod beard;
-mod brows;
+pub mod brows;
 mod lashes;
 mod scalp;
 mod shell;

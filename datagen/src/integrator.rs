@@ -313,7 +313,7 @@ impl<'a> Integrator<'a> {
             Material::Skin(m) => {
                 let normal = bumped(m, mesh, hit, uv, normal);
                 let desc = skin_coat(m, uv, normal, self.settings.subsurface);
-                let medium = (desc.base == Base::Walk).then(|| Medium::new(desc.albedo, m.mean_free_path));
+                let medium = (desc.base == Base::Walk).then(|| Medium::new(desc.albedo, m.spread));
                 Vertex { medium, ..coated(desc, normal) }
             }
             Material::Eye(m) => {

@@ -5,6 +5,7 @@ pub mod actor;
 pub mod bsdf;
 pub mod cameras;
 pub mod cli;
+pub mod cloth;
 pub mod config;
 pub mod denoise;
 pub mod environment;

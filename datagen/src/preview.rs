@@ -40,8 +40,19 @@ pub struct Request {
     pub yaw_deg: f32,
     /// Environment, or the even light of figures.
     pub light: Option<u32>,
+    /// Whether landmarks are drawn.
+    pub landmarks: Landmarks,
     /// Finds the hits.
     pub accel: AccelKind,
+}
+
+/// Whether landmarks are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Landmarks {
+    /// No.
+    Hidden,
+    /// The first 68 as dots.
+    Shown,
 }
 
 struct Tile {
@@ -72,13 +83,26 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
             Vary::Identity => format!("{} {} {}", t.label, actor.looks.skin_tone(), actor.looks.hair.style.name()),
             _ => t.label.clone(),
         };
-        Ok((labels::rgb8(&film, labels::background(config, &t.light)), label))
+        let mut rgb = labels::rgb8(&film, labels::background(config, &t.light));
+        if request.landmarks == Landmarks::Shown {
+            take.landmarks.iter().take(68).for_each(|p| dot(&mut rgb, config.image.size, camera.project(*p).0));
+        }
+        Ok((rgb, label))
     };
     let mut sheet = Sheet::new(config.image.size as usize, columns);
     for picture in tiles.par_iter().map(one).collect::<anyhow::Result<Vec<_>>>()? {
         sheet.push(picture.0, picture.1);
     }
     Ok(sheet)
+}
+
+/// One green pixel.
+fn dot(rgb: &mut [u8], size: u32, at: glam::Vec2) {
+    let (x, y) = (at.x as i64, at.y as i64);
+    if (0..size as i64).contains(&x) && (0..size as i64).contains(&y) {
+        let i = (y as usize * size as usize + x as usize) * 3;
+        rgb[i..i + 3].copy_from_slice(&[40, 255, 60]);
+    }
 }
 
 fn tile(config: &Config, request: &Request, i: u32) -> Tile {

@@ -162,8 +162,9 @@ pub struct SkinMaterial {
     pub sharp: f32,
     /// Index of refraction.
     pub ior: f32,
-    /// Mean free path under the surface (metres), red, green, blue.
-    pub mean_free_path: Vec3,
+    /// How far light spreads under the surface (metres), red, green, blue: the scale `d` of Christensen and Burley 2015,
+    /// whose profile is `(exp(-r/d) + exp(-r/3d)) / 8πdr`. Default: measured skin of Jensen et al. 2001, converted.
+    pub spread: Vec3,
     /// Height over the surface (metres) in the red channel; bends the shading normal.
     pub bump: Option<Arc<Texture>>,
 }
@@ -177,7 +178,7 @@ impl SkinMaterial {
             roughness: [0.35, 0.16],
             sharp: 0.15,
             ior: 1.4,
-            mean_free_path: Vec3::new(3.0e-3, 1.3e-3, 0.7e-3),
+            spread: Vec3::new(1.05e-3, 0.39e-3, 0.19e-3),
             bump: None,
         }
     }

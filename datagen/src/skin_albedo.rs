@@ -1,7 +1,7 @@
 //! Skin as a texture: melanin and blood by region, blotches, freckles, moles, lips, shadows of hair.
 //!
 //! Everything is a function of the neutral head's surface point, so charts meet without seams.
-use crate::hair::{Shell, hairline};
+use crate::hair::{Shell, brows, hairline};
 use crate::light::smoothstep;
 use crate::person::{BeardStyle, HairStyle, Looks};
 use crate::stage::Stage;
@@ -77,6 +77,7 @@ struct Painter<'a> {
     shell: &'a Shell,
     region: [&'a [f32]; 7],
     landmarks: &'a [Vec3],
+    brows: [[Vec3; 5]; 2],
     moles: Vec<(Vec3, f32)>,
     hair: Vec3,
     beard: Vec3,
@@ -95,7 +96,8 @@ impl<'a> Painter<'a> {
         };
         let moles = (0..looks.skin.moles).map(|_| mole(&mut s)).collect();
         let [hair, beard, brow] = [looks.hair.pigment, looks.beard.pigment, looks.brows.pigment].map(|p| p.mat_color());
-        Painter { looks, shell, region, landmarks, moles, hair, beard, brow }
+        let brows = brows::LINES.map(|line| brows::arched(line.map(|i| landmarks[i])));
+        Painter { looks, shell, region, landmarks, brows, moles, hair, beard, brow }
     }
 
     fn mask(&self, region: usize, texel: usize) -> f32 {
@@ -113,7 +115,7 @@ impl<'a> Painter<'a> {
         melanin += 0.35 * lids * (0.4 + 0.12 * k.melanin) + 0.5 * k.eye_shadow * under_eye;
         melanin += self.freckles(p, cheeks.max(nose)) + self.mole(p);
         let mut blood = (k.haemoglobin - 1.0) * 0.8 + k.blotches * (0.22 * b1 + 0.16 * b2);
-        blood += k.haemoglobin * (0.42 * cheeks + 0.38 * nose + 0.40 * ears + 0.12 * lids) + 0.35 * k.eye_shadow * under_eye;
+        blood += k.haemoglobin * (0.26 * cheeks + 0.24 * nose + 0.30 * ears + 0.10 * lids) + 0.35 * k.eye_shadow * under_eye;
         let mut c = skin_color(melanin, blood);
         c = self.shaded_by_hair(c, p, scalp, beard);
         c = self.lips(c, lips, p);
@@ -192,15 +194,15 @@ impl<'a> Painter<'a> {
 
     /// 1 on the line of a brow.
     fn brow_cover(&self, p: Vec3) -> f32 {
-        let line = |ids: [usize; 5]| {
-            let d = ids.windows(2).map(|w| {
-                let (a, d) = (self.landmarks[w[0]], self.landmarks[w[1]] - self.landmarks[w[0]]);
+        let line = |points: &[Vec3; 5]| {
+            let d = points.windows(2).map(|w| {
+                let (a, d) = (w[0], w[1] - w[0]);
                 let k = ((p - a).dot(d) / d.length_squared().max(1e-12)).clamp(0.0, 1.0);
                 p.distance(a + d * k)
             });
             d.fold(f32::MAX, f32::min)
         };
-        let d = line([17, 18, 19, 20, 21]).min(line([22, 23, 24, 25, 26]));
+        let d = line(&self.brows[0]).min(line(&self.brows[1]));
         let half = self.looks.brows.half_height_m;
         1.0 - smoothstep(0.3 * half, 1.15 * half, d)
     }

@@ -1,5 +1,7 @@
 //! What every person of a dataset shares: the head model, its refined topology cut into meshes, and the atlas.
+use crate::cloth;
 use crate::config::Config;
+use crate::outline::Outline;
 use formats::exit::Failure;
 use glam::{Vec2, Vec3};
 use head::model::{HeadModel, Part};
@@ -18,6 +20,8 @@ pub struct Stage {
     pub pieces: Vec<Piece>,
     /// Region masks over the vertices of the skin piece.
     pub regions: BTreeMap<String, Vec<f32>>,
+    /// What the shirt covers.
+    pub cloth: cloth::Cut,
     /// The refined mesh in texture space, at the tracer's texture size.
     pub atlas: UvAtlas,
     /// Extends its charts.
@@ -58,22 +62,37 @@ impl Stage {
     pub fn with_model(model: HeadModel, config: &Config) -> Result<Self, Failure> {
         let levels = config.mesh.subdivision as usize;
         let subdivision = Subdivision::new(&model.faces, &model.face_uvs, model.n_vertices(), &model.uvs, levels);
-        let refined: BTreeMap<String, Vec<f32>> =
+        if model.landmarks.len() < 68 {
+            return Err(Failure::bad_data("the head model has fewer than 68 landmarks"));
+        }
+        let mut refined: BTreeMap<String, Vec<f32>> =
             model.regions.iter().map(|(name, mask)| (name.clone(), subdivision.apply_scalars(mask))).collect();
+        let outline = Outline::new(&model);
+        let template = subdivision.apply(&model.template);
+        let ears = refined.get("ears").cloned().unwrap_or_else(|| vec![0.0; template.len()]);
+        refined.insert("lips".into(), template.iter().map(|p| outline.lips(*p)).collect());
+        let bare = |(p, e): (&Vec3, &f32)| outline.scalp(*p) * (1.0 - e * outline.beside_ear(*p));
+        refined.insert("scalp".into(), template.iter().zip(&ears).map(bare).collect());
         let parts: Vec<Part> = subdivision.parent.iter().map(|&f| model.face_parts[f as usize]).collect();
         let pieces = cut(&subdivision, &parts, &refined);
         let skin = pieces.first().filter(|p| p.part == Part::Skin);
-        let Some(skin) = skin.filter(|_| model.landmarks.len() >= 68) else {
-            return Err(Failure::bad_data("the head model has no skin or fewer than 68 landmarks"));
+        let Some(skin) = skin else {
+            return Err(Failure::bad_data("the head model has no skin"));
         };
+        let chin = model.landmarks_at(&model.template)[8];
+        let cloth = cloth::Cut::new(skin, &skin.gather(&template), chin);
         let on_skin = |mask: &Vec<f32>| skin.vertices.iter().map(|&v| mask[v as usize]).collect();
         let regions = refined.iter().map(|(name, mask)| (name.clone(), on_skin(mask))).collect();
         let size = config.mesh.texture_size as usize;
         let atlas = UvAtlas::from_mesh(&subdivision.faces, &subdivision.face_uvs, &subdivision.uvs, &parts, size);
         let padding = atlas.padding(3);
-        let region_maps = refined.iter().map(|(name, mask)| (name.clone(), atlas.scalar_map(mask))).collect();
+        let mut region_maps: BTreeMap<String, Vec<f32>> =
+            refined.iter().map(|(name, mask)| (name.clone(), atlas.scalar_map(mask))).collect();
+        // Per texel rather than per vertex: the lips' border is finer than the mesh.
+        let places = atlas.position_map(&template);
+        region_maps.insert("lips".into(), places.values.iter().map(|p| outline.lips(*p)).collect());
         let identity_atlas = UvAtlas::new(&model, config.maps.uv_size as usize);
-        Ok(Stage { model, subdivision, pieces, regions, atlas, padding, region_maps, identity_atlas })
+        Ok(Stage { model, subdivision, pieces, regions, cloth, atlas, padding, region_maps, identity_atlas })
     }
 
     /// The skin.

@@ -23,11 +23,11 @@ pub struct Medium {
 
 impl Medium {
     /// From the albedo a flat slab shows under a diffuse light, and the mean free path of the light (metres).
-    pub fn new(albedo: Vec3, mean_free_path: Vec3) -> Self {
+    pub fn new(albedo: Vec3, spread: Vec3) -> Self {
         let a = albedo.clamp(Vec3::splat(1e-3), Vec3::splat(0.999));
         let scattering = Vec3::ONE - (a * -5.094_06 + a * a * 2.611_88 - a * a * a * 4.318_05).exp();
         let scale = Vec3::splat(1.9) - a + (a - 0.8) * (a - 0.8) * 3.5;
-        Medium { scattering, extinction: (mean_free_path * scale).max(Vec3::splat(1e-6)).recip() }
+        Medium { scattering, extinction: (spread * scale).max(Vec3::splat(1e-6)).recip() }
     }
 }
 

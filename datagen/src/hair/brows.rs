@@ -6,7 +6,7 @@ use crate::stream::{Stream, subject};
 use glam::Vec3;
 
 /// Landmarks of the right and the left brow, from the nose outwards.
-const LINES: [[usize; 5]; 2] = [[21, 20, 19, 18, 17], [22, 23, 24, 25, 26]];
+pub const LINES: [[usize; 5]; 2] = [[21, 20, 19, 18, 17], [22, 23, 24, 25, 26]];
 
 pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> Option<Tuft> {
     if ground.landmarks.len() < 68 {
@@ -18,7 +18,7 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
     let count = (450.0 * brows.density * (strands as f32 / 12_000.0).clamp(0.5, 1.6)) as usize;
     let radius = 0.55 * thickened(45e-6, strands.max(8000));
     for line in LINES {
-        let points = line.map(|i| ground.landmarks[i]);
+        let points = arched(line.map(|i| ground.landmarks[i]));
         let near: Vec<f32> = ground.skin.positions.iter().map(|p| if on_line(*p, &points).distance < 0.016 { 1.0 } else { 0.0 }).collect();
         let mut grown = 0;
         for root in ground.skin.scatter(&near, 60 * count.max(1), &mut s) {
@@ -44,6 +44,12 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
         }
     }
     Some(tuft)
+}
+
+/// The landmarks follow the bone; hair sits on it in an arch.
+pub fn arched(line: [Vec3; 5]) -> [Vec3; 5] {
+    const RISE_M: [f32; 5] = [-0.0012, 0.0010, 0.0030, 0.0042, 0.0036];
+    std::array::from_fn(|i| line[i] + Vec3::Y * RISE_M[i])
 }
 
 /// Share of the half height at `t` along the brow, 0 at the nose.

@@ -5,6 +5,8 @@ use std::f32::consts::{PI, TAU};
 
 const COLUMNS: usize = 96;
 const ROWS: usize = 48;
+/// How far below the centre the head and upper neck reach (metres).
+const REACH_M: f32 = 0.155;
 
 /// Distance of the skin from `center`, by direction.
 pub struct Shell {
@@ -35,6 +37,10 @@ impl Shell {
         let mut shell = Shell { center, half, radius: vec![0.0; COLUMNS * ROWS] };
         for t in &skin.triangles {
             let [a, b, c] = t.map(|i| skin.positions[i as usize]);
+            // Shoulders stand out from under the neck: seen from the skull's middle they would hide it.
+            if a.y < center.y - REACH_M {
+                continue;
+            }
             for p in [a, b, c, (a + b) * 0.5, (b + c) * 0.5, (c + a) * 0.5, (a + b + c) / 3.0] {
                 let (x, y) = cell(p - center);
                 let i = (y as usize).min(ROWS - 1) * COLUMNS + (x as usize) % COLUMNS;
