@@ -1,5 +1,5 @@
 //! An avatar on disk: a folder with `card.json` and `arrays.safetensors`, there whole or not at all.
-use crate::publish::{create_folder_of, temp_beside};
+use crate::publish::{create_folder_of, sync_folder, temp_beside};
 use crate::safe::{Tensors, read_safetensors, write_safetensors};
 use crate::{Error, Provenance, card, digest};
 use std::path::Path;
@@ -101,7 +101,8 @@ impl Avatar {
 fn swap(temp: &Path, folder: &Path) -> Result<(), Error> {
     let io_error = |source| Error::Io { what: "cannot publish", source, path: folder.into() };
     if !folder.exists() {
-        return std::fs::rename(temp, folder).map_err(io_error);
+        std::fs::rename(temp, folder).map_err(io_error)?;
+        return sync_folder(folder);
     }
     let old = temp_beside(folder);
     std::fs::rename(folder, &old).map_err(io_error)?;
@@ -109,6 +110,7 @@ fn swap(temp: &Path, folder: &Path) -> Result<(), Error> {
         std::fs::rename(&old, folder).map_err(io_error)?;
         return Err(io_error(source));
     }
+    sync_folder(folder)?;
     std::fs::remove_dir_all(&old).map_err(io_error)
 }
 

@@ -81,6 +81,14 @@ pub enum Command {
         #[arg(long)]
         deep: bool,
     },
+    /// Move damaged and foreign shards into DIR/damaged and tell which ones to make again
+    Repair {
+        /// Dataset folder
+        path: PathBuf,
+        /// Only tell what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Check the dataset, then write manifest.parquet and README.md
     Merge {
         /// Dataset folder

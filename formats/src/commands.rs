@@ -1,6 +1,7 @@
 //! One file for each command.
 mod ls;
 mod merge;
+mod repair;
 mod schema;
 mod sheet;
 mod show;
@@ -29,6 +30,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             sheet::run(&path, &out, n as usize, seed, look, talk)
         }
         Command::Verify { path, deep } => verify::run(&path, deep, talk),
+        Command::Repair { path, dry_run } => repair::run(&path, dry_run, talk),
         Command::Merge { path } => merge::run(&path, talk),
     }
 }

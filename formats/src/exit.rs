@@ -129,8 +129,10 @@ pub fn run(
         if EXPECTED.get() {
             return;
         }
-        let text = info.payload_as_str().unwrap_or("unknown panic");
-        if text.contains("Broken pipe") {
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("unknown panic");
+        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
             std::process::exit(141);
         }
         let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();

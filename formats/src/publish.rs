@@ -103,14 +103,12 @@ pub fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Error> {
     temp.publish(target, Existing::Replace).map(|_| ())
 }
 
-/// Makes the folder `target` lies in.
+/// Makes the folder `target` lies in, durably: each new folder's name is synced too.
 pub(crate) fn create_folder_of(target: &Path) -> Result<(), Error> {
-    match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            std::fs::create_dir_all(parent).map_err(|source| Error::Create { source, path: parent.into() })
-        }
-        _ => Ok(()),
-    }
+    let Some(parent) = target.parent().filter(|p| !p.as_os_str().is_empty()) else { return Ok(()) };
+    let new: Vec<&Path> = parent.ancestors().take_while(|a| !a.as_os_str().is_empty() && !a.exists()).collect();
+    std::fs::create_dir_all(parent).map_err(|source| Error::Create { source, path: parent.into() })?;
+    new.into_iter().try_for_each(sync_folder)
 }
 
 /// A temporary file that is removed unless it was published.
@@ -154,7 +152,7 @@ pub fn host_name() -> String {
 }
 
 /// Sync the folder that holds `target`, so that its name survives a power cut.
-fn sync_folder(target: &Path) -> Result<(), Error> {
+pub(crate) fn sync_folder(target: &Path) -> Result<(), Error> {
     let folder = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -210,5 +208,28 @@ fn remove(path: &Path) {
         && e.kind() != std::io::ErrorKind::NotFound
     {
         eprintln!("cannot remove a temporary file: {e}: {path:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_hard_links_the_first_still_wins() {
+        let folder = std::env::temp_dir().join(format!("formats-claim-{}", std::process::id()));
+        let target = folder.join("new/a.bin");
+        create_folder_of(&target).unwrap();
+        let temp = |bytes: &[u8]| {
+            let path = temp_beside(&target);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        assert_eq!(claim_and_rename(&temp(b"one"), &target).unwrap(), Published::New);
+        assert_eq!(claim_and_rename(&temp(b"one"), &target).unwrap(), Published::Same);
+        assert!(matches!(claim_and_rename(&temp(b"two"), &target), Err(Error::Differs { .. })));
+        assert_eq!(std::fs::read(&target).unwrap(), b"one");
+        assert_eq!(std::fs::read_dir(folder.join("new")).unwrap().count(), 2, "the file and the one that differs");
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -237,6 +237,27 @@ fn verify_finds_each_kind_of_damage() {
 }
 
 #[test]
+fn repair_puts_bad_shards_aside_and_names_them() {
+    let set = Dataset::new("repair");
+    assert_eq!(shards(&["repair", set.path()]).status.code(), Some(0), "nothing to do");
+    cut(&set.shard(), 4096);
+    std::fs::remove_file(set.0.join("frames/val-00000-of-00001.parquet")).unwrap();
+    set.write_frames(&ShardName::new("train", 0, 2), 0, CONFIG);
+    let told = shards(&["repair", "--dry-run", set.path()]);
+    assert!(set.shard().exists() && text(&told.stderr).contains("would move"));
+    let repaired = shards(&["repair", set.path()]);
+    assert_eq!(
+        (repaired.status.code(), text(&repaired.stdout).as_str()),
+        (Some(1), "train 1\n"),
+        "{}",
+        text(&repaired.stderr)
+    );
+    assert!(!set.shard().exists() && set.0.join("damaged/train-00001-of-00002.parquet").exists());
+    set.write_frames(&ShardName::new("train", 1, 2), 1, CONFIG);
+    assert_eq!(shards(&["repair", set.path()]).status.code(), Some(0), "made again");
+}
+
+#[test]
 fn deep_verify_finds_every_flipped_bit() {
     let set = Dataset::new("flip");
     let whole = std::fs::read(set.shard()).unwrap();
