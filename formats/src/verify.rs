@@ -1,5 +1,6 @@
 //! Is a dataset what it should be? Quick: names, footers, versions, plan, ids. Deep: every byte and every image.
 use crate::columns::Columns;
+use crate::exr::ExrRow;
 use crate::reader::{Part, Shard};
 use crate::table::Row;
 use crate::{Error, FrameRow, IdentityRow, ShardName, dataset, digest, image, side};
@@ -47,6 +48,13 @@ pub fn verify(path: &Path, depth: Depth, each: &mut dyn FnMut(&Path)) -> Result<
     for file in &frame_files {
         check.file::<FrameRow>(file);
         each(file);
+    }
+    if path.is_dir() {
+        let exr_files = dataset::parquet_files(&path.join("exr"))?;
+        check.names(&exr_files);
+        for file in &exr_files {
+            check.file::<ExrRow>(file);
+        }
     }
     check.ids_over_all(path);
     Ok(check.findings)
@@ -125,7 +133,8 @@ impl Check {
             self.plan(&shard);
             match R::TABLE {
                 FrameRow::TABLE => self.frames(&shard),
-                _ => self.identities(&shard),
+                IdentityRow::TABLE => self.identities(&shard),
+                _ => self.layers(&shard),
             }
         });
         if let Err(err) = checked {
@@ -223,6 +232,22 @@ impl Check {
         Ok(())
     }
 
+    /// A shard of layers has the rows of the `frames` shard of the same name.
+    fn layers(&mut self, shard: &Shard) -> Result<(), Error> {
+        let path = shard.path();
+        let name = path.file_name().unwrap_or_default();
+        let frames = path.parent().and_then(Path::parent).unwrap_or(Path::new("")).join("frames").join(name);
+        if !frames.is_file() {
+            self.find(path, "foreign: no frames shard of this name");
+        } else if frame_ids(shard)? != Shard::open(&frames).and_then(|s| frame_ids(&s)).unwrap_or_default() {
+            self.find(path, "not the rows of the frames shard of this name");
+        }
+        if self.depth == Depth::Deep {
+            shard.for_each_batch(Part::All, |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
     /// Digest and size of every image; every map decodes.
     fn images(&mut self, shard: &Shard) -> Result<(), Error> {
         let mut first_row = 0;
@@ -242,7 +267,12 @@ impl Check {
         for pair in frames.windows(2).filter(|pair| pair[0] == pair[1]) {
             self.find(path, format!("doubled: frame_id {}", pair[0]));
         }
-        for (identity, splits) in std::mem::take(&mut self.ids.splits) {
+        let splits = std::mem::take(&mut self.ids.splits);
+        let unseen: Vec<u32> = self.ids.identities.keys().filter(|id| !splits.contains_key(id)).copied().collect();
+        if let Some(first) = unseen.first() {
+            self.find(path, format!("missing: no frame of {} identities, the first is {first}", unseen.len()));
+        }
+        for (identity, splits) in splits {
             if splits.len() > 1 {
                 self.find(path, format!("identity {identity} is in several splits: {splits:?}"));
             }
@@ -254,6 +284,15 @@ impl Check {
             }
         }
     }
+}
+
+fn frame_ids(shard: &Shard) -> Result<Vec<u64>, Error> {
+    let mut ids = Vec::with_capacity(shard.rows());
+    shard.for_each_batch(Part::Columns(&["frame_id"]), |batch| {
+        ids.extend(Columns(batch).u64("frame_id").map_err(|what| Error::data(shard.path(), what))?);
+        Ok(())
+    })?;
+    Ok(ids)
 }
 
 /// (row, complaint)

@@ -33,6 +33,17 @@ impl Dataset {
         path
     }
 
+    /// Layers of the first `rows` frames of the only `val` shard, which has six.
+    fn write_layers(&self, rows: u64) {
+        let path = self.0.join("exr").join(ShardName::new("val", 0, 1).file_name());
+        let mut writer = formats::ShardWriter::create(&path, &provenance(CONFIG), Existing::Replace).unwrap();
+        for row in 0..rows {
+            let exr = vec![0x76, 0x2f, 0x31, 0x01, row as u8];
+            writer.push(formats::exr::ExrRow { frame_id: 200 + row, exr }).unwrap();
+        }
+        writer.finish().unwrap();
+    }
+
     fn path(&self) -> &str {
         self.0.to_str().unwrap()
     }
@@ -96,6 +107,7 @@ fn assert_fails(output: &Output, code: i32, words: &str) {
 #[test]
 fn a_good_dataset_is_listed_checked_and_merged() {
     let set = Dataset::new("good");
+    set.write_layers(6);
     let listed = shards(&["ls", set.path()]);
     assert_eq!(text(&listed.stdout).lines().count(), 4);
     assert!(text(&listed.stderr).contains("4 shards, 21 rows"), "{}", text(&listed.stderr));
@@ -194,7 +206,7 @@ fn a_newer_schema_is_refused() {
 #[test]
 fn verify_finds_each_kind_of_damage() {
     type Damage = fn(&Dataset);
-    let kinds: [(&str, Damage, &str); 8] = [
+    let kinds: [(&str, Damage, &str); 11] = [
         ("missing", |s| std::fs::remove_file(s.shard()).unwrap(), "train-00001-of-00002.parquet: missing"),
         ("cut", |s| cut(&s.shard(), 4096), "not a readable Parquet file"),
         ("emptied", |s| std::fs::write(s.shard(), "").unwrap(), "not a readable Parquet file"),
@@ -213,6 +225,13 @@ fn verify_finds_each_kind_of_damage() {
             |s| drop(s.write_frames(&ShardName::new("train", 0, 3), 1, CONFIG)),
             "doubled: shards of train by different totals",
         ),
+        (
+            "whole split missing",
+            |s| std::fs::remove_file(s.0.join("frames/val-00000-of-00001.parquet")).unwrap(),
+            "missing: no frame of 1 identities, the first is 2",
+        ),
+        ("layers", |s| s.write_layers(4), "not the rows of the frames shard"),
+        ("no side file", |s| std::fs::remove_file(s.0.join("meta/val-00000.json")).unwrap(), "no side file in meta/"),
         (
             "split",
             |s| drop(s.write_frames(&ShardName::new("test", 0, 1), 2, CONFIG)),
@@ -241,8 +260,6 @@ fn repair_puts_bad_shards_aside_and_names_them() {
     let set = Dataset::new("repair");
     assert_eq!(shards(&["repair", set.path()]).status.code(), Some(0), "nothing to do");
     cut(&set.shard(), 4096);
-    std::fs::remove_file(set.0.join("frames/val-00000-of-00001.parquet")).unwrap();
-    set.write_frames(&ShardName::new("train", 0, 2), 0, CONFIG);
     let told = shards(&["repair", "--dry-run", set.path()]);
     assert!(set.shard().exists() && text(&told.stderr).contains("would move"));
     let repaired = shards(&["repair", set.path()]);
