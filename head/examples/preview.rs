@@ -1,9 +1,11 @@
 //! Draws a head model: views of the shaded mesh with its landmarks, and the texture layout.
 //!
-//! `cargo run --release -p head --example preview -- analytic|ict:FOLDER OUT.png [unit=value …] [level=N] [shape:K=value]`
+//! `cargo run --release -p head --example preview -- analytic|ict:FOLDER OUT.png [unit=value …] [shape:K=value] [pose:J.A=value]
+//! [level=N] [region=name]`
 use glam::{Quat, Vec3};
 use head::model::{HeadParams, Part};
 use head::{HeadModel, Subdivision, normals};
+use std::path::Path;
 
 const SIZE: usize = 480;
 const PIXELS_PER_METRE: f32 = 1450.0;
@@ -12,17 +14,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let model = load(&args[0])?;
     model.check()?;
-    let (params, level) = parse(&model, &args[2..])?;
+    let (params, level, region) = parse(&model, &args[2..])?;
     let posed = model.evaluate(&params);
     let fine = Subdivision::new(&model.faces, &model.face_uvs, model.n_vertices(), &model.uvs, level);
     let positions = fine.apply(&posed.positions);
     let parts: Vec<Part> = fine.parent.iter().map(|&f| model.face_parts[f as usize]).collect();
+    let tint: Vec<f32> = match &region {
+        Some(name) => fine.apply_scalars(model.regions.get(name).ok_or("no such region")?),
+        None => vec![0.0; positions.len()],
+    };
     let views = [(0.0, -0.02), (0.75, -0.02), (1.5708, -0.02), (3.1416, -0.02), (0.35, -0.45)];
     let mut sheet = image::RgbImage::from_pixel((SIZE * 3) as u32, (SIZE * 2) as u32, image::Rgb([30, 32, 36]));
     for (i, (yaw, pitch)) in views.into_iter().enumerate() {
         let rotation = Quat::from_rotation_x(-pitch) * Quat::from_rotation_y(-yaw);
         let marks = if i < 2 { model.landmarks_at(&posed.positions) } else { Vec::new() };
-        draw(&mut sheet, (i % 3 * SIZE, i / 3 * SIZE), &positions, &fine.faces, &parts, rotation, &marks);
+        draw(&mut sheet, (i % 3 * SIZE, i / 3 * SIZE), &positions, &fine.faces, &parts, &tint, rotation, &marks);
     }
     draw_layout(&mut sheet, (2 * SIZE, SIZE), &model);
     sheet.save(&args[1])?;
@@ -33,16 +39,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn load(source: &str) -> Result<HeadModel, Box<dyn std::error::Error>> {
     match source.split_once(':') {
         None if source == "analytic" => Ok(head::analytic::head()),
+        Some(("ict", folder)) => Ok(head::ict::import(Path::new(folder))?),
         _ => Err(format!("expected analytic or ict:FOLDER, got {source}").into()),
     }
 }
 
-fn parse(model: &HeadModel, words: &[String]) -> Result<(HeadParams, usize), Box<dyn std::error::Error>> {
-    let (mut params, mut level) = (model.params(), 0);
+fn parse(
+    model: &HeadModel,
+    words: &[String],
+) -> Result<(HeadParams, usize, Option<String>), Box<dyn std::error::Error>> {
+    let (mut params, mut level, mut region) = (model.params(), 0, None);
     for word in words {
         let (name, value) = word.split_once('=').ok_or("expected name=value")?;
         if name == "level" {
             level = value.parse()?;
+        } else if name == "region" {
+            region = Some(value.to_string());
         } else if let Some(k) = name.strip_prefix("shape:") {
             let k = model.identity.names.iter().position(|n| n == k).or(k.parse().ok()).ok_or("no such column")?;
             params.shape[k] = value.parse()?;
@@ -53,7 +65,7 @@ fn parse(model: &HeadModel, words: &[String]) -> Result<(HeadParams, usize), Box
             params.expression[head::params::unit(name).ok_or("no such unit")?] = value.parse()?;
         }
     }
-    Ok((params, level))
+    Ok((params, level, region))
 }
 
 fn color(part: Part) -> Vec3 {
@@ -73,6 +85,7 @@ fn draw(
     positions: &[Vec3],
     faces: &[[u32; 4]],
     parts: &[Part],
+    tint: &[f32],
     rotation: Quat,
     marks: &[Vec3],
 ) {
@@ -108,7 +121,15 @@ fn draw(
                 let n = rotation * n;
                 let light =
                     0.15 + 0.75 * n.dot(Vec3::new(0.4, 0.5, 0.77)).max(0.0) + 0.15 * n.dot(Vec3::NEG_X).max(0.0);
-                let shade = if back { Vec3::new(0.1, 0.2, 0.8) } else { light * color(parts[cut.face[t] as usize]) };
+                let shade = if back {
+                    Vec3::new(0.1, 0.2, 0.8)
+                } else {
+                    light
+                        * color(parts[cut.face[t] as usize]).lerp(
+                            Vec3::new(0.1, 0.7, 0.2),
+                            0.7 * (wa * tint[ids[0]] + wb * tint[ids[1]] + wc * tint[ids[2]]),
+                        )
+                };
                 let rgb = shade.to_array().map(|v| (v.clamp(0.0, 1.0).powf(1.0 / 1.6) * 255.0) as u8);
                 sheet.put_pixel((left + x) as u32, (top + y) as u32, image::Rgb(rgb));
             }

@@ -12,6 +12,7 @@ pub mod normals;
 pub mod subdivide;
 pub mod uv;
 pub mod analytic;
+pub mod ict;
 pub mod obj;
 pub mod file;
 pub mod makehuman;
