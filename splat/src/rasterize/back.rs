@@ -6,7 +6,7 @@ use super::Cutoff;
 use super::blend::{Pixels, STAGE, Tile, cut_alpha, raw_alpha};
 use super::instructions::Kernel;
 use super::lanes::{Plane, Row, TILE, fma, sum};
-use super::splat::Splat;
+use super::splat::{OWN_PLANES, Splat};
 
 /// Floats of a slot before the planes: g, gx, gy, gxx, gxy, gyy (see `project::Moments`), |∂x|, |∂y|.
 pub const SHAPE_SLOTS: usize = 8;
@@ -19,7 +19,7 @@ pub struct TileUpstream<'a> {
     pub behind: Plane,
 }
 
-/// Writes `slots` `[instances, SHAPE_SLOTS + planes]`, which must be zero.
+/// Writes all of `slots` `[instances, SHAPE_SLOTS + planes]`.
 pub struct Backward<'a> {
     pub tile: Tile<'a>,
     pub pixels: &'a Pixels,
@@ -34,16 +34,16 @@ impl Kernel for Backward<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         match (self.cutoff, self.tile.planes) {
-            (Cutoff::Hard, 2) => self.planes::<FMA, false, 2>(0.0),
-            (Cutoff::Hard, 4) => self.planes::<FMA, false, 4>(0.0),
+            (Cutoff::Hard, OWN_PLANES) => self.planes::<FMA, false, OWN_PLANES>(0.0),
             (Cutoff::Hard, _) => self.planes::<FMA, false, 0>(0.0),
+            (Cutoff::Smooth { width }, OWN_PLANES) => self.planes::<FMA, true, OWN_PLANES>(width),
             (Cutoff::Smooth { width }, _) => self.planes::<FMA, true, 0>(width),
         }
     }
 }
 
 impl Backward<'_> {
-    /// `PLANES` planes are summed in the loop over pixels, any others around it.
+    /// `PLANES` of the splats' own planes are summed in the loop over pixels, or all of the table's around it.
     #[inline(always)]
     fn planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(self, cutoff_width: f32) {
         let (tile, pixels) = (&self.tile, self.pixels);
@@ -55,6 +55,8 @@ impl Backward<'_> {
         };
         let last_of_row = pixels.last.map(|row| row.iter().fold(-1, |a, &b| a.max(b)));
         let end = (last_of_row.iter().fold(-1, |a, &b| a.max(b)) + 1) as usize;
+        let width = SHAPE_SLOTS + tile.planes;
+        self.slots[end * width..].fill(0.0);
         let mut staged = [Splat::default(); STAGE];
         for (stage, instances) in tile.instances[..end].chunks(STAGE).enumerate().rev() {
             for (to, &from) in staged.iter_mut().zip(instances) {
@@ -63,10 +65,12 @@ impl Backward<'_> {
             for (index, (splat, &instance)) in staged.iter().zip(instances).enumerate().rev() {
                 let position = stage * STAGE + index;
                 let rows = splat.rows::<FMA>(tile.corner) & rows_at_least(&last_of_row, position as i32);
-                if rows != 0 {
-                    let values = &tile.values[instance as usize * tile.planes..][..tile.planes];
-                    let slot = &mut self.slots[position * (SHAPE_SLOTS + tile.planes)..][..SHAPE_SLOTS + tile.planes];
-                    let at = At { splat, values, position: position as i32, rows, corner: tile.corner, cutoff_width };
+                let slot = &mut self.slots[position * width..][..width];
+                if rows == 0 {
+                    slot.fill(0.0);
+                } else {
+                    let (others, corner, position) = (tile.others::<PLANES>(instance), tile.corner, position as i32);
+                    let at = At { splat, others, position, rows, corner, cutoff_width };
                     backward_splat::<FMA, SMOOTH, PLANES>(&at, pixels, self.upstream, &mut state, slot);
                 }
             }
@@ -86,7 +90,7 @@ struct State {
 /// One splat in the tile.
 struct At<'a> {
     splat: &'a Splat,
-    values: &'a [f32],
+    others: &'a [f32],
     position: i32,
     rows: u32,
     corner: [f32; 2],
@@ -102,7 +106,7 @@ fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
     slot: &mut [f32],
 ) {
     let (splat, mut rows) = (at.splat, at.rows);
-    let value: [f32; PLANES] = std::array::from_fn(|p| at.values[p]);
+    let own: [f32; PLANES] = splat.values();
     let (inner, outer) = upstream.planes.split_at(PLANES);
     let left = at.corner[0] + 0.5 - splat.mean[0];
     let top = at.corner[1] + 0.5 - splat.mean[1];
@@ -115,7 +119,7 @@ fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
         let dy = top + r as f32;
         let (linear, constant) = (splat.xy * dy, fma::<FMA>(splat.yy * dy, dy, splat.log2_opacity));
         let mut outer_along: Row = [0.0; TILE];
-        for (g, value) in outer.iter().zip(&at.values[PLANES..]) {
+        for (g, value) in outer.iter().zip(at.others) {
             for (sum, g) in outer_along.iter_mut().zip(&g[r]) {
                 *sum = fma::<FMA>(*value, *g, *sum);
             }
@@ -132,7 +136,7 @@ fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
             let (alpha, slope) = if counts { (alpha, slope) } else { (0.0, 0.0) };
             let mut along = outer_along[i];
             for p in 0..PLANES {
-                along = fma::<FMA>(value[p], inner[p][r][i], along);
+                along = fma::<FMA>(own[p], inner[p][r][i], along);
             }
             let per_light = 1.0 / (1.0 - alpha);
             let here = light[i] * per_light;

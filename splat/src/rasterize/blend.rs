@@ -1,7 +1,7 @@
 //! Blends one tile, front to back.
 use super::instructions::Kernel;
 use super::lanes::{Plane, Row, TILE, exp2, fma};
-use super::splat::Splat;
+use super::splat::{OWN_PLANES, Splat};
 use super::{ALPHA_CAP, ALPHA_CUT, Cutoff, TRANSMITTANCE_STOP};
 
 /// Splats that are copied together before they are blended, so that their cache misses overlap.
@@ -12,7 +12,7 @@ pub const STAGE: usize = 16;
 pub struct Tile<'a> {
     /// Sorted by depth.
     pub splats: &'a [Splat],
-    /// `[splats, planes]`: channels, then camera z.
+    /// `[splats, planes]`: channels, then camera z; empty if there are [`OWN_PLANES`].
     pub values: &'a [f32],
     pub planes: usize,
     /// Indices into `splats`, front to back.
@@ -21,6 +21,14 @@ pub struct Tile<'a> {
     pub corner: [f32; 2],
     /// Columns and rows that lie in the image.
     pub inside: [usize; 2],
+}
+
+impl<'a> Tile<'a> {
+    /// Values of a splat in the planes that are not its own, of which there are `PLANES`.
+    #[inline(always)]
+    pub fn others<const PLANES: usize>(&self, splat: u32) -> &'a [f32] {
+        if PLANES == self.planes { &[] } else { &self.values[splat as usize * self.planes..][..self.planes] }
+    }
 }
 
 /// What the way back needs of each pixel.
@@ -67,16 +75,17 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Pixels {
         // A constant number of planes keeps them inside the one loop over a row's pixels.
+        let (tile, planes) = (&self.tile, self.planes);
         match (self.cutoff, self.tile.planes) {
-            (Cutoff::Hard, 2) => forward_planes::<FMA, false, 2>(&self.tile, self.planes, 0.0),
-            (Cutoff::Hard, 4) => forward_planes::<FMA, false, 4>(&self.tile, self.planes, 0.0),
-            (Cutoff::Hard, _) => forward_planes::<FMA, false, 0>(&self.tile, self.planes, 0.0),
-            (Cutoff::Smooth { width }, _) => forward_planes::<FMA, true, 0>(&self.tile, self.planes, width),
+            (Cutoff::Hard, OWN_PLANES) => forward_planes::<FMA, false, OWN_PLANES>(tile, planes, 0.0),
+            (Cutoff::Hard, _) => forward_planes::<FMA, false, 0>(tile, planes, 0.0),
+            (Cutoff::Smooth { width }, OWN_PLANES) => forward_planes::<FMA, true, OWN_PLANES>(tile, planes, width),
+            (Cutoff::Smooth { width }, _) => forward_planes::<FMA, true, 0>(tile, planes, width),
         }
     }
 }
 
-/// `PLANES` planes are blended in the loop over pixels, any others after it.
+/// `PLANES` of the splats' own planes are blended in the loop over pixels, or all of the table's after it.
 #[inline(always)]
 fn forward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
     tile: &Tile<'_>,
@@ -105,8 +114,8 @@ fn forward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
                 continue;
             }
             let position = (stage * STAGE + index) as i32;
-            let values = &tile.values[instance as usize * tile.planes..][..tile.planes];
-            let value: [f32; PLANES] = std::array::from_fn(|p| values[p]);
+            let own: [f32; PLANES] = splat.values();
+            let others = tile.others::<PLANES>(instance);
             let left = tile.corner[0] + 0.5 - splat.mean[0];
             let top = tile.corner[1] + 0.5 - splat.mean[1];
             while rows != 0 {
@@ -127,11 +136,11 @@ fn forward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
                     light[i] = if counts { next } else { -before.abs() };
                     last[i] = if counts & (alpha > 0.0) { position } else { last[i] };
                     for p in 0..PLANES {
-                        inner[p][r][i] = fma::<FMA>(w, value[p], inner[p][r][i]);
+                        inner[p][r][i] = fma::<FMA>(w, own[p], inner[p][r][i]);
                     }
                     weight[i] = w;
                 }
-                for (plane, value) in outer.iter_mut().zip(&values[PLANES..]) {
+                for (plane, value) in outer.iter_mut().zip(others) {
                     for (sum, w) in plane[r].iter_mut().zip(&weight) {
                         *sum = fma::<FMA>(*w, *value, *sum);
                     }

@@ -8,16 +8,6 @@ use super::{Gradients, Saved, Settings, Upstream};
 use crate::{Camera, GaussianSlices};
 use rayon::prelude::*;
 
-/// What the pixels of one camera say.
-struct FromPixels {
-    /// `[instances, SHAPE_SLOTS + planes]`
-    slots: Vec<f32>,
-    /// `[N]` index into the splats; `u32::MAX` for those not drawn.
-    splat_of_gaussian: Vec<u32>,
-    /// `[C]`
-    background: Vec<f64>,
-}
-
 /// A chunk of Gaussians' outputs.
 struct Chunk<'a> {
     means: &'a mut [f32],
@@ -36,42 +26,42 @@ pub fn gradients(
     saved: &Saved,
     upstream: &[Upstream<'_>],
 ) -> Gradients {
-    let n = gaussians.len();
-    let from_pixels: Vec<FromPixels> =
-        saved.views.par_iter().zip(upstream).map(|(view, up)| pixels_backward(view, n, settings, up)).collect();
-    let lenses: Vec<Lens> = cameras.iter().map(|camera| Lens::new(camera, settings)).collect();
-    let stride = gaussians.kind.stride();
+    let (n, stride) = (gaussians.len(), gaussians.kind.stride());
     let mut out = Gradients {
         means: vec![0.0; 3 * n],
         quats: vec![0.0; 4 * n],
         log_scales: vec![0.0; 3 * n],
         opacity_logits: vec![0.0; n],
         colors: vec![0.0; stride * n],
-        background: vec![0.0; gaussians.kind.channels()],
-        camera_pose: vec![[0.0; 6]; cameras.len()],
-        intrinsics: vec![[0.0; 4]; cameras.len()],
+        background: vec![],
+        camera_pose: vec![],
+        intrinsics: vec![],
         mean_2d_abs: vec![0.0; n],
     };
-    let per_chunk: Vec<Vec<[f64; 10]>> = chunks_of(&mut out, stride)
-        .into_par_iter()
-        .enumerate()
-        .map(|(index, out)| {
-            let (gaussians, lenses, from_pixels) = (&gaussians, &lenses[..], &from_pixels[..]);
-            let first = index * CHUNK;
-            settings.instructions.run(ChunkBackward { gaussians, first, lenses, saved, from_pixels, out })
-        })
-        .collect();
-    for camera in 0..cameras.len() {
+    let mut background = vec![0.0f64; gaussians.kind.channels()];
+    let (mut poses, mut intrinsics) = (Vec::new(), Vec::new());
+    let mut chunks = chunks_of(&mut out, stride);
+    // Camera after camera, so that one camera's slots are in memory at a time.
+    let mut slots = Vec::new();
+    for ((camera, view), up) in cameras.iter().zip(&saved.views).zip(upstream) {
+        slots.resize(view.tiles.len() * (SHAPE_SLOTS + view.planes), 0.0);
+        add_f64(&mut background, &pixels_backward(view, settings, up, &mut slots));
+        let lens = &Lens::new(camera, settings);
+        let shares: Vec<[f64; 10]> = chunks
+            .par_iter_mut()
+            .enumerate()
+            .map(|(index, out)| {
+                let (gaussians, first, slots) = (&gaussians, index * CHUNK, &slots[..]);
+                settings.instructions.run(ChunkBackward { gaussians, first, lens, view, slots, out })
+            })
+            .collect();
         let mut total = [0.0f64; 10];
-        for chunk in &per_chunk {
-            total.iter_mut().zip(&chunk[camera]).for_each(|(t, v)| *t += v);
-        }
-        out.camera_pose[camera] = [0, 1, 2, 3, 4, 5].map(|i| total[i] as f32);
-        out.intrinsics[camera] = [6, 7, 8, 9].map(|i| total[i] as f32);
+        shares.iter().for_each(|share| add_f64(&mut total, share));
+        poses.push([0, 1, 2, 3, 4, 5].map(|i| total[i] as f32));
+        intrinsics.push([6, 7, 8, 9].map(|i| total[i] as f32));
     }
-    for c in 0..out.background.len() {
-        out.background[c] = from_pixels.iter().map(|f| f.background[c]).sum::<f64>() as f32;
-    }
+    out.background = background.into_iter().map(|v| v as f32).collect();
+    (out.camera_pose, out.intrinsics) = (poses, intrinsics);
     out
 }
 
@@ -94,68 +84,58 @@ fn chunks_of(out: &mut Gradients, stride: usize) -> Vec<Chunk<'_>> {
         .collect()
 }
 
-/// Gradients of one chunk of Gaussians; returns its share of each camera's pose and intrinsics.
-struct ChunkBackward<'a> {
+/// Adds one camera's gradients to one chunk of Gaussians; returns the chunk's share of its pose and intrinsics.
+struct ChunkBackward<'a, 'b> {
     gaussians: &'a GaussianSlices<'a>,
     first: usize,
-    lenses: &'a [Lens],
-    saved: &'a Saved,
-    from_pixels: &'a [FromPixels],
-    out: Chunk<'a>,
+    lens: &'a Lens,
+    view: &'a View,
+    /// `[instances, SHAPE_SLOTS + planes]`
+    slots: &'a [f32],
+    out: &'a mut Chunk<'b>,
 }
 
-impl Kernel for ChunkBackward<'_> {
-    type Output = Vec<[f64; 10]>;
+impl Kernel for ChunkBackward<'_, '_> {
+    type Output = [f64; 10];
 
     #[inline(always)]
-    fn run<const FMA: bool>(mut self) -> Vec<[f64; 10]> {
-        let mut camera_sums = vec![[0.0f64; 10]; self.lenses.len()];
-        let mut sums = Vec::new();
-        for (camera, total) in camera_sums.iter_mut().enumerate() {
-            self.sum_slots(camera, &mut sums);
-            let width = SHAPE_SLOTS + self.saved.views[camera].planes;
-            for (i, sums) in sums.chunks_exact(width).enumerate() {
-                let splat = self.from_pixels[camera].splat_of_gaussian[self.first + i];
-                if splat != u32::MAX {
-                    self.add_splat(i, camera, splat as usize, sums, total);
-                }
+    fn run<const FMA: bool>(mut self) -> [f64; 10] {
+        let mut camera = [0.0f64; 10];
+        let (width, sums) = (SHAPE_SLOTS + self.view.planes, self.sum_slots());
+        for (i, sums) in sums.chunks_exact(width).enumerate() {
+            if !self.view.tiles.positions(self.first + i).is_empty() {
+                self.add_gaussian(i, sums, &mut camera);
             }
         }
-        camera_sums
+        camera
     }
 }
 
-impl ChunkBackward<'_> {
+impl ChunkBackward<'_, '_> {
     /// `[chunk, SHAPE_SLOTS + planes]` sums over the slots of each Gaussian, in order. Before anything else and alone
     /// in its loop, so that the cache misses overlap.
     #[inline(always)]
-    fn sum_slots(&self, camera: usize, sums: &mut Vec<f32>) {
-        let (view, pixels) = (&self.saved.views[camera], &self.from_pixels[camera]);
-        let (n, width) = (self.out.opacity_logits.len(), SHAPE_SLOTS + view.planes);
-        sums.clear();
-        sums.resize(n * width, 0.0);
-        let splats = &pixels.splat_of_gaussian[self.first..self.first + n];
-        for (sum, &splat) in sums.chunks_exact_mut(width).zip(splats) {
-            if splat != u32::MAX {
-                for &position in view.tiles.positions(splat as usize) {
-                    add(sum, &pixels.slots[position as usize * width..][..width]);
-                }
+    fn sum_slots(&self) -> Vec<f32> {
+        let (n, width) = (self.out.opacity_logits.len(), SHAPE_SLOTS + self.view.planes);
+        let mut sums = vec![0.0; n * width];
+        for (i, sum) in sums.chunks_exact_mut(width).enumerate() {
+            for &position in self.view.tiles.positions(self.first + i) {
+                add(sum, &self.slots[position as usize * width..][..width]);
             }
         }
+        sums
     }
 
-    /// Adds what one camera says of the chunk's Gaussian `i`.
+    /// Adds the gradients of the chunk's Gaussian `i`.
     #[inline(always)]
-    fn add_splat(&mut self, i: usize, camera: usize, splat: usize, sums: &[f32], total: &mut [f64; 10]) {
+    fn add_gaussian(&mut self, i: usize, sums: &[f32], camera: &mut [f64; 10]) {
         let (gaussians, out, n) = (self.gaussians, &mut self.out, self.first + i);
-        let (view, stride) = (&self.saved.views[camera], gaussians.kind.stride());
+        let (stride, lens) = (gaussians.kind.stride(), self.lens);
         let (shape, by_values) = sums.split_at(SHAPE_SLOTS);
         let moments = Moments { g: shape[0], gx: shape[1], gy: shape[2], gxx: shape[3], gxy: shape[4], gyy: shape[5] };
-        let (by_color, by_depth) = by_values.split_at(view.planes - 1);
-        let color = &view.values[splat * view.planes..][..view.planes - 1];
+        let (by_color, by_depth) = by_values.split_at(by_values.len() - 1);
         let stored = &mut out.colors[i * stride..(i + 1) * stride];
-        let lens = &self.lenses[camera];
-        let by_mean = lens.color_backward(gaussians, n, color, by_color, stored);
+        let by_mean = lens.color_backward(gaussians, n, by_color, stored);
         let gradient = lens.backward(gaussians, n, &moments, by_depth[0], by_mean);
         add(&mut out.means[3 * i..3 * i + 3], &gradient.mean);
         add(&mut out.quats[4 * i..4 * i + 4], &gradient.quat);
@@ -163,7 +143,7 @@ impl ChunkBackward<'_> {
         out.opacity_logits[i] += gradient.opacity_logit;
         // The tile loop differentiated log2(alpha).
         out.mean_2d_abs[i] += (shape[6] * shape[6] + shape[7] * shape[7]).sqrt() * std::f32::consts::LN_2;
-        for (t, v) in total.iter_mut().zip(gradient.pose.iter().chain(&gradient.intrinsics)) {
+        for (t, v) in camera.iter_mut().zip(gradient.pose.iter().chain(&gradient.intrinsics)) {
             *t += *v as f64;
         }
     }
@@ -174,28 +154,24 @@ fn add(to: &mut [f32], from: &[f32]) {
     to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
 }
 
-/// Tiles back to front, then each splat's slots in a fixed order.
-fn pixels_backward(view: &View, n_gaussians: usize, settings: &Settings, up: &Upstream<'_>) -> FromPixels {
-    let width = SHAPE_SLOTS + view.planes;
-    let mut slots = vec![0.0f32; view.tiles.len() * width];
+fn add_f64(to: &mut [f64], from: &[f64]) {
+    to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+}
+
+/// Tiles back to front into `slots`; returns the gradient by the background.
+fn pixels_backward(view: &View, settings: &Settings, up: &Upstream<'_>, slots: &mut [f32]) -> Vec<f64> {
     let mut jobs = Vec::with_capacity(view.n_tiles());
-    let mut rest = &mut slots[..];
+    let mut rest = slots;
     for tile in 0..view.n_tiles() {
-        let (mine, others) = rest.split_at_mut(view.tiles.instances(tile).len() * width);
+        let (mine, others) = rest.split_at_mut(view.tiles.instances(tile).len() * (SHAPE_SLOTS + view.planes));
         rest = others;
         jobs.push((tile, mine));
     }
-    let backgrounds: Vec<Vec<f64>> =
+    let by_tile: Vec<Vec<f64>> =
         jobs.into_par_iter().map(|(tile, slots)| tile_backward(view, tile, settings, up, slots)).collect();
     let mut background = vec![0.0; view.planes - 1];
-    for tile in &backgrounds {
-        background.iter_mut().zip(tile).for_each(|(t, v)| *t += v);
-    }
-    let mut splat_of_gaussian = vec![u32::MAX; n_gaussians];
-    for (splat, s) in view.splats.iter().enumerate() {
-        splat_of_gaussian[s.gaussian as usize] = splat as u32;
-    }
-    FromPixels { slots, splat_of_gaussian, background }
+    by_tile.iter().for_each(|tile| add_f64(&mut background, tile));
+    background
 }
 
 /// One tile: fetches its pixels' gradients, runs the kernel, and returns the gradient by the background.

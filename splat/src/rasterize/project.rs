@@ -149,14 +149,8 @@ impl Lens {
         let stored = &gaussians.colors[n * stride..(n + 1) * stride];
         match gaussians.kind {
             Colors::Features { .. } => out.copy_from_slice(stored),
-            Colors::Sh { degree } => {
-                let b = harmonics::basis(degree, self.direction(gaussians, n).0);
-                let mut sum = [0.5f32; 3];
-                for (k, coefficient) in stored.chunks_exact(3).enumerate() {
-                    for c in 0..3 {
-                        sum[c] += b[k] * coefficient[c];
-                    }
-                }
+            Colors::Sh { .. } => {
+                let sum = self.sh_color(gaussians, n, self.direction(gaussians, n).0).1;
                 if sum.iter().any(|v| !v.is_finite()) {
                     return false;
                 }
@@ -166,14 +160,27 @@ impl Lens {
         out.iter().all(|v| v.is_finite())
     }
 
-    /// Gradient of the colour: `color` is what [`Self::color`] gave, `by_color` the gradient by it. Adds to `stored`
-    /// (the Gaussian's stored colour) and returns the gradient by its mean.
+    /// Harmonics in direction `d`, and the colour before it is cut at 0.
+    #[inline(always)]
+    fn sh_color(&self, gaussians: &GaussianSlices<'_>, n: usize, d: [f32; 3]) -> ([f32; MAX_K], [f32; 3]) {
+        let Colors::Sh { degree } = gaussians.kind else { return ([0.0; MAX_K], [0.0; 3]) };
+        let (b, stride) = (harmonics::basis(degree, d), gaussians.kind.stride());
+        let mut sum = [0.5f32; 3];
+        for (k, coefficient) in gaussians.colors[n * stride..(n + 1) * stride].chunks_exact(3).enumerate() {
+            for c in 0..3 {
+                sum[c] += b[k] * coefficient[c];
+            }
+        }
+        (b, sum)
+    }
+
+    /// Gradient of the colour, `by_color` being that by [`Self::color`]. Adds to `stored` (the Gaussian's stored colour)
+    /// and returns the gradient by its mean.
     #[inline(always)]
     pub fn color_backward(
         &self,
         gaussians: &GaussianSlices<'_>,
         n: usize,
-        color: &[f32],
         by_color: &[f32],
         stored: &mut [f32],
     ) -> [f32; 3] {
@@ -181,10 +188,10 @@ impl Lens {
             stored.iter_mut().zip(by_color).for_each(|(s, g)| *s += g);
             return [0.0; 3];
         };
+        let (d, length) = self.direction(gaussians, n);
+        let (b, color) = self.sh_color(gaussians, n, d);
         let open = |c: usize| if color[c] > 0.0 { by_color[c] } else { 0.0 };
         let g = [open(0), open(1), open(2)];
-        let (d, length) = self.direction(gaussians, n);
-        let b = harmonics::basis(degree, d);
         let coefficients = &gaussians.colors[n * stored.len()..(n + 1) * stored.len()];
         let mut weights = [0.0; MAX_K];
         for (k, (s, c)) in stored.chunks_exact_mut(3).zip(coefficients.chunks_exact(3)).enumerate() {

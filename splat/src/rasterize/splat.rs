@@ -4,6 +4,9 @@ use super::project::Footprint;
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
+/// Planes whose values a [`Splat`] holds itself, if the image has just as many: three channels and depth.
+pub const OWN_PLANES: usize = 4;
+
 /// One cache line; pixels. With d = pixel − mean, log2(alpha) = `log2_opacity` + `xx`·dx² + `xy`·dx·dy + `yy`·dy².
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
@@ -25,11 +28,13 @@ pub struct Splat {
     pub depth: f32,
     /// Index into the Gaussians.
     pub gaussian: u32,
+    /// If there are three channels; others are kept apart.
+    pub rgb: [f32; 3],
 }
 
 impl Splat {
     #[inline(always)]
-    pub fn new(f: &Footprint, gaussian: u32) -> Self {
+    pub fn new(f: &Footprint, gaussian: u32, rgb: [f32; 3]) -> Self {
         let [xx, xy, yy] = f.covariance;
         let scale = -0.5 * LOG2_E / f.determinant;
         // A little beyond the cut: the exact test is alpha's, these may only err towards too much.
@@ -47,7 +52,15 @@ impl Splat {
             dy_right: xy * (reach / xx).sqrt(),
             depth: f.depth,
             gaussian,
+            rgb,
         }
+    }
+
+    /// Red, green, blue and depth: the values of its own planes.
+    #[inline(always)]
+    pub fn values<const PLANES: usize>(&self) -> [f32; PLANES] {
+        let all = [self.rgb[0], self.rgb[1], self.rgb[2], self.depth];
+        std::array::from_fn(|p| all[p])
     }
 
     /// One bit per row of the tile at `corner` that the splat may touch.
@@ -122,7 +135,7 @@ mod tests {
                 depth: 1.0,
                 reach: (255.0 * opacity).ln(),
             };
-            let splat = Splat::new(&footprint, 0);
+            let splat = Splat::new(&footprint, 0, [0.0; 3]);
             for tile in 0..49 {
                 let (row, column) = (tile / 7, tile % 7);
                 let is_listed = splat.tile_rows(7).contains(&row) && splat.tile_columns(row, 7).contains(&column);

@@ -1,7 +1,7 @@
 //! Which splats touch which 16×16 tile, front to back.
 //!
-//! A counting sort by tile of splats in depth order keeps that order within each tile. Each splat also keeps a list
-//! of where its instances went, in a fixed order, so that its gradients can be summed in that order.
+//! A counting sort by tile of splats in depth order keeps that order within each tile. Each Gaussian also keeps a
+//! list of where its instances went, in a fixed order, so that its gradients can be summed in that order.
 use super::instructions::{Instructions, Kernel};
 use super::splat::Splat;
 use rayon::prelude::*;
@@ -19,9 +19,9 @@ pub struct Tiles {
     starts: Vec<u32>,
     /// Indices of splats, tile by tile, front to back.
     instances: Vec<u32>,
-    /// `[splats + 1]` where each splat's list of instances starts.
-    splat_starts: Vec<u32>,
-    /// Positions in `instances`, splat by splat.
+    /// `[N + 1]` where each Gaussian's positions start.
+    gaussian_starts: Vec<u32>,
+    /// Positions in `instances`, Gaussian by Gaussian.
     positions: Vec<u32>,
 }
 
@@ -53,8 +53,6 @@ struct Emitted {
     tiles: Vec<u32>,
     /// `[splats]` where each one's tiles end.
     ends: Vec<u32>,
-    /// `[tiles]` how often each occurs.
-    counts: Vec<u32>,
 }
 
 struct Emit<'a> {
@@ -68,16 +66,11 @@ impl Kernel for Emit<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Emitted {
         let [across, down] = self.size;
-        let mut out = Emitted {
-            tiles: Vec::with_capacity(4 * CHUNK),
-            ends: Vec::with_capacity(CHUNK),
-            counts: vec![0; across * down],
-        };
+        let mut out = Emitted { tiles: Vec::with_capacity(4 * CHUNK), ends: Vec::with_capacity(CHUNK) };
         for splat in self.splats {
             for row in splat.tile_rows(down) {
                 for column in splat.tile_columns(row, across) {
                     out.tiles.push((row * across + column) as u32);
-                    out.counts[row * across + column] += 1;
                 }
             }
             out.ends.push(out.tiles.len() as u32);
@@ -87,50 +80,32 @@ impl Kernel for Emit<'_> {
 }
 
 impl Tiles {
-    /// Bins splats that are sorted by depth; `size` in tiles.
-    pub fn new(splats: &[Splat], size: [usize; 2], instructions: Instructions) -> Self {
-        let n_tiles = size[0] * size[1];
+    /// Bins splats of `n_gaussians` Gaussians that are sorted by depth; `size` in tiles.
+    pub fn new(splats: &[Splat], n_gaussians: usize, size: [usize; 2], instructions: Instructions) -> Self {
         let emitted: Vec<Emitted> =
             splats.par_chunks(CHUNK).map(|splats| instructions.run(Emit { splats, size })).collect();
-        let mut starts = vec![0u32; n_tiles + 1];
-        let mut cursors: Vec<Vec<u32>> = emitted.iter().map(|_| vec![0u32; n_tiles]).collect();
-        let mut total = 0;
-        for tile in 0..n_tiles {
-            starts[tile] = total;
-            for (cursor, chunk) in cursors.iter_mut().zip(&emitted) {
-                cursor[tile] = total;
-                total += chunk.counts[tile];
-            }
-        }
-        starts[n_tiles] = total;
-        let mut splat_starts = Vec::with_capacity(splats.len() + 1);
-        splat_starts.push(0);
-        let mut positions = vec![0u32; total as usize];
-        let mut jobs = Vec::with_capacity(emitted.len());
-        let (mut rest, mut first_slot) = (&mut positions[..], 0);
-        for (index, (Emitted { tiles, ends, .. }, cursor)) in emitted.iter().zip(&mut cursors).enumerate() {
-            splat_starts.extend(ends.iter().map(|end| first_slot + end));
-            first_slot += tiles.len() as u32;
-            let (mine, others) = rest.split_at_mut(tiles.len());
-            rest = others;
-            jobs.push((index * CHUNK, tiles, ends, cursor, mine));
-        }
-        // Chunks write disjoint places of `instances`; relaxed atomics are plain stores that the compiler accepts.
-        let instances: Vec<AtomicU32> = (0..total).map(|_| AtomicU32::new(0)).collect();
-        jobs.into_par_iter().for_each(|(first_splat, tiles, ends, cursor, positions)| {
-            let mut slot = 0;
-            for (offset, &end) in ends.iter().enumerate() {
-                while slot < end as usize {
-                    let next = &mut cursor[tiles[slot] as usize];
-                    instances[*next as usize].store((first_splat + offset) as u32, Relaxed);
-                    positions[slot] = *next;
+        let (starts, mut cursors) = tile_starts(&emitted, size[0] * size[1]);
+        let gaussian_starts = gaussian_starts(splats, &emitted, n_gaussians);
+        // Chunks write disjoint places of both; relaxed atomics are plain stores that the compiler accepts.
+        let zeros = || -> Vec<AtomicU32> { (0..starts[starts.len() - 1]).map(|_| AtomicU32::new(0)).collect() };
+        let (instances, positions) = (zeros(), zeros());
+        emitted.par_iter().zip(&mut cursors).enumerate().for_each(|(chunk, (Emitted { tiles, ends }, cursor))| {
+            let mut tiles = tiles.iter();
+            let mut begin = 0;
+            for (index, &end) in ends.iter().enumerate() {
+                let splat = chunk * CHUNK + index;
+                let first_slot = gaussian_starts[splats[splat].gaussian as usize] as usize;
+                for (slot, &tile) in tiles.by_ref().take((end - begin) as usize).enumerate() {
+                    let next = &mut cursor[tile as usize];
+                    instances[*next as usize].store(splat as u32, Relaxed);
+                    positions[first_slot + slot].store(*next, Relaxed);
                     *next += 1;
-                    slot += 1;
                 }
+                begin = end;
             }
         });
-        let instances = instances.into_iter().map(AtomicU32::into_inner).collect();
-        Tiles { size, starts, instances, splat_starts, positions }
+        let plain = |v: Vec<AtomicU32>| v.into_iter().map(AtomicU32::into_inner).collect();
+        Tiles { size, starts, instances: plain(instances), gaussian_starts, positions: plain(positions) }
     }
 
     /// Number of (splat, tile) pairs.
@@ -143,10 +118,49 @@ impl Tiles {
         &self.instances[self.starts[tile] as usize..self.starts[tile + 1] as usize]
     }
 
-    /// Where among all instances those of a splat are, in a fixed order.
-    pub fn positions(&self, splat: usize) -> &[u32] {
-        &self.positions[self.splat_starts[splat] as usize..self.splat_starts[splat + 1] as usize]
+    /// Where among all instances those of a Gaussian are, in a fixed order; none if it is not drawn.
+    #[inline(always)]
+    pub fn positions(&self, gaussian: usize) -> &[u32] {
+        &self.positions[self.gaussian_starts[gaussian] as usize..self.gaussian_starts[gaussian + 1] as usize]
     }
+}
+
+/// Where each tile's instances start, and within them each chunk's: `[tiles + 1]` and `[chunks][tiles]`.
+fn tile_starts(emitted: &[Emitted], n_tiles: usize) -> (Vec<u32>, Vec<Vec<u32>>) {
+    let mut starts = vec![0u32; n_tiles + 1];
+    let mut cursors: Vec<Vec<u32>> = emitted.iter().map(|_| vec![0u32; n_tiles]).collect();
+    for (cursor, chunk) in cursors.iter_mut().zip(emitted) {
+        for &tile in &chunk.tiles {
+            cursor[tile as usize] += 1;
+        }
+    }
+    let mut total = 0u32;
+    for tile in 0..n_tiles {
+        starts[tile] = total;
+        for cursor in &mut cursors {
+            let count = cursor[tile];
+            cursor[tile] = total;
+            total = total.checked_add(count).expect("at most 4 billion (Gaussian, tile) pairs");
+        }
+    }
+    starts[n_tiles] = total;
+    (starts, cursors)
+}
+
+/// `[N + 1]` running sum of how many tiles each Gaussian touches.
+fn gaussian_starts(splats: &[Splat], emitted: &[Emitted], n_gaussians: usize) -> Vec<u32> {
+    let mut starts = vec![0u32; n_gaussians + 1];
+    for (splats, chunk) in splats.chunks(CHUNK).zip(emitted) {
+        let mut begin = 0;
+        for (splat, &end) in splats.iter().zip(&chunk.ends) {
+            starts[splat.gaussian as usize + 1] = end - begin;
+            begin = end;
+        }
+    }
+    for n in 0..n_gaussians {
+        starts[n + 1] += starts[n];
+    }
+    starts
 }
 
 #[cfg(test)]

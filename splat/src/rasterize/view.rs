@@ -3,7 +3,7 @@ use super::blend::{self, Pixels, Tile};
 use super::instructions::Kernel;
 use super::lanes::{Plane, TILE};
 use super::project::{Culled, Lens};
-use super::splat::Splat;
+use super::splat::{OWN_PLANES, Splat};
 use super::tiles::{Tiles, depth_order};
 use super::{Rendered, Settings, Stats};
 use crate::{Camera, GaussianSlices};
@@ -21,7 +21,7 @@ pub struct View {
     pub planes: usize,
     /// Front to back.
     pub splats: Vec<Splat>,
-    /// `[splats, planes]`
+    /// `[splats, planes]`, or empty if the splats hold them.
     pub values: Vec<f32>,
     pub tiles: Tiles,
     /// `[tiles]`
@@ -37,9 +37,9 @@ fn draw(gaussians: GaussianSlices<'_>, camera: &Camera, settings: &Settings) -> 
     let planes = gaussians.kind.channels() + 1;
     let projected = project_all(&gaussians, &Lens::new(camera, settings), settings);
     let (order, stats) = front_to_back(&projected);
-    let (splats, values) = in_order(&projected, &order, planes);
+    let (splats, values) = in_order(&projected, &order, table_width(planes));
     let size = [camera.width.div_ceil(TILE), camera.height.div_ceil(TILE)];
-    let tiles = Tiles::new(&splats, size, settings.instructions);
+    let tiles = Tiles::new(&splats, gaussians.len(), size, settings.instructions);
     let mut view =
         View { width: camera.width, height: camera.height, planes, splats, values, tiles, pixels: Vec::new() };
     let mut canvas: Vec<Plane> = vec![[[0.0; TILE]; TILE]; view.n_tiles() * planes];
@@ -58,23 +58,31 @@ fn draw(gaussians: GaussianSlices<'_>, camera: &Camera, settings: &Settings) -> 
 struct Projected {
     /// `[N]` why not drawn; `None` if drawn.
     culled: Vec<Option<Culled>>,
-    /// `[N]` and `[N, planes]`; 0 for those not drawn.
+    /// `[N]`; unset for those not drawn.
     splats: Vec<Splat>,
+    /// `[N, table_width]`
     values: Vec<f32>,
 }
 
+/// Floats a Gaussian in the table of values: none if the splat holds them itself.
+fn table_width(planes: usize) -> usize {
+    if planes == OWN_PLANES { 0 } else { planes }
+}
+
 fn project_all(gaussians: &GaussianSlices<'_>, lens: &Lens, settings: &Settings) -> Projected {
-    let (n, planes) = (gaussians.len(), gaussians.kind.channels() + 1);
-    let mut out = Projected { culled: vec![None; n], splats: vec![Splat::default(); n], values: vec![0.0; n * planes] };
-    out.culled
-        .par_chunks_mut(CHUNK)
-        .zip(out.splats.par_chunks_mut(CHUNK))
-        .zip(out.values.par_chunks_mut(CHUNK * planes))
-        .enumerate()
-        .for_each(|(chunk, ((culled, splats), values))| {
-            let first = chunk * CHUNK;
-            settings.instructions.run(ProjectChunk { gaussians, lens, first, culled, splats, values });
-        });
+    let (n, width) = (gaussians.len(), table_width(gaussians.kind.channels() + 1));
+    let mut out = Projected { culled: vec![None; n], splats: vec![Splat::default(); n], values: vec![0.0; n * width] };
+    let mut tables = out.values.chunks_mut((CHUNK * width).max(1));
+    let parts: Vec<_> = out
+        .culled
+        .chunks_mut(CHUNK)
+        .zip(out.splats.chunks_mut(CHUNK))
+        .map(|(culled, splats)| (culled, splats, tables.next().unwrap_or_default()))
+        .collect();
+    parts.into_par_iter().enumerate().for_each(|(chunk, (culled, splats, values))| {
+        let first = chunk * CHUNK;
+        settings.instructions.run(ProjectChunk { gaussians, lens, first, culled, splats, values });
+    });
     out
 }
 
@@ -92,18 +100,28 @@ impl Kernel for ProjectChunk<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let planes = self.gaussians.kind.channels() + 1;
-        for (i, values) in self.values.chunks_exact_mut(planes).enumerate() {
+        let channels = self.gaussians.kind.channels();
+        let mut rgb = [0.0; 3];
+        for i in 0..self.culled.len() {
             let n = self.first + i;
-            match self.lens.project(self.gaussians, n) {
-                Err(reason) => self.culled[i] = Some(reason),
-                Ok(_) if !self.lens.color(self.gaussians, n, &mut values[..planes - 1]) => {
-                    self.culled[i] = Some(Culled::NonFinite);
+            let footprint = match self.lens.project(self.gaussians, n) {
+                Ok(footprint) => footprint,
+                Err(reason) => {
+                    self.culled[i] = Some(reason);
+                    continue;
                 }
-                Ok(footprint) => {
-                    values[planes - 1] = footprint.depth;
-                    self.splats[i] = Splat::new(&footprint, n as u32);
-                }
+            };
+            let color = if channels + 1 == OWN_PLANES {
+                &mut rgb[..]
+            } else {
+                let row = &mut self.values[i * (channels + 1)..][..channels + 1];
+                row[channels] = footprint.depth;
+                &mut row[..channels]
+            };
+            if self.lens.color(self.gaussians, n, color) {
+                self.splats[i] = Splat::new(&footprint, n as u32, rgb);
+            } else {
+                self.culled[i] = Some(Culled::NonFinite);
             }
         }
     }
@@ -126,16 +144,20 @@ fn front_to_back(projected: &Projected) -> (Vec<u32>, Stats) {
     (depth_order(keys), stats)
 }
 
-fn in_order(projected: &Projected, order: &[u32], planes: usize) -> (Vec<Splat>, Vec<f32>) {
-    let (mut splats, mut values) = (vec![Splat::default(); order.len()], vec![0.0; order.len() * planes]);
-    splats.par_chunks_mut(CHUNK).zip(values.par_chunks_mut(CHUNK * planes)).zip(order.par_chunks(CHUNK)).for_each(
-        |((splats, values), order)| {
-            for ((splat, values), &n) in splats.iter_mut().zip(values.chunks_exact_mut(planes)).zip(order) {
-                *splat = projected.splats[n as usize];
-                values.copy_from_slice(&projected.values[n as usize * planes..][..planes]);
-            }
-        },
-    );
+/// Splats and their rows of the table, nearest first.
+fn in_order(projected: &Projected, order: &[u32], table_width: usize) -> (Vec<Splat>, Vec<f32>) {
+    let mut splats = vec![Splat::default(); order.len()];
+    splats.par_chunks_mut(CHUNK).zip(order.par_chunks(CHUNK)).for_each(|(splats, order)| {
+        for (splat, &n) in splats.iter_mut().zip(order) {
+            *splat = projected.splats[n as usize];
+        }
+    });
+    let mut values = vec![0.0; order.len() * table_width];
+    if table_width > 0 {
+        values.par_chunks_mut(table_width).zip(order).with_min_len(CHUNK).for_each(|(row, &n)| {
+            row.copy_from_slice(&projected.values[n as usize * table_width..][..table_width]);
+        });
+    }
     (splats, values)
 }
 
