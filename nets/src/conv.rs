@@ -9,7 +9,7 @@ pub const LEAKY_SLOPE: f64 = 0.2;
 
 /// Leaky rectifier with slope [`LEAKY_SLOPE`].
 pub fn leaky(x: &Tensor) -> Tensor {
-    x.maximum(&(x * LEAKY_SLOPE))
+    crate::custom::leaky_relu(x, LEAKY_SLOPE)
 }
 
 /// Weights for a layer followed by [`leaky`] (He et al. 2015, eq. 15): variance `2 / ((1 + slope²) · fan_in)`.

@@ -50,13 +50,32 @@ fn attach(inputs: &[&Tensor], outputs: &mut [Tensor], backward: Backward) {
     // `nets_closure_drop`, whether or not the call succeeds.
     let error = unsafe { nets_attach(ins.as_ptr(), ins.len() as c_int, outs.as_ptr(), outs.len() as c_int, closure) };
     if !error.is_null() {
-        // SAFETY: a non-null answer is a malloc'd, zero-terminated message that is ours to free.
-        let message = unsafe {
-            let text = CStr::from_ptr(error).to_string_lossy().into_owned();
-            libc::free(error.cast());
-            text
-        };
-        panic!("{message}");
+        panic!("{}", take_message(error));
+    }
+}
+
+fn take_message(error: *mut c_char) -> String {
+    // SAFETY: the shim hands out malloc'd, zero-terminated messages, which are ours to free.
+    unsafe {
+        let text = CStr::from_ptr(error).to_string_lossy().into_owned();
+        libc::free(error.cast());
+        text
+    }
+}
+
+/// Leaky rectifier with any slope, as one operation (tch has it with a slope of 0.01 only).
+///
+/// # Panics
+/// If libtorch refuses the tensor (an integer one).
+pub fn leaky_relu(x: &Tensor, slope: f64) -> Tensor {
+    let mut error = std::ptr::null_mut();
+    // SAFETY: the tensor outlives the call; a non-null answer is a new tensor that is ours.
+    unsafe {
+        let y = nets_leaky_relu(x.as_ptr().cast_mut(), slope, &mut error);
+        if y.is_null() {
+            panic!("{}", take_message(error));
+        }
+        Tensor::from_ptr(y)
     }
 }
 
@@ -68,6 +87,7 @@ unsafe extern "C" {
         n_outs: c_int,
         closure: *mut c_void,
     ) -> *mut c_char;
+    fn nets_leaky_relu(x: *mut C_tensor, slope: f64, error: *mut *mut c_char) -> *mut C_tensor;
 }
 
 #[unsafe(no_mangle)]
@@ -194,6 +214,15 @@ mod tests {
             }
         }
         assert_eq!(dropped.load(Ordering::SeqCst), 300);
+    }
+
+    #[test]
+    fn leaky_rectifier_has_its_slope_both_ways() {
+        let x = Tensor::from_slice(&[-2f32, 3.0]).set_requires_grad(true);
+        let y = leaky_relu(&x, 0.2);
+        y.sum(Kind::Float).backward();
+        assert_eq!(Vec::<f32>::try_from(y).unwrap(), [-0.4, 3.0]);
+        assert_eq!(Vec::<f32>::try_from(x.grad()).unwrap(), [0.2, 1.0]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tch::{Device, Kind, Tensor, nn};
 /// Value of the header's `net` in weight files of this network.
 pub const NET: &str = "effigy-perceptual-1";
 /// Widths of the four stages, at full, half, quarter and eighth size.
-pub const WIDTHS: [i64; 4] = [24, 48, 96, 128];
+pub const WIDTHS: [i64; 4] = [16, 32, 64, 128];
 
 /// Four stages of convolutions without normalisation: what a pixel's features say depends on its surroundings only.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ struct Stage {
 }
 
 impl FeatureNet {
-    /// About 0.9 million parameters under `p`.
+    /// About 0.6 million parameters under `p`.
     pub fn new(p: &nn::Path) -> Self {
         let mut from = 3;
         let stages = WIDTHS
@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(d(0), d(1));
         let features = Perceptual::random(Device::Cpu).features(&a);
         let sizes: Vec<Vec<i64>> = features.iter().map(Tensor::size).collect();
-        assert_eq!(sizes, [[1, 24, 32, 32], [1, 48, 16, 16], [1, 96, 8, 8], [1, 128, 4, 4]]);
+        assert_eq!(sizes, [[1, 16, 32, 32], [1, 32, 16, 16], [1, 64, 8, 8], [1, 128, 4, 4]]);
     }
 
     #[test]

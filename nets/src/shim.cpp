@@ -2,6 +2,7 @@
 // The Rust half is custom.rs; names there and here agree.
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/leaky_relu.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 
@@ -63,4 +64,14 @@ extern "C" char* nets_attach(Tensor** ins, int n_ins, Tensor** outs, int n_outs,
     return strdup(e.what());
   }
   return nullptr;
+}
+
+// torch's own leaky rectifier: tch exposes it with a fixed slope of 0.01 only. Null and *error set, or a new Tensor*.
+extern "C" Tensor* nets_leaky_relu(Tensor* x, double slope, char** error) {
+  try {
+    return new Tensor(at::leaky_relu(*x, slope));
+  } catch (const std::exception& e) {
+    *error = strdup(e.what());
+    return nullptr;
+  }
 }
