@@ -247,7 +247,7 @@ impl<'a> Integrator<'a> {
 
     /// Walks under the skin; gives the exit and the direction in which the path goes on, with its density.
     fn below(&self, vertex: &Vertex, sampler: &mut Sampler, rays: &mut u64) -> Option<(subsurface::Exit, Vec3, f32)> {
-        let (skin, medium) = (self.scene.skin.as_deref()?, vertex.medium.as_ref()?);
+        let (skin, medium) = (self.scene.skin()?, vertex.medium.as_ref()?);
         let exit = subsurface::walk(skin, medium, vertex.position, vertex.facing?, sampler, rays)?;
         let out = Diffuse { normal: exit.normal, albedo: Vec3::ONE };
         match out.sample(sampler.next_2d())? {

@@ -2,6 +2,7 @@
 
 pub mod accel;
 pub mod actor;
+pub mod bench;
 pub mod bsdf;
 pub mod cameras;
 pub mod cli;

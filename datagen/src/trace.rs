@@ -14,10 +14,11 @@ use crate::environment::Environment;
 use crate::film::Film;
 use crate::integrator::{Integrator, Label, MASK_CLEAR, MASK_OPAQUE, PathSample};
 use crate::sampler::Sampler;
-use crate::scene::{AccelKind, CurveDesc, Denoise, Material, MeshDesc, RenderSettings, SceneDesc};
+use crate::scene::{AccelKind, CurveDesc, Denoise, Material, MeshDesc, RenderSettings, SceneDesc, Subsurface};
 use glam::{Vec2, Vec3};
 use rayon::prelude::*;
 use splat::Camera;
+use std::sync::OnceLock;
 
 /// What can go wrong between a description and a picture.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +43,9 @@ pub enum TraceError {
 /// A scene that rays can hit. Serves any number of cameras and environments.
 pub struct Scene {
     pub(crate) accel: Box<dyn Accel>,
-    /// The skin meshes alone, for walks below them.
-    pub(crate) skin: Option<Box<dyn Accel>>,
+    /// The skin meshes alone, for walks below them; built when first asked for.
+    skin: OnceLock<Option<Box<dyn Accel>>>,
+    kind: AccelKind,
     /// Shapes `0..meshes.len()` of `accel`.
     pub(crate) meshes: Vec<MeshDesc>,
     /// The shapes after the meshes.
@@ -75,10 +77,7 @@ pub fn build(scene: &SceneDesc, kind: AccelKind) -> Result<Scene, TraceError> {
         mask: MASK_OPAQUE,
     }));
     let accel = accel::build(kind, &shapes)?;
-    let skins: Vec<Shape> =
-        meshes.iter().filter(|m| matches!(m.material, Material::Skin(_))).map(|m| mesh_shape(m, MASK_OPAQUE)).collect();
-    let skin = if skins.is_empty() { None } else { Some(accel::build(kind, &skins)?) };
-    Ok(Scene { accel, skin, meshes, strands })
+    Ok(Scene { accel, skin: OnceLock::new(), kind, meshes, strands })
 }
 
 fn mesh_shape(m: &MeshDesc, mask: u32) -> Shape<'_> {
@@ -148,6 +147,26 @@ impl StrandSet {
 }
 
 impl Scene {
+    /// Builds what walks under the skin are bounded by.
+    ///
+    /// # Errors
+    /// [`TraceError::Embree`] if Embree fails.
+    pub(crate) fn prepare_skin(&self) -> Result<(), TraceError> {
+        if self.skin.get().is_some() {
+            return Ok(());
+        }
+        let skins = self.meshes.iter().filter(|m| matches!(m.material, Material::Skin(_)));
+        let shapes: Vec<Shape> = skins.map(|m| mesh_shape(m, MASK_OPAQUE)).collect();
+        let built = if shapes.is_empty() { None } else { Some(accel::build(self.kind, &shapes)?) };
+        self.skin.get_or_init(|| built);
+        Ok(())
+    }
+
+    /// The skin meshes alone, once prepared.
+    pub(crate) fn skin(&self) -> Option<&dyn Accel> {
+        self.skin.get()?.as_deref()
+    }
+
     /// Whether something opaque lies between two points (metres); what is nearer than `slack_m` to `to` does not count,
     /// so that a point on a surface does not hide itself.
     pub fn hidden(&self, from: Vec3, to: Vec3, slack_m: f32) -> bool {
@@ -177,6 +196,9 @@ pub fn render(
     }
     let camera = camera.resized(settings.width, settings.height);
     camera.check().map_err(|err| TraceError::View(err.to_string()))?;
+    if settings.subsurface == Subsurface::RandomWalk {
+        scene.prepare_skin()?;
+    }
     let view = View::new(&camera);
     let integrator = Integrator::new(scene, env, settings);
     let (across, down) = (settings.width.div_ceil(TILE), settings.height.div_ceil(TILE));

@@ -1,7 +1,7 @@
 //! Light by known answers; the same bytes at any thread count; the denoiser against a long rendering.
 use super::test_scenes::{alone, ball, fur};
 use super::*;
-use crate::scene::{CoatedMaterial, EyeMaterial, HairMaterial, Paint, SkinMaterial, Subsurface};
+use crate::scene::{CoatedMaterial, EyeMaterial, HairMaterial, Paint, SkinMaterial};
 
 fn settings(size: usize, spp: u32) -> RenderSettings {
     RenderSettings {

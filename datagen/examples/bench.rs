@@ -1,0 +1,125 @@
+//! What a picture costs: bare rays against the integrator, build, denoiser, pictures a second.
+//!
+//! `cargo run --release -p datagen --example bench -- [--head FILE] [--json FILE] [--error]`
+//! Times are processor seconds on one thread. `--error` adds the noise against a long rendering.
+use datagen::actor::Actor;
+use datagen::bench::{cpu_seconds, replay, toned_error};
+use datagen::cameras::Orbit;
+use datagen::config::Config;
+use datagen::denoise;
+use datagen::expressions::Performance;
+use datagen::light::Light;
+use datagen::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
+use datagen::stage::Stage;
+use datagen::trace;
+
+struct Row {
+    name: String,
+    value: f64,
+    unit: &'static str,
+    bar: Option<f64>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let value_of = |flag: &str| arguments.iter().position(|a| a == flag).and_then(|i| arguments.get(i + 1));
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
+    let mut config = Config::default();
+    config.head = value_of("--head").map_or("analytic".into(), Into::into);
+    let rows = rows(&config, arguments.iter().any(|a| a == "--error"))?;
+    for row in &rows {
+        println!("{:<44} {:>10.3} {}", row.name, row.value, row.unit);
+    }
+    if let Some(path) = value_of("--json") {
+        std::fs::write(path, json(&rows))?;
+    }
+    Ok(())
+}
+
+fn timed<T>(rounds: u32, mut work: impl FnMut() -> anyhow::Result<T>) -> anyhow::Result<(f64, T)> {
+    let mut best = f64::INFINITY;
+    loop {
+        for round in 1..=rounds {
+            let start = cpu_seconds();
+            let made = work()?;
+            best = best.min(cpu_seconds() - start);
+            if round == rounds {
+                return Ok((best, made));
+            }
+        }
+    }
+}
+
+fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut push = |name: &str, value: f64, unit: &'static str, bar: Option<f64>| {
+        rows.push(Row { name: name.into(), value, unit, bar })
+    };
+    let (secs, stage) = timed(1, || Stage::new(config))?;
+    push("stage", secs, "core-s", None);
+    let light = Light::sample(3, 5);
+    let (secs, env) = timed(3, || Ok(light.environment(config.light.width as usize)))?;
+    push("environment", secs, "core-s", None);
+    for identity in [0, 3] {
+        let (secs, actor) = timed(2, || Ok(Actor::sample(&stage, config, identity)))?;
+        push(&format!("person {identity}: {} strands, made", actor.strands()), secs, "core-s", None);
+        let (secs, take) = timed(3, || Ok(actor.take(&Performance::neutral())))?;
+        push(&format!("person {identity}: posed"), secs, "core-s", None);
+        let (secs, _) = timed(3, || Ok(trace::build(&take.scene, AccelKind::Auto)?))?;
+        push(&format!("person {identity}: scene built"), secs, "core-s", None);
+        for (size, spp, subsurface) in [
+            (128, 8, Subsurface::Diffuse),
+            (256, 16, Subsurface::Diffuse),
+            (256, 16, Subsurface::RandomWalk),
+            (512, 16, Subsurface::RandomWalk),
+        ] {
+            let orbit = Orbit { yaw_deg: 20.0, pitch_deg: 5.0, distance_m: 0.85, fill: 0.72, roll_deg: 0.0 };
+            let camera = orbit.camera(take.head_box.center, take.head_box.height_m, size);
+            let (width, height) = (size as usize, size as usize);
+            let s = RenderSettings { width, height, spp, max_bounces: 4, seed: 1, subsurface, denoise: Denoise::Off };
+            let name = |what: &str| format!("person {identity}: {size}² {spp} spp {subsurface:?}: {what}");
+            let scene = trace::build(&take.scene, AccelKind::Auto)?;
+            if with_error && size == 256 {
+                let film = trace::render(&scene, &camera, &env, &s)?;
+                let long = trace::render(&scene, &camera, &env, &RenderSettings { spp: 512, seed: 2, ..s })?;
+                push(&name("noise, toned RMSE"), 1e3 * toned_error(&film, &long), "/1000", None);
+                let mean = long.rgb.iter().sum::<glam::Vec3>() / long.alpha.iter().sum::<f32>();
+                push(&name("mean"), f64::from(mean.element_sum() / 3.0), "", None);
+            }
+            let r = replay(scene, &camera, &env, &s, 3)?;
+            push(&name("picture"), r.picture_secs, "core-s", (size == 128).then_some(1.0));
+            push(&name("pictures"), 1.0 / r.picture_secs, "1/core-s", None);
+            push(&name("rays"), r.rays as f64 * 1e-6, "M", None);
+            push(&name("integrator"), r.integrator_mrays(), "Mrays/core-s", None);
+            if subsurface == Subsurface::Diffuse {
+                push(&name("same rays bare"), r.bare_mrays(), "Mrays/core-s", None);
+                push(&name("integrator over bare"), r.integrator_mrays() / r.bare_mrays(), "", None);
+            }
+        }
+    }
+    if denoise::available().is_ok() {
+        for (size, quality) in
+            [(128, denoise::Quality::Fast), (256, denoise::Quality::Fast), (256, denoise::Quality::High)]
+        {
+            let mut film = datagen::film::Film::new(size, size);
+            let (secs, ()) = timed(3, || Ok(denoise::denoise(&mut film, quality)?))?;
+            push(&format!("denoise {size}² {quality:?}"), secs, "core-s", None);
+        }
+    }
+    Ok(rows)
+}
+
+/// The format of every `out/bench/*.json`.
+fn json(rows: &[Row]) -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let machine = cpu
+        .lines()
+        .find_map(|l| l.strip_prefix("model name").map(|m| m.trim_start_matches([' ', '\t', ':']).to_owned()));
+    let git = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    let commit = git.ok().and_then(|o| String::from_utf8(o.stdout).ok()).unwrap_or_default();
+    // every bar here is a time not to be exceeded
+    let row = |r: &Row| serde_json::json!({"name": r.name, "value": r.value, "unit": r.unit, "bar": r.bar, "ok": r.bar.is_none_or(|b| r.value <= b)});
+    let rows: Vec<serde_json::Value> = rows.iter().map(row).collect();
+    let all = serde_json::json!({"machine": machine.unwrap_or_default(), "commit": commit.trim(), "rows": rows});
+    format!("{all:#}\n")
+}
