@@ -6,10 +6,13 @@ use formats::image::{Picture, gray8_from_png, rgb8_from_encoded};
 use formats::{Dataset, FrameRow};
 use glam::Vec3;
 use head::HeadModel;
+use head::evaluate::Posed;
 use head::model::HeadParams;
 use rayon::prelude::*;
 use splat::Camera;
+use rustc_hash::FxHashMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use tch::Tensor;
 
 /// A dataset of rendered heads and the model they were made with.
@@ -19,7 +22,21 @@ pub struct HeadData {
     uv: UvSpace,
     uv_size: usize,
     image_size: usize,
+    people: Mutex<FxHashMap<u32, Arc<Person>>>,
 }
+
+/// What every row of one identity shares. Up to [`MOST_KEPT`] are kept decoded.
+struct Person {
+    /// `[V]` metres.
+    neutral: Vec<Vec3>,
+    /// `[3, U, U]` metres.
+    position: Vec<f32>,
+    /// `[3, U, U]` display RGB.
+    texture: Vec<f32>,
+}
+
+/// About 0.5 MB each at 128 texels.
+const MOST_KEPT: usize = 512;
 
 /// Rows of a batch; `B` heads, each with one picture.
 pub struct Batch {
@@ -35,8 +52,7 @@ pub struct Batch {
 
 /// One row, decoded.
 struct Example {
-    texture: Vec<f32>,
-    position: Vec<f32>,
+    person: Arc<Person>,
     expression: Vec<f32>,
     image: Vec<f32>,
     alpha: Vec<f32>,
@@ -60,7 +76,7 @@ impl HeadData {
             );
             return Err(formats::exit::Failure::bad_data(text).into());
         }
-        Ok(HeadData { dataset, model, uv, uv_size, image_size })
+        Ok(HeadData { dataset, model, uv, uv_size, image_size, people: Default::default() })
     }
 
     /// The rows of a split under one light (negative: every light).
@@ -91,8 +107,8 @@ impl HeadData {
         };
         Ok(Batch {
             maps: UvMaps {
-                texture: stack(|e| &e.texture, [b, 3, u, u]),
-                position: stack(|e| &e.position, [b, 3, u, u]),
+                texture: stack(|e| &e.person.texture, [b, 3, u, u]),
+                position: stack(|e| &e.person.position, [b, 3, u, u]),
                 expression: stack(|e| &e.expression, [b, 3, u, u]),
             },
             images: stack(|e| &e.image, [b, 3, s, s]),
@@ -111,9 +127,9 @@ impl HeadData {
         let texels = 3 * self.uv_size * self.uv_size;
         let (mut position, mut texture) = (vec![0.0; texels], vec![0.0; texels]);
         for &id in &people {
-            let (p, t) = self.identity_maps(id)?;
-            position.iter_mut().zip(p).for_each(|(sum, v)| *sum += v / people.len() as f32);
-            texture.iter_mut().zip(t).for_each(|(sum, v)| *sum += v / people.len() as f32);
+            let person = self.person(id)?;
+            position.iter_mut().zip(&person.position).for_each(|(sum, v)| *sum += v / people.len() as f32);
+            texture.iter_mut().zip(&person.texture).for_each(|(sum, v)| *sum += v / people.len() as f32);
         }
         let u = self.uv_size as i64;
         let mask = Tensor::from_slice(&self.uv.mask()).view([1, u, u]);
@@ -122,42 +138,48 @@ impl HeadData {
 
     fn example(&self, i: usize) -> Result<Example> {
         let row = self.dataset.frame_with(i, &["image", "alpha"])?;
-        let shape = &self.identity(row.identity_id)?.shape;
-        let (position, texture) = self.identity_maps(row.identity_id)?;
-        let params = HeadParams { shape: shape.clone(), expression: row.expression, pose: row.pose.map(Vec3::from) };
+        let person = self.person(row.identity_id)?;
+        let params = HeadParams { shape: Vec::new(), expression: row.expression, pose: row.pose.map(Vec3::from) };
+        let posed = self.model.pose_neutral(&person.neutral, &params);
+        let still = HeadParams { pose: [Vec3::ZERO, Vec3::ZERO, params.pose[2], params.pose[3], params.pose[4]], ..params };
+        let mut offsets = self.model.pose_neutral(&person.neutral, &still).positions;
+        offsets.iter_mut().zip(&person.neutral).for_each(|(p, rest)| *p -= *rest);
         let (image, alpha) = picture(&row, self.image_size)?;
         Ok(Example {
-            texture,
-            position,
-            expression: self.uv.planes(&self.model.expression_offsets(&params)),
+            expression: self.uv.planes(&offsets),
             image: planes(&image.data),
             alpha: alpha.data,
-            camera: camera_from_head(&row, &self.model, &params).resized(self.image_size, self.image_size),
+            camera: in_head_space(&row, &posed).resized(self.image_size, self.image_size),
+            person,
         })
     }
 
-    fn identity(&self, id: u32) -> Result<&formats::IdentityRow> {
-        self.dataset.identity(id).with_context(|| format!("{:?} has no identity {id}", self.dataset.path()))
-    }
-
-    /// Neutral position (metres) and texture (display RGB) as planes `[3, U, U]`.
-    fn identity_maps(&self, id: u32) -> Result<(Vec<f32>, Vec<f32>)> {
+    /// An identity's maps, decoded once.
+    fn person(&self, id: u32) -> Result<Arc<Person>> {
+        if let Some(person) = self.people.lock().expect("no panic while held").get(&id) {
+            return Ok(person.clone());
+        }
         let row = self.dataset.identity_with_maps(id)?;
-        let position = self.uv.planes(&self.model.neutral(&row.shape));
-        let albedo =
-            row.albedo.with_context(|| format!("identity {id} has no albedo map; render with maps.albedo = true"))?;
+        let albedo = row.albedo.with_context(|| format!("identity {id} has no albedo map; render with maps.albedo = true"))?;
         let texture = Picture::raw_from_8bit(&rgb8_from_encoded(&albedo)?).resized(self.uv_size, self.uv_size);
-        Ok((position, planes(&texture.data)))
+        let neutral = self.model.neutral(&row.shape);
+        let person = Arc::new(Person { position: self.uv.planes(&neutral), texture: planes(&texture.data), neutral });
+        let mut people = self.people.lock().expect("no panic while held");
+        if people.len() < MOST_KEPT {
+            people.insert(id, person.clone());
+        }
+        Ok(person)
     }
 }
 
 /// The camera in head space: the rigid motion of the skull is folded into it, so that Gaussians stay at rest.
 pub fn camera_from_head(row: &FrameRow, model: &HeadModel, params: &HeadParams) -> Camera {
+    in_head_space(row, &model.evaluate(params))
+}
+
+fn in_head_space(row: &FrameRow, posed: &Posed) -> Camera {
     let camera = row.camera();
-    Camera {
-        camera_from_world: camera.camera_from_world * glam::Mat4::from(model.evaluate(params).world_from_head()),
-        ..camera
-    }
+    Camera { camera_from_world: camera.camera_from_world * glam::Mat4::from(posed.world_from_head()), ..camera }
 }
 
 /// Straight display RGB `[S, S, 3]` and coverage `[S, S, 1]` of a row.
