@@ -29,6 +29,7 @@ fn main() -> Result<(), AnyError> {
     );
     neutral(&model).save(out.join("neutral.png"))?;
     closeups(&model).save(out.join("closeups.png"))?;
+    mouth(&model).save(out.join("mouth.png"))?;
     people(&model).save(out.join("people.png"))?;
     prior_modes(&model).save(out.join("prior.png"))?;
     expressions(&model).save(out.join("expressions.png"))?;
@@ -72,6 +73,35 @@ fn closeups(model: &HeadModel) -> RgbImage {
         canvas.dots(&model.landmarks_at(&positions)[..68]);
         canvas.image
     });
+    row(&views)
+}
+
+/// Teeth, gums and tongue: behind open lips, then bare.
+fn mouth(model: &HeadModel) -> RgbImage {
+    let mut views = Vec::new();
+    for units in [
+        &["jawOpen"][..],
+        &["mouthUpperUpLeft", "mouthUpperUpRight", "mouthLowerDownLeft", "mouthLowerDownRight"],
+        &["mouthSmileLeft", "mouthSmileRight", "jawOpen"],
+        &[],
+    ] {
+        let mut params = model.params();
+        for name in units {
+            params.expression[ARKIT.iter().position(|n| n == name).unwrap_or(0)] =
+                if *name == "jawOpen" { 0.5 } else { 1.0 };
+        }
+        let bare = units.is_empty();
+        let mut canvas = Canvas::new(&camera(if bare { -0.6 } else { 0.0 }, Vec3::new(0.0, -0.078, 0.0), 0.09, 700));
+        let mut shown = model.clone();
+        if bare {
+            let inside = |part: Part| matches!(part, Part::TeethUpper | Part::TeethLower | Part::Gums | Part::Tongue);
+            let kept: Vec<usize> = (0..model.faces.len()).filter(|&f| inside(model.face_parts[f])).collect();
+            shown.faces = kept.iter().map(|&f| model.faces[f]).collect();
+            shown.face_parts = kept.iter().map(|&f| model.face_parts[f]).collect();
+        }
+        canvas.draw(&shown, &model.evaluate(&params).positions, &|part, _| colour(part));
+        views.push(canvas.image);
+    }
     row(&views)
 }
 

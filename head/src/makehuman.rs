@@ -9,17 +9,20 @@
 //! stand-ins) → one atlas → bases, rig, landmarks, masks → prior from the sampler.
 pub mod wheel;
 
+mod arch;
 mod assembly;
 mod atlas;
 mod bones;
 mod cut;
 mod expression;
 mod eyeball;
+mod gums;
 mod identity;
 mod landmarks;
 mod regions;
 mod slim;
 mod target;
+mod teeth;
 mod topology;
 mod unwrap;
 mod vertices;
@@ -59,14 +62,14 @@ pub fn import(wheel: &Path, options: &Options) -> Result<HeadModel, Error> {
     let mesh = obj::read(&wheel.bytes(wheel::BASE_OBJ)?)?;
     let base = Base::new(mesh, &mut wheel, options.interocular_m)?;
     let cut = cut::cut(&base)?;
-    let assembly = assembly::assemble(&base, &cut);
+    let table = wheel.mirror_table(base.positions.len())?;
+    let assembly = assembly::assemble(&base, &cut, &table)?;
     let identity = identity::columns(&base, &assembly, &mut wheel)?;
     let expression = expression::columns(&base, &assembly, &mut wheel)?;
     let (joints, weights) = bones::bind(&base, &assembly, &mut wheel)?;
-    let mirror = assembly.mirror(&wheel.mirror_table(base.positions.len())?)?;
     let (uvs, face_uvs) = atlas::pack(&assembly)?;
-    let landmarks = landmarks::place(&base, &assembly, &mirror)?;
-    let regions = regions::masks(&base, &assembly, &identity, &mirror)?;
+    let landmarks = landmarks::place(&base, &assembly)?;
+    let regions = regions::masks(&base, &assembly, &identity)?;
     let mut model = HeadModel {
         source: "makehuman".into(),
         template: assembly.template.clone(),
@@ -78,7 +81,7 @@ pub fn import(wheel: &Path, options: &Options) -> Result<HeadModel, Error> {
         expression,
         joints,
         weights,
-        mirror,
+        mirror: assembly.mirror.clone(),
         landmarks,
         regions,
         identity_prior: IdentityPrior::default(),

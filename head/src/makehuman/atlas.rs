@@ -1,6 +1,6 @@
 //! The atlas: one [0,1]² for all parts, left and right mirror images of each other.
 //!
-//! The outer skin has one chart ([`super::unwrap`]) that fills the upper part. Below it lie, from the outside in, the
+//! The outer skin has one chart ([`super::unwrap`]) that fills the upper part. Below it lie the
 //! eyeballs (discs about the optical axis, radius proportional to the angle from it, π at the rim), the linings of
 //! the sockets, the mouth's lining, tongue, teeth, lashes.
 use super::assembly::Assembly;
@@ -8,7 +8,7 @@ use super::unwrap;
 use crate::error::Error;
 use crate::model::Part;
 use glam::{Vec2, Vec3, vec2};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `[T]` coordinates in 0..=1 and `[F]` indices.
 pub fn pack(assembly: &Assembly) -> Result<(Vec<Vec2>, Vec<[u32; 4]>), Error> {
@@ -75,17 +75,20 @@ fn charts(assembly: &Assembly) -> Vec<Chart> {
             parent[a as usize] = b;
         }
     }
+    // Teeth and gums come laid out among themselves.
+    let key = |parent: &mut [u32], part: Part, t: u32| match part {
+        Part::TeethUpper | Part::TeethLower | Part::Gums => u32::MAX - part as u32,
+        _ => root(parent, t),
+    };
     let mut charts: BTreeMap<u32, Chart> = BTreeMap::new();
     for (f, face) in assembly.face_uvs.iter().enumerate() {
-        let key = root(&mut parent, face[0]);
+        let key = key(&mut parent, assembly.parts[f], face[0]);
         let empty = || Chart { part: assembly.parts[f], faces: Vec::new(), texture_vertices: Vec::new() };
         charts.entry(key).or_insert_with(empty).faces.push(f);
     }
-    for t in 0..assembly.uvs.len() as u32 {
-        let key = root(&mut parent, t);
-        if let Some(chart) = charts.get_mut(&key) {
-            chart.texture_vertices.push(t);
-        }
+    for chart in charts.values_mut() {
+        let used: BTreeSet<u32> = chart.faces.iter().flat_map(|&f| assembly.face_uvs[f]).collect();
+        chart.texture_vertices = used.into_iter().collect();
     }
     let mut charts: Vec<Chart> = charts.into_values().collect();
     for chart in &mut charts {
@@ -113,10 +116,11 @@ fn slot(chart: &Chart, points: &[Vec2], sockets: &mut usize) -> (Vec2, Vec2) {
     match chart.part {
         Part::EyeLeft => (vec2(0.806, 0.004), vec2(0.19, 0.19)),
         Part::EyeRight => (vec2(0.004, 0.004), vec2(0.19, 0.19)),
-        Part::Mouth => (vec2(0.37, 0.004), vec2(0.26, 0.14)),
-        Part::Tongue => (vec2(0.645, 0.004), vec2(0.05, 0.14)),
-        Part::TeethUpper => (vec2(0.71, 0.004), vec2(0.09, 0.045)),
-        Part::TeethLower => (vec2(0.71, 0.055), vec2(0.09, 0.045)),
+        Part::Mouth => (vec2(0.302, 0.004), vec2(0.2, 0.118)),
+        Part::Gums => (vec2(0.302, 0.128), vec2(0.2, 0.066)),
+        Part::Tongue => (vec2(0.51, 0.004), vec2(0.06, 0.19)),
+        Part::TeethUpper => (vec2(0.578, 0.101), vec2(0.22, 0.093)),
+        Part::TeethLower => (vec2(0.578, 0.004), vec2(0.22, 0.093)),
         Part::Lashes => {
             let (right, lower) = (low.x > 0.75, low.y > 0.95);
             (vec2(if right { 0.2 } else { 0.25 }, if lower { 0.004 } else { 0.055 }), vec2(0.045, 0.045))

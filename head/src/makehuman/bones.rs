@@ -42,12 +42,7 @@ fn anchored(assembly: &Assembly, place: Vec3) -> JointRest {
         .collect();
     left.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut vertices: Vec<u32> = left.iter().take(ANCHORS / 2).map(|&(_, v)| v).collect();
-    for i in 0..vertices.len() {
-        let p = assembly.template[vertices[i] as usize] * Vec3::new(-1.0, 1.0, 1.0);
-        let distance = |v: u32| (assembly.template[v as usize] - p).length_squared();
-        let other = (0..assembly.template.len() as u32).min_by(|&a, &b| distance(a).total_cmp(&distance(b)));
-        vertices.extend(other);
-    }
+    vertices.extend(vertices.clone().iter().map(|&v| assembly.mirror[v as usize]));
     let offset = place - mean_of(&assembly.template, &vertices);
     JointRest { vertices, offset }
 }
@@ -85,8 +80,8 @@ fn weights(base: &Base, assembly: &Assembly, wheel: &mut Wheel) -> Result<Vec<[f
     let parts = assembly.vertex_parts();
     let row = |v: usize| match (&assembly.origins[v], parts[v]) {
         (Origin::Ball(side, _), _) => unit(if *side == 0 { Joint::EyeLeft } else { Joint::EyeRight }),
-        (_, Part::TeethUpper) => unit(Joint::Head),
-        (_, Part::TeethLower | Part::Tongue) => unit(Joint::Jaw),
+        (Origin::Blend(_, joint), _) => unit(*joint),
+        (_, Part::Tongue) => unit(Joint::Jaw),
         (Origin::Base(b), _) => normalized(merged[*b as usize]),
     };
     Ok((0..assembly.origins.len()).map(row).collect())

@@ -7,9 +7,7 @@ use crate::model::Part;
 use std::collections::BTreeSet;
 
 /// The meshes beside the body that stay as they are.
-const HELPERS: [(&str, Part); 7] = [
-    ("helper-upper-teeth", Part::TeethUpper),
-    ("helper-lower-teeth", Part::TeethLower),
+const HELPERS: [(&str, Part); 5] = [
     ("helper-tongue", Part::Tongue),
     ("helper-l-eyelashes-1", Part::Lashes),
     ("helper-l-eyelashes-2", Part::Lashes),

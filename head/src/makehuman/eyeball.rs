@@ -87,15 +87,10 @@ pub fn mesh(radius: f32, side: usize) -> BallMesh {
     }
     if side == 1 {
         for face in faces.iter_mut().chain(&mut face_uvs) {
-            *face = flipped(*face);
+            *face = super::teeth::flipped(*face);
         }
     }
     BallMesh { offsets, faces, uvs, face_uvs }
-}
-
-/// The same face seen from the other side; a triangle keeps its repeated corner last.
-fn flipped([a, b, c, d]: [u32; 4]) -> [u32; 4] {
-    if c == d { [a, c, b, b] } else { [a, d, c, b] }
 }
 
 fn point(angle: f32, around: f32, radius: f32, flip: f32) -> Vec3 {

@@ -24,7 +24,7 @@ const TO_OTHER_SIDE: Vec3 = Vec3::new(-1.0, 1.0, 1.0);
 ///
 /// # Errors
 /// [`Error::Invalid`] when an iBUG index has no place.
-pub fn place(base: &Base, assembly: &Assembly, mirror: &[u32]) -> Result<Vec<SurfacePoint>, Error> {
+pub fn place(base: &Base, assembly: &Assembly) -> Result<Vec<SurfacePoint>, Error> {
     let mut places = [None; 68];
     let mut set = |index: usize, p: Vec3| {
         places[index] = Some(p);
@@ -42,7 +42,7 @@ pub fn place(base: &Base, assembly: &Assembly, mirror: &[u32]) -> Result<Vec<Sur
         let point = p.and_then(|p| nearest_point(&assembly.faces, &assembly.template, p, is_skin));
         points.push(point.ok_or_else(|| Error::invalid("landmarks", format!("iBUG {index} has no place")))?);
     }
-    points.extend(dense(assembly, mirror).into_iter().filter_map(|v| SurfacePoint::at_vertex(&assembly.faces, v)));
+    points.extend(dense(assembly).into_iter().filter_map(|v| SurfacePoint::at_vertex(&assembly.faces, v)));
     Ok(points)
 }
 
@@ -65,7 +65,7 @@ fn resampled(line: &[Vec3], n: usize) -> Vec<Vec3> {
 
 /// Vertices spread over the visible skin of the face by farthest-point sampling, from the tip of the nose outward;
 /// each vertex beside the middle is followed by its twin on the other side.
-fn dense(assembly: &Assembly, mirror: &[u32]) -> Vec<u32> {
+fn dense(assembly: &Assembly) -> Vec<u32> {
     let parts = assembly.vertex_parts();
     let normals = vertex_normals(&assembly.template, &assembly.faces);
     let inside = Vec3::new(0.0, -0.03, -0.09);
@@ -85,8 +85,8 @@ fn dense(assembly: &Assembly, mirror: &[u32]) -> Vec<u32> {
     for _ in 0..DENSE_HALF.min(candidates.len()) {
         let Some(v) = next else { break };
         chosen.push(v);
-        if mirror[v as usize] != v {
-            chosen.push(mirror[v as usize]);
+        if assembly.mirror[v as usize] != v {
+            chosen.push(assembly.mirror[v as usize]);
         }
         for (d, &c) in distance.iter_mut().zip(&candidates) {
             *d = d.min(at(c).distance(at(v))).min(at(c).distance(at(v) * TO_OTHER_SIDE));

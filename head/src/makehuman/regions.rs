@@ -37,12 +37,8 @@ const NOSE_WIDTH: [(f32, f32); 5] = [(-54.0, 13.0), (-46.0, 20.0), (-36.0, 19.0)
 ///
 /// # Errors
 /// When the edge loops of the lips or the targets of the ears are not there.
-pub fn masks(
-    base: &Base,
-    assembly: &Assembly,
-    identity: &Basis,
-    mirror: &[u32],
-) -> Result<BTreeMap<String, Vec<f32>>, Error> {
+pub fn masks(base: &Base, assembly: &Assembly, identity: &Basis) -> Result<BTreeMap<String, Vec<f32>>, Error> {
+    let mirror = &assembly.mirror;
     let parts = assembly.vertex_parts();
     let is_skin: Vec<bool> = parts.iter().map(|&part| part == Part::Skin).collect();
     let of_place = |weight: &dyn Fn(Spot) -> f32| -> Vec<f32> {
