@@ -105,7 +105,7 @@ impl Kept {
                 continue;
             }
             kept.faces.push(neutral.faces[f].map(|v| kept.from_file[v as usize]));
-            kept.face_parts.push(block.part(f, &neutral.face_uvs[f].map(|t| neutral.uvs[t as usize])));
+            kept.face_parts.push(block.part(f));
             kept.face_uvs.push(neutral.face_uvs[f].map(|t| {
                 *uv_index.entry((t, block.tile())).or_insert_with(|| {
                     kept.uvs.push((t, block));

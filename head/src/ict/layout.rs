@@ -12,6 +12,9 @@ pub const ICT_FACES: usize = 26_384;
 /// The first so many vertices are the narrow face.
 pub const NARROW_FACE: usize = 6_706;
 
+/// Faces of the tongue: the charts of its underside and of its back, found by where they lie.
+const TONGUE: [std::ops::Range<usize>; 2] = [16_254..16_522, 16_572..17_006];
+
 /// Part of the ICT mesh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Block {
@@ -88,11 +91,12 @@ impl Block {
         }
     }
 
-    /// What a face of it is; `uvs` are those of the file.
-    pub fn part(self, _face: usize, _uvs: &[Vec2; 4]) -> Part {
+    /// What face `face` of the files is.
+    pub fn part(self, face: usize) -> Part {
         match self {
             Block::Face | Block::Head | Block::EyeSocket | Block::Dropped => Part::Skin,
             Block::MouthSocket => Part::Mouth,
+            Block::GumsTongue if TONGUE.iter().any(|range| range.contains(&face)) => Part::Tongue,
             Block::GumsTongue => Part::Gums,
             Block::TeethUpper => Part::TeethUpper,
             Block::TeethLower => Part::TeethLower,
@@ -113,10 +117,10 @@ pub fn atlas(neutral: &Obj, kept: &Kept) -> Vec<Vec2> {
     kept.uvs.iter().map(place).collect()
 }
 
-/// `[V]` pairs by reflection at x = 0, nearest first, within mirrored blocks; what finds no partner that finds it back
-/// is its own.
+/// `[V]` pairs by reflection at x = 0 within mirrored blocks, each vertex in one pair; of vertices that coincide the
+/// first takes the first. What has no partner within half a millimetre is its own.
 pub fn mirror(template: &[Vec3], blocks: &[Block]) -> Vec<u32> {
-    const CELL_M: f32 = 0.002;
+    const REACH_M: f32 = 5e-4;
     let other_side = |block: Block| match block {
         Block::EyeLeft => Block::EyeRight,
         Block::EyeRight => Block::EyeLeft,
@@ -124,24 +128,24 @@ pub fn mirror(template: &[Vec3], blocks: &[Block]) -> Vec<u32> {
         Block::LashRight => Block::LashLeft,
         same => same,
     };
-    let cell = |p: Vec3| (p / CELL_M).floor().as_ivec3();
+    let cell = |p: Vec3| (p / REACH_M).floor().as_ivec3();
     let mut cells: HashMap<(glam::IVec3, Block), Vec<u32>> = HashMap::new();
     for (v, p) in template.iter().enumerate() {
         cells.entry((cell(*p), blocks[v])).or_default().push(v as u32);
     }
-    let nearest = |v: usize| -> Option<u32> {
+    const FREE: u32 = u32::MAX;
+    let mut mirror = vec![FREE; template.len()];
+    for v in (0..template.len()).filter(|&v| template[v].x >= 0.0).chain(0..template.len()) {
+        if mirror[v] != FREE {
+            continue;
+        }
         let reflected = template[v] * Vec3::new(-1.0, 1.0, 1.0);
-        let home = cell(reflected);
-        let around = (0..27).map(|i| home + glam::IVec3::new(i / 9 - 1, i / 3 % 3 - 1, i % 3 - 1));
+        let around = (0..27).map(|i| cell(reflected) + glam::IVec3::new(i / 9 - 1, i / 3 % 3 - 1, i % 3 - 1));
         let near = around.flat_map(|c| cells.get(&(c, other_side(blocks[v]))).into_iter().flatten().copied());
-        let distance = |w: u32| template[w as usize].distance_squared(reflected);
-        near.min_by(|&a, &b| distance(a).total_cmp(&distance(b)).then(a.cmp(&b)))
-    };
-    let candidates: Vec<Option<u32>> = (0..template.len()).map(nearest).collect();
-    (0..template.len())
-        .map(|v| match candidates[v] {
-            Some(w) if candidates[w as usize] == Some(v as u32) => w,
-            _ => v as u32,
-        })
-        .collect()
+        let distance = |w: u32| template[w as usize].distance(reflected);
+        let free = near.filter(|&w| mirror[w as usize] == FREE && distance(w) < REACH_M);
+        let partner = free.min_by(|&a, &b| distance(a).total_cmp(&distance(b)).then(a.cmp(&b))).unwrap_or(v as u32);
+        (mirror[v], mirror[partner as usize]) = (partner, v as u32);
+    }
+    mirror
 }

@@ -70,8 +70,8 @@ impl Face {
     }
 
     fn ears(&self, p: Vec3) -> f32 {
-        let r = ((p.z + 0.095) / 0.028).hypot((p.y + 0.015) / 0.042);
-        ramp(1.1, 0.9, r) * ramp(0.070, 0.076, p.x.abs())
+        let r = ((p.z + 0.081 + 0.15 * (p.y + 0.030)) / 0.0215).hypot((p.y + 0.029) / 0.0340);
+        ramp(1.1, 0.9, r) * ramp(0.050, 0.058, p.x.abs())
     }
 
     fn lips(&self, p: Vec3) -> f32 {
@@ -87,7 +87,7 @@ impl Face {
     fn beard(&self, p: Vec3) -> f32 {
         let top = self.marks[33].y - 0.004 + 0.30 * (p.x.abs() - 0.02).max(0.0);
         let below = ramp(top, top - 0.008, p.y) * ramp(self.chin_y - 0.030, self.chin_y - 0.012, p.y);
-        below * ramp(-0.085, -0.065, p.z) * (1.0 - self.lips(p))
+        below * ramp(-0.085, -0.065, p.z) * (1.0 - self.lips(p)) * (1.0 - self.ears(p))
     }
 
     fn eyelids(&self, p: Vec3) -> f32 {
