@@ -16,6 +16,6 @@ pub fn run(path: &Path, talk: Talk) -> anyhow::Result<ExitCode> {
             println!("{name:<18} {kind:<12} {unit:<10} {meaning}");
         }
     }
-    talk.say(&format!("\nduckdb -c \"SELECT frame_id, split, landmarks_2d[1] FROM '{}' LIMIT 5\"", files[0].display()));
+    talk.say(&format!("\nduckdb -c \"SELECT split, count(*) FROM '{}' GROUP BY split\"", files[0].display()));
     Ok(ExitCode::Done)
 }

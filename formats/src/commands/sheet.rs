@@ -1,5 +1,5 @@
 //! `shards sheet`: a contact sheet, with landmarks and classes drawn on the images.
-use formats::exit::ExitCode;
+use formats::exit::{ExitCode, Failure};
 use formats::frame::SEGMENTATION;
 use formats::image::{self, Picture, linear_from_srgb};
 use formats::progress::{Progress, Talk};
@@ -31,12 +31,22 @@ pub fn run(path: &Path, out: &Path, n: usize, seed: u64, look: Look, talk: Talk)
     let rows = chosen.len().div_ceil(columns.max(1));
     let mut sheet = Sheet::new(columns.max(1), rows.max(1), look.cell);
     let progress = Progress::new("sheet", chosen.len() as u64, "frames", talk);
+    let (mut missing_masks, mut missing_landmarks) = (true, true);
     for (k, (file, row)) in chosen.iter().enumerate() {
         let frame: FrameRow = Shard::open(file)?.read_row(*row, Part::All)?;
+        missing_masks &= frame.segmentation.is_none();
+        missing_landmarks &= frame.landmarks_2d.is_empty();
         sheet.put(k % columns, k / columns, &cell_of(&frame, look)?);
         progress.add(1);
     }
     drop(progress);
+    for (flag, asked, missing) in
+        [("--masks", look.masks, missing_masks), ("--landmarks", look.landmarks, missing_landmarks)]
+    {
+        if asked && missing {
+            return Err(Failure::bad_data(format!("{flag}: none of these frames has any: {path:?}")).into());
+        }
+    }
     let png = image::png_from_rgb8(sheet.width, sheet.height, &sheet.rgb)?;
     publish::write_atomically(out, &png)?;
     talk.say(&format!("{} frames on {}x{} pixels: {}", chosen.len(), sheet.width, sheet.height, out.display()));
@@ -72,7 +82,9 @@ fn cell_of(frame: &FrameRow, look: Look) -> anyhow::Result<Picture> {
     if look.landmarks {
         for (i, [x, y]) in frame.landmarks_2d.iter().enumerate() {
             let seen = frame.landmark_visible.get(i).copied().unwrap_or(1.0).clamp(0.0, 1.0);
-            dot(&mut small, x * scale, y * scale, [1.0 - seen, 0.1 + 0.9 * seen, 0.1], look.cell as f32 / 160.0);
+            // The dense ones, several hundred, must not hide the face.
+            let radius = if i < 68 { 1.0 } else { 0.35 } * look.cell as f32 / 160.0;
+            dot(&mut small, x * scale, y * scale, [1.0 - seen, 0.1 + 0.9 * seen, 0.1], radius);
         }
     }
     Ok(small)
