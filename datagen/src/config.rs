@@ -206,7 +206,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             seed: 1,
-            head: PathBuf::from("head.safetensors"),
+            head: PathBuf::from("out/head.safetensors"),
             dataset: DatasetConfig::default(),
             image: ImageConfig::default(),
             maps: MapsConfig::default(),

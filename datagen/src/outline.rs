@@ -1,5 +1,6 @@
 //! Where lips and hair begin, drawn on the template by its landmarks: finer than the model's own region masks.
 use crate::light::smoothstep;
+use crate::stream::noise;
 use glam::{Vec2, Vec3};
 use head::model::HeadModel;
 
@@ -51,11 +52,12 @@ impl Outline {
         let above = |a: f32, b: f32| smoothstep(-SOFT_M, SOFT_M, a - b);
         let x = p.x.abs();
         // The hair line: a flat arch over the forehead, drawn back at the temples.
-        let line_y = self.brow_y + 0.056 - 0.35 * (x - 0.03).max(0.0) + 0.006 * (1.0 - ((x - 0.047) / 0.014).abs()).max(0.0);
+        let uneven = 0.0025 * noise(3, p * 160.0);
+        let line_y = self.brow_y + 0.055 + 0.05 * x - 9.0 * (x - 0.026).max(0.0).powi(2) + uneven;
         let top = above(p.y, line_y);
         let [front, back] = self.ear_z;
         let fall = smoothstep(self.brow_y + 0.045, self.eye_y, p.y);
-        let temple_z = front + 0.032 - 0.026 * fall;
+        let temple_z = front + 0.020 - 0.014 * fall + uneven;
         let side = above(temple_z, p.z) * above(p.y, self.eye_y - 0.018);
         let nape_y = self.mouth_y + 0.012 - 0.022 * smoothstep(0.05, 0.0, x);
         let behind = above(back + 0.008, p.z) * above(p.y, nape_y);

@@ -349,13 +349,13 @@ fn sample_hair(s: &mut Stream, origin: Origin, pigment: Pigment) -> Hair {
     };
     let wave = !coiled && asian < 0.5 && s.chance(0.4);
     let (curl_radius_m, curl_turns) = match style {
-        HairStyle::Curly => (s.uniform(0.004, 0.009), s.uniform(22.0, 45.0)),
+        HairStyle::Curly => (s.uniform(0.004, 0.008), s.uniform(16.0, 30.0)),
         HairStyle::Afro => (s.uniform(0.0016, 0.003), s.uniform(120.0, 200.0)),
         HairStyle::Medium | HairStyle::Long | HairStyle::Tied if wave => (s.uniform(0.002, 0.007), s.uniform(8.0, 20.0)),
         _ if coiled => (0.0012, s.uniform(120.0, 200.0)),
         _ => (0.0, 0.0),
     };
-    let receding = if male > 0.5 && style != HairStyle::Bald { (s.normal(0.1, 0.25) + 0.6 * old).clamp(0.0, 1.0) } else { 0.0 };
+    let receding = if male > 0.5 && origin.age > 20.0 && style != HairStyle::Bald { (s.normal(0.1, 0.25) + 0.6 * old).clamp(0.0, 1.0) } else { 0.0 };
     Hair {
         style,
         pigment,

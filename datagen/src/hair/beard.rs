@@ -13,7 +13,7 @@ pub(super) fn grow(ground: &Ground, beard: &Beard, strands: u32, seed: u64) -> O
     let mut tuft = Tuft::new(CLASS_BEARD, Binding::Skin, beard.pigment.material());
     let density = density(ground, beard.style, seed);
     let covered = density.iter().sum::<f32>() / ground.region("beard").iter().sum::<f32>().max(1e-6);
-    let count = (0.55 * strands as f32 * beard.density * covered.clamp(0.0, 1.0)) as usize;
+    let count = (0.8 * strands as f32 * beard.density * covered.clamp(0.0, 1.0)) as usize;
     let radius = match beard.style {
         BeardStyle::Stubble => 0.5 * thickened(50e-6, strands),
         _ => 0.8 * thickened(50e-6, strands),

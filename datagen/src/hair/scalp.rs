@@ -70,13 +70,14 @@ impl Walk<'_> {
             HairStyle::Buzz => 4,
             HairStyle::Short | HairStyle::Swept => 7,
             HairStyle::Afro => 18,
-            HairStyle::Curly => 22,
+            HairStyle::Curly => 30,
             _ => 14,
         };
         let length = self.length(root, q) * s.normal_within(1.0, 0.12, [0.6, 1.25]);
         let step = length / (n_points - 1) as f32;
         let layer = h.volume_m * s.uniform(0.05, 1.0);
-        let stray = Vec3::new(s.normal(0.0, 1.0), s.normal(0.0, 1.0), s.normal(0.0, 1.0)) * 0.18 * h.frizz;
+        let mut one = || s.normal_within(0.0, 0.18, [-0.36, 0.36]) * h.frizz;
+        let stray = Vec3::new(one(), one(), one());
         let mut p = root - normal * 0.0005;
         let mut d = (normal * self.lift(q) + along(self.field(root, q, 0.0), normal) + stray).normalize_or(normal);
         let mut points = vec![p];
@@ -90,7 +91,11 @@ impl Walk<'_> {
             let mut free = self.shell.pushed_out(next, gap);
             // A strand is as long as it is: what the push added is taken back.
             free = p + (free - p).normalize_or(d) * step;
-            let out = self.shell.pushed_out(free, 0.0008);
+            let mut out = self.shell.pushed_out(free, 0.0008);
+            if out.distance(free) > 0.006 {
+                // Seen from the skull's middle something else stands out there: an ear, a fold of the neck.
+                out = free;
+            }
             d = (out - p).normalize_or(d);
             p = out;
             points.push(p);
@@ -109,7 +114,9 @@ impl Walk<'_> {
             HairStyle::Short => h.length_m * (0.28 + 0.72 * top),
             HairStyle::Swept => h.length_m * (0.3 + 0.7 * top),
             HairStyle::Buzz => h.length_m * (0.6 + 0.4 * top),
-            HairStyle::Afro | HairStyle::Curly => h.length_m * (0.7 + 0.3 * top),
+            HairStyle::Afro => h.length_m * (0.55 + 0.45 * top),
+            // Curls over the forehead are kept short enough to see.
+            HairStyle::Curly => h.length_m * (0.75 + 0.25 * top) * (1.0 - 0.6 * smoothstep(0.55, 0.85, q.z)),
             HairStyle::Tied => (root - self.knot()).length() * 1.15 + 0.6 * h.length_m * noise(self.seed ^ 3, root * 40.0).abs().max(0.3),
             _ if self.in_fringe(q) => (root.y - self.brow_y).max(0.02) * 1.25 + 0.012,
             // Cut at one height rather than at one length: roots that lie higher grow longer.
@@ -131,7 +138,7 @@ impl Walk<'_> {
             HairStyle::Afro => 4.0,
             HairStyle::Curly => 1.6,
             HairStyle::Tied => 0.08,
-            _ => 0.45,
+            _ => 0.3,
         }
     }
 
@@ -160,7 +167,7 @@ impl Walk<'_> {
             HairStyle::Buzz | HairStyle::Short => along(self.whorl(p, n), n) * 1.0 + down * 0.25 + wild,
             HairStyle::Swept => along(Vec3::new(0.25 * q.x, -0.35, -1.0), n) + down * 0.3 * smoothstep(0.03, 0.09, along_m) + wild * 0.6,
             HairStyle::Afro => n * 1.2 + wild * 1.5,
-            HairStyle::Curly => along(self.whorl(p, n), n) * 0.5 + n * 0.35 + down * (0.2 + 9.0 * along_m) + wild,
+            HairStyle::Curly => along(self.whorl(p, n), n) * 0.5 + n * 0.3 + down * (0.25 + 10.0 * along_m) + wild * 0.6,
             HairStyle::Tied => self.tied(p, n, q) + wild * 0.25,
             _ => self.parted(p, n, q, along_m) + wild * 0.7,
         }
@@ -181,7 +188,10 @@ impl Walk<'_> {
             return along(Vec3::new(0.25 * side, -0.3, 1.0), n) * 0.9 + Vec3::NEG_Y * 0.5;
         }
         let high = smoothstep(0.0, 0.55, q.y);
-        let comb = along(Vec3::new(side, -0.35, -0.55 * smoothstep(-0.2, 0.9, q.z)), n);
+        // The parting ends at the crown; behind it hair falls from the whorl.
+        let front = smoothstep(-0.65, -0.05, q.z);
+        let aside = Vec3::new(side, -0.35, -0.55 * smoothstep(-0.2, 0.9, q.z));
+        let comb = (along(aside, n) * front + along(self.whorl(p, n) + Vec3::NEG_Y, n) * (1.0 - front)).normalize_or(aside);
         let weight = 0.35 + 6.0 * along_m.min(0.12) * (1.0 - 0.5 * high);
         // Below the temples, strands before the ears are drawn back and outwards.
         let face = smoothstep(0.15, 0.6, q.z) * (1.0 - high);

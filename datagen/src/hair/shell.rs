@@ -6,7 +6,7 @@ use std::f32::consts::{PI, TAU};
 const COLUMNS: usize = 96;
 const ROWS: usize = 48;
 /// How far below the centre the head and upper neck reach (metres).
-const REACH_M: f32 = 0.155;
+const REACH_M: f32 = 0.125;
 
 /// Distance of the skin from `center`, by direction.
 pub struct Shell {
