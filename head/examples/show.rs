@@ -63,10 +63,13 @@ fn closeups(model: &HeadModel) -> RgbImage {
         (0.0, Vec3::new(0.0, -0.07, 0.02), 0.07, 0.0),
         (0.0, Vec3::new(0.0, -0.08, 0.02), 0.08, 0.35),
         (0.0, Vec3::new(0.0, -0.035, 0.02), 0.07, 0.0),
+        (-0.5, Vec3::new(-0.031, 0.0, 0.0), 0.05, -1.0),
     ];
     let views = spots.map(|(azimuth, target, field, open)| {
         let mut params = model.params();
-        params.expression[24] = open;
+        // Negative: blink instead.
+        params.expression[24] = open.max(0.0);
+        (8..10).for_each(|k| params.expression[k] = (-open).max(0.0));
         let positions = model.evaluate(&params).positions;
         let mut canvas = Canvas::new(&camera(azimuth, target, field, 800));
         canvas.draw(model, &positions, &|part, _| colour(part));
