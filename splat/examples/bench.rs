@@ -1,6 +1,7 @@
 //! Milliseconds of the forward and backward pass on a shell of Gaussians the size of a head, 512×512, one camera.
 //!
-//! `cargo run --release -p splat --example bench [-- --json FILE] [--threads N] [--repeats R]`
+//! `cargo run --release -p splat --example bench [-- --json FILE] [--threads N] [--repeats R]
+//! [--instructions baseline|avx2|avx512]`
 use glam::Vec3;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,21 +18,31 @@ struct Row {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let (mut json, mut repeats) = (None, 7usize);
+    let (mut json, mut repeats, mut instructions) = (None, 7usize, Instructions::best());
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg}: expected a value after it"));
         match arg.as_str() {
             "--json" => json = Some(value()?),
             "--threads" => rayon::ThreadPoolBuilder::new().num_threads(value()?.parse()?).build_global()?,
+            "--instructions" => {
+                let name = value()?;
+                let found = Instructions::available().into_iter().find(|set| set.name() == name);
+                instructions = found.ok_or(format!("{name}: this machine does not have it"))?;
+            }
             "--repeats" => repeats = value()?.parse::<usize>()?.max(1),
-            _ => return Err(format!("{arg}: expected --json FILE, --threads N or --repeats R").into()),
+            _ => {
+                return Err(
+                    format!("{arg}: expected --json FILE, --threads N, --repeats R or --instructions NAME").into()
+                );
+            }
         }
     }
-    println!("{} threads, {}", rayon::current_num_threads(), Instructions::best().name());
+    println!("{} threads, {}", rayon::current_num_threads(), instructions.name());
+    let settings = Settings { instructions, ..Settings::default() };
     let mut rows = Vec::new();
     for (n, size) in [(10_000, 128), (10_000, 512), (50_000, 512), (100_000, 512)] {
-        measure(n, size, repeats, &mut rows)?;
+        measure(n, size, repeats, &settings, &mut rows)?;
     }
     rows.push(Row { name: "peak memory".into(), value: peak_mib()?, unit: "MiB" });
     rows.iter().for_each(|row| println!("{:<32} {:>9.2} {}", row.name, row.value, row.unit));
@@ -46,19 +57,24 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Best of `repeats` after one to warm up, by the clock and by processor time: the machine may be shared.
-fn measure(n: usize, size: usize, repeats: usize, rows: &mut Vec<Row>) -> Result<(), Box<dyn Error>> {
+fn measure(
+    n: usize,
+    size: usize,
+    repeats: usize,
+    settings: &Settings,
+    rows: &mut Vec<Row>,
+) -> Result<(), Box<dyn Error>> {
     let gaussians = shell(n);
     let focal = 1500.0 * size as f32 / 512.0;
     let camera = [Camera::look_at(Vec3::new(0.0, 0.0, 0.75), Vec3::ZERO, Vec3::Y, focal, size, size)];
-    let settings = Settings::default();
     let weights: Vec<f32> = (0..size * size * 3).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
     let mut best = [[f64::MAX; 2]; 3];
     for _ in 0..=repeats {
         let start = (Instant::now(), cpu_ms()?);
-        let (_, saved) = splat::forward(gaussians.slices(), &camera, &settings)?;
+        let (_, saved) = splat::forward(gaussians.slices(), &camera, settings)?;
         let middle = (Instant::now(), cpu_ms()?);
         let upstream = [Upstream { color: &weights, alpha: None, depth: None }];
-        let _gradients = splat::backward(gaussians.slices(), &camera, &settings, &saved, &upstream)?;
+        let _gradients = splat::backward(gaussians.slices(), &camera, settings, &saved, &upstream)?;
         let end = (Instant::now(), cpu_ms()?);
         for (best, (from, to)) in best.iter_mut().zip([(start, middle), (middle, end), (start, end)]) {
             best[0] = best[0].min((to.0 - from.0).as_secs_f64() * 1e3);

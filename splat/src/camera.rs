@@ -1,6 +1,6 @@
 //! The pinhole camera that the tracer and the rasterizer share.
 use crate::Error;
-use glam::{Mat4, Vec2, Vec3};
+use glam::{Mat4, Quat, Vec2, Vec3};
 
 /// A pinhole camera: intrinsics in pixels, extrinsics in metres.
 ///
@@ -60,6 +60,25 @@ impl Camera {
         (world_from_camera.transform_point3(Vec3::ZERO), direction / direction.length())
     }
 
+    /// The camera moved by a twist ξ = (translation ρ in metres, rotation φ in radians) in its own space:
+    /// `Exp(ξ) · camera_from_world`. [`crate::Gradients::camera_pose`] is the gradient by ξ.
+    ///
+    /// Exponential map of SE(3): Solà et al. 2018, "A micro Lie theory", eq. 172–174.
+    pub fn twisted(&self, xi: [f32; 6]) -> Self {
+        let (rho, phi) = (Vec3::new(xi[0], xi[1], xi[2]), Vec3::new(xi[3], xi[4], xi[5]));
+        let angle = phi.length();
+        // (1 − cos θ)/θ² and (θ − sin θ)/θ³, by their series where those cancel.
+        let (first, second) = if angle < 0.05 {
+            (0.5 - angle * angle / 24.0, 1.0 / 6.0 - angle * angle / 120.0)
+        } else {
+            ((1.0 - angle.cos()) / (angle * angle), (angle - angle.sin()) / (angle * angle * angle))
+        };
+        let turned = phi.cross(rho);
+        let translation = rho + first * turned + second * phi.cross(turned);
+        let step = Mat4::from_rotation_translation(Quat::from_scaled_axis(phi), translation);
+        Camera { camera_from_world: step * self.camera_from_world, ..*self }
+    }
+
     /// The same view at another image size.
     pub fn resized(&self, width: usize, height: usize) -> Self {
         let (sx, sy) = (width as f32 / self.width as f32, height as f32 / self.height as f32);
@@ -90,6 +109,7 @@ impl Camera {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reference::Pinhole;
 
     #[test]
     fn ray_and_projection_agree() {
@@ -97,6 +117,20 @@ mod tests {
         let (o, d) = c.ray(Vec2::new(12.5, 40.25));
         let (p, z) = c.project(o + d * 0.7);
         assert!((p - Vec2::new(12.5, 40.25)).length() < 1e-3 && z > 0.0);
+    }
+
+    #[test]
+    fn twist_is_the_reference_twist() {
+        let c = Camera::look_at(Vec3::new(0.3, 0.1, 0.9), Vec3::ZERO, Vec3::Y, 300.0, 64, 48);
+        for xi in [[0.1, -0.2, 0.3, 0.4, -0.5, 0.6], [0.5, 0.1, 0.2, 0.01, 0.02, -0.01], [1.0, 2.0, 3.0, 0.0, 0.0, 0.0]]
+        {
+            let got = Pinhole::new(&c.twisted(xi));
+            let want = Pinhole::new(&c).twisted(xi.map(f64::from));
+            let pairs = got.rotation.iter().flatten().zip(want.rotation.iter().flatten());
+            for (a, b) in pairs.chain(got.translation.iter().zip(&want.translation)) {
+                assert!((a - b).abs() < 1e-6, "{a} against {b}");
+            }
+        }
     }
 
     #[test]

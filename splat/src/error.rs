@@ -14,6 +14,16 @@ pub enum Error {
         /// What was given.
         got: Vec<usize>,
     },
+    /// A setting no image can be made with.
+    #[error("{what}: expected {expected}, got {got}")]
+    Setting {
+        /// The setting.
+        what: &'static str,
+        /// What makes sense.
+        expected: &'static str,
+        /// What was given.
+        got: f32,
+    },
     /// A camera no image can be made with (zero size, non-finite or non-positive focal length).
     #[error("camera: {0}")]
     Camera(String),

@@ -1,5 +1,28 @@
 //! Differentiable 3D Gaussian splatting: project → sort → rasterize, and the same way back.
 //!
+//! ```
+//! use splat::{Camera, Colors, Gaussians, Settings, Upstream, backward, forward};
+//! let red = Gaussians {
+//!     means: vec![0.0; 3],
+//!     quats: vec![1.0, 0.0, 0.0, 0.0],
+//!     log_scales: vec![0.02f32.ln(); 3],
+//!     opacity_logits: vec![3.0],
+//!     colors: vec![1.0, 0.0, 0.0],
+//!     kind: Colors::Features { channels: 3 },
+//! };
+//! let eye = glam::Vec3::new(0.0, 0.0, 0.6);
+//! let cameras = [Camera::look_at(eye, glam::Vec3::ZERO, glam::Vec3::Y, 200.0, 64, 64)];
+//! let settings = Settings::default();
+//! let (images, saved) = forward(red.slices(), &cameras, &settings)?;
+//! assert!(images[0].color[(32 * 64 + 32) * 3] > 0.9);
+//! // The loss is the sum of all channels: its gradient by each is 1.
+//! let ones = vec![1.0; images[0].color.len()];
+//! let upstream = [Upstream { color: &ones, alpha: None, depth: None }];
+//! let gradients = backward(red.slices(), &cameras, &settings, &saved, &upstream)?;
+//! assert!(gradients.log_scales[0] > 0.0, "a larger Gaussian is brighter");
+//! # Ok::<(), splat::Error>(())
+//! ```
+//!
 //! Invariant: no files (but the `.ply` reader and writer), no torch, no globals.
 //! World: right-handed, metres, y up, the head faces +z. Camera: x right, y down, z forward.
 //! Image: pixels, origin top left, pixel centres at +0.5.

@@ -146,7 +146,7 @@ pub struct Gradients {
     /// `[C]`, also where the background was left empty.
     pub background: Vec<f32>,
     /// `[cameras]` by a twist ξ = (translation ρ in metres, rotation φ in radians) that multiplies from the left,
-    /// `Exp(ξ) · camera_from_world`: both act in camera space.
+    /// `Exp(ξ) · camera_from_world`: both act in camera space. [`Camera::twisted`] takes the step.
     pub camera_pose: Vec<[f32; 6]>,
     /// `[cameras]` by fx, fy, cx, cy.
     pub intrinsics: Vec<[f32; 4]>,
@@ -163,8 +163,8 @@ pub struct Gradients {
 /// Projection: Zwicker et al. 2002, "EWA splatting"; blending: Kerbl et al. 2023, "3D Gaussian Splatting", eq. 3.
 ///
 /// # Errors
-/// [`Error::Shape`] if an array has another size than its documentation says, [`Error::Camera`] for a camera that
-/// makes no image.
+/// [`Error::Shape`] if an array has another size than its documentation says, [`Error::Camera`] and
+/// [`Error::Setting`] for those that make no image.
 pub fn forward(
     gaussians: GaussianSlices<'_>,
     cameras: &[Camera],
@@ -179,7 +179,7 @@ pub fn forward(
 /// and `settings` must be those of the forward pass that gave `saved`.
 ///
 /// # Errors
-/// [`Error::Shape`] if an array has another size than its documentation says or `saved` stems from other sizes.
+/// As [`forward`]; [`Error::Shape`] also if `saved` stems from other sizes.
 pub fn backward(
     gaussians: GaussianSlices<'_>,
     cameras: &[Camera],
@@ -204,10 +204,28 @@ pub fn backward(
 fn check(gaussians: GaussianSlices<'_>, cameras: &[Camera], settings: &Settings) -> Result<(), Error> {
     gaussians.check()?;
     cameras.iter().try_for_each(Camera::check)?;
-    if !settings.background.is_empty() {
-        same("background", settings.background.len(), gaussians.kind.channels())?;
+    settings.check(gaussians.kind.channels())
+}
+
+impl Settings {
+    fn check(&self, channels: usize) -> Result<(), Error> {
+        if !self.background.is_empty() {
+            same("background", self.background.len(), channels)?;
+        }
+        let require =
+            |what, ok: bool, expected, got| if ok { Ok(()) } else { Err(Error::Setting { what, expected, got }) };
+        for &value in &self.background {
+            require("background", value.is_finite(), "finite values", value)?;
+        }
+        require("near_m", self.near_m >= 0.0 && self.near_m.is_finite(), "at least 0", self.near_m)?;
+        require("far_m", self.far_m > self.near_m, "more than near_m", self.far_m)?;
+        match self.cutoff {
+            Cutoff::Hard => Ok(()),
+            Cutoff::Smooth { width } => {
+                require("cutoff width", (1e-6..1.0).contains(&width), "an alpha from 1e-6 to 1", width)
+            }
+        }
     }
-    Ok(())
 }
 
 fn same(what: &'static str, got: usize, expected: usize) -> Result<(), Error> {

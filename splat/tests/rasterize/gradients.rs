@@ -2,7 +2,7 @@
 //! cutoff is smooth here, so that the loss is differentiable everywhere but at the cap and the stop.
 use crate::scene::{Loss, cameras, cloud};
 use splat::reference::{Pinhole, Scene};
-use splat::{Colors, Cutoff, Gaussians, Instructions, Settings};
+use splat::{Colors, Cutoff, Gaussians, Instructions, Settings, Upstream};
 
 /// Step of the central differences: in `f64` its error is far under the tolerance.
 const STEP: f64 = 1e-5;
@@ -129,4 +129,28 @@ fn beyond_the_frame() {
     gaussians.means.iter_mut().for_each(|v| *v *= 3.0);
     gaussians.log_scales.iter_mut().for_each(|s| *s = 0.06f32.ln() + 0.3 * *s / 4.0);
     check(&Case { gaussians, settings: settings(3) });
+}
+
+/// With one Gaussian, ∂L/∂cx is the gradient by its projected mean; so pixel by pixel their absolute values add up.
+#[test]
+fn absolute_gradients_are_sums_over_pixels() {
+    let mut gaussians = cloud(1, Colors::Features { channels: 3 }, 0);
+    gaussians.means.fill(0.0);
+    let camera = &cameras(30, 27)[..1];
+    let settings = settings(3);
+    let loss = Loss::new(camera, 3, 5);
+    let (_, saved) = splat::forward(gaussians.slices(), camera, &settings).unwrap();
+    let of = |color: &[f32]| {
+        let upstream = [Upstream { color, alpha: None, depth: None }];
+        splat::backward(gaussians.slices(), camera, &settings, &saved, &upstream).unwrap()
+    };
+    let mut sums = [0.0f32; 2];
+    for pixel in 0..30 * 27 {
+        let mut color = vec![0.0; 30 * 27 * 3];
+        color[3 * pixel..3 * pixel + 3].copy_from_slice(&loss.color[0][3 * pixel..3 * pixel + 3]);
+        let g = of(&color).intrinsics[0];
+        sums = [sums[0] + g[2].abs(), sums[1] + g[3].abs()];
+    }
+    let (got, want) = (of(&loss.color[0]).mean_2d_abs[0], sums[0].hypot(sums[1]));
+    assert!(want > 0.1 && (got / want - 1.0).abs() < 1e-4, "{got} against {want}");
 }

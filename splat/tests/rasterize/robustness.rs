@@ -1,7 +1,7 @@
 //! Broken input is dropped and counted, never drawn and never silent.
 use crate::scene::{Loss, cameras, cloud};
 use proptest::prelude::*;
-use splat::{Camera, Colors, Error, Gaussians, Gradients, Rendered, Settings, Upstream};
+use splat::{Camera, Colors, Cutoff, Error, Gaussians, Gradients, Rendered, Settings, Upstream};
 
 fn draw(gaussians: &Gaussians, cameras: &[Camera], settings: &Settings) -> (Vec<Rendered>, Gradients) {
     let (images, saved) = splat::forward(gaussians.slices(), cameras, settings).unwrap();
@@ -93,6 +93,14 @@ fn wrong_shapes_are_errors() {
     assert!(matches!(splat::forward(short.slices(), &views, &settings), Err(Error::Shape { what: "quats", .. })));
     let wide = Settings { background: vec![0.0; 4], ..Settings::default() };
     assert!(matches!(splat::forward(good.slices(), &views, &wide), Err(Error::Shape { what: "background", .. })));
+    for broken in [
+        Settings { near_m: f32::NAN, ..Settings::default() },
+        Settings { far_m: 0.001, ..Settings::default() },
+        Settings { cutoff: Cutoff::Smooth { width: 0.0 }, ..Settings::default() },
+        Settings { background: vec![0.0, f32::INFINITY, 0.0], ..Settings::default() },
+    ] {
+        assert!(matches!(splat::forward(good.slices(), &views, &broken), Err(Error::Setting { .. })));
+    }
     let blind = [Camera { fx: 0.0, ..views[0] }];
     assert!(matches!(splat::forward(good.slices(), &blind, &settings), Err(Error::Camera(_))));
     let (_, saved) = splat::forward(good.slices(), &views, &settings).unwrap();
