@@ -12,13 +12,13 @@ use glam::Vec3;
 
 /// What one hit scatters by; made anew at each hit with everything that depends on the outgoing direction.
 #[derive(Clone, Debug)]
-pub enum Bsdf {
+pub enum Bsdf<'a> {
     /// Lambertian.
     Diffuse(diffuse::Diffuse),
     /// A base under GGX lobes: skin, eyes, teeth, wet mouth.
     Coated(skin::Coated),
     /// A fibre.
-    Hair(hair::Fibre),
+    Hair(hair::Fibre<'a>),
     /// Clear and smooth.
     Dielectric(dielectric::Dielectric),
 }
@@ -51,7 +51,7 @@ pub enum Scattered {
     },
 }
 
-impl Bsdf {
+impl Bsdf<'_> {
     /// `f · |cos θ|` and density towards `wi`.
     #[inline]
     pub fn eval(&self, wi: Vec3) -> (Vec3, f32) {

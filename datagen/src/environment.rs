@@ -12,10 +12,12 @@ pub struct Environment {
     height: usize,
     yaw_turns: f32,
     radiance: Vec<Vec3>,
-    /// `[height + 1]` cumulative share of the rows.
-    rows: Vec<f32>,
-    /// `[height][width + 1]` cumulative share of the texels of a row.
-    columns: Vec<f32>,
+    /// Cumulative shares of the rows.
+    rows: Table,
+    /// `[height]` cumulative shares of the texels of a row.
+    columns: Vec<Table>,
+    /// `[height + 1]` cosines of the borders between rows.
+    cosines: Vec<f32>,
     /// `[height][width]` probability per steradian.
     density: Vec<f32>,
 }
@@ -39,46 +41,39 @@ impl Environment {
         if width == 0 || height == 0 || radiance.len() != width * height || !radiance.iter().all(sound) {
             return None;
         }
-        let mut rows = vec![0.0; height + 1];
-        let mut columns = vec![0.0; height * (width + 1)];
-        let mut density = vec![0.0; width * height];
-        let total: f64 = (0..height).map(|y| row_solid_angle(y, height) * row_power(&radiance, y, width)).sum();
-        let black = total <= 0.0;
-        let mut cumulative = 0.0f64;
+        let power: Vec<f64> = (0..height).map(|y| row_power(&radiance, y, width)).collect();
+        let in_rows: Vec<f64> = (0..height).map(|y| row_solid_angle(y, height) * power[y]).collect();
+        let total: f64 = in_rows.iter().sum();
+        // a black map is sampled evenly
+        let share_of_row =
+            |y: usize| if total > 0.0 { in_rows[y] / total } else { row_solid_angle(y, height) / SPHERE };
+        let (mut columns, mut density) = (Vec::with_capacity(height), Vec::with_capacity(width * height));
         for y in 0..height {
-            let (angle, power) = (row_solid_angle(y, height), row_power(&radiance, y, width));
-            cumulative += if black { angle / (4.0 * std::f64::consts::PI) } else { angle * power / total };
-            rows[y + 1] = cumulative as f32;
-            let mut within = 0.0f64;
-            for x in 0..width {
-                let share = if power > 0.0 {
-                    brightness(radiance[y * width + x]) / (power * width as f64)
-                } else {
-                    1.0 / width as f64
-                };
-                within += share;
-                columns[y * (width + 1) + x + 1] = within as f32;
-                let in_row = if black { angle / (4.0 * std::f64::consts::PI) } else { angle * power / total };
-                density[y * width + x] = (in_row * share * width as f64 / angle) as f32;
-            }
+            let even = 1.0 / width as f64;
+            let share = |c: &Vec3| if power[y] > 0.0 { brightness(*c) / (power[y] * width as f64) } else { even };
+            let shares: Vec<f64> = radiance[y * width..(y + 1) * width].iter().map(share).collect();
+            let per_share = share_of_row(y) * width as f64 / row_solid_angle(y, height);
+            density.extend(shares.iter().map(|s| (s * per_share) as f32));
+            columns.push(Table::new(&shares));
         }
-        Some(Environment { width, height, yaw_turns: yaw_rad / TAU, radiance, rows, columns, density })
+        let rows = Table::new(&(0..height).map(share_of_row).collect::<Vec<_>>());
+        let cosines = (0..=height).map(|y| (PI * y as f32 / height as f32).cos()).collect();
+        Some(Environment { width, height, yaw_turns: yaw_rad / TAU, radiance, rows, columns, cosines, density })
     }
 
     /// The same radiance from everywhere.
     pub fn uniform(radiance: Vec3) -> Self {
         let sound = radiance.is_finite() && radiance.min_element() >= 0.0;
         let radiance = if sound { radiance } else { Vec3::ZERO };
-        let share = vec![0.0, 1.0];
-        let density = vec![0.25 / PI];
         Environment {
             width: 1,
             height: 1,
             yaw_turns: 0.0,
             radiance: vec![radiance],
-            rows: share.clone(),
-            columns: share,
-            density,
+            rows: Table::new(&[1.0]),
+            columns: vec![Table::new(&[1.0])],
+            cosines: vec![1.0, -1.0],
+            density: vec![0.25 / PI],
         }
     }
 
@@ -91,8 +86,7 @@ impl Environment {
     /// Mean radiance over all directions.
     pub fn mean(&self) -> Vec3 {
         let row = |y: usize| self.radiance[y * self.width..(y + 1) * self.width].iter().sum::<Vec3>();
-        let weight =
-            |y: usize| (row_solid_angle(y, self.height) / (4.0 * std::f64::consts::PI)) as f32 / self.width as f32;
+        let weight = |y: usize| (row_solid_angle(y, self.height) / SPHERE) as f32 / self.width as f32;
         (0..self.height).map(|y| row(y) * weight(y)).sum()
     }
 
@@ -109,12 +103,10 @@ impl Environment {
     /// A direction drawn in proportion to brightness, from two numbers in `0..1`.
     #[inline]
     pub fn sample(&self, u: [f32; 2]) -> LightSample {
-        let (y, fy) = invert(&self.rows, u[0]);
-        let (x, fx) = invert(&self.columns[y * (self.width + 1)..(y + 1) * (self.width + 1)], u[1]);
+        let (y, fy) = self.rows.invert(u[0]);
+        let (x, fx) = self.columns[y].invert(u[1]);
         // equal areas within a texel: uniform in cos θ
-        let (top, bottom) =
-            ((PI * y as f32 / self.height as f32).cos(), (PI * (y + 1) as f32 / self.height as f32).cos());
-        let cos = top + (bottom - top) * fy;
+        let cos = self.cosines[y] + (self.cosines[y + 1] - self.cosines[y]) * fy;
         let sin = (1.0 - cos * cos).max(0.0).sqrt();
         let azimuth = ((x as f32 + fx) / self.width as f32 - 0.5 + self.yaw_turns) * TAU;
         let i = y * self.width + x;
@@ -122,6 +114,9 @@ impl Environment {
         LightSample { direction, radiance: self.radiance[i], density: self.density[i] }
     }
 }
+
+/// Steradians of all directions.
+const SPHERE: f64 = 4.0 * std::f64::consts::PI;
 
 /// Steradians of one row.
 fn row_solid_angle(y: usize, height: usize) -> f64 {
@@ -138,15 +133,50 @@ fn row_power(radiance: &[Vec3], y: usize, width: usize) -> f64 {
     radiance[y * width..(y + 1) * width].iter().map(|c| brightness(*c)).sum::<f64>() / width as f64
 }
 
-/// Cell of a cumulative table that `u` falls into, and where in it.
-fn invert(cumulative: &[f32], u: f32) -> (usize, f32) {
-    let last = cumulative.len() - 1;
-    let mut i = cumulative.partition_point(|&c| c <= u).clamp(1, last);
-    while i > 1 && cumulative[i] <= cumulative[i - 1] {
-        i -= 1; // u at the very end of a table that closes with empty cells
+/// A discrete distribution over `n` cells, inverted through a guide: where to begin looking for each `n`-th part of
+/// `0..1` (Chen, Asau 1974), so that a draw takes about one step whatever `n`.
+#[derive(Clone, Debug)]
+struct Table {
+    /// `[n + 1]` cumulative shares.
+    cumulative: Vec<f32>,
+    /// `[n]`
+    guide: Vec<u32>,
+}
+
+impl Table {
+    /// From shares that sum to one.
+    fn new(shares: &[f64]) -> Self {
+        let mut sum = 0.0;
+        let mut cumulative = vec![0.0];
+        cumulative.extend(shares.iter().map(|s| {
+            sum += s;
+            sum as f32
+        }));
+        let (n, mut cell) = (shares.len(), 0);
+        let guide = (0..n).map(|k| {
+            while cell + 1 < n && cumulative[cell + 1] <= k as f32 / n as f32 {
+                cell += 1;
+            }
+            cell as u32
+        });
+        let guide = guide.collect();
+        Table { cumulative, guide }
     }
-    let (a, b) = (cumulative[i - 1], cumulative[i]);
-    (i - 1, ((u - a) / (b - a).max(1e-20)).clamp(0.0, 1.0 - f32::EPSILON))
+
+    /// The cell that `u` in `0..1` falls into, and where in it.
+    #[inline]
+    fn invert(&self, u: f32) -> (usize, f32) {
+        let n = self.guide.len();
+        let mut i = self.guide[((u * n as f32) as usize).min(n - 1)] as usize;
+        while i + 1 < n && self.cumulative[i + 1] <= u {
+            i += 1;
+        }
+        while i > 0 && self.cumulative[i + 1] <= self.cumulative[i] {
+            i -= 1; // u beyond the last share: rounding, and a table that closes with empty cells
+        }
+        let (a, b) = (self.cumulative[i], self.cumulative[i + 1]);
+        (i, ((u - a) / (b - a).max(1e-20)).clamp(0.0, 1.0 - f32::EPSILON))
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub const MASK_CLEAR: u32 = 2;
 const LIFT: f32 = 1e-5;
 /// Light of later bounces is clamped to this many times the environment's mean.
 const CLAMP: f32 = 24.0;
+/// Light below this share of the environment's mean gets a shadow ray only by chance, and then counts for more.
+const FAINT: f32 = 0.05;
 /// Mirrors and lenses a path may meet beside its bounces.
 const CLEAR_HITS: u32 = 8;
 
@@ -73,19 +75,19 @@ pub struct Label {
 const NOTHING: Label = Label { depth: 0.0, normal: Vec3::ZERO, uv: Vec2::ZERO, class: 0, part: NO_PART, surface: None };
 
 /// A hit made ready to scatter.
-struct Vertex {
+struct Vertex<'a> {
     position: Vec3,
     /// Unit normal of the triangle on the side of the viewer; `None` on a strand.
     facing: Option<Vec3>,
     /// How far new rays start off (metres).
     lift: f32,
-    bsdf: Bsdf,
+    bsdf: Bsdf<'a>,
     albedo: Vec3,
     normal: Vec3,
     medium: Option<Medium>,
 }
 
-impl Vertex {
+impl Vertex<'_> {
     /// Where a ray into `direction` starts.
     #[inline]
     fn start(&self, direction: Vec3) -> Vec3 {
@@ -102,12 +104,14 @@ pub struct Integrator<'a> {
     env: &'a Environment,
     settings: &'a RenderSettings,
     clamp: f32,
+    faint: f32,
 }
 
 impl<'a> Integrator<'a> {
     /// For one scene, light and setting.
     pub fn new(scene: &'a Scene, env: &'a Environment, settings: &'a RenderSettings) -> Self {
-        Integrator { scene, env, settings, clamp: CLAMP * env.mean().max_element().max(1e-6) }
+        let mean = env.mean().max_element().max(1e-6);
+        Integrator { scene, env, settings, clamp: CLAMP * mean, faint: FAINT * mean }
     }
 
     /// One path along `ray`.
@@ -136,8 +140,8 @@ impl<'a> Integrator<'a> {
                 if bounce == self.settings.max_bounces {
                     return out;
                 }
-                let light = self.direct(&vertex.bsdf, |d| vertex.start(d), vertex.facing, sampler, rays);
-                out.rgb += self.limited(weight * light, bounce);
+                let light = self.direct(&vertex.bsdf, weight, |d| vertex.start(d), vertex.facing, sampler, rays);
+                out.rgb += self.limited(light, bounce);
             }
             match vertex.bsdf.sample(sampler.next_1d(), sampler.next_2d()) {
                 None => return out,
@@ -163,8 +167,8 @@ impl<'a> Integrator<'a> {
                     let Some((exit, direction, p)) = self.below(&vertex, sampler, rays) else { return out };
                     weight *= w * exit.weight;
                     let base = Bsdf::Diffuse(Diffuse { normal: exit.normal, albedo: Vec3::ONE });
-                    let light = self.direct(&base, |_| exit.position, Some(exit.normal), sampler, rays);
-                    out.rgb += self.limited(weight * light, bounce);
+                    let light = self.direct(&base, weight, |_| exit.position, Some(exit.normal), sampler, rays);
+                    out.rgb += self.limited(light, bounce);
                     density = p;
                     ray = Ray { mask: MASK_OPAQUE, ..Ray::new(exit.position, direction) };
                 }
@@ -220,29 +224,32 @@ impl<'a> Integrator<'a> {
         if bounce > 0 && brightest > self.clamp { light * (self.clamp / brightest) } else { light }
     }
 
-    /// Light of the environment that `bsdf` scatters towards the viewer, by one shadow ray.
+    /// Light of the environment that `bsdf` scatters towards the viewer, times `weight`, by one shadow ray; faint light
+    /// is left to chance.
+    #[inline]
     fn direct(
         &self,
         bsdf: &Bsdf,
+        weight: Vec3,
         start: impl Fn(Vec3) -> Vec3,
         facing: Option<Vec3>,
         sampler: &mut Sampler,
         rays: &mut u64,
     ) -> Vec3 {
         let light = self.env.sample(sampler.next_2d());
-        if facing.is_some_and(|g| g.dot(light.direction) <= 0.0) {
+        let chance = sampler.next_plain();
+        if light.density <= 0.0 || facing.is_some_and(|g| g.dot(light.direction) <= 0.0) {
             return Vec3::ZERO;
         }
         let (f, density) = bsdf.eval(light.direction);
-        if f.max_element() <= 0.0 || light.density <= 0.0 {
+        let found = weight * f * light.radiance * (power_heuristic(light.density, density) / light.density);
+        let keep = (found.max_element() / self.faint).min(1.0);
+        if chance >= keep {
             return Vec3::ZERO;
         }
         *rays += 1;
         let ray = Ray { mask: MASK_OPAQUE, ..Ray::new(start(light.direction), light.direction) };
-        if self.scene.accel.occluded1(&ray) {
-            return Vec3::ZERO;
-        }
-        f * light.radiance * (power_heuristic(light.density, density) / light.density)
+        if self.scene.accel.occluded1(&ray) { Vec3::ZERO } else { found / keep }
     }
 
     /// Walks under the skin; gives the exit and the direction in which the path goes on, with its density.
@@ -284,7 +291,7 @@ impl<'a> Integrator<'a> {
     }
 
     /// Makes a hit ready to scatter; after the first bounce (`deep`) coats on skin are left out.
-    fn vertex(&self, hit: &Hit, ray: &Ray, deep: bool) -> Vertex {
+    fn vertex(&self, hit: &Hit, ray: &Ray, deep: bool) -> Vertex<'a> {
         let (position, wo) = (ray.origin + ray.direction * hit.t, -ray.direction);
         let Some(mesh) = self.scene.meshes.get(hit.shape as usize) else {
             return self.scene.strands[hit.shape as usize - self.scene.meshes.len()].vertex(hit, position, wo);
@@ -406,7 +413,7 @@ impl StrandSet {
         StrandPlace { center: at.truncate(), radius: at.w, tangent: along.truncate().normalize_or(Vec3::Y) }
     }
 
-    fn vertex(&self, hit: &Hit, position: Vec3, wo: Vec3) -> Vertex {
+    fn vertex(&self, hit: &Hit, position: Vec3, wo: Vec3) -> Vertex<'_> {
         let p = self.place(hit);
         let normal = across(wo, p.tangent);
         // a hit on the side of t × y is seen at negative h (Marschner et al. 2003, figure 9)

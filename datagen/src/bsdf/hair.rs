@@ -63,8 +63,8 @@ impl Strands {
 
 /// A fibre seen from one direction.
 #[derive(Clone, Copy, Debug)]
-pub struct Fibre {
-    s: Strands,
+pub struct Fibre<'a> {
+    s: &'a Strands,
     /// Axes of the frame in the world.
     axes: [Vec3; 3],
     /// Sine and cosine of the outgoing inclination after each lobe's tilt.
@@ -76,10 +76,11 @@ pub struct Fibre {
     azimuth: [f32; 3],
 }
 
-impl Fibre {
+impl<'a> Fibre<'a> {
     /// `tangent` is unit, `wo` points to the viewer, `h` in -1..=1 says where across the fibre it is hit;
     /// `absorption` multiplies the material's.
-    pub fn new(s: &Strands, absorption: f32, tangent: Vec3, wo: Vec3, h: f32) -> Self {
+    #[inline]
+    pub fn new(s: &'a Strands, absorption: f32, tangent: Vec3, wo: Vec3, h: f32) -> Self {
         let h = h.clamp(-0.999, 0.999);
         let sin_o = tangent.dot(wo).clamp(-1.0, 1.0);
         let y = (wo - tangent * sin_o).normalize_or(super::frame(tangent).0);
@@ -90,7 +91,7 @@ impl Fibre {
         let mean = |p: f32| 2.0 * p * gamma_t - 2.0 * gamma_o + p * PI;
         let tilt = |(ts, tc): (f32, f32)| (sin_o * tc - cos_o * ts, (cos_o * tc + sin_o * ts).abs());
         Fibre {
-            s: *s,
+            s,
             axes: [tangent, y, tangent.cross(y)],
             tilted: [tilt(s.tilt[0]), tilt(s.tilt[1]), tilt(s.tilt[2]), (sin_o, cos_o)],
             attenuation,
@@ -206,16 +207,16 @@ mod tests {
     use super::*;
     use crate::bsdf::{Bsdf, furnace, over_the_sphere};
 
-    fn fibre(sigma_a: Vec3, roughness: f32, wo: Vec3, h: f32) -> Bsdf {
-        let m = HairMaterial { sigma_a, beta_m: roughness, beta_n: roughness, tilt: 0.035, ior: 1.55 };
-        Bsdf::Hair(Fibre::new(&Strands::new(&m), 1.0, Vec3::X, wo, h))
+    fn strands(sigma_a: Vec3, roughness: f32) -> Strands {
+        Strands::new(&HairMaterial { sigma_a, beta_m: roughness, beta_n: roughness, tilt: 0.035, ior: 1.55 })
     }
 
     #[test]
     fn clear_fibres_keep_all_light() {
         for (roughness, h) in [(0.2, 0.0), (0.3, 0.6), (0.3, -0.9), (0.6, 0.3)] {
             for wo in [Vec3::Z, Vec3::new(0.5, 0.0, 0.75f32.sqrt()), Vec3::new(-0.8, 0.36, 0.48)] {
-                let kept = furnace(&fibre(Vec3::ZERO, roughness, wo, h), 1 << 14);
+                let kept =
+                    furnace(&Bsdf::Hair(Fibre::new(&strands(Vec3::ZERO, roughness), 1.0, Vec3::X, wo, h)), 1 << 14);
                 assert!((kept - Vec3::ONE).abs().max_element() < 0.01, "roughness {roughness} h {h} {wo}: {kept}");
             }
         }
@@ -224,7 +225,8 @@ mod tests {
     #[test]
     fn density_integrates_to_one_and_sampling_agrees() {
         for h in [-0.7, 0.0, 0.5] {
-            let bsdf = fibre(Vec3::new(0.4, 0.8, 1.6), 0.4, Vec3::new(0.3, 0.5, 0.812_4), h);
+            let hair = strands(Vec3::new(0.4, 0.8, 1.6), 0.4);
+            let bsdf = Bsdf::Hair(Fibre::new(&hair, 1.0, Vec3::X, Vec3::new(0.3, 0.5, 0.812_4), h));
             let (density, albedo) = over_the_sphere(&bsdf, 1 << 20);
             assert!((density - 1.0).abs() < 0.01, "h {h}: {density}");
             assert!((furnace(&bsdf, 1 << 16) - albedo).abs().max_element() < 5e-3, "h {h}");
