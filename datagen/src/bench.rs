@@ -1,4 +1,4 @@
-//! What tracing costs, in processor time (so that a busy machine disturbs less): used by `examples/bench.rs`.
+//! What tracing costs, in processor time (so that a busy machine disturbs less): used by `examples/bench_trace.rs`.
 use crate::accel::{Accel, Hit, Ray};
 use crate::environment::Environment;
 use crate::film::Film;

@@ -1,6 +1,6 @@
 //! What a picture costs: bare rays against the integrator, build, denoiser, pictures a second.
 //!
-//! `cargo run --release -p datagen --example bench -- [--head FILE] [--json FILE] [--error]`
+//! `cargo run --release -p datagen --example bench_trace -- [--head FILE] [--json FILE] [--error]`
 //! Times are processor seconds on one thread. `--error` adds the noise against a long rendering.
 use datagen::actor::Actor;
 use datagen::bench::{cpu_seconds, replay, toned_error};
