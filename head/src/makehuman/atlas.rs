@@ -29,11 +29,10 @@ pub fn pack(assembly: &Assembly) -> Result<(Vec<Vec2>, Vec<[u32; 4]>), Error> {
     for (&f, face) in outer.iter().zip(&chart.faces) {
         face_uvs[f] = face.map(|t| t + first);
     }
-    let mut sockets = 0;
     for chart in charts.iter().filter(|c| !c.faces.iter().any(|f| outer.binary_search(f).is_ok() || outer.contains(f)))
     {
         let points: Vec<Vec2> = chart.texture_vertices.iter().map(|&t| uvs[t as usize]).collect();
-        let (corner, size) = slot(chart, &points, &mut sockets);
+        let (corner, size) = slot(chart, middle(assembly, chart));
         for (&t, uv) in chart.texture_vertices.iter().zip(stretched(&points, corner, size)) {
             uvs[t as usize] = uv;
         }
@@ -110,9 +109,14 @@ fn stretched(points: &[Vec2], corner: Vec2, size: Vec2) -> Vec<Vec2> {
     points.iter().map(|&p| corner + (p - low) / (high - low).max(Vec2::splat(1e-9)) * size).collect()
 }
 
-/// Lower left corner and size in the atlas.
-fn slot(chart: &Chart, points: &[Vec2], sockets: &mut usize) -> (Vec2, Vec2) {
-    let low = bounds(points).0;
+/// Mean place of a chart on the head (metres).
+fn middle(assembly: &Assembly, chart: &Chart) -> Vec3 {
+    let corners = chart.faces.iter().flat_map(|&f| assembly.faces[f]);
+    corners.map(|v| assembly.template[v as usize]).sum::<Vec3>() / (4 * chart.faces.len()) as f32
+}
+
+/// Lower left corner and size in the atlas of a chart that lies at `middle` on the head.
+fn slot(chart: &Chart, middle: Vec3) -> (Vec2, Vec2) {
     match chart.part {
         Part::EyeLeft => (vec2(0.806, 0.004), vec2(0.19, 0.19)),
         Part::EyeRight => (vec2(0.004, 0.004), vec2(0.19, 0.19)),
@@ -122,12 +126,12 @@ fn slot(chart: &Chart, points: &[Vec2], sockets: &mut usize) -> (Vec2, Vec2) {
         Part::TeethUpper => (vec2(0.578, 0.101), vec2(0.22, 0.093)),
         Part::TeethLower => (vec2(0.578, 0.004), vec2(0.22, 0.093)),
         Part::Lashes => {
-            let (right, lower) = (low.x > 0.75, low.y > 0.95);
-            (vec2(if right { 0.2 } else { 0.25 }, if lower { 0.004 } else { 0.055 }), vec2(0.045, 0.045))
+            let (is_left, is_upper) = (middle.x > 0.0, middle.y > 0.0);
+            (vec2(if is_left { 0.25 } else { 0.2 }, if is_upper { 0.055 } else { 0.004 }), vec2(0.045, 0.045))
         }
         _ => {
-            *sockets += 1;
-            (vec2(0.2 + 0.05 * (*sockets - 1) as f32, 0.105), vec2(0.045, 0.045))
+            let is_left = middle.x > 0.0;
+            (vec2(if is_left { 0.25 } else { 0.2 }, 0.105), vec2(0.045, 0.045))
         }
     }
 }

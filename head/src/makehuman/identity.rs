@@ -4,6 +4,7 @@
 //! over each set, `template + Σ w·column` is MakeHuman's own blend. Pairs of opposite local targets make one
 //! signed column, `(incr − decr) / 2`. No column moves the point midway between the eyeballs.
 use super::assembly::Assembly;
+use super::lips::LipSeal;
 use super::wheel::{TARGETS, Wheel};
 use super::{Base, target};
 use crate::error::Error;
@@ -35,22 +36,16 @@ const OPPOSITES: [(&str, &str); 8] = [
 const SMALLEST_M: f32 = 2e-4;
 
 /// All identity columns.
-pub fn columns(base: &Base, assembly: &Assembly, wheel: &mut Wheel) -> Result<Basis, Error> {
-    let mut basis = Basis::default();
+pub fn columns(base: &Base, assembly: &Assembly, seal: &LipSeal, wheel: &mut Wheel) -> Result<Basis, Error> {
+    let mut columns = Columns { basis: Basis::default(), base, assembly, seal };
     let n = base.positions.len();
     for name in macros(wheel) {
         let field = target::read(wheel, &file(&name), n)?;
-        push(&mut basis, base, assembly, &name, difference(&field, &base.mean_macro));
+        columns.push(&name, difference(&field, &base.mean_macro));
     }
     for name in builds(wheel) {
         let field = target::read(wheel, &file(&name), n)?;
-        push(
-            &mut basis,
-            base,
-            assembly,
-            &name.replace("macrodetails/universal-", "build/"),
-            difference(&field, &base.mean_build),
-        );
+        columns.push(&name.replace("macrodetails/universal-", "build/"), difference(&field, &base.mean_build));
     }
     for folder in LOCAL {
         for (name, low, high) in local_targets(wheel, folder) {
@@ -58,16 +53,16 @@ pub fn columns(base: &Base, assembly: &Assembly, wheel: &mut Wheel) -> Result<Ba
             if let Some(low) = low {
                 field = target::read(wheel, &low, n)?.iter().zip(&field).map(|(l, h)| (*h - *l) / 2.0).collect();
             }
-            push(&mut basis, base, assembly, &name, field);
+            columns.push(&name, field);
         }
     }
-    if basis.names.len() < 100 {
+    if columns.basis.names.len() < 100 {
         return Err(Error::invalid(
             TARGETS,
-            format!("expected over 100 targets of the head, got {}", basis.names.len()),
+            format!("expected over 100 targets of the head, got {}", columns.basis.names.len()),
         ));
     }
-    Ok(basis)
+    Ok(columns.basis)
 }
 
 /// The mean of some targets (units of the file).
@@ -153,15 +148,26 @@ fn difference(a: &[Vec3], b: &[Vec3]) -> Vec<Vec3> {
     a.iter().zip(b).map(|(a, b)| *a - *b).collect()
 }
 
-/// Appends a field (units of the file) as a column, unless it does nothing to the head.
-fn push(basis: &mut Basis, base: &Base, assembly: &Assembly, name: &str, mut field: Vec<Vec3>) {
-    let shift = base.eye_midpoint_shift(&field);
-    for value in &mut field {
-        *value = (*value - shift) * base.scale;
-    }
-    let column = assembly.displace(&field);
-    if column.iter().any(|d| d.length() > SMALLEST_M) {
-        basis.names.push(name.trim_start_matches("macrodetails/").to_string());
-        basis.columns.extend(column);
+/// The basis as it grows.
+struct Columns<'a> {
+    basis: Basis,
+    base: &'a Base,
+    assembly: &'a Assembly,
+    seal: &'a LipSeal,
+}
+
+impl Columns<'_> {
+    /// Appends a field (units of the file) as a column, unless it does nothing to the head.
+    fn push(&mut self, name: &str, mut field: Vec<Vec3>) {
+        let shift = self.base.eye_midpoint_shift(&field);
+        for value in &mut field {
+            *value = (*value - shift) * self.base.scale;
+        }
+        self.seal.apply(&mut field);
+        let column = self.assembly.displace(&field);
+        if column.iter().any(|d| d.length() > SMALLEST_M) {
+            self.basis.names.push(name.trim_start_matches("macrodetails/").to_string());
+            self.basis.columns.extend(column);
+        }
     }
 }
