@@ -54,9 +54,9 @@ enum Command {
     },
     /// Trains both networks on renders; goes on from the checkpoint beside --out if there is one.
     Train {
-        /// Dataset made by `datagen render`, with alpha maps.
-        #[arg(long)]
-        data: PathBuf,
+        /// Datasets made by `datagen render`, with alpha maps; may be repeated.
+        #[arg(long, required = true, num_args = 1..)]
+        data: Vec<PathBuf>,
         /// Weights to write; card and checkpoint lie beside.
         #[arg(long, default_value = "weights/track.safetensors")]
         out: PathBuf,
@@ -148,11 +148,11 @@ impl Cli {
     }
 }
 
-/// Our own errors know their exit codes; `formats` learns of them here.
+/// Our own errors and those of `nets` know their exit codes; `formats` learns of them here.
 fn with_code(err: anyhow::Error) -> anyhow::Error {
     match err.downcast::<track::Error>() {
         Ok(own) => Failure::new(own.exit_code(), own.to_string()).into(),
-        Err(other) => other,
+        Err(other) => nets::error::coded(other),
     }
 }
 
@@ -201,7 +201,7 @@ fn run_fit(
 }
 
 fn run_train(
-    data: PathBuf,
+    data: Vec<PathBuf>,
     out: PathBuf,
     device: tch::Device,
     config: &TrackConfig,
@@ -233,7 +233,8 @@ fn run_train(
     Ok(ExitCode::Done)
 }
 
-fn card(summary: &train::Summary, data: &Path, config: &TrackConfig) -> Result<WeightsCard> {
+fn card(summary: &train::Summary, data: &[PathBuf], config: &TrackConfig) -> Result<WeightsCard> {
+    let names: Vec<String> = data.iter().map(|d| d.file_name().unwrap_or_default().to_string_lossy().into()).collect();
     let plan_toml = formats::config::to_toml(config)?;
     let px = json!({
         "value": summary.val_px,
@@ -244,7 +245,7 @@ fn card(summary: &train::Summary, data: &Path, config: &TrackConfig) -> Result<W
         what: "face detector; 68 landmarks with uncertainty, head matte and face probability from a 128 px crop".into(),
         schema_version: 1,
         architecture: json!({ "layout": LAYOUT, "detector_stride": 8, "crop_px": 128, "heat_px": 32, "alpha_px": 64 }),
-        data: format!("{}: {} frames of {} people; renders only", data.display(), summary.frames, summary.identities),
+        data: format!("{}: {} frames of {} people; renders only", names.join(", "), summary.frames, summary.identities),
         steps: summary.steps,
         metrics: json!({ "val_px": px, "hours": summary.hours, "curve_step_loss_val_px": summary.curve }),
         license: "MIT OR Apache-2.0".into(),

@@ -58,15 +58,35 @@ fn tone(canvas: &mut Canvas, dice: &mut Dice) {
         _ => dice.range(0.3, 1.5),
     };
     let (black, pivot) = (dice.range(-0.05, 0.1), dice.range(0.35, 0.6));
+    let curve = Power::new(gamma);
     let [r, g, b, _] = &mut canvas.planes;
     for ((r, g), b) in r.iter_mut().zip(g).zip(b) {
         let mut rgb = [*r, *g, *b];
         for c in 0..3 {
-            let v = (rgb[c] * cast[c]).max(0.0).powf(gamma);
+            let v = curve.of(rgb[c] * cast[c]);
             rgb[c] = (v - pivot) * contrast + pivot + black;
         }
         let grey = 0.30 * rgb[0] + 0.59 * rgb[1] + 0.11 * rgb[2];
         [*r, *g, *b] = rgb.map(|v| grey + saturation * (v - grey));
+    }
+}
+
+/// `v^exponent` for 0..=2 from a table: thrice as fast as `powf`, and the pictures are 8-bit anyway.
+pub struct Power {
+    table: [f32; 514],
+}
+
+impl Power {
+    /// Of one exponent.
+    pub fn new(exponent: f32) -> Self {
+        Power { table: std::array::from_fn(|i| (i as f32 / 256.0).powf(exponent)) }
+    }
+
+    /// Clamped to 0..=2.
+    pub fn of(&self, v: f32) -> f32 {
+        let t = v.clamp(0.0, 2.0) * 256.0;
+        let i = t as usize;
+        self.table[i] + (t - i as f32) * (self.table[i + 1] - self.table[i])
     }
 }
 
@@ -75,12 +95,19 @@ fn noise(canvas: &mut Canvas, dice: &mut Dice) {
     let strength = dice.log_range(0.004, 0.07);
     let (coloured, cell) = (dice.chance(0.6), 1 + dice.below(2));
     let w = canvas.width;
+    let mut state = 1 + dice.below(u32::MAX as usize - 1) as u32;
+    // Xorshift (Marsaglia 2003); the sum of its four bytes is near enough to a Gaussian, and cheap.
+    let mut draw = move || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        let sum: i32 = state.to_le_bytes().iter().map(|b| *b as i32).sum();
+        (sum - 510) as f32 * (strength / 147.8)
+    };
     for y in 0..canvas.height {
         let mut held = [0.0f32; 3];
         for x in 0..w {
             if x % cell == 0 {
-                // A sum of three uniforms is near enough to a Gaussian, and cheap.
-                let mut draw = || (dice.unit() + dice.unit() + dice.unit() - 1.5) * 2.0 * strength;
                 held = if coloured { [draw(), draw(), draw()] } else { [draw(); 3] };
             }
             for c in 0..3 {
@@ -99,28 +126,30 @@ pub fn blur(canvas: &mut Canvas, sigma: f32) {
 
 /// Gaussian blur of one plane `[height, width]`.
 pub fn blur_plane(plane: &mut [f32], width: usize, height: usize, sigma: f32) {
-    let reach = (2.5 * sigma).ceil() as isize;
+    let reach = (2.5 * sigma).ceil() as usize;
     if reach < 1 || sigma < 0.15 {
         return;
     }
-    let mut kernel: Vec<f32> = (-reach..=reach).map(|i| (-0.5 * (i as f32 / sigma).powi(2)).exp()).collect();
-    let sum: f32 = kernel.iter().sum();
-    kernel.iter_mut().for_each(|k| *k /= sum);
-    let mut line = vec![0.0f32; width.max(height)];
-    let mut pass = |plane: &mut [f32], first: usize, step: usize, n: usize| {
-        for i in 0..n {
-            line[i] = plane[first + i * step];
+    let taps: Vec<f32> = (0..=2 * reach).map(|i| (-0.5 * ((i as f32 - reach as f32) / sigma).powi(2)).exp()).collect();
+    let sum: f32 = taps.iter().sum();
+    let taps: Vec<f32> = taps.iter().map(|k| k / sum).collect();
+    let mut padded = vec![0.0f32; width + 2 * reach];
+    for row in plane.chunks_exact_mut(width) {
+        padded[..reach].fill(row[0]);
+        padded[reach..reach + width].copy_from_slice(row);
+        padded[reach + width..].fill(row[width - 1]);
+        row.fill(0.0);
+        for (k, tap) in taps.iter().enumerate() {
+            row.iter_mut().zip(&padded[k..]).for_each(|(v, p)| *v += tap * p);
         }
-        for i in 0..n {
-            let at = |k: isize| line[(i as isize + k).clamp(0, n as isize - 1) as usize];
-            plane[first + i * step] = (-reach..=reach).zip(&kernel).map(|(k, w)| at(k) * w).sum();
-        }
-    };
-    for y in 0..height {
-        pass(plane, y * width, 1, width);
     }
-    for x in 0..width {
-        pass(plane, x, width, height);
+    let rows = plane.to_vec();
+    for (y, row) in plane.chunks_exact_mut(width).enumerate() {
+        row.fill(0.0);
+        for (k, tap) in taps.iter().enumerate() {
+            let from = (y + k).saturating_sub(reach).min(height - 1);
+            row.iter_mut().zip(&rows[from * width..]).for_each(|(v, p)| *v += tap * p);
+        }
     }
 }
 

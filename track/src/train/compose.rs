@@ -6,7 +6,7 @@ use crate::face::Face;
 use crate::landmark_net;
 use crate::picture::Canvas;
 use crate::similarity::Similarity;
-use crate::train::augment::{blur_plane, degrade};
+use crate::train::augment::{Power, blur_plane, degrade};
 use crate::train::backdrop::{Backdrops, colour, skin};
 use crate::train::renders::{Render, swap_sides};
 
@@ -58,9 +58,8 @@ impl Material<'_> {
         let size = side as f32 / margin;
         let centre = [side as f32 / 2.0 + 0.09 * size * dice.normal(), side as f32 / 2.0 + 0.09 * size * dice.normal()];
         let placed = Placed::new(render, centre, size, 0.14 * dice.normal(), &mut dice);
-        self.bust(&mut canvas, &placed, &mut dice);
         canvas.planes[3].fill(0.0);
-        let landmarks = placed.lay(&mut canvas, &mut dice);
+        let landmarks = self.person(&mut canvas, &placed, &mut dice);
         if dice.chance(0.25) {
             self.cover(&mut canvas, centre, size, &mut dice);
         }
@@ -89,8 +88,7 @@ impl Material<'_> {
                 continue;
             }
             let placed = Placed::new(render, centre, size, 0.22 * dice.normal(), &mut dice);
-            self.bust(&mut canvas, &placed, &mut dice);
-            let landmarks = placed.lay(&mut canvas, &mut dice);
+            let landmarks = self.person(&mut canvas, &placed, &mut dice);
             faces.push(Face::from_landmarks(&landmarks));
         }
         if dice.chance(0.15) {
@@ -107,17 +105,27 @@ impl Material<'_> {
         canvas
     }
 
-    /// Shoulders and clothes under the head: no part of its coverage.
-    fn bust(&self, canvas: &mut Canvas, placed: &Placed, dice: &mut Dice) {
-        if dice.chance(0.2) {
-            return;
+    /// A head with shoulders: the render's own, continued below where the render ends, sometimes in other clothes.
+    fn person(&self, canvas: &mut Canvas, placed: &Placed, dice: &mut Dice) -> Vec<[f32; 2]> {
+        if dice.chance(0.95) {
+            let neckline = dice.range(0.52, 0.72);
+            self.bust(canvas, placed, neckline, dice);
         }
+        let landmarks = placed.lay(canvas, dice);
+        if dice.chance(0.4) {
+            let neckline = dice.range(0.64, 0.95);
+            self.bust(canvas, placed, neckline, dice);
+        }
+        landmarks
+    }
+
+    /// Shoulders in clothes of any look, from `neckline` face sizes beneath the face's middle downwards.
+    fn bust(&self, canvas: &mut Canvas, placed: &Placed, neckline: f32, dice: &mut Dice) {
         let mut cloth = Canvas::new(canvas.width, canvas.height);
         self.backdrops.fill(&mut cloth, dice);
         let tint = if dice.chance(0.2) { skin(dice) } else { colour(dice) };
         let keep = dice.range(0.1, 0.7);
         let (width, slope) = (dice.range(0.9, 1.7), dice.range(0.1, 0.8));
-        let neckline = dice.range(0.72, 1.0);
         let upright = Similarity::about(placed.centre, [0.0, 0.0], 1.0 / placed.size, -placed.turn);
         for y in 0..canvas.height {
             for x in 0..canvas.width {
@@ -167,9 +175,9 @@ impl Material<'_> {
             let render = &self.renders[dice.below(self.renders.len())];
             let mut piece = Canvas::new(canvas.width, canvas.height);
             let face = render.face;
-            // A window of a third of the face, enlarged: an ear, a cheek, hair.
+            // A window of a third of the face beside or above it, enlarged: an ear, a cheek, hair.
             let turn = dice.range(0.0, std::f32::consts::TAU);
-            let reach = face.size * dice.range(0.35, 0.75);
+            let reach = face.size * dice.range(0.6, 0.9);
             let from = [face.centre[0] + reach * turn.cos(), face.centre[1] - reach * turn.sin().abs()];
             let to = [dice.range(0.0, canvas.width as f32), dice.range(0.0, canvas.height as f32)];
             let window = canvas.width as f32 * dice.range(0.06, 0.2);
@@ -216,7 +224,6 @@ impl<'a> Placed<'a> {
             }
         }
         recolour(&mut head, dice);
-        fade_bottom(&mut head, self, dice);
         if dice.chance(0.5) {
             let sigma = dice.range(0.2, 0.8);
             blur_plane(&mut head.planes[3], canvas.width, canvas.height, sigma);
@@ -231,21 +238,9 @@ impl<'a> Placed<'a> {
 fn recolour(head: &mut Canvas, dice: &mut Dice) {
     let gain: [f32; 3] = std::array::from_fn(|_| dice.log_range(0.88, 1.14));
     let (exposure, gamma) = (dice.log_range(0.65, 1.5), dice.log_range(0.75, 1.3));
+    let curve = Power::new(gamma);
     for c in 0..3 {
-        head.planes[c].iter_mut().for_each(|v| *v = (*v * gain[c] * exposure).max(0.0).powf(gamma).min(1.0));
-    }
-}
-
-/// Renders end at the neck or at the picture's edge; here the coverage sometimes ends higher, softly.
-fn fade_bottom(head: &mut Canvas, placed: &Placed, dice: &mut Dice) {
-    let cut = dice.range(0.78, 1.2);
-    let upright = Similarity::about(placed.centre, [0.0, 0.0], 1.0 / placed.size, -placed.turn);
-    let bow = dice.range(-0.6, 0.3);
-    for y in 0..head.height {
-        for x in 0..head.width {
-            let p = upright.apply([x as f32 + 0.5, y as f32 + 0.5]);
-            let inside = ((cut + bow * p[0] * p[0] - p[1]) * 15.0).clamp(0.0, 1.0);
-            head.planes[3][y * head.width + x] *= inside;
-        }
+        let factor = gain[c] * exposure;
+        head.planes[c].iter_mut().for_each(|v| *v = curve.of(*v * factor).min(1.0));
     }
 }

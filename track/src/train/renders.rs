@@ -32,7 +32,7 @@ pub fn load(data: &Dataset, rows: &[usize], max_side: usize) -> anyhow::Result<V
 }
 
 fn read(data: &Dataset, row: usize, max_side: usize) -> anyhow::Result<Render> {
-    let frame = data.frame_with(row, &["alpha"])?;
+    let frame = data.frame_with(row, &["image", "alpha"])?;
     let lacks = |what: &str| Error::Data { what: format!("row {row} has no {what}"), path: data.path().into() };
     let alpha = frame.alpha.as_deref().ok_or_else(|| lacks("alpha map (render with maps.alpha = true)"))?;
     if frame.landmarks_2d.len() < LANDMARKS {

@@ -21,8 +21,8 @@ use tch::Device;
 /// What to train, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Dataset of renders.
-    pub data: PathBuf,
+    /// Datasets of renders.
+    pub data: Vec<PathBuf>,
     /// Weights file to write.
     pub out: PathBuf,
     /// Stop after this time (all runs together).
@@ -78,8 +78,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(120);
 /// # Errors
 /// Missing or unfit data, a loss that is no number, a disk that does not take the files.
 pub fn run(plan: &Plan) -> anyhow::Result<Summary> {
-    let data = Dataset::open(&plan.data)?;
-    let (train, val) = split(&data, plan)?;
+    let (train, val) = split(plan)?;
     plan.talk.say(&format!(
         "{} training frames of {} people, {} validation frames",
         train.len(),
@@ -161,7 +160,7 @@ impl<'a> Session<'a> {
     /// What must agree between a checkpoint and the run that goes on from it.
     fn identity(&self) -> String {
         let p = self.plan;
-        format!("{} seed {} crops {} patches {} data {:?}", crate::networks::LAYOUT, p.seed, p.crops, p.patches, p.data)
+        format!("{} seed {} crops {} patches {}", crate::networks::LAYOUT, p.seed, p.crops, p.patches)
     }
 
     fn save(&self) -> anyhow::Result<()> {
@@ -202,7 +201,7 @@ impl<'a> Session<'a> {
                 self.step += 1;
                 progress.add(1);
                 if self.fraction() >= next_report || self.step == first + 20 {
-                    next_report = self.fraction() + 0.04;
+                    next_report = self.fraction() + 0.03;
                     self.report(val, progress);
                 }
                 if saved.elapsed() > SAVE_EVERY {
@@ -284,21 +283,29 @@ fn batch_of(material: &Material, step: u64, crops: usize, patches: usize) -> (Cr
     (CropBatch::new(&crop_examples), PatchBatch::new(&patch_examples))
 }
 
-/// Training renders, and those of people held out.
-fn split(data: &Dataset, plan: &Plan) -> anyhow::Result<(Vec<Render>, Vec<Render>)> {
-    let lacks = |what: &str| Error::Data { what: what.into(), path: plan.data.clone() };
-    let take = |rows: Vec<usize>, most: usize| -> Vec<usize> {
-        formats::order::shuffled(&rows, plan.seed, 0).into_iter().take(most).collect()
-    };
-    let train = take(data.split("train"), plan.max_frames);
-    let val = take(data.split("val"), 200);
+/// Training renders, and those of people held out, of all datasets.
+fn split(plan: &Plan) -> anyhow::Result<(Vec<Render>, Vec<Render>)> {
+    let (mut train, mut val) = (Vec::new(), Vec::new());
+    let share = plan.max_frames / plan.data.len().max(1);
+    for (k, path) in plan.data.iter().enumerate() {
+        let data = Dataset::open(path)?;
+        for (name, renders, most) in [("train", &mut train, share), ("val", &mut val, 200)] {
+            let rows: Vec<usize> =
+                formats::order::shuffled(&data.split(name), plan.seed, 0).into_iter().take(most).collect();
+            let mut read = renders::load(&data, &rows, 256)?;
+            // People of different datasets are different people.
+            read.iter_mut().for_each(|r| r.identity_id |= (k as u32) << 24);
+            renders.append(&mut read);
+        }
+    }
+    let lacks = |what: &str| Error::Data { what: what.into(), path: plan.data.first().cloned().unwrap_or_default() };
     if train.is_empty() {
         return Err(lacks("no frames of split `train` to learn from").into());
     }
     if val.is_empty() {
         return Err(lacks("no frames of split `val` to validate on (render with dataset.val > 0)").into());
     }
-    Ok((renders::load(data, &train, 256)?, renders::load(data, &val, 256)?))
+    Ok((train, val))
 }
 
 fn people(renders: &[Render]) -> usize {
