@@ -200,6 +200,7 @@ fn compare(a: &Path, b: &Path, perceptual: &str) -> Result<ExitCode> {
             "mae": value(metric::mae(&ta, &tb)),
             "ssim": value(metric::ssim(&ta, &tb)),
             "ms_ssim": (side >= 176).then(|| value(metric::ms_ssim(&ta, &tb))),
+            "flip": value(metric::flip(&ta, &tb)),
             "lpips-self": net.as_ref().map(|n| value(tch::no_grad(|| n.distances(&ta, &tb)))),
             "lpips-self-weights": net.as_ref().map(Perceptual::source),
         })

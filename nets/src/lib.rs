@@ -20,6 +20,7 @@ pub mod augment;
 pub mod data;
 pub mod dice;
 // Losses and figures.
+pub mod flip;
 pub mod identity;
 pub mod loss;
 pub mod metric;

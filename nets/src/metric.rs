@@ -5,6 +5,7 @@
 use crate::ssim::{ssim_map, ssim_parts};
 use tch::{Kind, Tensor};
 
+pub use crate::flip::flip;
 pub use crate::ssim::ssim;
 
 /// Mean over everything but the batch.

@@ -132,14 +132,13 @@ pub fn run<T: Task>(task: &T, config: &TrainConfig, out: &Path, talk: Talk) -> R
     let mut run = Run::start(task, config, out)?;
     let steps = (config.steps > 0).then_some(config.steps);
     let budget = Budget::start(steps, (config.minutes > 0.0).then_some(config.minutes));
-    let progress = Progress::new(task.net(), config.steps, "steps", talk);
-    progress.resume(run.step);
+    let progress = bar(config, task.net(), run.step, talk);
     let mut batches = Prefetch::start(config.workers, run.step, task.batches());
     let mut saved = Instant::now();
     while !budget.is_spent(run.step) {
         let batch = batches.next_batch()?;
         run.one_step(&batch, &budget)?;
-        progress.add(1);
+        advance(&progress, config, &budget);
         if run.step % 20 == 0 {
             let means = run.means.take();
             progress.note(&line(&means));
@@ -154,6 +153,21 @@ pub fn run<T: Task>(task: &T, config: &TrainConfig, out: &Path, talk: Talk) -> R
     progress.finish();
     let finished = steps.is_none_or(|s| run.step >= s);
     run.ship(finished)
+}
+
+/// Counts steps where their number is given, else seconds.
+fn bar(config: &TrainConfig, net: &str, done: u64, talk: Talk) -> Progress {
+    if config.steps == 0 {
+        return Progress::new(net, (config.minutes * 60.0) as u64, "seconds", talk);
+    }
+    let progress = Progress::new(net, config.steps, "steps", talk);
+    progress.resume(done);
+    progress
+}
+
+fn advance(progress: &Progress, config: &TrainConfig, budget: &Budget) {
+    let seconds = (budget.elapsed().as_secs()).min((config.minutes * 60.0) as u64);
+    progress.add(if config.steps > 0 { 1 } else { seconds.saturating_sub(progress.done()) });
 }
 
 struct Run<'a, T: Task> {

@@ -7,9 +7,10 @@ use formats::{Dataset, Existing, Provenance, write_frames};
 use glam::Vec3;
 use nets::identity::Recogniser;
 use nets::perceptual::Perceptual;
+use nets::train::Means;
 use nets::train_identity::IdentityTask;
 use nets::train_perceptual::PerceptualTask;
-use nets::trainer::{TrainConfig, checkpoint_path, run};
+use nets::trainer::{Task, TrainConfig, checkpoint_path, run};
 use splat::Camera;
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
@@ -93,7 +94,7 @@ fn config(steps: u64, batch: usize) -> TrainConfig {
 
 #[test]
 fn networks_train_resume_and_load() {
-    tch::set_num_threads(2);
+    tch::set_num_threads(1); // as fast, and indifferent to what else the machine does
     let dir = folder();
     let data = dataset(&dir);
     recogniser(&data, &dir.join("identity.safetensors"));
@@ -102,16 +103,16 @@ fn networks_train_resume_and_load() {
 }
 
 fn recogniser(data: &Dataset, out: &Path) {
-    let config = config(40, 12);
+    let config = config(30, 8);
     let task = IdentityTask::open(data, &config).unwrap();
     let outcome = run(&task, &config, out, Talk::Quiet).unwrap();
-    assert!(outcome.finished && outcome.steps == 40 && outcome.bytes < 10 << 20, "{outcome:?}");
+    assert!(outcome.finished && outcome.steps == 30 && outcome.bytes < 10 << 20, "{outcome:?}");
     let auc = outcome.metrics["auc"].as_f64().unwrap();
     assert!(auc > 0.9, "unseen identities differ in colour and shape, area under the curve {auc}");
     // The same command again: nothing is left to do, and the file is the same.
     let before = std::fs::read(out).unwrap();
     let again = IdentityTask::open(data, &config).unwrap();
-    assert_eq!(run(&again, &config, out, Talk::Quiet).unwrap().steps, 40);
+    assert_eq!(run(&again, &config, out, Talk::Quiet).unwrap().steps, 30);
     assert!(before == std::fs::read(out).unwrap(), "a finished run writes the same weights");
     let other = TrainConfig { lr: 1e-2, ..config.clone() };
     let refused = run(&again, &other, out, Talk::Quiet).unwrap_err().to_string();
@@ -137,11 +138,13 @@ fn judge(data: &Dataset, recogniser: &Recogniser) {
 }
 
 fn feature_net(data: &Dataset, out: &Path) {
-    let config = config(30, 4);
+    let config = config(40, 3);
     let task = PerceptualTask::open(data, &config).unwrap();
+    let unseen = (task.batches())(1000).unwrap();
+    let loss = || task.loss(&unseen, 0, &mut Means::default()).unwrap().double_value(&[]);
+    let before = loss();
     let outcome = run(&task, &config, out, Talk::Quiet).unwrap();
-    let right = outcome.metrics["pixels_classified_right"].as_f64().unwrap();
-    assert!(right > 0.75, "background and skin at least, {right}");
+    assert!(loss() < 0.7 * before, "{before} to {}", loss());
     assert!(outcome.metrics["normal_error_deg"].as_f64().unwrap() < 60.0, "{}", outcome.metrics);
     let net = Perceptual::open(out.to_str().unwrap(), Device::Cpu).unwrap().unwrap();
     let picture =
