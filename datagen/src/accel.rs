@@ -8,6 +8,7 @@ pub mod portable;
 use crate::scene::AccelKind;
 use crate::trace::TraceError;
 use glam::{Vec3, Vec4};
+use std::sync::Arc;
 
 /// A half-open line, world space, metres.
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +69,8 @@ pub enum Shape<'a> {
     },
     /// Uniform cubic B-spline segments, flat towards the ray (the portable backend takes them for capsules).
     Curves {
-        /// `[P]` position and radius, metres.
-        points: &'a [Vec4],
+        /// `[P]` position and radius, metres; shared with the accelerator, so that what it has read is near at hand.
+        points: &'a Arc<Vec<Vec4>>,
         /// First of the four control points of each segment.
         segments: &'a [u32],
         /// Bits that rays must share.
@@ -185,7 +186,8 @@ mod tests {
         let hair = fur(0.1, 0.02, 2000, 3e-4);
         let segments: Vec<u32> =
             (0..hair.first.len()).flat_map(|s| hair.strand(s).start as u32..hair.strand(s).end as u32 - 3).collect();
-        let shapes = [Shape::Curves { points: &hair.points, segments: &segments, mask: 1 }];
+        let points = Arc::new(hair.points.clone());
+        let shapes = [Shape::Curves { points: &points, segments: &segments, mask: 1 }];
         let (a, b) = (build(AccelKind::Embree, &shapes).unwrap(), build(AccelKind::Portable, &shapes).unwrap());
         let count = |accel: &dyn Accel| rays(20_000).filter(|r| accel.intersect1(r).is_some()).count() as f32;
         let (x, y) = (count(&*a), count(&*b));

@@ -3,7 +3,7 @@ use crate::cameras::HeadBox;
 use crate::config::Config;
 use crate::expressions::Performance;
 use crate::eyes;
-use crate::hair::{Ground, Groom, Shell};
+use crate::hair::{Groom, Ground, Shell};
 use crate::person::{Looks, Origin};
 use crate::scene::{CoatedMaterial, Material, MeshDesc, Paint, SceneDesc, SkinMaterial, Texture};
 use crate::skin_albedo::{self, Paints};
@@ -58,7 +58,15 @@ impl<'a> Actor<'a> {
         Self::new(stage, config, identity_id, seed, drawn.origin, drawn.shape, looks)
     }
 
-    fn new(stage: &'a Stage, config: &Config, identity_id: u32, seed: u64, origin: Origin, shape: Vec<f32>, looks: Looks) -> Self {
+    fn new(
+        stage: &'a Stage,
+        config: &Config,
+        identity_id: u32,
+        seed: u64,
+        origin: Origin,
+        shape: Vec<f32>,
+        looks: Looks,
+    ) -> Self {
         let neutral = stage.model.neutral(&shape);
         let refined = stage.subdivision.apply(&neutral);
         let landmarks = stage.model.landmarks_at(&neutral);
@@ -99,7 +107,8 @@ impl<'a> Actor<'a> {
 
     /// The person making a face.
     pub fn take(&self, performance: &Performance) -> Take {
-        let params = HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
+        let params =
+            HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
         let posed = self.stage.model.pose_neutral(&self.neutral, &params);
         let refined = self.stage.subdivision.apply(&posed.positions);
         let mut meshes = Vec::new();
@@ -174,5 +183,8 @@ fn head_box(landmarks: &[Vec3], skin: &Surface) -> HeadBox {
     let crown = skin.positions.iter().map(|p| p.y).fold(f32::MIN, f32::max);
     let ears = 0.5 * (landmarks[0].z + landmarks[16].z);
     let z = 0.5 * (ears + landmarks[30].z) - 0.02;
-    HeadBox { center: Vec3::new(0.5 * (landmarks[0].x + landmarks[16].x), 0.5 * (chin.y + crown), z), height_m: (crown - chin.y).max(0.05) }
+    HeadBox {
+        center: Vec3::new(0.5 * (landmarks[0].x + landmarks[16].x), 0.5 * (chin.y + crown), z),
+        height_m: (crown - chin.y).max(0.05),
+    }
 }

@@ -37,7 +37,13 @@ pub fn sample(config: &CameraConfig, seed: u64, view: View, head: HeadBox, size:
     let fill = s.uniform(config.fill[0], config.fill[1]);
     let j = config.jitter_m;
     let target = head.center + Vec3::new(s.normal(0.0, j), s.normal(0.0, j), s.normal(0.0, j));
-    let orbit = Orbit { yaw_deg, pitch_deg: pitch_deg.clamp(low, high), distance_m, fill, roll_deg: s.normal_within(0.0, 2.0, [-6.0, 6.0]) };
+    let orbit = Orbit {
+        yaw_deg,
+        pitch_deg: pitch_deg.clamp(low, high),
+        distance_m,
+        fill,
+        roll_deg: s.normal_within(0.0, 2.0, [-6.0, 6.0]),
+    };
     orbit.camera(target, head.height_m, size)
 }
 

@@ -146,7 +146,15 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let stage = Stage::new(&config)?;
             let landmarks = if *landmarks { Landmarks::Shown } else { Landmarks::Hidden };
             let accel = cli.accel.into();
-            let request = Request { vary: *vary, identity: *identity, count: (*count).max(1), yaw_deg: *yaw, light: *light, landmarks, accel };
+            let request = Request {
+                vary: *vary,
+                identity: *identity,
+                count: (*count).max(1),
+                yaw_deg: *yaw,
+                light: *light,
+                landmarks,
+                accel,
+            };
             preview::sheet(&stage, &config, &request)?.save(out)?;
             println!("{}", out.display());
             Ok(ExitCode::Done)
@@ -198,7 +206,8 @@ impl Cli {
         };
         let stage = Stage::new(&plan.config)?;
         let renderer = Renderer::new(&plan, &stage, self.accel.into());
-        let mine: Vec<_> = plan.shards().into_iter().enumerate().filter(|(k, _)| *k as u64 % tasks == task).map(|(_, s)| s).collect();
+        let mine: Vec<_> =
+            plan.shards().into_iter().enumerate().filter(|(k, _)| *k as u64 % tasks == task).map(|(_, s)| s).collect();
         let rows: u64 = mine.iter().map(|s| s.len()).sum();
         let progress = Progress::new("render", rows, "rows", self.common.talk());
         let (mut made, mut skipped) = (0, 0);

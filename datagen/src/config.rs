@@ -113,6 +113,8 @@ pub struct MapsConfig {
     pub normal: bool,
     /// Texture coordinates and part.
     pub uv: bool,
+    /// Linear layers of every frame, as OpenEXR in shards of their own.
+    pub exr: bool,
     /// UV albedo of the identity.
     pub albedo: bool,
     /// UV position map of the identity.
@@ -247,6 +249,7 @@ impl Default for MapsConfig {
             depth: true,
             normal: true,
             uv: true,
+            exr: false,
             albedo: true,
             position: true,
             uv_size: 256,
@@ -327,7 +330,9 @@ impl Config {
         range("shards.identities", self.shards.identities, 1, 1 << 16, "1 to 65536")?;
         if d.val as u64 + d.test as u64 >= d.identities as u64 {
             let got = format!("{} + {} of {} identities", d.val, d.test, d.identities);
-            return Err(Failure::config(format!("dataset.val + dataset.test is {got}; expected fewer than identities")));
+            return Err(Failure::config(format!(
+                "dataset.val + dataset.test is {got}; expected fewer than identities"
+            )));
         }
         let c = &self.camera;
         interval("camera.distance_m", c.distance_m, 0.25, 20.0, "[low, high] within 0.25 to 20")?;

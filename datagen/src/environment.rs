@@ -1,5 +1,5 @@
 //! Light from infinitely far away: a latitude-longitude map, sampled by its brightness.
-use glam::Vec3;
+use glam::{Vec2, Vec3, Vec4};
 use std::f32::consts::{PI, TAU};
 
 /// A latitude-longitude map of radiance, `[height][width]`, row 0 at the zenith (+y).
@@ -11,15 +11,16 @@ pub struct Environment {
     width: usize,
     height: usize,
     yaw_turns: f32,
-    radiance: Vec<Vec3>,
+    /// `[height][width]` radiance, and in `w` probability per steradian.
+    texels: Vec<Vec4>,
     /// Cumulative shares of the rows.
     rows: Table,
     /// `[height]` cumulative shares of the texels of a row.
     columns: Vec<Table>,
     /// `[height + 1]` cosines of the borders between rows.
     cosines: Vec<f32>,
-    /// `[height][width]` probability per steradian.
-    density: Vec<f32>,
+    /// `[width + 1]` sine and cosine of the azimuth of the borders between columns.
+    azimuths: Vec<Vec2>,
 }
 
 /// A direction towards the light.
@@ -47,18 +48,22 @@ impl Environment {
         // a black map is sampled evenly
         let share_of_row =
             |y: usize| if total > 0.0 { in_rows[y] / total } else { row_solid_angle(y, height) / SPHERE };
-        let (mut columns, mut density) = (Vec::with_capacity(height), Vec::with_capacity(width * height));
+        let (mut columns, mut texels) = (Vec::with_capacity(height), Vec::with_capacity(width * height));
         for y in 0..height {
             let even = 1.0 / width as f64;
             let share = |c: &Vec3| if power[y] > 0.0 { brightness(*c) / (power[y] * width as f64) } else { even };
-            let shares: Vec<f64> = radiance[y * width..(y + 1) * width].iter().map(share).collect();
+            let row = &radiance[y * width..(y + 1) * width];
+            let shares: Vec<f64> = row.iter().map(share).collect();
             let per_share = share_of_row(y) * width as f64 / row_solid_angle(y, height);
-            density.extend(shares.iter().map(|s| (s * per_share) as f32));
+            texels.extend(row.iter().zip(&shares).map(|(c, s)| c.extend((s * per_share) as f32)));
             columns.push(Table::new(&shares));
         }
         let rows = Table::new(&(0..height).map(share_of_row).collect::<Vec<_>>());
         let cosines = (0..=height).map(|y| (PI * y as f32 / height as f32).cos()).collect();
-        Some(Environment { width, height, yaw_turns: yaw_rad / TAU, radiance, rows, columns, cosines, density })
+        Some(
+            Environment { width, height, yaw_turns: 0.0, texels, rows, columns, cosines, azimuths: Vec::new() }
+                .turned(yaw_rad),
+        )
     }
 
     /// The same radiance from everywhere.
@@ -69,23 +74,27 @@ impl Environment {
             width: 1,
             height: 1,
             yaw_turns: 0.0,
-            radiance: vec![radiance],
+            texels: vec![radiance.extend(0.25 / PI)],
             rows: Table::new(&[1.0]),
             columns: vec![Table::new(&[1.0])],
             cosines: vec![1.0, -1.0],
-            density: vec![0.25 / PI],
+            azimuths: Vec::new(),
         }
+        .turned(0.0)
     }
 
     /// The same map turned to `yaw_rad` about +y.
     pub fn turned(mut self, yaw_rad: f32) -> Self {
         self.yaw_turns = yaw_rad / TAU;
+        let turns = |x: usize| x as f32 / self.width as f32 - 0.5 + self.yaw_turns;
+        self.azimuths = (0..=self.width).map(|x| Vec2::from((turns(x) * TAU).sin_cos())).collect();
         self
     }
 
     /// Mean radiance over all directions.
     pub fn mean(&self) -> Vec3 {
-        let row = |y: usize| self.radiance[y * self.width..(y + 1) * self.width].iter().sum::<Vec3>();
+        let row =
+            |y: usize| self.texels[y * self.width..(y + 1) * self.width].iter().map(|t| t.truncate()).sum::<Vec3>();
         let weight = |y: usize| (row_solid_angle(y, self.height) / SPHERE) as f32 / self.width as f32;
         (0..self.height).map(|y| row(y) * weight(y)).sum()
     }
@@ -97,7 +106,8 @@ impl Environment {
         let u = direction.x.atan2(direction.z) / TAU + 0.5 - self.yaw_turns;
         let x = (((u - u.floor()) * self.width as f32) as usize).min(self.width - 1);
         let y = ((v * self.height as f32) as usize).min(self.height - 1);
-        (self.radiance[y * self.width + x], self.density[y * self.width + x])
+        let texel = self.texels[y * self.width + x];
+        (texel.truncate(), texel.w)
     }
 
     /// A direction drawn in proportion to brightness, from two numbers in `0..1`.
@@ -108,12 +118,20 @@ impl Environment {
         // equal areas within a texel: uniform in cos θ
         let cos = self.cosines[y] + (self.cosines[y + 1] - self.cosines[y]) * fy;
         let sin = (1.0 - cos * cos).max(0.0).sqrt();
-        let azimuth = ((x as f32 + fx) / self.width as f32 - 0.5 + self.yaw_turns) * TAU;
-        let i = y * self.width + x;
-        let direction = Vec3::new(sin * azimuth.sin(), cos, sin * azimuth.cos());
-        LightSample { direction, radiance: self.radiance[i], density: self.density[i] }
+        let azimuth = if self.width >= FINE {
+            // the chord between two borders, drawn out to the circle: even to less than a thousandth
+            self.azimuths[x].lerp(self.azimuths[x + 1], fx).normalize_or(Vec2::Y)
+        } else {
+            Vec2::from((((x as f32 + fx) / self.width as f32 - 0.5 + self.yaw_turns) * TAU).sin_cos())
+        };
+        let texel = self.texels[y * self.width + x];
+        let direction = Vec3::new(sin * azimuth.x, cos, sin * azimuth.y);
+        LightSample { direction, radiance: texel.truncate(), density: texel.w }
     }
 }
+
+/// Maps of that many columns are fine enough to find the azimuth by a chord.
+const FINE: usize = 128;
 
 /// Steradians of all directions.
 const SPHERE: f64 = 4.0 * std::f64::consts::PI;
@@ -184,54 +202,67 @@ mod tests {
     use super::*;
     use crate::sampler::Sampler;
 
+    fn on_sphere(u: [f32; 2]) -> Vec3 {
+        let (cos, azimuth) = (1.0 - 2.0 * u[0], TAU * u[1]);
+        let sin = (1.0 - cos * cos).max(0.0).sqrt();
+        Vec3::new(sin * azimuth.sin(), cos, sin * azimuth.cos())
+    }
+
     fn window() -> Environment {
-        let texels = (0..32 * 16).map(|i| {
-            let (x, y) = (i % 32, i / 32);
-            Vec3::new(0.1, 0.2, 0.3) * (1.0 + (x as f32 * 0.7).sin())
-                + if x == 5 && y == 4 { Vec3::splat(80.0) } else { Vec3::ZERO }
+        window_of(1)
+    }
+
+    /// The same map with every texel cut into `fine × fine`.
+    fn window_of(fine: usize) -> Environment {
+        let texels = (0..32 * 16 * fine * fine).map(|i| {
+            let (x, y) = (i % (32 * fine) / fine, i / (32 * fine) / fine);
+            let lamp = if x == 5 && y == 4 { Vec3::splat(80.0) } else { Vec3::ZERO };
+            Vec3::new(0.1, 0.2, 0.3) * (1.0 + (x as f32 * 0.7).sin()) + lamp
         });
-        Environment::new(32, 16, texels.collect(), 0.4).unwrap()
+        Environment::new(32 * fine, 16 * fine, texels.collect(), 0.4).unwrap()
     }
 
     #[test]
     fn density_integrates_to_one() {
         let env = window();
-        let n = 2_000_000;
-        let mut s = Sampler::new(3, 0, 0);
-        let mut sum = 0.0f64;
-        for _ in 0..n {
-            let u = s.next_2d();
-            let (cos, az) = (1.0 - 2.0 * u[0], TAU * u[1]);
-            let sin = (1.0 - cos * cos).max(0.0).sqrt();
-            sum += f64::from(env.look(Vec3::new(sin * az.sin(), cos, sin * az.cos())).1);
-        }
+        let n = 1 << 20;
+        let sum: f64 = (0..n).map(|i| f64::from(env.look(on_sphere(Sampler::new(3, 0, i).next_2d())).1)).sum();
         let integral = sum / f64::from(n) * 4.0 * std::f64::consts::PI;
         assert!((integral - 1.0).abs() < 0.02, "{integral}");
     }
 
     #[test]
     fn a_sample_looks_back_at_its_own_texel() {
-        let env = window();
-        let mut s = Sampler::new(4, 0, 0);
-        let (mut same, n) = (0, 20_000);
-        for _ in 0..n {
-            let l = env.sample(s.next_2d());
-            let (radiance, density) = env.look(l.direction);
-            same += usize::from(radiance == l.radiance && density == l.density);
+        for env in [window(), window_of(8)] {
+            let mut s = Sampler::new(4, 0, 0);
+            let (mut same, n) = (0, 20_000);
+            for _ in 0..n {
+                let l = env.sample(s.next_2d());
+                let (radiance, density) = env.look(l.direction);
+                same += usize::from(radiance == l.radiance && density == l.density);
+            }
+            assert!(same as f32 > 0.999 * n as f32, "{same} of {n}: only rounding at texel borders may differ");
         }
-        assert!(same as f32 > 0.999 * n as f32, "{same} of {n}: only rounding at texel borders may differ");
     }
 
     #[test]
     fn sampling_gives_the_integral_of_the_map() {
-        let env = window();
-        let exact: Vec3 = (0..16)
-            .map(|y| (0..32).map(|x| env.radiance[y * 32 + x]).sum::<Vec3>() * (row_solid_angle(y, 16) / 32.0) as f32)
-            .sum();
-        let mut s = Sampler::new(5, 0, 0);
-        let n = 200_000;
-        let mean = (0..n).map(|_| env.sample(s.next_2d())).map(|l| l.radiance / l.density).sum::<Vec3>() / n as f32;
-        assert!((mean / exact - Vec3::ONE).abs().max_element() < 0.01, "{mean} {exact}");
+        for env in [window(), window_of(8)] {
+            let row =
+                |y: usize| env.texels[y * env.width..(y + 1) * env.width].iter().map(|t| t.truncate()).sum::<Vec3>();
+            let weight = |y: usize| (row_solid_angle(y, env.height) / env.width as f64) as f32;
+            let exact: Vec3 = (0..env.height).map(|y| row(y) * weight(y)).sum();
+            let mut s = Sampler::new(5, 0, 0);
+            let n = 200_000;
+            let mean = (0..n).map(|_| env.sample(s.next_2d())).map(|l| l.radiance / l.density).sum::<Vec3>() / n as f32;
+            assert!((mean / exact - Vec3::ONE).abs().max_element() < 0.01, "{mean} {exact}");
+            // moments of the direction under the density itself: scattered light of a lamp comes from where it stands
+            let even = |k: u32| on_sphere(Sampler::new(6, 0, k).next_2d());
+            let looked = (0..n).map(even).map(|d| d * env.look(d).0.x).sum::<Vec3>() * (4.0 * PI / n as f32);
+            let drawn =
+                (0..n).map(|_| env.sample(s.next_2d())).map(|l| l.direction * (l.radiance.x / l.density)).sum::<Vec3>();
+            assert!((looked - drawn / n as f32).length() < 0.02 * exact.x, "{looked} {}", drawn / n as f32);
+        }
     }
 
     #[test]

@@ -74,7 +74,10 @@ impl Performance {
         let value = s.uniform(0.4, 1.0);
         // People rarely move one side alone, except to wink or to turn up a corner of the mouth.
         match name.strip_suffix("Left").or(name.strip_suffix("Right")) {
-            Some(stem) if !name.starts_with("eyeLook") && !matches!(name, "jawLeft" | "jawRight" | "mouthLeft" | "mouthRight") => {
+            Some(stem)
+                if !name.starts_with("eyeLook")
+                    && !matches!(name, "jawLeft" | "jawRight" | "mouthLeft" | "mouthRight") =>
+            {
                 if s.chance(0.6) {
                     self.set_both(stem, value);
                 } else {
@@ -93,7 +96,7 @@ impl Performance {
 
     fn add_recipe(&mut self, s: &mut Stream, recipes: &[Recipe]) {
         let recipe = &recipes[(s.uniform(0.0, recipes.len() as f32) as usize).min(recipes.len() - 1)];
-        let strength = s.uniform(0.55, 1.1);
+        let strength = s.uniform(0.6, 1.25);
         for (name, value) in recipe.0 {
             let own = s.normal_within(1.0, 0.2, [0.3, 1.6]);
             self.set_both(name, (value * strength * own).clamp(0.0, 1.0));
@@ -119,7 +122,8 @@ impl Performance {
         let wide = if s.chance(0.3) { 1.0 } else { 0.35 };
         let (x, y) = (s.normal_within(0.0, 0.4 * wide, [-0.8, 0.8]), s.normal_within(0.0, 0.3 * wide, [-0.6, 0.6]));
         // x > 0: towards the person's left, which is outwards for the left eye.
-        let (left, right) = if x > 0.0 { ("eyeLookOutLeft", "eyeLookInRight") } else { ("eyeLookInLeft", "eyeLookOutRight") };
+        let (left, right) =
+            if x > 0.0 { ("eyeLookOutLeft", "eyeLookInRight") } else { ("eyeLookInLeft", "eyeLookOutRight") };
         self.set(left, x.abs());
         self.set(right, x.abs());
         self.set_both(if y > 0.0 { "eyeLookUp" } else { "eyeLookDown" }, y.abs());
@@ -136,7 +140,11 @@ impl Performance {
     fn add_head_turn(&mut self, s: &mut Stream, sd_rad: f32) {
         let mut turn = |scale: f32| {
             let d = sd_rad * scale;
-            Vec3::new(s.normal_within(0.0, d, [-2.5 * d, 2.5 * d]), s.normal_within(0.0, d, [-2.5 * d, 2.5 * d]), s.normal_within(0.0, 0.5 * d, [-d, d]))
+            Vec3::new(
+                s.normal_within(0.0, d, [-2.5 * d, 2.5 * d]),
+                s.normal_within(0.0, d, [-2.5 * d, 2.5 * d]),
+                s.normal_within(0.0, 0.5 * d, [-d, d]),
+            )
         };
         self.pose[0] = turn(0.6);
         self.pose[1] = turn(1.0);
@@ -149,11 +157,24 @@ struct Recipe(&'static [(&'static str, f32)]);
 /// After the action units that Ekman & Friesen's FACS lists for the basic emotions, translated to ARKit's units, and everyday faces.
 const EMOTIONS: &[Recipe] = &[
     Recipe(&[("mouthSmile", 0.6), ("cheekSquint", 0.3), ("eyeSquint", 0.2), ("mouthDimple", 0.2)]),
-    Recipe(&[("mouthSmile", 0.85), ("jawOpen", 0.18), ("cheekSquint", 0.6), ("eyeSquint", 0.35), ("mouthUpperUp", 0.35)]),
+    Recipe(&[
+        ("mouthSmile", 0.85),
+        ("jawOpen", 0.18),
+        ("cheekSquint", 0.6),
+        ("eyeSquint", 0.35),
+        ("mouthUpperUp", 0.35),
+    ]),
     Recipe(&[("mouthSmile", 0.7), ("jawOpen", 0.5), ("cheekSquint", 0.6), ("eyeSquint", 0.4), ("mouthLowerDown", 0.3)]),
     Recipe(&[("browInnerUp", 0.8), ("browOuterUp", 0.8), ("eyeWide", 0.7), ("jawOpen", 0.4)]),
     Recipe(&[("browDown", 0.9), ("eyeSquint", 0.4), ("mouthPress", 0.6), ("noseSneer", 0.3), ("mouthFrown", 0.3)]),
-    Recipe(&[("browDown", 0.8), ("mouthUpperUp", 0.6), ("noseSneer", 0.7), ("jawOpen", 0.3), ("mouthStretch", 0.4), ("mouthLowerDown", 0.5)]),
+    Recipe(&[
+        ("browDown", 0.8),
+        ("mouthUpperUp", 0.6),
+        ("noseSneer", 0.7),
+        ("jawOpen", 0.3),
+        ("mouthStretch", 0.4),
+        ("mouthLowerDown", 0.5),
+    ]),
     Recipe(&[("browInnerUp", 0.8), ("mouthFrown", 0.7), ("mouthShrugLower", 0.4), ("eyeSquint", 0.2)]),
     Recipe(&[("noseSneer", 0.9), ("mouthUpperUp", 0.5), ("browDown", 0.5), ("cheekSquint", 0.4), ("mouthFrown", 0.3)]),
     Recipe(&[("browInnerUp", 0.7), ("browOuterUp", 0.4), ("eyeWide", 0.8), ("mouthStretch", 0.6), ("jawOpen", 0.2)]),
@@ -187,7 +208,10 @@ mod tests {
             for e in 0..10 {
                 let p = Performance::sample(&ExpressionConfig::default(), 3, id, e);
                 assert!(p.expression.iter().all(|v| (0.0..=1.0).contains(v)));
-                assert_eq!(p == Performance::neutral(), e == 0 || p.expression.iter().all(|v| *v == 0.0) && p.kind == "neutral");
+                assert_eq!(
+                    p == Performance::neutral(),
+                    e == 0 || p.expression.iter().all(|v| *v == 0.0) && p.kind == "neutral"
+                );
             }
         }
         for recipe in EMOTIONS.iter().chain(VISEMES) {

@@ -82,7 +82,8 @@ impl Groom {
         tufts.extend(brows::grow(ground, &looks.brows, strands, seed));
         tufts.extend(lashes::grow(ground, &looks.lashes, strands, seed));
         tufts.extend(beard::grow(ground, &looks.beard, strands, seed));
-        let at_rest = |t: &Tuft| t.strands.iter().map(|s| (ground.skin.position(s.root), ground.skin.frame(s.root))).collect();
+        let at_rest =
+            |t: &Tuft| t.strands.iter().map(|s| (ground.skin.position(s.root), ground.skin.frame(s.root))).collect();
         let rest = tufts.iter().map(at_rest).collect();
         Groom { tufts, rest }
     }
@@ -116,7 +117,8 @@ impl Tuft {
                 Binding::Skull => glam::Mat3::from(skull.matrix3),
                 Binding::Skin => posed.frame(strand.root) * frame.transpose(),
             };
-            let points: Vec<Vec4> = strand.points.iter().map(|p| (now + turn * (p.truncate() - *origin)).extend(p.w)).collect();
+            let points: Vec<Vec4> =
+                strand.points.iter().map(|p| (now + turn * (p.truncate() - *origin)).extend(p.w)).collect();
             desc.push(&points, strand.absorption);
         }
         desc
@@ -138,7 +140,9 @@ impl Pigment {
     pub fn mat_color(&self) -> Vec3 {
         let sigma = self.material().sigma_a * (1.0 - 0.95 * self.grey);
         const BETA: f32 = 0.3;
-        let scale = 5.969 - 0.215 * BETA + 2.532 * BETA * BETA - 10.73 * BETA.powi(3) + 5.574 * BETA.powi(4) + 0.245 * BETA.powi(5);
+        let scale = 5.969 - 0.215 * BETA + 2.532 * BETA * BETA - 10.73 * BETA.powi(3)
+            + 5.574 * BETA.powi(4)
+            + 0.245 * BETA.powi(5);
         Vec3::from_array(sigma.to_array().map(|a| (-a.sqrt() * scale).exp()))
     }
 }

@@ -65,7 +65,15 @@ fn model(source: Source, from: Option<&Path>) -> anyhow::Result<HeadModel> {
 pub fn show(mut config: Config, out: &Path, accel: AccelKind) -> anyhow::Result<Vec<PathBuf>> {
     config.image.size = config.image.size.min(160);
     let stage = Stage::new(&config)?;
-    let people = Request { vary: Vary::Identity, identity: 0, count: 24, yaw_deg: 12.0, light: None, landmarks: Landmarks::Hidden, accel };
+    let people = Request {
+        vary: Vary::Identity,
+        identity: 0,
+        count: 24,
+        yaw_deg: 12.0,
+        light: None,
+        landmarks: Landmarks::Hidden,
+        accel,
+    };
     sheet(&stage, &config, &people)?.save(out)?;
     let units = Request { vary: Vary::Units, count: 52, yaw_deg: 8.0, ..people };
     let stem = out.file_stem().unwrap_or_default().to_string_lossy().into_owned();

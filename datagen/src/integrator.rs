@@ -203,15 +203,16 @@ impl<'a> Integrator<'a> {
         Vec3::ZERO
     }
 
-    /// Russian roulette after the first bounce.
+    /// Russian roulette: dim paths go on by chance, and then count for more; gently after the first bounce.
+    #[inline]
     fn survives(&self, weight: &mut Vec3, bounce: u32, sampler: &mut Sampler) -> bool {
         let strength = weight.max_element();
-        if bounce < 2 || strength <= 0.0 {
-            return strength > 1e-4;
+        let keep = if bounce < 2 { (2.5 * strength).min(1.0) } else { strength.clamp(0.05, 1.0) };
+        if strength <= 0.0 || (keep < 1.0 && sampler.next_plain() >= keep) {
+            return false;
         }
-        let keep = strength.clamp(0.05, 1.0);
         *weight /= keep;
-        keep >= 1.0 || sampler.next_plain() < keep
+        true
     }
 
     /// Clamps the light of later bounces.
@@ -403,7 +404,7 @@ struct StrandPlace {
 impl StrandSet {
     fn place(&self, hit: &Hit) -> StrandPlace {
         let first = self.segments[hit.primitive as usize] as usize;
-        let p: &[Vec4] = &self.desc.points[first..first + 4];
+        let p: &[Vec4] = &self.points[first..first + 4];
         let (u, w) = (hit.u, 1.0 - hit.u);
         let (u2, u3) = (u * u, u * u * u);
         let at =

@@ -109,7 +109,11 @@ impl Shot<'_> {
         if maps.uv {
             let texel = |(uv, part): (&glam::Vec2, &u8)| match *part {
                 NO_PART => [0; 3],
-                part => [(uv.x.clamp(0.0, 1.0) * 65535.0).round() as u16, (uv.y.clamp(0.0, 1.0) * 65535.0).round() as u16, part as u16],
+                part => [
+                    (uv.x.clamp(0.0, 1.0) * 65535.0).round() as u16,
+                    (uv.y.clamp(0.0, 1.0) * 65535.0).round() as u16,
+                    part as u16,
+                ],
             };
             let rgb: Vec<u16> = labels.uv.iter().zip(&labels.part).flat_map(texel).collect();
             row.uv = Some(png_from_rgb16(w, h, &rgb)?);
@@ -124,7 +128,10 @@ impl Shot<'_> {
 
     fn seen(&self, landmark: Vec3) -> f32 {
         let (pixel, z) = self.camera.project(landmark);
-        let inside = z > 0.0 && pixel.min_element() >= 0.0 && pixel.x < self.camera.width as f32 && pixel.y < self.camera.height as f32;
+        let inside = z > 0.0
+            && pixel.min_element() >= 0.0
+            && pixel.x < self.camera.width as f32
+            && pixel.y < self.camera.height as f32;
         if inside && !self.scene.hidden(self.camera.eye(), landmark, HIDDEN_BY_M) { 1.0 } else { 0.0 }
     }
 
@@ -175,7 +182,9 @@ mod tests {
     fn tone_is_monotone_and_ids_do_not_collide() {
         assert!((0..400).map(|i| tone(i as f32 * 0.01)).collect::<Vec<_>>().windows(2).all(|w| w[1] >= w[0]));
         assert!(tone(100.0) <= 1.0 && (tone(0.8001) - 0.8001).abs() < 1e-6);
-        let key = |i, e, c, l| FrameKey { identity_id: i, expression_id: e, camera_id: c, light_id: l, split: "train", seed: 0 }.frame_id();
+        let key = |i, e, c, l| {
+            FrameKey { identity_id: i, expression_id: e, camera_id: c, light_id: l, split: "train", seed: 0 }.frame_id()
+        };
         let top = key((1 << 23) - 1, (1 << 14) - 1, (1 << 10) - 1, (1 << 15) - 1);
         assert!(top < 1 << 63 && key(0, 0, 0, 1) < key(0, 0, 1, 0) && key(0, 1, 0, 0) < key(1, 0, 0, 0));
     }

@@ -1,38 +1,52 @@
-//! Ray-traced synthetic heads.
+//! Ray-traced synthetic heads: a plan → people → faces → pictures with everything known about them → Parquet shards.
+//!
+//! Who and what: [`person`] and [`identity`] draw somebody, [`stage`] and [`actor`] put head, skin, strands and cloth
+//! together, [`expressions`], [`cameras`] and [`light`] draw the rest. How: [`scene`] describes, [`trace`] renders,
+//! [`labels`] turns the [`film`] into a row. [`plan`] cuts the work into shards, [`render_shard`] makes them.
+//!
+//! Invariant: a row is a function of (plan, identity, expression, camera) alone; no thread, task or order changes a
+//! byte. Never links torch. World: right-handed, metres, y up, the head faces +z. Colours: linear RGB until the label.
+#![deny(missing_docs)]
 
-pub mod accel;
-pub mod actor;
-pub mod bench;
-pub mod bsdf;
-pub mod cameras;
+// The tool.
 pub mod cli;
-pub mod cloth;
 pub mod config;
-pub mod denoise;
-pub mod environment;
-pub mod expressions;
-pub mod exr;
-pub mod eyes;
-pub mod film;
-pub mod hair;
 pub mod head_command;
 pub mod head_file;
-pub mod identity;
-pub mod integrator;
-pub mod labels;
-pub mod light;
-pub mod outline;
-pub mod person;
 pub mod plan;
 pub mod predict;
 pub mod preview;
 pub mod render_shard;
-pub mod sampler;
-pub mod scene;
 pub mod sheet;
+
+// What is in the pictures.
+pub mod actor;
+pub mod cameras;
+pub mod cloth;
+pub mod expressions;
+pub mod eyes;
+pub mod hair;
+pub mod identity;
+pub mod light;
+pub mod outline;
+pub mod person;
 pub mod skin_albedo;
 pub mod stage;
+pub mod surface;
+
+// How they are traced.
+pub mod accel;
+pub mod alpha;
+pub mod bench;
+pub mod bsdf;
+pub mod denoise;
+pub mod environment;
+pub mod exr;
+pub mod film;
+pub mod integrator;
+pub mod labels;
+pub mod sampler;
+pub mod scene;
 pub mod stream;
 pub mod subsurface;
-pub mod surface;
 pub mod trace;

@@ -223,7 +223,10 @@ impl Looks {
         let hair = sample_hair(&mut s, origin, pigment);
         let brows = sample_brows(&mut s, origin, pigment);
         let female = 1.0 - origin.sex;
-        let lashes = Lashes { length_m: s.normal_within(0.0075 + 0.0015 * female, 0.0008, [0.005, 0.011]), density: s.uniform(0.6, 1.0) };
+        let lashes = Lashes {
+            length_m: s.normal_within(0.0075 + 0.0015 * female, 0.0008, [0.005, 0.011]),
+            density: s.uniform(0.6, 1.0),
+        };
         let beard = sample_beard(&mut s, origin, pigment);
         let yellow = (s.uniform(0.0, 0.6) + origin.age / 150.0).min(1.0);
         let teeth = Vec3::new(0.68, 0.64, 0.56).lerp(Vec3::new(0.60, 0.52, 0.37), yellow) * s.uniform(0.85, 1.05);
@@ -245,13 +248,15 @@ fn sample_skin(s: &mut Stream, origin: Origin, seed: u64) -> Skin {
     let fair = (1.0 - melanin / 2.5).max(0.0);
     let age = origin.age;
     let lipstick = (origin.sex < 0.4 && age > 16.0 && s.chance(0.3)).then(|| {
-        let red = Vec3::new(0.45, 0.05, 0.07).lerp(Vec3::new(0.5, 0.16, 0.17), s.uniform(0.0, 1.0)) * s.uniform(0.5, 1.0);
+        let red =
+            Vec3::new(0.45, 0.05, 0.07).lerp(Vec3::new(0.5, 0.16, 0.17), s.uniform(0.0, 1.0)) * s.uniform(0.5, 1.0);
         [red.x, red.y, red.z, s.uniform(0.3, 0.8)]
     });
     Skin {
         melanin,
         haemoglobin: s.normal_within(1.0, 0.25, [0.4, 1.8]),
-        freckles: if s.chance(0.1 + 0.3 * fair * caucasian) { s.uniform(0.2, 1.0) * (0.3 + fair) } else { 0.0 }.min(1.0),
+        freckles: if s.chance(0.1 + 0.3 * fair * caucasian) { s.uniform(0.2, 1.0) * (0.3 + fair) } else { 0.0 }
+            .min(1.0),
         moles: s.pick(&[3.0, 3.0, 2.0, 1.0, 1.0, 0.5]) as u32,
         blotches: s.uniform(0.2, 0.7) + (age / 250.0).min(0.3),
         eye_shadow: s.uniform(0.1, 0.6) + (age / 200.0).min(0.4),
@@ -297,7 +302,8 @@ fn sample_eyes(s: &mut Stream, origin: Origin, hair: Pigment) -> Eyes {
     let caucasian = origin.ancestry[2];
     let fair = (1.0 - hair.eumelanin / 4.0).clamp(0.0, 1.0);
     let light = caucasian * (0.3 + 0.7 * fair);
-    let weights = [1.3 - caucasian, 0.9 - 0.3 * light, 0.35 * light, 0.25 * light, 0.7 * light, 0.18 * light].map(|w: f32| w.max(0.0));
+    let weights = [1.3 - caucasian, 0.9 - 0.3 * light, 0.35 * light, 0.25 * light, 0.7 * light, 0.18 * light]
+        .map(|w: f32| w.max(0.0));
     let (color, inner, outer) = COLORS[s.pick(&weights)];
     let shade = s.uniform(0.8, 1.25);
     let yellow = s.uniform(0.0, 1.0) * (0.4 + origin.age / 120.0).min(1.0);
@@ -351,11 +357,17 @@ fn sample_hair(s: &mut Stream, origin: Origin, pigment: Pigment) -> Hair {
     let (curl_radius_m, curl_turns) = match style {
         HairStyle::Curly => (s.uniform(0.004, 0.008), s.uniform(16.0, 30.0)),
         HairStyle::Afro => (s.uniform(0.0016, 0.003), s.uniform(120.0, 200.0)),
-        HairStyle::Medium | HairStyle::Long | HairStyle::Tied if wave => (s.uniform(0.002, 0.007), s.uniform(8.0, 20.0)),
+        HairStyle::Medium | HairStyle::Long | HairStyle::Tied if wave => {
+            (s.uniform(0.002, 0.007), s.uniform(8.0, 20.0))
+        }
         _ if coiled => (0.0012, s.uniform(120.0, 200.0)),
         _ => (0.0, 0.0),
     };
-    let receding = if male > 0.5 && origin.age > 20.0 && style != HairStyle::Bald { (s.normal(0.1, 0.25) + 0.6 * old).clamp(0.0, 1.0) } else { 0.0 };
+    let receding = if male > 0.5 && origin.age > 20.0 && style != HairStyle::Bald {
+        (s.normal(0.1, 0.25) + 0.6 * old).clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
     Hair {
         style,
         pigment,
@@ -374,7 +386,8 @@ fn sample_hair(s: &mut Stream, origin: Origin, pigment: Pigment) -> Hair {
 fn sample_brows(s: &mut Stream, origin: Origin, hair: Pigment) -> Brows {
     let male = origin.sex;
     // Brows are darker than blond hair and turn grey later.
-    let pigment = Pigment { eumelanin: hair.eumelanin.max(0.45) * 1.3, pheomelanin: hair.pheomelanin, grey: 0.4 * hair.grey };
+    let pigment =
+        Pigment { eumelanin: hair.eumelanin.max(0.45) * 1.3, pheomelanin: hair.pheomelanin, grey: 0.4 * hair.grey };
     Brows {
         density: s.normal_within(0.55 + 0.2 * male, 0.15, [0.25, 1.0]),
         half_height_m: s.normal_within(0.0036 + 0.0013 * male, 0.0006, [0.0024, 0.0062]),

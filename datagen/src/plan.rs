@@ -95,14 +95,18 @@ impl Plan {
     /// No plan there (66), a plan that this build cannot read (78), a head that is not the planned one (65).
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("plan.toml");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|e| Failure::missing(format!("no plan here ({e}); make one with `datagen plan --out DIR`: {path:?}")))?;
+        let text = std::fs::read_to_string(&path).map_err(|e| {
+            Failure::missing(format!("no plan here ({e}); make one with `datagen plan --out DIR`: {path:?}"))
+        })?;
         let file: PlanFile = formats::config::load(Some(&path), &[])?;
         file.config.check()?;
         let head = head_digest(&file.config.head)?;
         if head != file.head_sha256 {
             let (planned, path) = (&file.head_sha256[..12.min(file.head_sha256.len())], &file.config.head);
-            let what = format!("head model changed since the plan was made (planned sha256 {planned}…, now {}…): {path:?}", &head[..12]);
+            let what = format!(
+                "head model changed since the plan was made (planned sha256 {planned}…, now {}…): {path:?}",
+                &head[..12]
+            );
             return Err(Failure::bad_data(what).into());
         }
         Ok(Self::of(file, &text))
@@ -205,6 +209,11 @@ impl ShardTask {
         folder.join(table).join(self.name.file_name())
     }
 
+    /// Where its linear layers lie, if the config asks for them.
+    pub fn exr_path(&self, folder: &Path) -> PathBuf {
+        folder.join("exr").join(self.name.file_name())
+    }
+
     /// Rows.
     pub fn len(&self) -> u64 {
         self.items.end - self.items.start
@@ -231,8 +240,9 @@ fn head_digest(head: &Path) -> anyhow::Result<String> {
     if head == Path::new("analytic") {
         return Ok("analytic".into());
     }
-    digest::sha256_of_file(head)
-        .map_err(|e| Failure::new(e.exit_code(), format!("head model: {e}; make one with `datagen head import`")).into())
+    digest::sha256_of_file(head).map_err(|e| {
+        Failure::new(e.exit_code(), format!("head model: {e}; make one with `datagen head import`")).into()
+    })
 }
 
 #[cfg(test)]

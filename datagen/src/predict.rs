@@ -1,4 +1,5 @@
 //! What a plan will cost, from a real sample of its images.
+use crate::bench::cpu_seconds;
 use crate::plan::{Plan, ShardKind, Split};
 use crate::render_shard::Renderer;
 use crate::scene::AccelKind;
@@ -41,7 +42,12 @@ pub struct Measured {
 pub fn count(plan: &Plan) -> Prediction {
     let shards = plan.shards();
     let frames = shards.iter().filter(|s| s.kind != ShardKind::Identities).map(|s| s.len()).sum();
-    Prediction { images: frames, identities: plan.config.dataset.identities as u64, shards: shards.len() as u64, measured: None }
+    Prediction {
+        images: frames,
+        identities: plan.config.dataset.identities as u64,
+        shards: shards.len() as u64,
+        measured: None,
+    }
 }
 
 /// Renders images spread evenly over the training split and multiplies.
@@ -53,14 +59,13 @@ pub fn measure(plan: &Plan, stage: &Stage, accel: AccelKind) -> anyhow::Result<P
     let split = plan.identities(Split::Train).len() as u64 * plan.frames_per_identity();
     let n = SAMPLE.min(split);
     let renderer = Renderer::new(plan, stage, accel);
-    let start = process_secs();
+    let start = cpu_seconds();
     let mut bytes = 0u64;
     for k in 0..n {
-        // The frames of one take share its scene; take neighbours in pairs where there are several cameras.
         let row = renderer.one(&plan.frame(Split::Train, k * split / n))?;
         bytes += row.image.len() as u64 + row.maps().iter().map(|(_, b)| b.map_or(0, |b| b.len() as u64)).sum::<u64>();
     }
-    let (secs, bytes) = ((process_secs() - start) / n as f64, bytes as f64 / n as f64);
+    let (secs, bytes) = ((cpu_seconds() - start) / n as f64, bytes as f64 / n as f64);
     let images = prediction.images as f64;
     prediction.measured = Some(Measured {
         images: n,
@@ -70,14 +75,6 @@ pub fn measure(plan: &Plan, stage: &Stage, accel: AccelKind) -> anyhow::Result<P
         gigabytes: bytes * images / 1e9,
     });
     Ok(prediction)
-}
-
-/// Processor seconds of this process.
-fn process_secs() -> f64 {
-    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `t` is a valid timespec to write to; the clock id is one that Linux and macOS define.
-    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut t) };
-    t.tv_sec as f64 + t.tv_nsec as f64 * 1e-9
 }
 
 impl fmt::Display for Prediction {

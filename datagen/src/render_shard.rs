@@ -12,12 +12,13 @@ use crate::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
 use crate::stage::Stage;
 use crate::trace;
 use formats::exit::{ExitCode, Failure};
+use formats::exr::ExrRow;
 use formats::progress::Progress;
 use formats::reader::Shard;
-use formats::{Existing, FrameRow, FrameWriter, IdentityWriter};
+use formats::{Existing, FrameRow, FrameWriter, IdentityWriter, ShardWriter};
 use rayon::prelude::*;
 use splat::Camera;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -31,6 +32,12 @@ pub enum Outcome {
     Made,
     /// It was there.
     Skipped,
+}
+
+/// A row of `frames`, and of `exr` if it is asked for.
+struct Row {
+    frame: FrameRow,
+    exr: Option<Vec<u8>>,
 }
 
 /// Makes shards of a plan.
@@ -52,14 +59,19 @@ impl<'a> Renderer<'a> {
     /// # Errors
     /// A foreign shard in its place (65), a stop signal (75), whatever writing meets (73, 74).
     pub fn shard(&self, task: &ShardTask, folder: &Path, progress: &Progress) -> anyhow::Result<Outcome> {
-        let path = task.path(folder);
-        if path.exists() {
-            self.check_there(&path, task)?;
+        let mut paths = vec![task.path(folder)];
+        if self.plan.config.maps.exr && task.kind != ShardKind::Identities {
+            paths.push(task.exr_path(folder));
+        }
+        for path in paths.iter().filter(|p| p.exists()) {
+            self.check_there(path, task)?;
+        }
+        if paths.iter().all(|p| p.exists()) {
             return Ok(Outcome::Skipped);
         }
         match task.kind {
-            ShardKind::Identities => self.identities(task, &path, progress)?,
-            ShardKind::Frames(split) => self.frames(split, task, &path, progress)?,
+            ShardKind::Identities => self.identities(task, &paths[0], progress)?,
+            ShardKind::Frames(split) => self.frames(split, task, &paths, progress)?,
         }
         Ok(Outcome::Made)
     }
@@ -68,7 +80,11 @@ impl<'a> Renderer<'a> {
         let shard = Shard::open(path)?;
         let (hash, rows) = (shard.provenance().config_hash, shard.rows() as u64);
         if hash != self.plan.provenance.config_hash || rows != task.len() {
-            let what = format!("a shard of another plan is in the way ({rows} rows, expected {} of plan {}): {path:?}", task.len(), &self.plan.provenance.config_hash[..12]);
+            let what = format!(
+                "a shard of another plan is in the way ({rows} rows, expected {} of plan {}): {path:?}",
+                task.len(),
+                &self.plan.provenance.config_hash[..12]
+            );
             return Err(Failure::bad_data(what).into());
         }
         Ok(())
@@ -95,14 +111,19 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    fn frames(&self, split: Split, task: &ShardTask, path: &Path, progress: &Progress) -> anyhow::Result<()> {
-        let mut writer = FrameWriter::create(path, &self.plan.provenance, Existing::Keep)?;
+    /// `paths`: the frames, and the linear layers if they are asked for.
+    fn frames(&self, split: Split, task: &ShardTask, paths: &[PathBuf], progress: &Progress) -> anyhow::Result<()> {
+        let mut writer = FrameWriter::create(&paths[0], &self.plan.provenance, Existing::Keep)?;
+        let layers =
+            paths.get(1).map(|path| ShardWriter::<ExrRow>::create(path, &self.plan.provenance, Existing::Keep));
+        let mut layers = layers.transpose()?;
         let keys: Vec<FrameKey> = task.items.clone().map(|i| self.plan.frame(split, i)).collect();
-        let takes: Vec<&[FrameKey]> = keys.chunk_by(|a, b| (a.identity_id, a.expression_id) == (b.identity_id, b.expression_id)).collect();
+        let takes: Vec<&[FrameKey]> =
+            keys.chunk_by(|a, b| (a.identity_id, a.expression_id) == (b.identity_id, b.expression_id)).collect();
         let mut cast: Vec<Arc<Actor>> = Vec::new();
         for chunk in takes.chunks(2 * rayon::current_num_threads()) {
             self.recast(&mut cast, chunk);
-            let rows: Vec<anyhow::Result<Vec<FrameRow>>> = chunk
+            let rows: Vec<anyhow::Result<Vec<Row>>> = chunk
                 .par_iter()
                 .map(|keys| {
                     let actor = cast.iter().find(|a| a.identity_id == keys[0].identity_id);
@@ -112,9 +133,14 @@ impl<'a> Renderer<'a> {
                 })
                 .collect();
             for row in rows.into_iter().collect::<anyhow::Result<Vec<_>>>()?.into_iter().flatten() {
-                writer.push(row)?;
+                if let (Some(layers), Some(exr)) = (&mut layers, row.exr) {
+                    layers.push(ExrRow { frame_id: row.frame.frame_id, exr })?;
+                }
+                writer.push(row.frame)?;
             }
         }
+        // The frames come last: they are what a reader looks for.
+        layers.map(ShardWriter::finish).transpose()?;
         writer.finish()?;
         Ok(())
     }
@@ -126,7 +152,7 @@ impl<'a> Renderer<'a> {
     pub fn one(&self, key: &FrameKey) -> anyhow::Result<FrameRow> {
         let actor = Actor::sample(self.stage, &self.plan.config, key.identity_id);
         let mut rows = self.rows_of_take(&actor, std::slice::from_ref(key))?;
-        rows.pop().ok_or_else(|| Failure::new(ExitCode::Bug, "one key gives one row").into())
+        rows.pop().map(|row| row.frame).ok_or_else(|| Failure::new(ExitCode::Bug, "one key gives one row").into())
     }
 
     /// Makes `cast` hold the persons of `takes`, keeping who is there already.
@@ -135,26 +161,39 @@ impl<'a> Renderer<'a> {
         ids.dedup();
         cast.retain(|a| ids.contains(&a.identity_id));
         let new: Vec<u32> = ids.into_iter().filter(|id| cast.iter().all(|a| a.identity_id != *id)).collect();
-        let made: Vec<Arc<Actor>> = new.par_iter().map(|&id| Arc::new(Actor::sample(self.stage, &self.plan.config, id))).collect();
+        let made: Vec<Arc<Actor>> =
+            new.par_iter().map(|&id| Arc::new(Actor::sample(self.stage, &self.plan.config, id))).collect();
         cast.extend(made);
     }
 
     /// Rows that share a person and a face.
-    fn rows_of_take(&self, actor: &Actor, keys: &[FrameKey]) -> anyhow::Result<Vec<FrameRow>> {
+    fn rows_of_take(&self, actor: &Actor, keys: &[FrameKey]) -> anyhow::Result<Vec<Row>> {
         check_stop()?;
         let config = &self.plan.config;
-        let performance = Performance::sample(&config.expression, config.seed, keys[0].identity_id, keys[0].expression_id);
+        let performance =
+            Performance::sample(&config.expression, config.seed, keys[0].identity_id, keys[0].expression_id);
         let take = actor.take(&performance);
         let scene = trace::build(&take.scene, self.accel).map_err(trace_failure)?;
         let mut rows = Vec::with_capacity(keys.len());
         for key in keys {
             check_stop()?;
-            let view = View { identity_id: key.identity_id, expression_id: key.expression_id, camera_id: key.camera_id };
+            let view =
+                View { identity_id: key.identity_id, expression_id: key.expression_id, camera_id: key.camera_id };
             let camera = cameras::sample(&config.camera, config.seed, view, take.head_box, config.image.size);
             let lit = self.lights.get(config, key.light_id);
             let film = expose(&scene, &camera, &lit.1, &settings(config, key.seed))?;
-            let shot = Shot { key, config, performance: &performance, take: &take, camera: &camera, light: &lit.0, film: &film, scene: &scene };
-            rows.push(shot.row()?);
+            let shot = Shot {
+                key,
+                config,
+                performance: &performance,
+                take: &take,
+                camera: &camera,
+                light: &lit.0,
+                film: &film,
+                scene: &scene,
+            };
+            let exr = config.maps.exr.then(|| crate::exr::encode(&film)).transpose().map_err(trace_failure)?;
+            rows.push(Row { frame: shot.row()?, exr });
         }
         Ok(rows)
     }
@@ -164,15 +203,30 @@ impl<'a> Renderer<'a> {
 ///
 /// # Errors
 /// Denoiser or Embree absent (66).
-pub fn expose(scene: &trace::Scene, camera: &Camera, environment: &Environment, settings: &RenderSettings) -> anyhow::Result<Film> {
-    Ok(trace::render(scene, camera, environment, settings).map_err(trace_failure)?)
+pub fn expose(
+    scene: &trace::Scene,
+    camera: &Camera,
+    environment: &Environment,
+    settings: &RenderSettings,
+) -> anyhow::Result<Film> {
+    let mut film = trace::render(scene, camera, environment, settings).map_err(trace_failure)?;
+    if settings.denoise != Denoise::Off {
+        crate::alpha::smooth_partial(&mut film);
+    }
+    Ok(film)
 }
 
 /// One picture of a take: a scene of its own.
 ///
 /// # Errors
 /// As [`expose`].
-pub fn expose_take(take: &Take, camera: &Camera, light: &Light, config: &Config, accel: AccelKind) -> anyhow::Result<Film> {
+pub fn expose_take(
+    take: &Take,
+    camera: &Camera,
+    light: &Light,
+    config: &Config,
+    accel: AccelKind,
+) -> anyhow::Result<Film> {
     let scene = trace::build(&take.scene, accel).map_err(trace_failure)?;
     expose(&scene, camera, &light.environment(config.light.width as usize), &settings(config, config.seed))
 }

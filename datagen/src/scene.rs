@@ -138,15 +138,23 @@ impl Texture {
     /// Value at a texture coordinate, origin bottom left; texel centres lie at half-integers.
     #[inline]
     pub fn at(&self, uv: Vec2) -> Vec3 {
-        let (u, v) = (uv.x - uv.x.floor(), 1.0 - (uv.y - uv.y.floor()));
-        let (x, y) = (u * self.width as f32 - 0.5, v * self.height as f32 - 0.5);
-        let (fx, fy) = (x - x.floor(), y - y.floor());
-        let wrap = |i: f32, n: usize| (i as i64).rem_euclid(n as i64) as usize;
-        let (x0, x1) = (wrap(x.floor(), self.width), wrap(x.floor() + 1.0, self.width));
-        let (y0, y1) = (wrap(y.floor(), self.height), wrap(y.floor() + 1.0, self.height));
+        let (x, fx) = cell(uv.x, self.width);
+        let (y, fy) = cell(-uv.y, self.height);
+        let next = |i: usize, n: usize| if i + 1 < n { i + 1 } else { 0 };
+        let (x1, y1) = (next(x, self.width), next(y, self.height));
         let t = |x: usize, y: usize| Vec3::from(self.texels[y * self.width + x]);
-        t(x0, y0).lerp(t(x1, y0), fx).lerp(t(x0, y1).lerp(t(x1, y1), fx), fy)
+        t(x, y).lerp(t(x1, y), fx).lerp(t(x, y1).lerp(t(x1, y1), fx), fy)
     }
+}
+
+/// The cell of `n` repeated ones whose centre lies at or before `u`, and how far `u` is on the way to the next centre.
+/// Without `floor`, which is a call into the mathematics library on plain x86-64.
+#[inline]
+fn cell(u: f32, n: usize) -> (usize, f32) {
+    let t = u * n as f32 - 0.5;
+    let whole = t as i32 - i32::from(t < 0.0 && t != t as i32 as f32);
+    let index = if (0..n as i32).contains(&whole) { whole } else { whole.rem_euclid(n as i32) };
+    (index as usize, t - whole as f32)
 }
 
 /// Skin: a diffuse or random-walk base under two GGX lobes (Weyrich et al. 2006 for the order of the values).
@@ -326,6 +334,8 @@ mod tests {
         assert_eq!(t.at(Vec2::new(0.25, 0.75)).x, 1.0);
         assert_eq!(t.at(Vec2::new(0.75, 0.25)).x, 4.0);
         assert_eq!(t.at(Vec2::new(0.5, 0.25)).x, 3.5);
+        assert_eq!(t.at(Vec2::new(1.75, -0.75)).x, 4.0, "repeated");
+        assert_eq!(t.at(Vec2::new(0.0, 0.25)).x, 3.5, "across the border");
         assert!(Texture::new(2, 2, vec![[0.0; 3]; 3]).is_none());
     }
 

@@ -51,7 +51,9 @@ impl Sheet {
         let bytes = if jpeg {
             let mut bytes = Vec::new();
             let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 88);
-            encoder.encode(&rgb, w as u32, h as u32, image::ExtendedColorType::Rgb8).context("cannot encode the sheet")?;
+            encoder
+                .encode(&rgb, w as u32, h as u32, image::ExtendedColorType::Rgb8)
+                .context("cannot encode the sheet")?;
             bytes
         } else {
             formats::image::png_from_rgb8(w, h, &rgb)?
@@ -64,8 +66,8 @@ impl Sheet {
 fn glyph(c: char) -> u16 {
     const DIGITS: [u16; 10] = [0x7b6f, 0x2c97, 0x73e7, 0x73cf, 0x5bc9, 0x79cf, 0x79ef, 0x7249, 0x7bef, 0x7bcf];
     const LETTERS: [u16; 26] = [
-        0x2bed, 0x6bae, 0x3923, 0x6b6e, 0x79a7, 0x79a4, 0x396b, 0x5bed, 0x7497, 0x126a, 0x5bad, 0x4927, 0x5f6d, 0x6b6d, 0x2b6a, 0x6ba4,
-        0x2b7b, 0x6bad, 0x388e, 0x7492, 0x5b6f, 0x5b6a, 0x5b7d, 0x5aad, 0x5a92, 0x72a7,
+        0x2bed, 0x6bae, 0x3923, 0x6b6e, 0x79a7, 0x79a4, 0x396b, 0x5bed, 0x7497, 0x126a, 0x5bad, 0x4927, 0x5f6d, 0x6b6d,
+        0x2b6a, 0x6ba4, 0x2b7b, 0x6bad, 0x388e, 0x7492, 0x5b6f, 0x5b6a, 0x5b7d, 0x5aad, 0x5a92, 0x72a7,
     ];
     match c.to_ascii_lowercase() {
         d @ '0'..='9' => DIGITS[d as usize - '0' as usize],

@@ -13,8 +13,8 @@ use rayon::prelude::*;
 /// Linear RGB albedo of skin of Fitzpatrick's types I to VI, about: the light and dark skin patches of the ColorChecker
 /// (McCamy et al. 1976) fix types III and V, the others continue their slope.
 const TYPES: [[f32; 3]; 6] = [
-    [0.640, 0.440, 0.365],
-    [0.585, 0.375, 0.292],
+    [0.610, 0.410, 0.335],
+    [0.565, 0.355, 0.275],
     [0.520, 0.308, 0.222],
     [0.385, 0.212, 0.140],
     [0.225, 0.113, 0.072],
@@ -115,13 +115,16 @@ impl<'a> Painter<'a> {
         melanin += 0.35 * lids * (0.4 + 0.12 * k.melanin) + 0.5 * k.eye_shadow * under_eye;
         melanin += self.freckles(p, cheeks.max(nose)) + self.mole(p);
         let mut blood = (k.haemoglobin - 1.0) * 0.8 + k.blotches * (0.22 * b1 + 0.16 * b2);
-        blood += k.haemoglobin * (0.26 * cheeks + 0.24 * nose + 0.30 * ears + 0.10 * lids) + 0.35 * k.eye_shadow * under_eye;
+        blood +=
+            k.haemoglobin * (0.26 * cheeks + 0.24 * nose + 0.30 * ears + 0.10 * lids) + 0.35 * k.eye_shadow * under_eye;
         let mut c = skin_color(melanin, blood);
         c = self.shaded_by_hair(c, p, scalp, beard);
         c = self.lips(c, lips, p);
-        let (shine, rough) = (nose.max(0.6 * smoothstep(0.03, 0.055, p.y) * smoothstep(-0.02, 0.02, p.z)), 1.0 + 0.12 * n2);
+        let (shine, rough) =
+            (nose.max(0.6 * smoothstep(0.03, 0.055, p.y) * smoothstep(-0.02, 0.02, p.z)), 1.0 + 0.12 * n2);
         let roughness = rough * (1.0 - 0.16 * shine) * (1.0 - 0.25 * lips);
-        let strength = k.gloss * (1.0 + 0.25 * shine + 0.35 * lips) * (1.0 - 0.5 * smoothstep(0.1, 0.6, scalp) * (1.0 - shine));
+        let strength =
+            k.gloss * (1.0 + 0.25 * shine + 0.35 * lips) * (1.0 - 0.5 * smoothstep(0.1, 0.6, scalp) * (1.0 - shine));
         (c.clamp(Vec3::splat(0.004), Vec3::splat(0.9)).to_array(), [roughness, strength, 0.0])
     }
 
@@ -187,7 +190,10 @@ impl<'a> Painter<'a> {
         };
         // Under fair skin, dark roots look blue: the skin scatters the short waves over them.
         let roots = (self.beard * 0.5 + c * Vec3::new(0.42, 0.5, 0.58)).min(c);
-        c = c.lerp(roots, stubble * beard * (0.8 + 0.2 * noise(looks.skin.seed ^ 8, p * 300.0)) * (1.0 - looks.beard.pigment.grey));
+        c = c.lerp(
+            roots,
+            stubble * beard * (0.8 + 0.2 * noise(looks.skin.seed ^ 8, p * 300.0)) * (1.0 - looks.beard.pigment.grey),
+        );
         let brow = self.brow_cover(p) * 0.45 * looks.brows.density;
         c.lerp((self.brow * 0.8).min(c), brow)
     }

@@ -115,7 +115,8 @@ fn cut(subdivision: &Subdivision, parts: &[Part], regions: &BTreeMap<String, Vec
     for ((indices, face), corners) in all.indices.iter().zip(&all.face).zip(&all.corners) {
         let part = parts[*face as usize];
         let blank = || {
-            let piece = Piece { part, vertices: Vec::new(), triangles: Vec::new(), uvs: Vec::new(), classes: Vec::new() };
+            let piece =
+                Piece { part, vertices: Vec::new(), triangles: Vec::new(), uvs: Vec::new(), classes: Vec::new() };
             (piece, vec![u32::MAX; subdivision.n_vertices()])
         };
         let (piece, local) = pieces.entry(part).or_insert_with(blank);

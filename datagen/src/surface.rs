@@ -102,8 +102,13 @@ impl Surface {
     }
 
     fn nearest_one(&self, p: Vec3, of_vertex: &[Vec<u32>]) -> Root {
-        let mut vertices: Vec<(f32, usize)> =
-            self.positions.iter().enumerate().filter(|(i, _)| !of_vertex[*i].is_empty()).map(|(i, q)| (q.distance_squared(p), i)).collect();
+        let mut vertices: Vec<(f32, usize)> = self
+            .positions
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| !of_vertex[*i].is_empty())
+            .map(|(i, q)| (q.distance_squared(p), i))
+            .collect();
         let n = vertices.len().min(6);
         vertices.select_nth_unstable_by(n.saturating_sub(1), |a, b| a.0.total_cmp(&b.0));
         let triangles = vertices[..n].iter().flat_map(|(_, v)| of_vertex[*v].iter().copied());
@@ -111,7 +116,8 @@ impl Surface {
             let root = Root { triangle, bary: nearest_in_triangle(p, self.corners(triangle)) };
             (self.position(root).distance_squared(p), root)
         });
-        best.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.triangle.cmp(&b.1.triangle))).map_or(Root { triangle: 0, bary: [0.0; 2] }, |b| b.1)
+        best.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.triangle.cmp(&b.1.triangle)))
+            .map_or(Root { triangle: 0, bary: [0.0; 2] }, |b| b.1)
     }
 }
 

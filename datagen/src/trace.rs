@@ -15,10 +15,10 @@ use crate::film::Film;
 use crate::integrator::{Integrator, Label, MASK_CLEAR, MASK_OPAQUE, PathSample};
 use crate::sampler::Sampler;
 use crate::scene::{AccelKind, CurveDesc, Denoise, Material, MeshDesc, RenderSettings, SceneDesc, Subsurface};
-use glam::{Vec2, Vec3};
+use glam::{Vec2, Vec3, Vec4};
 use rayon::prelude::*;
 use splat::Camera;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What can go wrong between a description and a picture.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,9 @@ pub struct Scene {
 
 /// Strands as the integrator needs them.
 pub(crate) struct StrandSet {
+    /// What was described; its points are in `points`.
     pub desc: CurveDesc,
+    pub points: Arc<Vec<Vec4>>,
     /// First control point of each segment.
     pub segments: Vec<u32>,
     /// Strand of each segment.
@@ -72,7 +74,7 @@ pub fn build(scene: &SceneDesc, kind: AccelKind) -> Result<Scene, TraceError> {
     let strands = scene.curves.iter().enumerate().map(|(i, c)| StrandSet::new(i, c)).collect::<Result<Vec<_>, _>>()?;
     let mut shapes: Vec<Shape> = meshes.iter().map(|m| mesh_shape(m, mask_of(&m.material))).collect();
     shapes.extend(strands.iter().map(|s| Shape::Curves {
-        points: &s.desc.points,
+        points: &s.points,
         segments: &s.segments,
         mask: MASK_OPAQUE,
     }));
@@ -142,7 +144,9 @@ impl StrandSet {
             segments.extend(points.start as u32..points.end as u32 - 3);
             strand_of.resize(segments.len(), s as u32);
         }
-        Ok(StrandSet { desc: c.clone(), segments, strand_of, constants: Strands::new(&c.material) })
+        let points = Arc::new(c.points.clone());
+        let desc = CurveDesc { points: Vec::new(), absorption: c.absorption.clone(), first: c.first.clone(), ..*c };
+        Ok(StrandSet { desc, points, segments, strand_of, constants: Strands::new(&c.material) })
     }
 }
 

@@ -6,11 +6,11 @@
 //! system's loader. The device runs with `threads=1,isa=avx2`: one process per core, and the same bytes on every x86.
 use super::{Accel, Hit, Ray, Shape};
 use crate::trace::TraceError;
-use glam::Vec3;
+use glam::{Vec3, Vec4};
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 const INVALID: u32 = u32::MAX;
 
@@ -43,6 +43,7 @@ struct RtcRayHit {
     hit: RtcHit,
 }
 
+const _: () = assert!(size_of::<Vec4>() == 16);
 const _: () = assert!(size_of::<RtcRay>() == 48 && size_of::<RtcHit>() == 48 && size_of::<RtcRayHit>() == 96);
 const _: () =
     assert!(std::mem::offset_of!(RtcRayHit, hit) == 48 && std::mem::offset_of!(RtcHit, instance_primitive) == 32);
@@ -102,6 +103,7 @@ api! {
     rtcSetGeometryMask: fn(Handle, u32);
     rtcSetGeometryTessellationRate: fn(Handle, f32);
     rtcSetNewGeometryBuffer: fn(Handle, u32, u32, u32, usize, usize) -> *mut c_void;
+    rtcSetSharedGeometryBuffer: fn(Handle, u32, u32, u32, *const c_void, usize, usize, usize);
     rtcCommitGeometry: fn(Handle);
     rtcIntersect1: fn(Handle, *mut RtcRayHit, *mut c_void);
     rtcOccluded1: fn(Handle, *mut RtcRay, *mut c_void);
@@ -194,6 +196,8 @@ impl Device {
 pub struct Scene {
     device: &'static Device,
     handle: Handle,
+    /// Points that Embree reads in place.
+    _shared: Vec<Arc<Vec<Vec4>>>,
 }
 
 // SAFETY: the scene is committed before it is handed out and never changed; queries are thread-safe after a commit.
@@ -207,20 +211,17 @@ impl Scene {
         // SAFETY: a live device and scene.
         let handle = unsafe {
             let handle = (device.api.rtcNewScene)(device.handle);
-            (device.api.rtcSetSceneBuildQuality)(handle, QUALITY_MEDIUM);
+            let q = match std::env::var("Q").as_deref() {
+                Ok("0") => 0,
+                Ok("2") => 2,
+                _ => QUALITY_MEDIUM,
+            };
+            (device.api.rtcSetSceneBuildQuality)(handle, q);
             handle
         };
-        let scene = Scene { device, handle };
+        let mut scene = Scene { device, handle, _shared: Vec::new() };
         for (i, shape) in shapes.iter().enumerate() {
-            let id = match *shape {
-                Shape::Triangles { positions, triangles, mask } => {
-                    scene.attach(GEOMETRY_TRIANGLE, mask, (FORMAT_FLOAT3, positions), (FORMAT_UINT3, triangles))?
-                }
-                Shape::Curves { points, segments, mask } => {
-                    let points: Vec<[f32; 4]> = points.iter().map(|p| p.to_array()).collect();
-                    scene.attach(GEOMETRY_FLAT_BSPLINE, mask, (FORMAT_FLOAT4, &points), (FORMAT_UINT, segments))?
-                }
-            };
+            let id = scene.attach(shape)?;
             assert_eq!(id as usize, i, "Embree numbers geometries in order");
         }
         // SAFETY: a live scene whose geometries are committed.
@@ -229,23 +230,37 @@ impl Scene {
         Ok(scene)
     }
 
-    fn attach<V: Copy, I: Copy>(
-        &self,
-        kind: u32,
-        mask: u32,
-        vertices: (u32, &[V]),
-        indices: (u32, &[I]),
-    ) -> Result<u32, TraceError> {
+    fn attach(&mut self, shape: &Shape) -> Result<u32, TraceError> {
         let api = &self.device.api;
-        // SAFETY: a live device; the scene keeps its own reference to the geometry, ours is released at once.
+        // SAFETY: a live device; the scene keeps its own reference to the geometry, ours is released at once. Shared
+        // points are 16 bytes each, never change, and live as long as the scene.
         unsafe {
-            let geometry = (api.rtcNewGeometry)(self.device.handle, kind);
-            (api.rtcSetGeometryMask)(geometry, mask);
-            if kind == GEOMETRY_FLAT_BSPLINE {
-                (api.rtcSetGeometryTessellationRate)(geometry, 4.0);
-            }
-            let filled =
-                self.fill(geometry, BUFFER_VERTEX, vertices).and_then(|()| self.fill(geometry, BUFFER_INDEX, indices));
+            let (geometry, filled) = match *shape {
+                Shape::Triangles { positions, triangles, mask } => {
+                    let geometry = (api.rtcNewGeometry)(self.device.handle, GEOMETRY_TRIANGLE);
+                    (api.rtcSetGeometryMask)(geometry, mask);
+                    let filled = self.fill(geometry, BUFFER_VERTEX, (FORMAT_FLOAT3, positions));
+                    (geometry, filled.and_then(|()| self.fill(geometry, BUFFER_INDEX, (FORMAT_UINT3, triangles))))
+                }
+                Shape::Curves { points, segments, mask } => {
+                    let geometry = (api.rtcNewGeometry)(self.device.handle, GEOMETRY_FLAT_BSPLINE);
+                    (api.rtcSetGeometryMask)(geometry, mask);
+                    (api.rtcSetGeometryTessellationRate)(geometry, 4.0);
+                    let (from, stride) = (points.as_ptr().cast(), size_of::<Vec4>());
+                    (api.rtcSetSharedGeometryBuffer)(
+                        geometry,
+                        BUFFER_VERTEX,
+                        0,
+                        FORMAT_FLOAT4,
+                        from,
+                        0,
+                        stride,
+                        points.len(),
+                    );
+                    self._shared.push(points.clone());
+                    (geometry, self.fill(geometry, BUFFER_INDEX, (FORMAT_UINT, segments)))
+                }
+            };
             (api.rtcCommitGeometry)(geometry);
             let id = (api.rtcAttachGeometry)(self.handle, geometry);
             (api.rtcReleaseGeometry)(geometry);

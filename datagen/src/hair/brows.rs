@@ -19,7 +19,12 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
     let radius = 0.55 * thickened(45e-6, strands.max(8000));
     for line in LINES {
         let points = arched(line.map(|i| ground.landmarks[i]));
-        let near: Vec<f32> = ground.skin.positions.iter().map(|p| if on_line(*p, &points).distance < 0.016 { 1.0 } else { 0.0 }).collect();
+        let near: Vec<f32> = ground
+            .skin
+            .positions
+            .iter()
+            .map(|p| if on_line(*p, &points).distance < 0.016 { 1.0 } else { 0.0 })
+            .collect();
         let mut grown = 0;
         for root in ground.skin.scatter(&near, 60 * count.max(1), &mut s) {
             let (p, n) = (ground.skin.position(root), ground.skin.normal(root));
@@ -31,7 +36,9 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
             }
             grown += 1;
             let up = along(Vec3::Y, n);
-            let rise = 1.15 * (1.0 - smoothstep(0.0, 0.35, at.t)) + 0.35 * (1.0 - at.t) - 0.45 * v.max(0.0) - 0.35 * smoothstep(0.6, 1.0, at.t);
+            let rise = 1.15 * (1.0 - smoothstep(0.0, 0.35, at.t)) + 0.35 * (1.0 - at.t)
+                - 0.45 * v.max(0.0)
+                - 0.35 * smoothstep(0.6, 1.0, at.t);
             let direction = along(at.direction + up * (rise + s.normal(0.0, 0.12)), n);
             let length = brows.length_m * s.uniform(0.65, 1.1) * (1.0 - 0.3 * smoothstep(0.6, 1.0, at.t));
             let bend = along(at.direction - up * 0.2, n);
@@ -48,7 +55,7 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
 
 /// The landmarks follow the bone; hair sits on it in an arch.
 pub fn arched(line: [Vec3; 5]) -> [Vec3; 5] {
-    const RISE_M: [f32; 5] = [-0.0012, 0.0010, 0.0030, 0.0042, 0.0036];
+    const RISE_M: [f32; 5] = [-0.0018, 0.0010, 0.0036, 0.0054, 0.0052];
     std::array::from_fn(|i| line[i] + Vec3::Y * RISE_M[i])
 }
 
@@ -74,7 +81,12 @@ fn on_line(p: Vec3, line: &[Vec3; 5]) -> OnLine {
         let low = if i == 0 { -0.15 } else { 0.0 };
         let k = ((p - a).dot(d) / d.length_squared().max(1e-12)).clamp(low, if i == 3 { 1.15 } else { 1.0 });
         let away = p - (a + d * k);
-        OnLine { t: (i as f32 + k) / 4.0, offset: away.length() * away.y.signum(), distance: away.length(), direction: d.normalize_or(Vec3::X) }
+        OnLine {
+            t: (i as f32 + k) / 4.0,
+            offset: away.length() * away.y.signum(),
+            distance: away.length(),
+            direction: d.normalize_or(Vec3::X),
+        }
     };
     (0..4).map(piece).min_by(|a, b| a.distance.total_cmp(&b.distance)).expect("four pieces")
 }

@@ -45,7 +45,11 @@ pub(super) fn grow(ground: &Ground, lashes: &Lashes, strands: u32, seed: u64) ->
             let direction = (outward + 0.35 * Vec3::Z + fan + Vec3::Y * rise).normalize_or(Vec3::Z);
             let curl = Vec3::Y * if lid == Lid::Upper { 0.75 } else { -0.15 };
             let spine = [0.0, 0.35, 0.7, 1.0].map(|k: f32| place + (direction * k + curl * (k * k * 0.7)) * length);
-            tuft.strands.push(Strand { root, points: tapered(&spine, 0.5 * thickened(45e-6, strands.max(8000))), absorption: 1.0 });
+            tuft.strands.push(Strand {
+                root,
+                points: tapered(&spine, 0.5 * thickened(45e-6, strands.max(8000))),
+                absorption: 1.0,
+            });
         }
     }
     Some(tuft)

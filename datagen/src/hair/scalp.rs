@@ -24,7 +24,8 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, strands: u32, seed: u64) -> Opt
     };
     let roots = ground.skin.scatter(&density, (strands as f32 * share) as usize, &mut s);
     let walk = Walk { shell: &shell, hair, brow_y: brow_y(ground), seed };
-    let mut spines: Vec<Vec<Vec3>> = roots.iter().map(|&r| walk.strand(ground.skin.position(r), ground.skin.normal(r), &mut s)).collect();
+    let mut spines: Vec<Vec<Vec3>> =
+        roots.iter().map(|&r| walk.strand(ground.skin.position(r), ground.skin.normal(r), &mut s)).collect();
     gather(&mut spines, hair, &mut s);
     let mut tuft = Tuft::new(CLASS_HAIR, Binding::Skull, hair.pigment.material());
     let radius = if hair.style == HairStyle::Buzz { 0.6 } else { 0.85 } * thickened(40e-6, strands);
@@ -75,7 +76,8 @@ impl Walk<'_> {
         };
         let length = self.length(root, q) * s.normal_within(1.0, 0.12, [0.6, 1.25]);
         let step = length / (n_points - 1) as f32;
-        let layer = h.volume_m * s.uniform(0.05, 1.0);
+        let close = if h.style == HairStyle::Tied { 0.25 } else { 1.0 };
+        let layer = close * h.volume_m * s.uniform(0.05, 1.0);
         let mut one = || s.normal_within(0.0, 0.18, [-0.36, 0.36]) * h.frizz;
         let stray = Vec3::new(one(), one(), one());
         let mut p = root - normal * 0.0005;
@@ -100,7 +102,7 @@ impl Walk<'_> {
             p = out;
             points.push(p);
         }
-        if h.curl_radius_m > 0.0 {
+        if h.curl_radius_m > 0.0 && h.style != HairStyle::Tied {
             self.curl(&mut points, s);
         }
         points
@@ -117,7 +119,10 @@ impl Walk<'_> {
             HairStyle::Afro => h.length_m * (0.55 + 0.45 * top),
             // Curls over the forehead are kept short enough to see.
             HairStyle::Curly => h.length_m * (0.75 + 0.25 * top) * (1.0 - 0.6 * smoothstep(0.55, 0.85, q.z)),
-            HairStyle::Tied => (root - self.knot()).length() * 1.15 + 0.6 * h.length_m * noise(self.seed ^ 3, root * 40.0).abs().max(0.3),
+            HairStyle::Tied => {
+                (root - self.knot()).length() * 1.15
+                    + 0.6 * h.length_m * noise(self.seed ^ 3, root * 40.0).abs().max(0.3)
+            }
             _ if self.in_fringe(q) => (root.y - self.brow_y).max(0.02) * 1.25 + 0.012,
             // Cut at one height rather than at one length: roots that lie higher grow longer.
             _ => (h.length_m * 0.75 + (root.y - self.shell.center.y).max(-0.06)).max(0.04),
@@ -134,7 +139,7 @@ impl Walk<'_> {
         match self.hair.style {
             HairStyle::Buzz => 1.2,
             HairStyle::Short => 0.35 + 0.75 * top,
-            HairStyle::Swept => 0.3 + 0.9 * top * smoothstep(-0.2, 0.8, q.z),
+            HairStyle::Swept => 0.25 + 0.55 * top * smoothstep(-0.2, 0.8, q.z),
             HairStyle::Afro => 4.0,
             HairStyle::Curly => 1.6,
             HairStyle::Tied => 0.08,
@@ -160,14 +165,22 @@ impl Walk<'_> {
     /// The direction hair takes at `p` (`q` in half extents), `along_m` metres from the root.
     fn field(&self, p: Vec3, q: Vec3, along_m: f32) -> Vec3 {
         let n = self.shell.outward(p);
-        let turbulence = Vec3::new(noise(self.seed ^ 11, p * 28.0), noise(self.seed ^ 12, p * 28.0), noise(self.seed ^ 13, p * 28.0));
+        let turbulence = Vec3::new(
+            noise(self.seed ^ 11, p * 28.0),
+            noise(self.seed ^ 12, p * 28.0),
+            noise(self.seed ^ 13, p * 28.0),
+        );
         let wild = turbulence * (0.25 + 0.3 * self.hair.frizz);
         let down = Vec3::NEG_Y;
         match self.hair.style {
             HairStyle::Buzz | HairStyle::Short => along(self.whorl(p, n), n) * 1.0 + down * 0.25 + wild,
-            HairStyle::Swept => along(Vec3::new(0.25 * q.x, -0.35, -1.0), n) + down * 0.3 * smoothstep(0.03, 0.09, along_m) + wild * 0.6,
+            HairStyle::Swept => {
+                along(Vec3::new(0.25 * q.x, -0.35, -1.0), n) + down * 0.3 * smoothstep(0.03, 0.09, along_m) + wild * 0.6
+            }
             HairStyle::Afro => n * 1.2 + wild * 1.5,
-            HairStyle::Curly => along(self.whorl(p, n), n) * 0.5 + n * 0.3 + down * (0.25 + 10.0 * along_m) + wild * 0.6,
+            HairStyle::Curly => {
+                along(self.whorl(p, n), n) * 0.5 + n * 0.3 + down * (0.25 + 10.0 * along_m) + wild * 0.6
+            }
             HairStyle::Tied => self.tied(p, n, q) + wild * 0.25,
             _ => self.parted(p, n, q, along_m) + wild * 0.7,
         }
@@ -191,7 +204,8 @@ impl Walk<'_> {
         // The parting ends at the crown; behind it hair falls from the whorl.
         let front = smoothstep(-0.65, -0.05, q.z);
         let aside = Vec3::new(side, -0.35, -0.55 * smoothstep(-0.2, 0.9, q.z));
-        let comb = (along(aside, n) * front + along(self.whorl(p, n) + Vec3::NEG_Y, n) * (1.0 - front)).normalize_or(aside);
+        let comb =
+            (along(aside, n) * front + along(self.whorl(p, n) + Vec3::NEG_Y, n) * (1.0 - front)).normalize_or(aside);
         let weight = 0.35 + 6.0 * along_m.min(0.12) * (1.0 - 0.5 * high);
         // Below the temples, strands before the ears are drawn back and outwards.
         let face = smoothstep(0.15, 0.6, q.z) * (1.0 - high);
@@ -241,10 +255,15 @@ fn gather(spines: &mut [Vec<Vec3>], hair: &Hair, s: &mut Stream) {
     if strength <= 0.0 || n_locks == 0 {
         return;
     }
-    let locks: Vec<Vec<Vec3>> = (0..n_locks).map(|_| spines[(s.uniform(0.0, spines.len() as f32) as usize).min(spines.len() - 1)].clone()).collect();
+    let locks: Vec<Vec<Vec3>> = (0..n_locks)
+        .map(|_| spines[(s.uniform(0.0, spines.len() as f32) as usize).min(spines.len() - 1)].clone())
+        .collect();
     for spine in spines.iter_mut() {
-        let nearest = locks.iter().min_by(|a, b| a[0].distance_squared(spine[0]).total_cmp(&b[0].distance_squared(spine[0])));
-        let Some(lock) = nearest.filter(|l| l[0].distance(spine[0]) < 0.02 && l.last().zip(spine.last()).is_some_and(|(a, b)| a.distance(*b) < 0.06)) else {
+        let nearest =
+            locks.iter().min_by(|a, b| a[0].distance_squared(spine[0]).total_cmp(&b[0].distance_squared(spine[0])));
+        let Some(lock) = nearest.filter(|l| {
+            l[0].distance(spine[0]) < 0.02 && l.last().zip(spine.last()).is_some_and(|(a, b)| a.distance(*b) < 0.06)
+        }) else {
             continue;
         };
         let last = (spine.len() - 1) as f32;
@@ -255,7 +274,6 @@ fn gather(spines: &mut [Vec<Vec3>], hair: &Hair, s: &mut Stream) {
         }
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -270,6 +288,5 @@ mod tests {
         assert!(hairline(front, &hair) > 0.9);
         hair.receding = 1.0;
         assert!(hairline(front, &hair) < 0.1);
-
     }
 }

@@ -1,0 +1,198 @@
+//! The tool as a user runs it, on the analytic head at tiny sizes: same bytes whatever the layout, labels that agree.
+use formats::Dataset;
+use formats::image::{gray8_from_png, gray16_from_png};
+use glam::{Mat4, Vec3};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A folder of its own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("datagen-{name}-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&path)); // what an earlier, killed run left
+        std::fs::create_dir_all(&path).expect("temporary folder");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0)); // a leftover in the temporary folder harms no one
+    }
+}
+
+/// Small enough for a second; no denoiser, so that it runs with nothing installed.
+const SMALL: &[&str] = &[
+    "head=analytic",
+    "dataset.identities=4",
+    "dataset.val=1",
+    "dataset.test=1",
+    "dataset.expressions=2",
+    "dataset.cameras=2",
+    "image.size=40",
+    "image.samples=2",
+    "image.bounces=2",
+    "image.denoise=off",
+    "maps.uv_size=16",
+    "maps.exr=true",
+    "mesh.texture_size=32",
+    "hair.strands=600",
+    "light.count=3",
+    "light.width=32",
+    "shards.frames=3",
+    "shards.identities=2",
+];
+
+fn datagen(args: &[&str], sets: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_datagen"));
+    command.args(args).arg("--quiet");
+    for set in sets {
+        command.args(["--set", set]);
+    }
+    command.output().expect("datagen starts")
+}
+
+fn done(args: &[&str], sets: &[&str]) {
+    let output = datagen(args, sets);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Every shard by name, with its bytes.
+fn shards(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for table in ["identities", "frames", "exr"] {
+        for entry in std::fs::read_dir(folder.join(table)).expect("table folder") {
+            let path = entry.expect("entry").path();
+            all.push((
+                format!("{table}/{}", path.file_name().unwrap().to_string_lossy()),
+                std::fs::read(&path).expect("shard"),
+            ));
+        }
+    }
+    all.sort();
+    all
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary paths are UTF-8")
+}
+
+#[test]
+fn threads_tasks_and_order_change_no_byte() {
+    let (a, b) = (Folder::new("one"), Folder::new("many"));
+    done(&["render", "--out", text(&a.0), "--threads", "1"], SMALL);
+    done(&["plan", "--no-sample", "--out", text(&b.0)], SMALL);
+    for task in ["2/3", "0/3", "1/3", "0/1"] {
+        done(&["render", "--out", text(&b.0), "--threads", "2", "--shard", task], &[]);
+    }
+    let (a, b) = (shards(&a.0), shards(&b.0));
+    assert_eq!(
+        a.len(),
+        2 + 2 * (3 + 2 + 2),
+        "two of identities; eight, four and four frames by three, and their layers"
+    );
+    assert_eq!(a.iter().map(|s| &s.0).collect::<Vec<_>>(), b.iter().map(|s| &s.0).collect::<Vec<_>>());
+    for (x, y) in a.iter().zip(&b) {
+        assert!(x.1 == y.1, "{} differs", x.0);
+    }
+}
+
+#[test]
+fn a_lost_shard_comes_back_the_same_and_others_are_left_alone() {
+    let folder = Folder::new("resume");
+    done(&["render", "--out", text(&folder.0)], SMALL);
+    let before = shards(&folder.0);
+    let lost = folder.0.join("frames/train-00001-of-00003.parquet");
+    let kept = folder.0.join("frames/train-00000-of-00003.parquet");
+    let stamp = std::fs::metadata(&kept).unwrap().modified().unwrap();
+    std::fs::remove_file(&lost).unwrap();
+    let output = datagen(&["render", "--out", text(&folder.0)], &[]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).split(':').next(), Some("1 shards made, 8 were there"));
+    assert!(shards(&folder.0) == before);
+    assert_eq!(std::fs::metadata(&kept).unwrap().modified().unwrap(), stamp);
+    // Another plan in the same folder is refused and changes nothing.
+    let other = datagen(&["render", "--out", text(&folder.0), "--seed", "9"], SMALL);
+    assert_eq!(other.status.code(), Some(65), "{}", String::from_utf8_lossy(&other.stderr));
+    assert!(shards(&folder.0) == before);
+}
+
+#[test]
+fn faults_have_their_exit_codes_and_one_line() {
+    let folder = Folder::new("faults");
+    let out = text(&folder.0);
+    let cases: [(&[&str], &[&str], i32, &str); 5] = [
+        (&["plan", "--out", out], &["image.sise=3"], 78, "sise"),
+        (&["plan", "--out", out], &["head=analytic", "dataset.val=99"], 78, "fewer than identities"),
+        (&["plan", "--out", out], &["head=/nowhere/head.safetensors"], 66, "/nowhere/head.safetensors"),
+        (&["render", "--out", out], &[], 66, "datagen plan"),
+        (&["render", "--out", out, "--shard", "4/4"], &[], 2, "4/4"),
+    ];
+    for (args, sets, code, word) in cases {
+        let output = datagen(args, sets);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?} {sets:?}: {stderr}");
+        assert!(stderr.contains(word) && stderr.trim_end().lines().count() == 1, "{stderr}");
+    }
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0, "nothing was written");
+}
+
+#[test]
+fn labels_agree_with_the_camera() {
+    let folder = Folder::new("labels");
+    done(&["render", "--out", text(&folder.0)], SMALL);
+    let dataset = Dataset::open(&folder.0).unwrap();
+    assert_eq!((dataset.len(), dataset.identities().len()), (16, 4));
+    let (mut seen, mut near) = (0, 0);
+    for i in 0..dataset.len() {
+        let row = dataset.frame(i).unwrap();
+        let camera_from_world = Mat4::from_cols_array_2d(&row.camera_from_world).transpose();
+        let depth = gray16_from_png(row.depth.as_ref().unwrap()).unwrap().data;
+        let alpha = gray8_from_png(row.alpha.as_ref().unwrap()).unwrap().data;
+        let classes = gray8_from_png(row.segmentation.as_ref().unwrap()).unwrap().data;
+        // The centre ray may meet a strand that the two samples missed.
+        let bare = alpha.iter().zip(&classes).filter(|(a, c)| **a == 0 && **c != 0).count();
+        assert!(bare * 20 < classes.len(), "{bare} of {} pixels have a class but no coverage", classes.len());
+        assert!(classes.iter().filter(|c| **c == 1).count() > 100, "skin fills some of the picture");
+        let k = row.intrinsics;
+        for ((p2, p3), visible) in row.landmarks_2d.iter().zip(&row.landmarks_3d).zip(&row.landmark_visible) {
+            let q = camera_from_world.transform_point3(Vec3::from(*p3));
+            let (x, y) = (k[0][0] * q.x / q.z + k[0][2], k[1][1] * q.y / q.z + k[1][2]);
+            assert!((x - p2[0]).abs() < 1e-2 && (y - p2[1]).abs() < 1e-2, "{x} {y} {p2:?}");
+            if *visible == 1.0 {
+                let d = depth[y as usize * row.width as usize + x as usize] as f32 * 1e-4;
+                seen += 1;
+                near += usize::from((d - q.z).abs() < 0.02);
+            }
+        }
+    }
+    // A pixel here is 9 mm wide: at the outline of the head its centre may miss what the landmark hits.
+    assert!(seen > 300 && near * 10 > seen * 8, "{near} of {seen} visible landmarks lie at the depth of their pixel");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_drops_the_open_shard_and_a_rerun_goes_on() {
+    let folder = Folder::new("signal");
+    let mut sets = SMALL.to_vec();
+    sets.extend(["image.samples=400", "shards.frames=8", "dataset.expressions=4"]);
+    done(&["plan", "--no-sample", "--out", text(&folder.0)], &sets);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_datagen"))
+        .args(["render", "--quiet", "--out", text(&folder.0)])
+        .spawn()
+        .unwrap();
+    let identities = folder.0.join("identities/part-00001-of-00002.parquet");
+    let start = std::time::Instant::now();
+    while !identities.exists() && start.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // SAFETY: the process is our own child and has not been waited for.
+    unsafe { libc::kill(child.id() as i32, libc::SIGTERM) };
+    assert_eq!(child.wait().unwrap().code(), Some(75));
+    let leftovers = |table: &str| {
+        let Ok(entries) = std::fs::read_dir(folder.0.join(table)) else { return 0 };
+        entries.filter(|e| e.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().ends_with(".tmp"))).count()
+    };
+    assert_eq!(leftovers("frames") + leftovers("identities"), 0);
+}
