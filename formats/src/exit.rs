@@ -99,6 +99,13 @@ fn code_of_cause(cause: &(dyn StdError + 'static)) -> Option<ExitCode> {
             _ => ExitCode::Bug,
         });
     }
+    if let Some(err) = cause.downcast_ref::<head::Error>() {
+        return Some(match err {
+            head::Error::Missing { .. } => ExitCode::MissingInput,
+            head::Error::Io { source, .. } => code_of_io(source),
+            _ => ExitCode::BadData,
+        });
+    }
     if let Some(err) = cause.downcast_ref::<std::io::Error>() {
         return Some(code_of_io(err));
     }
@@ -178,6 +185,8 @@ mod tests {
         let err = anyhow::Error::from(crate::Error::Missing { what: "dataset", path: "x".into() }).context("outer");
         assert_eq!(code_of(&err), 66);
         assert_eq!(code_of(&anyhow::anyhow!("who knows")), 70);
+        let absent = head::Error::Missing { what: "head model".into(), path: "x".into() };
+        assert_eq!(code_of(&anyhow::Error::from(absent)), 66);
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         assert_eq!(code_of(&anyhow::Error::from(full)), 74);
     }

@@ -88,7 +88,7 @@ impl<'a> Trainer<'a> {
         );
         let file = checkpoint_path(&plan.out);
         let resumed = file.exists().then(|| Checkpoint::load(&file)).transpose()?;
-        let loaded = match &resumed {
+        let mut loaded = match &resumed {
             Some(file) => weights::rebuild(file, "model").context("resuming")?,
             None => from_scratch(plan)?,
         };
@@ -98,6 +98,8 @@ impl<'a> Trainer<'a> {
                 "{file:?} is of another model configuration; remove it to start anew"
             ))
         );
+        // A longer run may be asked for than the checkpoint's was.
+        loaded.config = plan.config.clone();
         let mut optimizer = Adam::over(&loaded.vars, AdamConfig::default());
         if let Some(file) = &resumed {
             optimizer.load("adam", file)?;

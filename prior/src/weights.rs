@@ -72,7 +72,7 @@ pub fn load(path: &Path) -> Result<LoadedPrior> {
 pub fn rebuild(file: &Checkpoint, prefix: &str) -> Result<LoadedPrior> {
     let note = |key: &str| file.notes.get(key).ok_or_else(|| Failure::bad_data(format!("no note {key} in the header")));
     let config: PriorConfig = toml::from_str(note(CONFIG)?).map_err(|e| Failure::bad_data(e.message().to_string()))?;
-    config.model.check()?;
+    config.model.check().map_err(|e| Failure::bad_data(e.to_string()))?;
     let n_points: Vec<i64> = serde_json::from_str(note(POINTS)?)?;
     let steps = note(STEPS)?.parse().map_err(|_| Failure::bad_data("prior_steps is not a number"))?;
     let loaded = LoadedPrior { steps, ..fresh(&config, &n_points) };
