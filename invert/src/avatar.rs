@@ -5,7 +5,7 @@ use formats::exit::Failure;
 use formats::provenance::Provenance;
 use nets::Checkpoint;
 use nets::vq::Mode;
-use prior::model::{Decoded, HeadGaussians};
+use prior::model::{Decoded, HeadGaussians, IdentityMaps};
 use prior::weights::{self, LoadedPrior};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -27,6 +27,8 @@ pub struct Avatar {
     pub units: Tensor,
     /// What people read.
     pub card: Card,
+    /// D_id's maps of the pivot, once the network rests.
+    resting: Option<IdentityMaps>,
 }
 
 /// The card of an avatar.
@@ -49,29 +51,37 @@ pub struct Card {
 }
 
 impl Avatar {
-    /// The maps at 52 ARKit weights. The network's expression quantiser stays in the loop, as in training.
-    pub fn decode(&mut self, expression: &[f32]) -> Decoded {
-        let weights = Tensor::from_slice(expression).view([1, 52]);
-        let size = self.units.size();
-        let offset = weights.matmul(&self.units.view([52, -1])).view([1, size[1], size[2], size[3]]);
-        self.decode_map(&offset)
+    /// A network with the pivot it is fitted around.
+    pub fn new(loaded: LoadedPrior, pivot: Tensor, units: Tensor) -> Self {
+        Avatar { loaded, pivot, units, card: Card::default(), resting: None }
     }
 
-    /// The maps for x_exp `[B, 3, U, U]` (metres).
+    /// The maps for x_exp `[B, 3, U, U]` (metres), differentiable. The network's expression quantiser stays in the
+    /// loop, as in training.
     pub fn decode_map(&mut self, offset: &Tensor) -> Decoded {
-        let prior = &mut self.loaded.prior;
-        let z_expr = prior.encode_expression(offset);
-        let expr = prior.quantise_expression(&z_expr, Mode::Fixed).code;
+        self.resting = None; // whoever wants gradients is about to change the network
+        let expr = self.expression_code(offset);
         let id = self.pivot.expand([offset.size()[0], -1, -1, -1], false);
-        prior.decode(&id, &expr)
+        self.loaded.prior.decode(&id, &expr)
     }
 
     /// The head at 52 ARKit weights, in head space; no gradient.
     pub fn gaussians(&mut self, expression: &[f32]) -> HeadGaussians {
         tch::no_grad(|| {
-            let maps = self.decode(expression);
-            self.loaded.prior.gaussians(&maps)
+            let size = self.units.size();
+            let weights = Tensor::from_slice(expression).view([1, 52]);
+            let offset = weights.matmul(&self.units.view([52, -1])).view([1, size[1], size[2], size[3]]);
+            let expr = self.expression_code(&offset);
+            let prior = &self.loaded.prior;
+            let identity = self.resting.get_or_insert_with(|| prior.decode_identity(&self.pivot));
+            let maps = prior.decode_with(identity, &self.pivot, &expr);
+            prior.gaussians(&maps)
         })
+    }
+
+    fn expression_code(&mut self, offset: &Tensor) -> Tensor {
+        let z_expr = self.loaded.prior.encode_expression(offset);
+        self.loaded.prior.quantise_expression(&z_expr, Mode::Fixed).code
     }
 
     /// Writes the folder: weights first, the card last, so that a folder with a card is whole.
@@ -103,11 +113,8 @@ impl Avatar {
             return Err(Failure::bad_data(text).into());
         }
         let file = Checkpoint::load(&folder.join(WEIGHTS))?;
-        Ok(Avatar {
-            loaded: weights::rebuild(&file, "prior")?,
-            pivot: file.get("pivot")?.to_kind(Kind::Float),
-            units: file.get("units")?.to_kind(Kind::Float),
-            card,
-        })
+        let floats = |name: &str| Ok::<_, anyhow::Error>(file.get(name)?.to_kind(Kind::Float));
+        let avatar = Avatar::new(weights::rebuild(&file, "prior")?, floats("pivot")?, floats("units")?);
+        Ok(Avatar { card, ..avatar })
     }
 }

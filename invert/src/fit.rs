@@ -1,5 +1,5 @@
 //! Pivotal tuning: stage 1 finds the identity code, stage 2 bends the network around it.
-use crate::avatar::{Avatar, Card};
+use crate::avatar::Avatar;
 use crate::config::{FitConfig, FitLoss, PivotVariable};
 use crate::subject::Subject;
 use anyhow::Result;
@@ -36,7 +36,7 @@ pub fn fit(
     let clock = Instant::now();
     loaded.vars.freeze();
     let first = tch::no_grad(|| loaded.prior.encode_identity(&subject.texture, &subject.position));
-    let mut avatar = Avatar { loaded, pivot: first.detach(), units: subject.units.copy(), card: Card::default() };
+    let mut avatar = Avatar::new(loaded, first.detach(), subject.units.copy());
     let start = measure(&mut avatar, subject)?;
     say(&format!("before: PSNR {start:.2} dB on {} pictures", subject.views.len()));
     let fit = Fit { subject, judges, config, targets: Targets::new(subject) };

@@ -34,6 +34,14 @@ pub struct Decoded {
     pub features: Tensor,
 }
 
+/// What D_id makes of an identity code.
+pub struct IdentityMaps {
+    /// `[B, 3, U, U]` display RGB.
+    pub texture: Tensor,
+    /// `[B, 3, U, U]` metres.
+    pub position: Tensor,
+}
+
 /// A batch of heads as Gaussians: `[B, N, ..]`, in head space (metres, display RGB).
 pub struct HeadGaussians {
     /// `[B, N, 3]`
@@ -168,10 +176,24 @@ impl Prior {
 
     /// D_id, D_expr and D_feat.
     pub fn decode(&self, zq_id: &Tensor, zq_expr: &Tensor) -> Decoded {
-        let identity = self.identity.forward(zq_id);
+        self.decode_with(&self.decode_identity(zq_id), zq_id, zq_expr)
+    }
+
+    /// D_id: texture (display RGB) and position (metres), `[B, 3, U, U]` each. The same for every expression, so a
+    /// driven avatar asks once.
+    pub fn decode_identity(&self, zq_id: &Tensor) -> IdentityMaps {
+        let maps = self.identity.forward(zq_id);
+        IdentityMaps {
+            texture: &self.mean_texture + maps.narrow(1, 0, 3) * 0.5,
+            position: &self.mean_position + maps.narrow(1, 3, 3) * CENTIMETRE,
+        }
+    }
+
+    /// D_expr and D_feat, beside identity maps at hand.
+    pub fn decode_with(&self, identity: &IdentityMaps, zq_id: &Tensor, zq_expr: &Tensor) -> Decoded {
         Decoded {
-            texture: &self.mean_texture + identity.narrow(1, 0, 3) * 0.5,
-            position: &self.mean_position + identity.narrow(1, 3, 3) * CENTIMETRE,
+            texture: identity.texture.shallow_clone(),
+            position: identity.position.shallow_clone(),
             expression: self.expression.forward(zq_expr) * CENTIMETRE,
             features: self.features.forward(zq_id, zq_expr),
         }
