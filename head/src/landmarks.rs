@@ -65,22 +65,31 @@ impl HeadModel {
             corners.iter().map(|row| row.iter().map(|&(v, weight)| weight * values[v as usize]).sum()).collect()
         };
         let mean = self.neutral(&self.identity_prior.mean);
+        // Columns are cut down first, then combined: the prior's components are dense, the columns few at these points.
         let at_zero = self.joint_places(&vec![Vec3::ZERO; self.n_vertices()]);
-        let components = self.identity_prior.components.iter().map(|component| {
-            let mut offsets = vec![Vec3::ZERO; self.n_vertices()];
-            self.identity.add_to(component, &mut offsets);
-            let places = self.joint_places(&offsets);
-            (gather(&offsets), std::array::from_fn(|j| places[j] - at_zero[j]))
-        });
-        let (identity, joint_identity) = components.unzip();
+        let columns: Vec<(Vec<Vec3>, [Vec3; 5])> = (0..self.identity.len())
+            .map(|k| {
+                let places = self.joint_places(self.identity.column(k));
+                (gather(self.identity.column(k)), std::array::from_fn(|j| places[j] - at_zero[j]))
+            })
+            .collect();
+        let combine = |component: &Vec<f32>| {
+            let (mut at_terms, mut at_joints) = (vec![Vec3::ZERO; terms.len()], [Vec3::ZERO; 5]);
+            for (&c, (column, joints)) in component.iter().zip(&columns).filter(|(c, _)| **c != 0.0) {
+                at_terms.iter_mut().zip(column).for_each(|(sum, step)| *sum += c * *step);
+                at_joints.iter_mut().zip(joints).for_each(|(sum, step)| *sum += c * *step);
+            }
+            (at_terms, at_joints)
+        };
+        let (identity, joint_identity) = self.identity_prior.components.iter().map(combine).unzip();
         LandmarkModel {
             n_landmarks: points.len(),
-            terms,
             mean: gather(&mean),
             identity,
             expression: (0..self.expression.len()).map(|k| gather(self.expression.column(k))).collect(),
             joint_mean: self.joint_places(&mean),
             joint_identity,
+            terms,
         }
     }
 

@@ -1,23 +1,55 @@
 //! Parametric head: parameters → mesh, UV maps, landmarks, rig.
+//!
+//! Everything downstream reads one [`HeadModel`], whatever it came from: the CC0 MakeHuman mesh, an ICT-FaceKit
+//! checkout, or formulas. Identity and expression are linear; neck, head, jaw and eyeballs turn by skinning; maps live
+//! in one UV atlas, so that nets need not know the topology.
+//!
+//! Invariant: no torch, no globals, and no files outside of the importers and [`file`](mod@file). World: right-handed,
+//! metres, y up, the face looks along +z, the origin lies between the eyeballs. Left is the person's left (+x). Results
+//! do not depend on the number of threads.
+//!
+//! ```
+//! use head::{UvAtlas, analytic, params::unit};
+//!
+//! let model = analytic::head();
+//! let mut params = model.params();
+//! params.expression[unit("jawOpen").expect("an ARKit unit")] = 0.5;
+//! let posed = model.evaluate(&params);
+//! let chin = model.landmarks_at(&posed.positions)[8];
+//! assert!(chin.y < model.landmarks_at(&model.template)[8].y - 0.005);
+//! let map = UvAtlas::new(&model, 64).position_map(&posed.positions);
+//! assert_eq!(map.values.len(), 64 * 64);
+//! ```
 #![deny(missing_docs)]
-pub mod model;
-pub mod params;
+
+// What a head is.
 pub mod check;
 pub mod error;
+pub mod model;
+pub mod params;
+
+// Parameters → mesh.
 pub mod evaluate;
+pub mod landmarks;
 pub mod rig;
 pub mod surface;
-pub mod landmarks;
+
+// Mesh → finer mesh, maps.
 pub mod normals;
 pub mod subdivide;
 pub mod uv;
+
+// Where heads come from.
 pub mod analytic;
 pub mod ict;
-pub mod obj;
-pub mod file;
 pub mod makehuman;
+pub mod obj;
+
+// People, and the file.
+pub mod file;
 pub mod prior;
 pub mod sampler;
+
 pub use error::Error;
 pub use evaluate::Posed;
 pub use landmarks::LandmarkModel;

@@ -232,4 +232,29 @@ mod tests {
             assert!(read(text).is_err(), "{text:?}");
         }
     }
+
+    #[test]
+    fn damaged_text_never_panics_and_never_dangles() {
+        use rand::{RngExt, SeedableRng};
+        let text = b"v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nvt 0 0\nvt 1 0\nvt 1 1\ng a\nf 1/1 2/2 3/3 4/1\nf -1/-1 -2/-2 -3/-3\n";
+        let letters = b"0123456789-+.eE/ \n\tvtfg\xff\x00nai";
+        let mut n_accepted = 0;
+        for seed in 0..4000 {
+            let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+            let mut damaged = text.to_vec();
+            for _ in 0..rng.random_range(1..5) {
+                let at = rng.random_range(0..damaged.len());
+                damaged[at] = letters[rng.random_range(0..letters.len())];
+            }
+            damaged.truncate(rng.random_range(damaged.len() / 2..damaged.len() + 1));
+            if let Ok(obj) = read(&damaged) {
+                n_accepted += 1;
+                assert!(obj.positions.iter().all(|p| p.is_finite()), "seed {seed}");
+                assert!(obj.faces.iter().flatten().all(|&v| (v as usize) < obj.positions.len()), "seed {seed}");
+                let in_range = |&t: &u32| t == NO_UV || (t as usize) < obj.uvs.len();
+                assert!(obj.face_uvs.iter().flatten().all(in_range), "seed {seed}");
+            }
+        }
+        assert!((200..3800).contains(&n_accepted), "{n_accepted} of 4000 damaged files still parse");
+    }
 }

@@ -40,7 +40,7 @@ fn column(mesh: &Mesh, template: &[Vec3], stem: &str, sign: f32) -> Vec<Vec3> {
 /// How open the upper and the lower lid are at one unit. Closed lids meet below the line between the corners.
 fn lids(stem: &str) -> Option<[f32; 2]> {
     match stem {
-        "eyeBlink" => Some([-0.59, 0.80]),
+        "eyeBlink" => Some([-0.63, 0.80]),
         "eyeSquint" => Some([0.82, 0.40]),
         "eyeWide" => Some([1.35, 1.08]),
         "eyeLookDown" => Some([0.40, 1.08]),

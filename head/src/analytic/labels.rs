@@ -92,7 +92,7 @@ pub fn below_mouth(p: Vec3, side: Side) -> f32 {
 pub fn landmarks(mesh: &Mesh, template: &[Vec3]) -> Vec<SurfacePoint> {
     let mut points = jaw_line(mesh, template);
     let mut front = |x: f32, y: f32| points.push(front_point(mesh, template, Vec2::new(x, y)));
-    const BROW: [[f32; 2]; 5] = [[0.010, 0.0190], [0.019, 0.0235], [0.028, 0.0250], [0.037, 0.0235], [0.046, 0.0180]];
+    const BROW: [[f32; 2]; 5] = [[0.010, 0.0180], [0.019, 0.0208], [0.028, 0.0218], [0.037, 0.0207], [0.046, 0.0175]];
     BROW.iter().rev().for_each(|[x, y]| front(-x, *y));
     BROW.iter().for_each(|[x, y]| front(*x, *y));
     [0.002, -0.012, -0.025, -0.039].iter().for_each(|y| front(0.0, *y));
@@ -273,7 +273,7 @@ fn lips(p: Vec3) -> f32 {
 }
 
 fn brow_distance(p: Vec3) -> f32 {
-    (p.y - (0.0250 - 18.0 * (p.x.abs() - 0.028).powi(2))).abs()
+    (p.y - (0.0218 - 12.5 * (p.x.abs() - 0.028).powi(2))).abs()
 }
 
 fn beard(p: Vec3) -> f32 {

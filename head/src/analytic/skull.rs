@@ -69,7 +69,7 @@ const LID_RADIUS: f32 = 0.0140;
 /// Half the width of the lid slit.
 pub const LID_HALF_WIDTH: f32 = 0.0142;
 /// How far the lids open above and below the line between the corners.
-const LID_OPENING: [f32; 2] = [0.0056, 0.0042];
+const LID_OPENING: [f32; 2] = [0.0049, 0.0038];
 /// Height of the mouth line.
 pub const MOUTH_Y: f32 = -0.070;
 /// Half the width of the mouth.
