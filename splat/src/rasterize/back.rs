@@ -5,7 +5,7 @@
 use super::Cutoff;
 use super::blend::{Pixels, STAGE, Tile, cut_alpha, raw_alpha};
 use super::instructions::Kernel;
-use super::lanes::{Plane, Row, TILE, fma, sum};
+use super::lanes::{Plane, Row, TILE, add_product, add_scaled, fma, sum};
 use super::splat::{OWN_PLANES, Splat};
 
 /// Floats of a slot before the planes: g, gx, gy, gxx, gxy, gyy (see `project::Moments`), |∂x|, |∂y|.
@@ -119,10 +119,8 @@ fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
         let dy = top + r as f32;
         let (linear, constant) = (splat.xy * dy, fma::<FMA>(splat.yy * dy, dy, splat.log2_opacity));
         let mut outer_along: Row = [0.0; TILE];
-        for (g, value) in outer.iter().zip(at.others) {
-            for (sum, g) in outer_along.iter_mut().zip(&g[r]) {
-                *sum = fma::<FMA>(*value, *g, *sum);
-            }
+        for (g, &value) in outer.iter().zip(at.others) {
+            add_scaled::<FMA>(&mut outer_along, &g[r], value);
         }
         let (light, rest, last) = (&mut state.transmittance[r], &mut state.behind[r], &pixels.last[r]);
         let mut weight: Row = [0.0; TILE];
@@ -156,9 +154,7 @@ fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
             abs_y[i] = fma::<FMA>(g.abs(), fma::<FMA>(splat.xy, dx, lean_y).abs(), abs_y[i]);
         }
         for (sum, g) in state.by_outer.iter_mut().zip(outer) {
-            for ((sum, g), w) in sum.iter_mut().zip(&g[r]).zip(&weight) {
-                *sum = fma::<FMA>(*w, *g, *sum);
-            }
+            add_product::<FMA>(sum, &weight, &g[r]);
         }
     }
     let [s0, sy, syy, abs_x, abs_y] = columns;

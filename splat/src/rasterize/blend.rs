@@ -1,6 +1,6 @@
 //! Blends one tile, front to back.
 use super::instructions::Kernel;
-use super::lanes::{Plane, Row, TILE, exp2, fma};
+use super::lanes::{Plane, Row, TILE, add_scaled, exp2, fma};
 use super::splat::{OWN_PLANES, Splat};
 use super::{ALPHA_CAP, ALPHA_CUT, Cutoff, TRANSMITTANCE_STOP};
 
@@ -140,10 +140,8 @@ fn forward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
                     }
                     weight[i] = w;
                 }
-                for (plane, value) in outer.iter_mut().zip(others) {
-                    for (sum, w) in plane[r].iter_mut().zip(&weight) {
-                        *sum = fma::<FMA>(*w, *value, *sum);
-                    }
+                for (plane, &value) in outer.iter_mut().zip(others) {
+                    add_scaled::<FMA>(&mut plane[r], &weight, value);
                 }
             }
         }

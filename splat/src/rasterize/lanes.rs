@@ -1,4 +1,5 @@
 //! Sixteen pixels of a row at once: plain loops over arrays that the compiler turns into vectors.
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// Pixels a tile side, and lanes of a row.
 pub const TILE: usize = 16;
@@ -30,6 +31,27 @@ pub fn exp2<const FMA: bool>(x: f32) -> f32 {
     p = fma::<FMA>(p, f, 6.931_472e-1);
     p = fma::<FMA>(p, f, 1.0);
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
+}
+
+/// `sum += weight · scale`, each pixel by itself. To be called in loops over planes.
+#[inline(always)]
+pub fn add_scaled<const FMA: bool>(sum: &mut Row, weight: &Row, scale: f32) {
+    let (before, weight) = (*sum, *weight);
+    for i in 0..TILE {
+        sum[i] = fma::<FMA>(weight[i], scale, before[i]);
+    }
+    // No instruction: it keeps the compiler from making vectors of planes (six times slower) instead of pixels.
+    compiler_fence(Ordering::SeqCst);
+}
+
+/// `sum += a · b`, as [`add_scaled`].
+#[inline(always)]
+pub fn add_product<const FMA: bool>(sum: &mut Row, a: &Row, b: &Row) {
+    let (before, a, b) = (*sum, *a, *b);
+    for i in 0..TILE {
+        sum[i] = fma::<FMA>(a[i], b[i], before[i]);
+    }
+    compiler_fence(Ordering::SeqCst);
 }
 
 /// Sum of a row in a fixed order: halves onto each other.

@@ -84,6 +84,15 @@ fn nothing_at_all() {
     assert!(splat::forward(gaussians.slices(), &[], &Settings::default()).unwrap().0.is_empty());
 }
 
+/// Silhouette and depth alone.
+#[test]
+fn no_channels() {
+    let gaussians = cloud(20, Colors::Features { channels: 0 }, 2);
+    let (images, gradients) = draw(&gaussians, &cameras(40, 30), &Settings::default());
+    assert!(images[0].color.is_empty() && images[0].alpha.iter().any(|a| *a > 0.1));
+    assert!(gradients.means.iter().any(|g| *g != 0.0) && all_finite(&images, &gradients));
+}
+
 #[test]
 fn wrong_shapes_are_errors() {
     let (good, views) = (cloud(4, Colors::Features { channels: 3 }, 0), cameras(16, 16));
