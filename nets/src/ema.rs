@@ -4,7 +4,7 @@ use crate::checkpoint::Checkpoint;
 use crate::optim::trainable;
 use tch::{Tensor, nn};
 
-/// Averages of the trainable variables of one store.
+/// Averages of the trainable variables of one store. Buffers (a quantiser's codebook) are not averaged: they stay live.
 #[derive(Debug)]
 pub struct Ema {
     decay: f64,
