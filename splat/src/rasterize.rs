@@ -9,15 +9,19 @@
 //! dilated by 0.3 px² and pixels are sampled at their centres. Depth order is camera z, ties by index.
 //!
 //! Letters: `N` Gaussians, `C` channels, `H` `W` pixels.
-mod back;
+
 mod blend;
+mod blend_back;
+mod color;
 mod gather;
 pub(crate) mod harmonics;
 mod instructions;
 mod lanes;
 mod project;
+mod project_back;
 mod splat;
 mod tiles;
+mod vectors;
 mod view;
 
 pub use instructions::Instructions;

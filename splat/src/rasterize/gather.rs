@@ -1,8 +1,9 @@
 //! The backward pass: per camera tile by tile into slots, then per Gaussian over its slots and cameras.
-use super::back::{self, SHAPE_SLOTS, TileUpstream};
+use super::blend_back::{self, SHAPE_SLOTS, TileUpstream};
 use super::instructions::Kernel;
 use super::lanes::{Plane, TILE};
-use super::project::{Lens, Moments};
+use super::project::Lens;
+use super::project_back::Moments;
 use super::view::{CHUNK, View};
 use super::{Gradients, Saved, Settings, Upstream};
 use crate::{Camera, GaussianSlices};
@@ -198,6 +199,6 @@ fn tile_backward(view: &View, tile: usize, settings: &Settings, up: &Upstream<'_
     }
     let upstream = TileUpstream { planes: &planes, behind };
     let (tile, cutoff) = (view.tile(tile), settings.cutoff);
-    settings.instructions.run(back::Backward { tile, pixels, upstream: &upstream, slots, cutoff });
+    settings.instructions.run(blend_back::Backward { tile, pixels, upstream: &upstream, slots, cutoff });
     background
 }

@@ -8,7 +8,7 @@ use super::instructions::Kernel;
 use super::lanes::{Plane, Row, TILE, add_product, add_scaled, fma, sum};
 use super::splat::{OWN_PLANES, Splat};
 
-/// Floats of a slot before the planes: g, gx, gy, gxx, gxy, gyy (see `project::Moments`), |∂x|, |∂y|.
+/// Floats of a slot before the planes: g, gx, gy, gxx, gxy, gyy (see `project_back::Moments`), |∂x|, |∂y|.
 pub const SHAPE_SLOTS: usize = 8;
 
 /// Gradients by a tile's pixels, 0 outside the image.
