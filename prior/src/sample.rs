@@ -37,12 +37,13 @@ impl CodeSpace {
         let shape = codes.size();
         let flat = codes.flatten(1, -1);
         let mean = flat.mean_dim([0i64].as_slice(), true, Kind::Float);
-        let (_, s, vh) = Tensor::linalg_svd(&(&flat - &mean), false, "");
+        // Not `linalg_svd`: its binding always names a driver, which only CUDA takes.
+        let (_, s, v) = (&flat - &mean).svd(true, true);
         let rank = (rows.len() as i64 - 1).min(64);
         let deviation = s.narrow(0, 0, rank) / ((rows.len() - 1) as f64).sqrt();
         Ok(CodeSpace {
             mean,
-            directions: vh.narrow(0, 0, rank) * deviation.unsqueeze(1),
+            directions: v.tr().narrow(0, 0, rank) * deviation.unsqueeze(1),
             shape: vec![1, shape[1], shape[2], shape[3]],
         })
     }
