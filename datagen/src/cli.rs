@@ -197,14 +197,14 @@ impl Cli {
         let (task, tasks) = parse_task(shard)?;
         let set = self.common.config.is_some() || !self.common.sets.is_empty() || self.common.seed.is_some();
         let plan = match set {
-            true => {
-                let plan = Plan::new(self.config()?)?;
-                plan.write(out)?;
-                plan
-            }
+            true => Plan::new(self.config()?)?,
             false => Plan::read(out)?,
         };
         let stage = Stage::new(&plan.config)?;
+        // Only now: a head that cannot be read leaves nothing behind.
+        if set {
+            plan.write(out)?;
+        }
         let renderer = Renderer::new(&plan, &stage, self.accel.into());
         let mine: Vec<_> =
             plan.shards().into_iter().enumerate().filter(|(k, _)| *k as u64 % tasks == task).map(|(_, s)| s).collect();
