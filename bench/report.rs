@@ -1,0 +1,103 @@
+//! Rows of one part: a table for people, JSON for scripts.
+use serde_json::{Value, json};
+use std::fmt;
+use std::path::Path;
+
+/// What a part found.
+pub struct Report {
+    name: String,
+    rows: Vec<Row>,
+    skipped: Vec<(String, String)>,
+}
+
+struct Row {
+    name: String,
+    value: f64,
+    unit: String,
+    bar: Option<f64>,
+    ok: bool,
+}
+
+impl Report {
+    /// An empty one.
+    pub fn new(name: &str) -> Self {
+        Report { name: name.into(), rows: Vec::new(), skipped: Vec::new() }
+    }
+
+    /// Adds a figure.
+    pub fn push(&mut self, name: impl Into<String>, value: f64, unit: &str) {
+        self.rows.push(Row { name: name.into(), value, unit: unit.into(), bar: None, ok: value.is_finite() });
+    }
+
+    /// Says what was not measured, and why.
+    pub fn skip(&mut self, name: &str, why: impl Into<String>) {
+        self.skipped.push((name.into(), why.into()));
+    }
+
+    /// Says what went wrong; the part is not ok.
+    pub fn fail(&mut self, name: &str, why: impl std::fmt::Display) {
+        self.push(format!("{name}: FAILED: {why}"), f64::NAN, "");
+    }
+
+    /// Takes over the rows of a file in the same format; absent bars are none.
+    pub fn adopt(&mut self, file: &Value) {
+        for row in file["rows"].as_array().into_iter().flatten() {
+            self.rows.push(Row {
+                name: row["name"].as_str().unwrap_or_default().into(),
+                value: row["value"].as_f64().unwrap_or(f64::NAN),
+                unit: row["unit"].as_str().unwrap_or_default().into(),
+                bar: row["bar"].as_f64(),
+                ok: row["ok"].as_bool().unwrap_or(true),
+            });
+        }
+    }
+
+    /// Does every row keep its bar?
+    pub fn ok(&self) -> bool {
+        self.rows.iter().all(|r| r.ok)
+    }
+
+    /// Writes the JSON.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> std::io::Result<()> {
+        let row = |r: &Row| json!({ "name": r.name, "value": r.value, "unit": r.unit, "bar": r.bar, "ok": r.ok });
+        let skipped = |(name, why): &(String, String)| json!({ "name": name, "why": why });
+        let file = json!({
+            "machine": machine(),
+            "commit": commit(),
+            "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
+            "skipped": self.skipped.iter().map(skipped).collect::<Vec<_>>(),
+        });
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let temp = path.with_extension("json.tmp");
+        std::fs::write(&temp, format!("{file:#}\n"))?;
+        std::fs::rename(temp, path)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.name)?;
+        for r in &self.rows {
+            let bar = r.bar.map_or(String::new(), |b| format!("  bar {b}{}", if r.ok { "" } else { "  MISSED" }));
+            writeln!(f, "  {:<64} {:>10.2} {}{bar}", r.name, r.value, r.unit)?;
+        }
+        self.skipped.iter().try_for_each(|(name, why)| writeln!(f, "  {name:<64} {:>10} {why}", "skipped:"))
+    }
+}
+
+fn machine() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|l| l.strip_prefix("model name")).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(0, |n| n.get());
+    format!("{} threads of {}", cores, model.trim_start_matches([' ', '\t', ':']))
+}
+
+fn commit() -> String {
+    let output = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
+    output.ok().and_then(|o| String::from_utf8(o.stdout).ok()).unwrap_or_default().trim().into()
+}

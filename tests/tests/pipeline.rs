@@ -1,0 +1,245 @@
+//! From nothing to a viewed avatar: the tools one after another, in small, on formulas alone.
+use effigy_tests::folder::{Folder, contents, files, json, read, times};
+use effigy_tests::product::{Ply, webp_durations};
+use effigy_tests::tool::{Tool, root};
+use effigy_tests::toy::{self, config, toy};
+use serde_json::Value;
+use std::path::Path;
+
+/// 6 people × 2 expressions × 2 cameras.
+const FRAMES: u64 = 24;
+
+#[test]
+fn a_head_is_imported_the_same_each_time() {
+    let folder = Folder::new("import");
+    toy::import_head(folder.path());
+    assert_eq!(read(&folder.path().join("head.safetensors")), read(&toy().join("head.safetensors")));
+}
+
+#[test]
+fn a_plan_predicts_without_rendering() {
+    let folder = Folder::new("plan");
+    let run =
+        Tool::new("datagen", folder.path()).words("plan --no-sample --json --out d --config").path(config("datagen"));
+    let run = run.words("--set head=analytic").done();
+    assert_eq!(files(folder.path()), [Path::new("d/plan.toml")]);
+    let plan: toml::Table = String::from_utf8(read(&folder.path().join("d/plan.toml"))).unwrap().parse().unwrap();
+    assert_eq!(plan["config"]["dataset"]["identities"].as_integer(), Some(6), "the plan is resolved: {plan}");
+    assert!(run.stdout.contains("24"), "it tells the number of images: {}", run.stdout);
+}
+
+#[test]
+fn rendered_shards_are_sound_and_look_like_heads() {
+    let folder = Folder::new("look");
+    let shards = |line: &str| Tool::new("shards", folder.path()).words(line).path(toy().join("data"));
+    shards("verify --deep").done();
+    let rows: u64 = shards("ls --json").done().events().iter().filter_map(frames_of).sum();
+    assert_eq!(rows, FRAMES);
+    shards("sheet --n 24 --cell 48 --out sheet.png").done();
+    let sheet = image::open(folder.path().join("sheet.png")).unwrap().to_rgb8();
+    assert!(distinct(&sheet) > 100, "a sheet of heads has many colours, this one {}", distinct(&sheet));
+}
+
+/// Rows of a shard of frames, as `shards ls --json` tells it.
+fn frames_of(event: &Value) -> Option<u64> {
+    (event["table"] == "frames").then(|| event["rows"].as_u64()).flatten()
+}
+
+fn distinct(image: &image::RgbImage) -> usize {
+    image.pixels().map(|p| p.0).collect::<std::collections::HashSet<_>>().len()
+}
+
+#[test]
+fn rendering_again_touches_nothing() {
+    let folder = Folder::new("again");
+    effigy_tests::folder::copy(toy(), folder.path());
+    let data = folder.path().join("data");
+    let before = times(&data);
+    let run = toy::render(folder.path(), 2).done();
+    assert!(run.stdout.contains("0 shards made"), "{}", run.stdout);
+    assert_eq!(times(&data), before);
+}
+
+#[test]
+fn one_thread_and_two_tasks_give_the_bytes_of_two_threads_and_one_task() {
+    let folder = Folder::new("layout");
+    toy::import_head(folder.path());
+    for task in ["--shard 1/2", "--shard 0/2"] {
+        toy::render(folder.path(), 1).words(task).done();
+    }
+    for table in ["frames", "identities", "plan.toml"] {
+        let (here, there) = (folder.path().join("data").join(table), toy().join("data").join(table));
+        match there.is_dir() {
+            true => assert_eq!(contents(&here), contents(&there), "{table}"),
+            false => assert_eq!(read(&here), read(&there), "{table}"),
+        }
+    }
+}
+
+#[test]
+fn a_killed_rendering_goes_on() {
+    let folder = Folder::new("killed");
+    toy::import_head(folder.path());
+    let mut child = toy::render(folder.path(), 2).start();
+    let data = folder.path().join("data");
+    while files(&data.join("frames")).iter().all(|f| f.extension().is_none_or(|e| e != "parquet")) {
+        if child.try_wait().unwrap().is_some() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    toy::render(folder.path(), 2).done();
+    assert_eq!(contents(&data.join("frames")), contents(&toy().join("data/frames")));
+}
+
+#[test]
+fn a_prior_learns() {
+    let folder = Folder::new("learns");
+    links(&["data", "head.safetensors"], folder.path());
+    let run = toy::train(folder.path()).words("--json").done();
+    let lines: Vec<String> = run.events().iter().filter_map(|e| Some(e["line"].as_str()?.to_owned())).collect();
+    let psnr: Vec<f64> =
+        lines.iter().filter_map(|l| l.split("val: PSNR ").nth(1)?.split(' ').next()?.parse().ok()).collect();
+    assert!(psnr.len() >= 2 && psnr[1] > psnr[0] + 1.0, "held-out PSNR rises from validation to validation: {psnr:?}");
+    let card = json(&folder.path().join("prior.json"));
+    assert_eq!(card["steps"], 40);
+    let value = card["metrics"]["psnr_db"]["value"].as_f64().unwrap();
+    assert!((value - psnr[1]).abs() < 0.01, "the card tells what the run told: {value}, {psnr:?}");
+    assert_eq!(
+        read(&folder.path().join("prior.safetensors")),
+        read(&toy().join("prior.safetensors")),
+        "same seed, same bytes"
+    );
+}
+
+#[test]
+fn an_interrupted_training_ends_as_an_undisturbed_one() {
+    let folder = Folder::new("resumed");
+    links(&["data", "head.safetensors"], folder.path());
+    toy::train(folder.path()).words("--set train.steps=20").done();
+    let half = read(&folder.path().join("prior.safetensors"));
+    toy::train(folder.path()).done();
+    let whole = read(&folder.path().join("prior.safetensors"));
+    assert!(half != whole, "20 more steps change the weights");
+    assert!(whole == read(&toy().join("prior.safetensors")), "20 + 20 steps differ from 40");
+    toy::train(folder.path()).done();
+    assert!(whole == read(&folder.path().join("prior.safetensors")), "a finished run, run again, changes the weights");
+}
+
+#[test]
+fn a_prior_is_measured_and_sampled() {
+    let folder = Folder::new("measured");
+    let prior = |command: &str| {
+        Tool::new("prior", folder.path())
+            .words(command)
+            .words("--quiet --threads 1 --data")
+            .path(toy().join("data"))
+            .words("--head")
+            .path(toy().join("head.safetensors"))
+            .words("--weights")
+            .path(toy().join("prior.safetensors"))
+    };
+    prior("eval --split test --out eval.json").done();
+    let psnr = json(&folder.path().join("eval.json"))["psnr_db"]["value"].as_f64().unwrap();
+    assert!(psnr > 10.0 && psnr < 60.0, "{psnr}");
+    prior("sample --n 2 --size 64 --out people.png").done();
+    let people = image::open(folder.path().join("people.png")).unwrap().to_rgb8();
+    assert!(distinct(&people) > 50, "two people in {} colours", distinct(&people));
+}
+
+/// Links entries of the toy into a folder of a test.
+fn links(names: &[&str], at: &Path) {
+    for name in names {
+        std::os::unix::fs::symlink(toy().join(name), at.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn a_fit_comes_nearer_and_is_the_same_each_time() {
+    let folder = Folder::new("fit");
+    links(&["data", "head.safetensors", "prior.safetensors"], folder.path());
+    toy::fit(folder.path()).done();
+    let here = folder.path().join("avatar");
+    assert_eq!(files(&here), files(&toy().join("avatar")));
+    let weights = "avatar.safetensors";
+    assert!(read(&here.join(weights)) == read(&toy().join("avatar").join(weights)), "same seed, same bytes");
+    let card = json(&here.join("card.json"));
+    let psnr = |stage: &str| card["metrics"]["input_psnr_db"][stage].as_f64().unwrap();
+    assert!(psnr("tuned") > psnr("first_guess") + 0.5, "the fit gains nothing: {}", card["metrics"]);
+    assert_eq!(card["frame_ids"].as_array().unwrap().len(), 3);
+}
+
+fn on_avatar(folder: &Folder, line: &str) -> Tool {
+    Tool::new("invert", folder.path()).words(line).words("--quiet --threads 1 --avatar").path(toy().join("avatar"))
+}
+
+#[test]
+fn an_avatar_is_driven() {
+    let folder = Folder::new("drive");
+    on_avatar(&folder, "drive --fps 2 --size 64 --out frames").done();
+    let frames = files(&folder.path().join("frames"));
+    assert_eq!(frames.len(), 12, "six seconds at two frames a second");
+    let open = |i: usize| image::open(folder.path().join("frames").join(&frames[i])).unwrap().to_rgb8();
+    assert_eq!(open(0).dimensions(), (64, 64));
+    assert!(distinct(&open(0)) > 30, "a head has more than {} colours", distinct(&open(0)));
+    assert!(open(0) != open(5), "the face moves");
+    on_avatar(&folder, "drive --fps 2 --size 64 --out clip.webp").done();
+    let durations = |name: &str| webp_durations(&read(&folder.path().join(name))).unwrap();
+    let clip = durations("clip.webp");
+    assert!(clip.len() > 1 && clip.iter().sum::<u32>() == 6000, "six seconds of moving pictures: {clip:?}");
+    on_avatar(&folder, "drive --size 64 --out shard.webp --fps 2 --clip").path(toy().join("data")).done();
+    assert_eq!(durations("shard.webp").iter().sum::<u32>(), 500 * FRAMES as u32, "a shard drives too, row by row");
+}
+
+#[test]
+fn an_avatar_is_exported() {
+    let folder = Folder::new("export");
+    on_avatar(&folder, "export --out rest.ply").done();
+    on_avatar(&folder, "export --expression jawOpen=1 --out open.ply").done();
+    let [rest, open] = ["rest.ply", "open.ply"].map(|f| Ply::parse(&read(&folder.path().join(f))).unwrap());
+    let card = json(&toy().join("avatar/card.json"));
+    assert_eq!(rest.rows.len() as u64, card["gaussians"].as_u64().unwrap());
+    for name in ["x", "y", "z", "f_dc_0", "opacity", "scale_0", "rot_0"] {
+        assert!(rest.column(name).all(f32::is_finite), "{name} is finite everywhere");
+    }
+    assert!(rest.column("y").all(|y| y.abs() < 0.5), "metres, the origin between the eyes");
+    let moved = rest.column("y").zip(open.column("y")).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(moved > 1e-5, "an open jaw moves the chin even after so few steps, here {moved} m");
+}
+
+#[test]
+fn an_avatar_is_viewed_without_network() {
+    let folder = Folder::new("view");
+    on_avatar(&folder, "view --out page.html").done();
+    let page = String::from_utf8(read(&folder.path().join("page.html"))).unwrap();
+    for word in ["http://", "https://", "src=", "fetch(", "XMLHttpRequest", "import("] {
+        assert!(!page.contains(word), "the page holds {word}");
+    }
+    assert!(page.contains("Toy") && page.contains("jawOpen"));
+}
+
+#[test]
+fn an_avatar_is_measured_on_pictures_it_never_saw() {
+    let folder = Folder::new("eval");
+    let tool = on_avatar(&folder, "eval --identity 5 --size 48 --perceptual random --recogniser none --out eval.json");
+    tool.words("--data").path(toy().join("data")).words("--head").path(toy().join("head.safetensors")).done();
+    let card = json(&folder.path().join("eval.json"));
+    assert_eq!((card["pictures"].as_u64(), card["input_pictures"].as_u64()), (Some(1), Some(3)));
+    assert!(card["psnr_db"].as_f64().is_some_and(|v| v > 10.0 && v < 60.0), "{card}");
+    assert!(image::open(folder.path().join("eval.png")).is_ok());
+    on_avatar(&folder, "sheet --size 48 --out sheet.png").done();
+    let sheet = image::open(folder.path().join("sheet.png")).unwrap();
+    assert!(sheet.width() >= 7 * 48 && sheet.height() >= 3 * 48, "seven expressions from three sides");
+}
+
+#[test]
+fn every_tool_completes_and_explains_itself() {
+    for name in ["datagen", "shards", "track", "prior", "invert", "nets"] {
+        let help = Tool::new(name, &root()).words("--help").done();
+        assert!(help.stdout.contains("Exit codes: 0 done"), "{name} --help");
+        let bash = Tool::new(name, &root()).words("--completions bash").done();
+        assert!(bash.stdout.contains(&format!("_{name}()")), "{name} --completions bash");
+    }
+}

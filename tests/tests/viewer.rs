@@ -1,0 +1,112 @@
+//! The viewer page in a browser: it draws the avatar and its presets move the face. Skipped, with a line, where there
+//! is no Chromium.
+use effigy_tests::folder::{Folder, read};
+use effigy_tests::tool::Tool;
+use effigy_tests::toy::toy;
+use image::RgbImage;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A software renderer, no network, nothing of the user's.
+const FLAGS: [&str; 14] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--hide-scrollbars",
+    "--window-size=900,600",
+    "--force-device-scale-factor=1",
+    "--virtual-time-budget=4000",
+];
+
+/// Left of the panel and above the status line: where the avatar stands.
+const STAGE: (u32, u32) = (600, 560);
+
+#[test]
+fn the_page_draws_the_avatar_and_its_presets_move_the_face() {
+    let Some(browser) = browser() else {
+        eprintln!("skipped: no `chromium` on PATH");
+        return;
+    };
+    let folder = Folder::new("viewer");
+    let page = folder.path().join("page.html");
+    Tool::new("invert", folder.path()).words("view --quiet --out page.html --avatar").path(toy().join("avatar")).done();
+    strengthen(&page);
+    let shot = |hash: &str| screenshot(&browser, &page, hash, folder.path());
+    let (rest, open, turned) = (shot(""), shot("#preset=Open"), shot("#yaw=0.8"));
+
+    let background = *rest.get_pixel(2, 2);
+    let drawn = stage().filter(|&(x, y)| differs(rest.get_pixel(x, y), &background)).count();
+    let share = drawn as f64 / f64::from(STAGE.0 * STAGE.1);
+    assert!((0.05..0.9).contains(&share), "a head fills a part of the stage, here {:.1} %", 100.0 * share);
+
+    let moved = stage().filter(|&(x, y)| differs(rest.get_pixel(x, y), open.get_pixel(x, y))).count();
+    assert!(moved > 200 && moved < drawn, "an open mouth changes some of {drawn} pixels, here {moved}");
+
+    let other = stage().filter(|&(x, y)| differs(rest.get_pixel(x, y), turned.get_pixel(x, y))).count();
+    assert!(other > moved, "a turned head changes more than an open mouth: {other} and {moved} pixels");
+}
+
+/// The toy's prior has hardly learnt expressions in its few steps: every unit of the page is made to move its farthest
+/// Gaussian by three centimetres, so that what the page does with units shows.
+fn strengthen(page: &Path) {
+    const OPENING: &str = r#"<script id="avatar" type="application/json">"#;
+    let html = String::from_utf8(read(page)).expect("a page is text");
+    let from = html.find(OPENING).expect("the page holds the avatar") + OPENING.len();
+    let to = from + html[from..].find("</script>").expect("the avatar ends");
+    let mut avatar: serde_json::Value = serde_json::from_str(&html[from..to]).expect("the avatar is JSON");
+    for unit in avatar["units"].as_array_mut().expect("the avatar has units") {
+        // Displacements are bytes in steps: the farthest is 127 steps long.
+        unit["step"] = (0.03 / 127.0).into();
+    }
+    std::fs::write(page, format!("{}{avatar}{}", &html[..from], &html[to..])).expect("the page is ours");
+}
+
+/// Where `PATH` has a Chromium.
+fn browser() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    ["chromium", "chromium-browser"]
+        .iter()
+        .flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)))
+        .find(|p| p.is_file())
+}
+
+fn stage() -> impl Iterator<Item = (u32, u32)> {
+    (0..STAGE.1).flat_map(|y| (0..STAGE.0).map(move |x| (x, y)))
+}
+
+fn differs(a: &image::Rgb<u8>, b: &image::Rgb<u8>) -> bool {
+    a.0.iter().zip(b.0).any(|(a, b)| a.abs_diff(b) > 12)
+}
+
+fn screenshot(browser: &Path, page: &Path, hash: &str, at: &Path) -> RgbImage {
+    let name: String = hash.chars().filter(char::is_ascii_alphanumeric).collect();
+    let (out, profile) = (at.join(format!("shot{name}.png")), at.join(format!("profile{name}")));
+    let mut child = Command::new(browser)
+        .args(FLAGS)
+        .arg(format!("--user-data-dir={}", profile.display()))
+        .arg(format!("--screenshot={}", out.display()))
+        .arg(format!("file://{}{hash}", page.display()))
+        .env("HOME", &profile)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|e| panic!("{e}: {browser:?}"));
+    let clock = Instant::now();
+    while child.try_wait().expect("the state of our child").is_none() {
+        if clock.elapsed() > Duration::from_secs(120) {
+            child.kill().expect("our child can be ended");
+            child.wait().expect("our child has ended");
+            panic!("no screenshot of {hash:?} after two minutes");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    image::open(&out).unwrap_or_else(|e| panic!("{e}: {out:?}")).to_rgb8()
+}
