@@ -211,12 +211,7 @@ impl Scene {
         // SAFETY: a live device and scene.
         let handle = unsafe {
             let handle = (device.api.rtcNewScene)(device.handle);
-            let q = match std::env::var("Q").as_deref() {
-                Ok("0") => 0,
-                Ok("2") => 2,
-                _ => QUALITY_MEDIUM,
-            };
-            (device.api.rtcSetSceneBuildQuality)(handle, q);
+            (device.api.rtcSetSceneBuildQuality)(handle, QUALITY_MEDIUM);
             handle
         };
         let mut scene = Scene { device, handle, _shared: Vec::new() };
