@@ -105,8 +105,17 @@ weights: build ## how the shipped weights were made: renders and trains them ane
 	@$(MAKE) --no-print-directory pipeline PIPE=$(OUT)/weights DATASET=configs/weights.toml
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
-test: setup ## every test
+test: build ## every test
 	@$(CARGO) test --release --workspace
+
+faults: build ## bad input to every tool: exit codes, messages, nothing half-written
+	@$(CARGO) test --release -p effigy-tests --test faults
+
+bench: build ## speed and memory of every part, as a table and as OUT/bench/*.json (bench-splat and so on for one)
+	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench"
+
+bench-splat bench-datagen bench-prior bench-track bench-invert: build
+	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
 
 lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 	@$(CARGO) fmt --all --check
@@ -116,4 +125,5 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base build datagen demo pipeline weights test lint clean
+.PHONY: help setup setup-base build datagen demo pipeline weights test faults lint clean \
+	bench bench-splat bench-datagen bench-prior bench-track bench-invert
