@@ -85,7 +85,7 @@ mod tests {
             let wanted =
                 |l: &&Layer<AnyChannels<FlatSamples>>| l.attributes.layer_name.as_ref().is_some_and(|n| n == layer);
             let layer = image.layer_data.iter().find(wanted).unwrap();
-            layer.channel_data.list.iter().find(|c| c.name == name).unwrap().sample_data.clone()
+            layer.channel_data.list.iter().find(|c| c.name == *name).unwrap().sample_data.clone()
         };
         assert_eq!(image.layer_data.len(), 6);
         assert_eq!(channel("depth", "Z"), FlatSamples::F32(film.labels.depth.clone()));

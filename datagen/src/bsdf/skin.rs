@@ -196,7 +196,7 @@ mod tests {
     use super::*;
     use crate::bsdf::{Bsdf, furnace, over_the_sphere};
 
-    fn coat(albedo: f32, alphas: [f32; 2], cos_o: f32) -> Bsdf {
+    fn coat(albedo: f32, alphas: [f32; 2], cos_o: f32) -> Bsdf<'static> {
         let lobes = [Lobe { share: 0.85, alpha: alphas[0] }, Lobe { share: 0.15, alpha: alphas[1] }];
         let desc = CoatDesc { albedo: Vec3::splat(albedo), base_normal: Vec3::Z, base: Base::Diffuse, lobes, ior: 1.4 };
         Bsdf::Coated(Coated::new(desc, Vec3::Z, Vec3::new((1.0 - cos_o * cos_o).sqrt(), 0.0, cos_o)))
