@@ -95,7 +95,7 @@ fn frame(
     let findings = networks.find(&photo, &config.find);
     let mine = findings.faces.iter().find(|f| f.face.overlap(&face) > 0.5);
     // A face that was missed is still read where it is, so that the landmark figures have no survivors' bias.
-    let read = mine.cloned().unwrap_or_else(|| networks.read_face(&photo, &face));
+    let read = mine.cloned().unwrap_or_else(|| networks.read_face(&photo, &face, &config.find));
     let distances: Vec<f64> =
         read.points.iter().zip(points).map(|(p, q)| (p[0] - q[0]).hypot(p[1] - q[1]) as f64).collect();
     let landmark_px = mean(&distances);

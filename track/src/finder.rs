@@ -18,11 +18,15 @@ pub struct FindConfig {
     pub threshold: f32,
     /// Candidates that are read at most.
     pub most: usize,
+    /// Disagreement of the wide and the close reading at which the score is halved, share of the face size.
+    pub disagreement: f32,
+    /// Expected landmark error at which the score is halved, share of the face size.
+    pub spread: f32,
 }
 
 impl Default for FindConfig {
     fn default() -> Self {
-        FindConfig { smallest: 0.06, candidate: 0.08, threshold: 0.5, most: 24 }
+        FindConfig { smallest: 0.06, candidate: 0.08, threshold: 0.5, most: 24, disagreement: 0.06, spread: 0.08 }
     }
 }
 
@@ -35,6 +39,14 @@ pub struct Found {
     pub points: Vec<[f32; 2]>,
     /// `[68]` expected error, pixels of the photo.
     pub spread_px: Vec<f32>,
+    /// Score of the detector.
+    pub detector: f32,
+    /// Probability of being a face, of the landmark net.
+    pub is_face: f32,
+    /// Mean distance of the wide and the close reading, share of the face size.
+    pub disagreement: f32,
+    /// Mean expected error, share of the face size.
+    pub spread: f32,
 }
 
 /// What the search saw.
@@ -59,7 +71,7 @@ impl Networks {
         let mut read = Vec::new();
         let mut best = 0.0f32;
         for candidate in candidates.iter().take(config.most) {
-            let found = self.read_face(photo, candidate);
+            let found = self.read_face(photo, candidate, config);
             best = best.max(found.face.score);
             if found.face.score >= config.threshold {
                 read.push(found);
@@ -87,7 +99,7 @@ impl Networks {
     }
 
     /// Reads a face around a candidate: once to place the crop, once wide and once close for the landmarks.
-    pub fn read_face(&self, photo: &Mips, candidate: &Face) -> Found {
+    pub fn read_face(&self, photo: &Mips, candidate: &Face, config: &FindConfig) -> Found {
         let first = self.read_crops(photo, &[(*candidate, MARGINS[0])]);
         let placed = Face::from_landmarks(&first[0].0);
         let second = self.read_crops(photo, &MARGINS.map(|margin| (placed, margin)));
@@ -102,8 +114,17 @@ impl Networks {
             spread_px.push(second.iter().map(|r| r.1[i]).sum::<f32>() / second.len() as f32);
         }
         let is_face = first.iter().chain(&second).map(|r| r.2).sum::<f32>() / (1 + second.len()) as f32;
-        let score = (candidate.score.max(0.0) * is_face * is_face).cbrt();
-        Found { face: Face { score, ..Face::from_landmarks(&points) }, points, spread_px }
+        let face = Face::from_landmarks(&points);
+        let apart = |i: usize| {
+            let (p, q) = (second[0].0[i], second[1].0[i]);
+            (p[0] - q[0]).hypot(p[1] - q[1])
+        };
+        let disagreement = (0..LANDMARKS).map(apart).sum::<f32>() / LANDMARKS as f32 / face.size;
+        let spread = spread_px.iter().sum::<f32>() / LANDMARKS as f32 / face.size;
+        let trust = halved_at(disagreement, config.disagreement) * halved_at(spread, config.spread);
+        let detector = candidate.score;
+        let score = (detector * is_face * is_face).cbrt() * trust;
+        Found { face: Face { score, ..face }, points, spread_px, detector, is_face, disagreement, spread }
     }
 
     /// Reads crops of `margin` times the face: landmarks and spreads in pixels of the photo, and the face probability.
@@ -133,6 +154,11 @@ impl Networks {
     pub fn read_crop(&self, crop: &Canvas) -> Reading {
         self.landmark.read(std::slice::from_ref(crop), self.device()).remove(0)
     }
+}
+
+/// 1 near 0, one half at `knee`, falling fast beyond.
+fn halved_at(v: f32, knee: f32) -> f32 {
+    1.0 / (1.0 + (v / knee).powi(4))
 }
 
 /// The photo at `scale` with a black border, sides a multiple of the stride.

@@ -149,6 +149,11 @@ fn read(plan: &Plan, path: &Path) -> Result<Read, Error> {
 fn choose(plan: &Plan, photo: &Mips, path: &Path) -> Result<Found, Error> {
     let config = &plan.config.find;
     let findings = plan.networks.find(photo, config);
+    for f in &findings.faces {
+        let scores = serde_json::json!({ "detector": f.detector, "is_face": f.is_face, "disagreement": f.disagreement,
+            "spread": f.spread, "score": f.face.score, "centre": f.face.centre, "size": f.face.size });
+        plan.talk.event("face", scores);
+    }
     let (width, height) = photo.size();
     let boxes = || face::list(&findings.faces.iter().map(|f| f.face).collect::<Vec<_>>());
     let count = findings.faces.len();

@@ -55,15 +55,20 @@ fn mips_of(canvas: &Canvas) -> Mips {
 fn draw(dice: &mut Dice) -> Canvas {
     let mut canvas = Canvas::new(SIDE, SIDE);
     ground(&mut canvas, dice);
+    if dice.chance(0.4) {
+        folds(&mut canvas, dice);
+    }
     let layers = [0, 1, 2, 4, 8, 14][dice.below(6)];
     for _ in 0..layers {
+        let at = [dice.range(0.0, SIDE as f32), dice.range(0.0, SIDE as f32)];
         match dice.below(8) {
-            0 | 1 => blob(&mut canvas, dice),
-            2 => stripes(&mut canvas, dice),
-            3 => glyphs(&mut canvas, dice),
-            4 => bars(&mut canvas, dice),
-            5 => rings(&mut canvas, dice),
-            _ => decoy(&mut canvas, dice),
+            0 => stripes(&mut canvas, at, dice),
+            1 => glyphs(&mut canvas, at, dice),
+            2 => bars(&mut canvas, at, dice),
+            _ => {
+                let size = dice.log_range(6.0, 90.0);
+                thing(&mut canvas, at, size, dice);
+            }
         }
     }
     if dice.chance(0.3) {
@@ -150,8 +155,8 @@ impl Clouds {
     }
 }
 
-/// Paints where `inside` (0..=1) says, in the coordinates of a turned, shifted frame in units of `size`.
-fn paint(canvas: &mut Canvas, at: [f32; 2], size: f32, turn: f32, tint: [f32; 3], inside: impl Fn(f32, f32) -> f32) {
+/// Paints colour and coverage that `texel` gives in the coordinates of a turned, shifted frame in units of `size`.
+fn paint_with(canvas: &mut Canvas, at: [f32; 2], size: f32, turn: f32, texel: impl Fn(f32, f32) -> ([f32; 3], f32)) {
     let (w, h) = (canvas.width as isize, canvas.height as isize);
     let reach = (size * 1.5).ceil() as isize;
     let (cx, cy) = (at[0] as isize, at[1] as isize);
@@ -159,25 +164,72 @@ fn paint(canvas: &mut Canvas, at: [f32; 2], size: f32, turn: f32, tint: [f32; 3]
     for y in (cy - reach).max(0)..(cy + reach).min(h) {
         for x in (cx - reach).max(0)..(cx + reach).min(w) {
             let (dx, dy) = ((x as f32 - at[0]) / size, (y as f32 - at[1]) / size);
-            let a = inside(dx * cos + dy * sin, dy * cos - dx * sin);
+            let (tint, a) = texel(dx * cos + dy * sin, dy * cos - dx * sin);
             if a > 0.0 {
                 let i = (y * w + x) as usize;
-                let shade = 1.0 - 0.25 * dx - 0.1 * dy;
                 for c in 0..3 {
-                    canvas.planes[c][i] += a * (tint[c] * shade - canvas.planes[c][i]);
+                    canvas.planes[c][i] += a * (tint[c] - canvas.planes[c][i]);
                 }
             }
         }
     }
 }
 
-fn place(dice: &mut Dice) -> [f32; 2] {
-    [dice.range(0.0, SIDE as f32), dice.range(0.0, SIDE as f32)]
+/// The same in one colour, a little brighter at one side; `inside` is the coverage, 0..=1.
+fn paint(canvas: &mut Canvas, at: [f32; 2], size: f32, turn: f32, tint: [f32; 3], inside: impl Fn(f32, f32) -> f32) {
+    paint_with(canvas, at, size, turn, |u, v| (tint.map(|t| t * (1.0 - 0.2 * u - 0.1 * v)), inside(u, v)));
+}
+
+/// Something about as large as `size` pixels in radius: what a detector might take for a face.
+pub fn thing(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+    match dice.below(6) {
+        0 => blob(canvas, at, size, dice),
+        1 => rings(canvas, at, size, dice),
+        2 | 3 => solid(canvas, at, size, dice),
+        _ => decoy(canvas, at, size, dice),
+    }
+}
+
+/// A lit ball, egg, tube or bowl with a highlight: helmets, fruit, lamps, machines.
+fn solid(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+    let (tint, turn, squeeze) = (colour(dice), dice.range(0.0, 3.2), dice.range(0.4, 1.0));
+    let lamp =
+        glam::Vec3::new(dice.range(-1.0, 1.0), dice.range(-1.0, 0.6), dice.range(0.1, 1.0)).normalize_or(glam::Vec3::Z);
+    let (gloss, sharp, ambient) = (dice.range(0.0, 0.9), dice.log_range(4.0, 120.0), dice.range(0.05, 0.5));
+    let (tube, hollow) = (dice.chance(0.3), if dice.chance(0.2) { -1.0 } else { 1.0 });
+    let half = (lamp + glam::Vec3::Z).normalize_or(glam::Vec3::Z);
+    let bands = if dice.chance(0.3) { dice.range(2.0, 9.0) } else { 0.0 };
+    paint_with(canvas, at, size, turn, |u, v| {
+        let w = v / squeeze;
+        let r2 = if tube { u * u } else { u * u + w * w };
+        if r2 >= 1.0 || w.abs() >= 1.0 {
+            return (tint, 0.0);
+        }
+        let normal = glam::Vec3::new(u * hollow, if tube { 0.0 } else { w * hollow }, (1.0 - r2).sqrt());
+        let light = ambient + (1.0 - ambient) * normal.dot(lamp).max(0.0);
+        let shine = gloss * normal.dot(half).max(0.0).powf(sharp);
+        let band = if bands > 0.0 && (w * bands).sin() > 0.6 { 0.5 } else { 1.0 };
+        (tint.map(|t| (t * light * band + shine).min(1.0)), ((1.0 - r2.sqrt()) * size * 0.7).clamp(0.0, 1.0))
+    });
+}
+
+/// Creases of cloth or skin: the ground's brightness follows a warped wave.
+fn folds(canvas: &mut Canvas, dice: &mut Dice) {
+    let (warp, depth) = (Clouds::new(dice, 4), dice.range(0.15, 0.6));
+    let (rate, bend, turn) = (dice.log_range(6.0, 40.0), dice.range(1.0, 12.0), dice.range(0.0, 3.2));
+    for y in 0..SIDE {
+        for x in 0..SIDE {
+            let (u, v) = (x as f32 / SIDE as f32, y as f32 / SIDE as f32);
+            let along = rate * (u * turn.cos() + v * turn.sin()) + bend * warp.at(u, v);
+            let gain = 1.0 + depth * along.sin() * (0.4 + 0.6 * warp.at(v, u));
+            (0..3).for_each(|c| canvas.planes[c][y * SIDE + x] *= gain);
+        }
+    }
 }
 
 /// An ellipse or rounded box.
-fn blob(canvas: &mut Canvas, dice: &mut Dice) {
-    let (at, size, turn, tint) = (place(dice), dice.log_range(6.0, 90.0), dice.range(0.0, 3.2), colour(dice));
+fn blob(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+    let (turn, tint) = (dice.range(0.0, 3.2), colour(dice));
     let (squeeze, power) = (dice.range(0.3, 1.0), [2.0, 2.0, 4.0, 12.0][dice.below(4)]);
     let edge = dice.log_range(2.0, 40.0);
     paint(canvas, at, size, turn, tint, |u, v| {
@@ -187,8 +239,8 @@ fn blob(canvas: &mut Canvas, dice: &mut Dice) {
 }
 
 /// Stripes or checks in a patch, like flags, shirts and blinds.
-fn stripes(canvas: &mut Canvas, dice: &mut Dice) {
-    let (at, size, turn, tint) = (place(dice), dice.log_range(15.0, 120.0), dice.range(0.0, 3.2), colour(dice));
+fn stripes(canvas: &mut Canvas, at: [f32; 2], dice: &mut Dice) {
+    let (size, turn, tint) = (dice.log_range(15.0, 120.0), dice.range(0.0, 3.2), colour(dice));
     let (rate, checks, aspect) = (dice.log_range(3.0, 25.0), dice.chance(0.3), dice.range(0.3, 1.0));
     paint(canvas, at, size, turn, tint, |u, v| {
         let on = (u * rate).sin() > 0.0;
@@ -198,8 +250,8 @@ fn stripes(canvas: &mut Canvas, dice: &mut Dice) {
 }
 
 /// Rows of small marks, like writing.
-fn glyphs(canvas: &mut Canvas, dice: &mut Dice) {
-    let (start, size, tint) = (place(dice), dice.log_range(1.5, 7.0), colour(dice));
+fn glyphs(canvas: &mut Canvas, start: [f32; 2], dice: &mut Dice) {
+    let (size, tint) = (dice.log_range(1.5, 7.0), colour(dice));
     let turn = dice.range(-0.4, 0.4);
     for row in 0..1 + dice.below(4) {
         for column in 0..3 + dice.below(12) {
@@ -216,15 +268,14 @@ fn glyphs(canvas: &mut Canvas, dice: &mut Dice) {
 }
 
 /// Long straight edges: walls, shelves, frames, cables.
-fn bars(canvas: &mut Canvas, dice: &mut Dice) {
-    let (at, turn, tint) = (place(dice), [0.0, 1.571, 0.3, 0.8][dice.below(4)], colour(dice));
+fn bars(canvas: &mut Canvas, at: [f32; 2], dice: &mut Dice) {
+    let (turn, tint) = ([0.0, 1.571, 0.3, 0.8][dice.below(4)], colour(dice));
     let thin = dice.log_range(0.006, 0.2);
     paint(canvas, at, SIDE as f32, turn, tint, |_, v| ((thin - v.abs()) * 100.0).clamp(0.0, 1.0));
 }
 
 /// Discs in discs: helmets, plates, badges, wheels, eyes of other things.
-fn rings(canvas: &mut Canvas, dice: &mut Dice) {
-    let (at, size) = (place(dice), dice.log_range(6.0, 60.0));
+fn rings(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
     let mut radius = 1.0;
     for _ in 0..1 + dice.below(4) {
         let tint = colour(dice);
@@ -234,8 +285,8 @@ fn rings(canvas: &mut Canvas, dice: &mut Dice) {
 }
 
 /// A skin-coloured head-like shape with hair-like cap and stray marks, but no face: the hard case.
-fn decoy(canvas: &mut Canvas, dice: &mut Dice) {
-    let (at, size, turn) = (place(dice), dice.log_range(8.0, 70.0), dice.range(-0.6, 0.6));
+fn decoy(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+    let turn = dice.range(-0.6, 0.6);
     let (tint, squeeze) = (skin(dice), dice.range(0.6, 1.0));
     if dice.chance(0.6) {
         let hair = colour(dice).map(|v| v * 0.5);

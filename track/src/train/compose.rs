@@ -7,7 +7,7 @@ use crate::landmark_net;
 use crate::picture::Canvas;
 use crate::similarity::Similarity;
 use crate::train::augment::{Power, blur_plane, degrade};
-use crate::train::backdrop::{Backdrops, colour, skin};
+use crate::train::backdrop::{Backdrops, colour, skin, thing};
 use crate::train::renders::{Render, swap_sides};
 
 /// What examples are made of.
@@ -45,10 +45,8 @@ impl Material<'_> {
         let mut dice = Dice::new(self.seed, CROPS, index);
         let side = landmark_net::SIDE;
         let mut canvas = self.ground(side, &mut dice);
-        if dice.chance(0.12) {
-            if dice.chance(0.5) {
-                self.shreds(&mut canvas, &mut dice);
-            }
+        if dice.chance(0.2) {
+            self.faceless(&mut canvas, &mut dice);
             canvas.planes[3].fill(0.0);
             degrade(&mut canvas, &mut dice);
             return CropExample { canvas, landmarks: Vec::new() };
@@ -74,6 +72,11 @@ impl Material<'_> {
         if dice.chance(0.3) {
             self.shreds(&mut canvas, &mut dice);
         }
+        for _ in 0..[0, 0, 1, 2, 3][dice.below(5)] {
+            let at = [dice.range(0.0, side as f32), dice.range(0.0, side as f32)];
+            let size = dice.log_range(0.3 * sizes[0], 0.8 * sizes[1]);
+            thing(&mut canvas, at, size, &mut dice);
+        }
         let wanted = [0, 1, 1, 1, 1, 1, 2, 2, 3][dice.below(9)];
         let mut faces: Vec<Face> = Vec::new();
         for _ in 0..wanted {
@@ -97,6 +100,33 @@ impl Material<'_> {
         }
         degrade(&mut canvas, &mut dice);
         PatchExample { canvas, faces }
+    }
+
+    /// What a detector may have mistaken for a face: a thing in the middle, pieces of heads, a face in disorder.
+    fn faceless(&self, canvas: &mut Canvas, dice: &mut Dice) {
+        let side = canvas.width as f32;
+        match dice.below(6) {
+            0 => {}
+            1 => self.shreds(canvas, dice),
+            2 => {
+                let render = &self.renders[dice.below(self.renders.len())];
+                let size = side / dice.log_range(1.3, 2.6);
+                let upside_down = std::f32::consts::PI + 0.6 * dice.normal();
+                let turn = if dice.chance(0.4) { upside_down } else { 0.2 * dice.normal() };
+                let placed = Placed::new(render, [side / 2.0; 2], size, turn, dice);
+                placed.lay(canvas, dice);
+                if turn.abs() < 1.0 {
+                    shuffle_tiles(canvas, dice);
+                }
+            }
+            _ => {
+                for _ in 0..1 + dice.below(3) {
+                    let at = [side * (0.5 + 0.12 * dice.normal()), side * (0.5 + 0.12 * dice.normal())];
+                    let size = side * dice.log_range(0.12, 0.5);
+                    thing(canvas, at, size, dice);
+                }
+            }
+        }
     }
 
     fn ground(&self, side: usize, dice: &mut Dice) -> Canvas {
@@ -242,5 +272,26 @@ fn recolour(head: &mut Canvas, dice: &mut Dice) {
     for c in 0..3 {
         let factor = gain[c] * exposure;
         head.planes[c].iter_mut().for_each(|v| *v = curve.of(*v * factor).min(1.0));
+    }
+}
+
+/// Cuts the picture into tiles and lays them out anew: all parts of a face, but no face.
+fn shuffle_tiles(canvas: &mut Canvas, dice: &mut Dice) {
+    let n = 3 + dice.below(2);
+    let tile = canvas.width / n;
+    let first = dice.below(n * n);
+    let step = 1 + dice.below(n * n - 1);
+    let before = canvas.clone();
+    for k in 0..n * n {
+        let from = (first + k * step + k * k) % (n * n);
+        for y in 0..tile {
+            for x in 0..tile {
+                let target = (k / n * tile + y) * canvas.width + k % n * tile + x;
+                let source = (from / n * tile + y) * canvas.width + from % n * tile + x;
+                for c in 0..3 {
+                    canvas.planes[c][target] = before.planes[c][source];
+                }
+            }
+        }
     }
 }

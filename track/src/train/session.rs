@@ -87,8 +87,11 @@ pub fn run(plan: &Plan) -> anyhow::Result<Summary> {
     ));
     let backdrops = Backdrops::new(BACKDROPS, plan.seed);
     let mut session = Session::new(plan)?;
-    let progress = Progress::new("train", plan.steps.unwrap_or(0), "steps", plan.talk);
-    progress.resume(session.step);
+    let progress = match (plan.steps, plan.minutes) {
+        (None, Some(minutes)) => Progress::new("train", (60.0 * minutes) as u64, "s", plan.talk),
+        (steps, _) => Progress::new("train", steps.unwrap_or_default(), "steps", plan.talk),
+    };
+    progress.resume(session.done());
     let material = Material { renders: &train, backdrops: &backdrops, seed: plan.seed };
     write_examples(&material, &plan.out)?;
     let held_out = Material { renders: &val, backdrops: &backdrops, seed: plan.seed ^ 0x5EED };
@@ -178,6 +181,11 @@ impl<'a> Session<'a> {
         self.spent + self.started.elapsed()
     }
 
+    /// What the progress counts: steps, or seconds when only time is bounded.
+    fn done(&self) -> u64 {
+        if self.plan.steps.is_some() { self.step } else { self.elapsed().as_secs() }
+    }
+
     /// Share of the budget that is used.
     fn fraction(&self) -> f64 {
         let by_steps = self.plan.steps.map_or(0.0, |s| self.step as f64 / s.max(1) as f64);
@@ -199,7 +207,7 @@ impl<'a> Session<'a> {
                 let (crops, patches) = receiver.recv()?;
                 self.update(&crops.to_device(self.plan.device), &patches.to_device(self.plan.device))?;
                 self.step += 1;
-                progress.add(1);
+                progress.add(self.done().saturating_sub(progress.done()));
                 if self.fraction() >= next_report || self.step == first + 20 {
                     next_report = self.fraction() + 0.03;
                     self.report(val, progress);

@@ -1,0 +1,91 @@
+//! The shipped weights on a real photo, though they were trained on renders only.
+use formats::dataset::Dataset;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Middle of Eileen Collins' face in `astronaut.png` (512 × 512), between nose and eyes, and its height; measured by hand.
+const CENTRE: [f32; 2] = [226.0, 118.0];
+const HEIGHT: f32 = 90.0;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn photo() -> image::RgbImage {
+    let path = root().join("third_party/photos/astronaut.png");
+    image::open(&path).unwrap_or_else(|e| panic!("{e}: {path:?} (make setup fetches it)")).into_rgb8()
+}
+
+fn temp(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("track-photo-{name}-{}", std::process::id()));
+    drop(std::fs::remove_dir_all(&folder));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn fit(folder: &Path, photo: &image::RgbImage, extra: &[&str]) -> Output {
+    photo.save(folder.join("photo.png")).unwrap();
+    head::analytic::head().save(&folder.join("head.safetensors")).unwrap();
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let (photo, head, out) = (path("photo.png"), path("head.safetensors"), path("out"));
+    let fixed = ["fit", "--photos", &photo, "--head", &head, "--out", &out, "--json", "--threads", "1"];
+    Command::new(env!("CARGO_BIN_EXE_track")).current_dir(root()).args(fixed).args(extra).output().unwrap()
+}
+
+/// Centre and size of the face in the one event of the run.
+fn face_of(output: &Output) -> [f32; 3] {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let line = text.lines().find(|l| l.contains("\"photo\"")).unwrap_or_else(|| panic!("no event in {text:?}"));
+    let event: serde_json::Value = serde_json::from_str(line).unwrap();
+    std::array::from_fn(|k| event["face"][k].as_f64().unwrap() as f32)
+}
+
+#[test]
+fn the_face_is_found_at_several_sizes_and_the_shard_is_whole() {
+    for scale in [0.5f32, 1.0, 1.7] {
+        let folder = temp(&format!("sizes-{}", (10.0 * scale) as u32));
+        let side = (512.0 * scale) as u32;
+        let scaled = image::imageops::resize(&photo(), side, side, image::imageops::FilterType::Triangle);
+        let output = fit(&folder, &scaled, &[]);
+        assert_eq!(output.status.code(), Some(0), "x{scale}: {}", String::from_utf8_lossy(&output.stderr));
+        let [x, y, size] = face_of(&output).map(|v| v / scale);
+        assert!((x - CENTRE[0]).hypot(y - CENTRE[1]) < 0.2 * HEIGHT, "x{scale}: found at ({x}, {y})");
+        assert!((0.7..1.5).contains(&(size / HEIGHT)), "x{scale}: size {size}");
+        let data = Dataset::open(&folder.join("out")).unwrap();
+        let row = data.frame(0).unwrap();
+        assert_eq!((data.len(), row.width, row.height), (1, 256, 256));
+        assert!(row.alpha.is_some() && !row.shape.is_empty() && row.landmarks_2d.len() >= 68);
+        assert_eq!(data.identities().len(), 1);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
+#[test]
+fn two_faces_need_a_choice() {
+    let folder = temp("two");
+    let one = photo();
+    let mut two = image::RgbImage::new(768, 512);
+    image::imageops::replace(&mut two, &image::imageops::crop_imm(&one, 60, 0, 384, 512).to_image(), 0, 0);
+    image::imageops::replace(&mut two, &image::imageops::crop_imm(&one, 60, 0, 384, 512).to_image(), 384, 0);
+    let output = fit(&folder, &two, &[]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(65), "{text}");
+    assert!(text.contains("2 faces") && text.contains("--face") && text.contains("px at ("), "{text}");
+    assert!(!folder.join("out").exists(), "nothing was written");
+    assert_eq!(fit(&folder, &two, &["--face", "largest"]).status.code(), Some(0));
+    assert_eq!(fit(&folder, &two, &["--face", "2"]).status.code(), Some(2));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn no_face_says_what_was_looked_for() {
+    let folder = temp("none");
+    let wall = image::imageops::crop_imm(&photo(), 300, 0, 70, 180).to_image();
+    let wall = image::imageops::resize(&wall, 280, 720, image::imageops::FilterType::Triangle);
+    let output = fit(&folder, &wall, &[]);
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(65), "{text}");
+    assert!(text.contains("no face found") && text.contains("px high") && text.contains("photo.png"), "{text}");
+    assert!(!folder.join("out").exists(), "nothing was written");
+    std::fs::remove_dir_all(folder).unwrap();
+}
