@@ -10,8 +10,10 @@ use report::Report;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Name and procedure of every part.
-const PARTS: [(&str, fn(&mut Report)); 5] = [
+/// Name and procedure.
+type Part = (&'static str, fn(&mut Report));
+
+const PARTS: [Part; 5] = [
     ("splat", parts::splat),
     ("datagen", parts::datagen),
     ("prior", parts::prior),

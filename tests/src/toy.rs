@@ -19,6 +19,7 @@ pub fn toy() -> &'static Path {
         if target.exists() {
             return target;
         }
+        forget_old();
         let at = scratch().join(format!("toy-making-{}", std::process::id()));
         std::fs::create_dir_all(&at).unwrap_or_else(|e| panic!("{e}: {at:?}"));
         import_head(&at);
@@ -68,6 +69,18 @@ pub fn fit(at: &Path) -> Tool {
         .words("fit --quiet --threads 1 --input data --head head.safetensors --prior prior.safetensors")
         .words("--identity 5 --views 3 --perceptual random --recogniser none --name Toy --out avatar --config")
         .path(config("invert"))
+}
+
+/// Removes toys of other builds, an hour after they were made.
+fn forget_old() {
+    for entry in std::fs::read_dir(scratch()).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+        let is_toy = entry.file_name().to_string_lossy().starts_with("toy-");
+        if is_toy && age.is_some_and(|age| age.as_secs() > 3600) {
+            // What another process is removing too is gone either way.
+            std::fs::remove_dir_all(entry.path()).ok();
+        }
+    }
 }
 
 /// Changes when a tool or a configuration does.
