@@ -100,9 +100,19 @@ pub fn track(report: &mut Report) {
 /// Three pictures to an avatar with the shipped prior, and the avatar driven.
 pub fn invert(report: &mut Report) {
     let folder = Folder::new("bench-invert");
-    let weights = ["prior", "perceptual", "identity"].map(|n| format!("weights/{n}.safetensors"));
-    if let Some(missing) = weights.iter().find(|p| !Path::new(p).exists()) {
-        return report.skip("fit to three pictures; driving", format!("no {missing}"));
+    let there = |path: &str| Path::new(path).exists();
+    if !there("weights/prior.safetensors") {
+        return report.skip("fit to three pictures; driving", "no weights/prior.safetensors");
+    }
+    let mut judges = String::new();
+    for (flag, path, instead) in [
+        ("--perceptual", "weights/perceptual.safetensors", "random"),
+        ("--recogniser", "weights/identity.safetensors", "none"),
+    ] {
+        if !there(path) {
+            report.skip(&format!("fit with {path}"), format!("not there; fitted with {flag} {instead}"));
+            judges += &format!(" {flag} {instead}");
+        }
     }
     let at = folder.path().display();
     let fitted = head(folder.path()).and_then(|head| {
@@ -113,9 +123,9 @@ pub fn invert(report: &mut Report) {
              --set dataset.cameras=3 --set light.count=1"
         );
         tool("datagen", &render)?;
-        tool("invert", &format!("fit --quiet --input {at}/data --head {head} --views 3 --out {at}/avatar"))
+        tool("invert", &format!("fit --quiet --input {at}/data --head {head} --views 3 --out {at}/avatar{judges}"))
     });
-    let name = "fit to three pictures of 256², shipped prior, default steps";
+    let name = &format!("fit to three pictures of 256², shipped prior{judges}");
     let Some(()) = with(report, name, fitted, |report, m| {
         report.push(name, m.seconds, "s");
         report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");
