@@ -28,7 +28,7 @@ pub fn refine(coarse: &[f32], side: usize, guide: &[f32], size: usize, radius: u
 
 /// Near 0 becomes 0, near 1 becomes 1.
 fn contrast(v: f32) -> f32 {
-    ((v - 0.08) / 0.84).clamp(0.0, 1.0)
+    ((v - 0.2) / 0.6).clamp(0.0, 1.0)
 }
 
 /// Bilinear enlargement of a square plane, pixel centres at +0.5.
