@@ -30,6 +30,7 @@ fn main() -> Result<(), AnyError> {
     neutral(&model).save(out.join("neutral.png"))?;
     closeups(&model).save(out.join("closeups.png"))?;
     mouth(&model).save(out.join("mouth.png"))?;
+    mouths(&model).save(out.join("mouths.png"))?;
     people(&model).save(out.join("people.png"))?;
     prior_modes(&model).save(out.join("prior.png"))?;
     expressions(&model).save(out.join("expressions.png"))?;
@@ -106,6 +107,26 @@ fn mouth(model: &HeadModel) -> RgbImage {
         views.push(canvas.image);
     }
     row(&views)
+}
+
+/// Neutral mouths of the same people, near.
+fn mouths(model: &HeadModel) -> RgbImage {
+    let rows: Vec<RgbImage> = (0..2)
+        .map(|r| {
+            let views: Vec<RgbImage> = (0..8)
+                .map(|c| {
+                    let positions = model.neutral(&sample_identity(model, r * 8 + c).shape);
+                    let lips = model.landmarks[62].at(&model.faces, &positions);
+                    let mut canvas = Canvas::new(&camera(0.0, lips, 0.07, 300));
+                    canvas.draw(model, &positions, &|part, _| colour(part));
+                    canvas.dots(&model.landmarks_at(&positions)[..68]);
+                    canvas.image
+                })
+                .collect();
+            row(&views)
+        })
+        .collect();
+    column(&rows)
 }
 
 fn people(model: &HeadModel) -> RgbImage {

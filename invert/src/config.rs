@@ -81,7 +81,7 @@ impl Default for PivotConfig {
 
 impl Default for TuningConfig {
     fn default() -> Self {
-        TuningConfig { steps: 250, lr: 5e-4, drift: 0.1 }
+        TuningConfig { steps: 80, lr: 3e-4, drift: 0.1 }
     }
 }
 

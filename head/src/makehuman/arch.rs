@@ -26,6 +26,9 @@ const LOWER: Strip = Strip {
     edge: [15010, 15001, 15002, 15003, 15004, 15005, 15006, 15007, 15008],
     back: [15027, 15019, 15020, 15021, 15022, 15023, 15024, 15025, 15026],
 };
+/// The strips are 72 mm wide at the back, a fifth wider than the arches of adults (some 60 mm
+/// over the last molars); so much of the width is kept.
+const KEPT_WIDTH: f32 = 0.9;
 /// Steps of the arc length table.
 const STEPS: usize = 256;
 
@@ -127,7 +130,9 @@ impl<'a> Arch<'a> {
                 c => weights.push((self.vertex(row, c), factor)),
             }
         }
-        Blend { weights, offset: Vec3::ZERO }
+        let mut blend = Blend { weights, offset: Vec3::ZERO };
+        blend.offset.x = (KEPT_WIDTH - 1.0) * self.place(&blend).x;
+        blend
     }
 
     fn vertex(&self, row: Row, column: i32) -> u32 {

@@ -40,6 +40,16 @@ pub struct Assembly {
     balls: [Ball; 2],
 }
 
+/// The left half of a symmetric piece.
+struct Half {
+    part: Part,
+    joint: Joint,
+    points: Vec<Blend>,
+    faces: Vec<[u32; 4]>,
+    /// So many points, the first ones, lie in the middle plane and serve both halves.
+    middle: usize,
+}
+
 /// Takes over the faces of the cut, adds eyeballs, teeth and gums; `table` mirrors the base mesh.
 ///
 /// # Errors
@@ -112,38 +122,32 @@ impl Assembly {
             let cell =
                 |row: f32| crown.uvs.iter().map(|uv| (*uv * 0.94 + vec2(i as f32, row)) / vec2(8.0, 2.0)).collect();
             let charts = [cell(1.0), cell(0.0)];
-            self.add_both_sides(&arch, table, (part, joint), &crown.points, &crown.faces, charts, 0);
+            let half = Half { part, joint, points: crown.points, faces: crown.faces, middle: 0 };
+            self.add_both_sides(&arch, table, half, charts);
         }
         let band = gums::left_band(&arch, jaw);
         let left: Vec<Vec2> = band.uvs.iter().map(|uv| vec2(uv.x, below + 0.48 * uv.y)).collect();
         let right = left.iter().map(|uv| vec2(1.0 - uv.x, uv.y)).collect();
         let middle = band.uvs.iter().take_while(|uv| uv.x == 0.5).count();
-        self.add_both_sides(&arch, table, (Part::Gums, joint), &band.points, &band.faces, [left, right], middle);
+        let half = Half { part: Part::Gums, joint, points: band.points, faces: band.faces, middle };
+        self.add_both_sides(&arch, table, half, [left, right]);
     }
 
-    /// Adds a left piece and its mirror image; the first `middle` points lie in the middle plane and are shared.
-    fn add_both_sides(
-        &mut self,
-        arch: &Arch,
-        table: &[u32],
-        (part, joint): (Part, Joint),
-        points: &[Blend],
-        faces: &[[u32; 4]],
-        charts: [Vec<Vec2>; 2],
-        middle: usize,
-    ) {
+    /// Adds a left piece and its mirror image; `charts` are the left and the right one.
+    fn add_both_sides(&mut self, arch: &Arch, table: &[u32], half: Half, charts: [Vec<Vec2>; 2]) {
+        let Half { part, joint, points, faces, middle } = half;
         let (first, n) = (self.origins.len() as u32, points.len() as u32);
         let twin = |v: u32| if (v as usize) < middle { v } else { v + n - middle as u32 };
         self.mirror.extend((0..n).map(|v| first + twin(v)));
         self.mirror.extend((middle as u32..n).map(|v| first + v));
         let mirrored: Vec<Blend> = points.iter().skip(middle).map(|point| point.mirrored(table)).collect();
         self.template.extend(points.iter().chain(&mirrored).map(|point| arch.place(point)));
-        let origins = |points: &[Blend]| points.iter().map(|point| Origin::Blend(point.clone(), joint)).collect();
+        let origins = |points: Vec<Blend>| points.into_iter().map(|point| Origin::Blend(point, joint)).collect();
         let [left_chart, right_chart] = charts;
-        self.add_faces(origins(points), faces, faces, left_chart, part);
+        self.add_faces(origins(points), &faces, &faces, left_chart, part);
         let other: Vec<[u32; 4]> = faces.iter().map(|&face| teeth::flipped(face)).collect();
         let other_faces: Vec<[u32; 4]> = other.iter().map(|face| face.map(|v| twin(v).wrapping_sub(n))).collect();
-        self.add_faces(origins(&mirrored), &other_faces, &other, right_chart, part);
+        self.add_faces(origins(mirrored), &other_faces, &other, right_chart, part);
     }
 
     /// Appends vertices and the faces on them; face numbers count from the first of these vertices and may reach back

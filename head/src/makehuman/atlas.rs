@@ -16,8 +16,9 @@ pub fn pack(assembly: &Assembly) -> Result<(Vec<Vec2>, Vec<[u32; 4]>), Error> {
     let mut face_uvs = assembly.face_uvs.clone();
     let charts = charts(assembly);
     // The file has the outer skin in two charts, head and neck, larger than any other piece of skin.
-    let outer: Vec<usize> =
-        charts.iter().filter(|c| c.part == Part::Skin).take(2).flat_map(|c| c.faces.iter().copied()).collect();
+    let (skin, others): (Vec<&Chart>, Vec<&Chart>) = charts.iter().partition(|c| c.part == Part::Skin);
+    let (head_and_neck, sockets) = skin.split_at(skin.len().min(2));
+    let outer: Vec<usize> = head_and_neck.iter().flat_map(|c| c.faces.iter().copied()).collect();
     let quads: Vec<[u32; 4]> = outer.iter().map(|&f| assembly.faces[f]).collect();
     let chart = unwrap::unwrap(&assembly.template, &quads, |p| p.z < -0.09, density)?;
     let first = uvs.len() as u32;
@@ -29,8 +30,7 @@ pub fn pack(assembly: &Assembly) -> Result<(Vec<Vec2>, Vec<[u32; 4]>), Error> {
     for (&f, face) in outer.iter().zip(&chart.faces) {
         face_uvs[f] = face.map(|t| t + first);
     }
-    for chart in charts.iter().filter(|c| !c.faces.iter().any(|f| outer.binary_search(f).is_ok() || outer.contains(f)))
-    {
+    for chart in sockets.iter().chain(&others) {
         let points: Vec<Vec2> = chart.texture_vertices.iter().map(|&t| uvs[t as usize]).collect();
         let (corner, size) = slot(chart, middle(assembly, chart));
         for (&t, uv) in chart.texture_vertices.iter().zip(stretched(&points, corner, size)) {

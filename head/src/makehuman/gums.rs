@@ -46,16 +46,16 @@ fn profile(arch: &Arch, jaw: Jaw, column: f32) -> [Blend; ACROSS] {
     // A point up the crown (0 margin, 1 bite), so many millimetres out of the front of the teeth.
     let point = |up: f32, out_mm: f32| -> Blend {
         let mut blend = arch.at(Row::Margin, column).lerp(&arch.at(Row::Edge, column), up);
-        blend.offset = outward * (forward + 1e-3 * out_mm);
+        blend.offset += outward * (forward + 1e-3 * out_mm);
         blend
     };
     let margin = -0.02 + 0.42 * papilla;
     let fold = arch.at(Row::Fold, column);
     let mut bulge = fold.lerp(&arch.at(Row::Margin, column), 0.55);
-    bulge.offset = outward * (forward + 0.9e-3);
+    bulge.offset += outward * (forward + 0.9e-3);
     let rim = 0.75 - 1.3 * papilla;
     let mut back = arch.at(Row::Back, column);
-    back.offset = outward * (-1.0e-3 * (column / 5.0).clamp(0.0, 1.0));
+    back.offset += outward * (-1.0e-3 * (column / 5.0).clamp(0.0, 1.0));
     [
         fold,
         bulge,

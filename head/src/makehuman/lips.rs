@@ -13,8 +13,8 @@ const RINGS: [(u32, f32); 9] =
     [(492, 0.0), (496, 0.1), (495, 0.3), (513, 0.6), (494, 0.9), (493, 1.0), (523, 1.0), (540, 1.0), (557, 0.5)];
 /// Of these, the ones that touch the other lip.
 const CONTACT: std::ops::RangeInclusive<usize> = 4..=6;
-/// Lips press into each other this far (metres).
-const OVERLAP_M: f32 = 3e-4;
+/// Lips of the template press into each other this far (metres): more than any identity parts them again.
+const OVERLAP_M: f32 = 7e-4;
 /// Width of the kernel that compares upper and lower lip along x (metres).
 const KERNEL_M: f32 = 1.5e-3;
 

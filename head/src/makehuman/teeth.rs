@@ -84,7 +84,7 @@ fn crown(arch: &Arch, jaw: Jaw, kind: &Kind, start: f32, width: f32) -> Crown {
     let point = |along: f32, out: f32, up: f32| -> Blend {
         let column = arch.column((start + width / 2.0 + along).clamp(0.0, arch.length()));
         let mut blend = arch.at(Row::Margin, column).lerp(&arch.at(Row::Edge, column), up);
-        blend.offset = outward * (out + forward_m(jaw, middle));
+        blend.offset += outward * (out + forward_m(jaw, middle));
         blend
     };
     let (mut points, mut uvs) = (Vec::new(), Vec::new());

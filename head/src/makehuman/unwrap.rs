@@ -118,8 +118,7 @@ fn tutte(place: &[Vec3], faces: &[[u32; 4]], outer: &[u32], holes: &[Vec<u32>]) 
     }
     let mut points = vec![DVec2::ZERO; n + holes.len()];
     let mut fixed = vec![false; n + holes.len()];
-    let top = (0..outer.len()).max_by(|&a, &b| place[outer[a] as usize].z.total_cmp(&place[outer[b] as usize].z));
-    let top = top_of_cut(place, outer).or(top).unwrap_or(0);
+    let top = top_of_cut(place, outer).unwrap_or(0);
     let ring: Vec<u32> = (0..outer.len()).map(|i| outer[(top + i) % outer.len()]).collect();
     let steps: Vec<f64> = (0..ring.len())
         .map(|i| f64::from(place[ring[i] as usize].distance(place[ring[(i + 1) % ring.len()] as usize])))
