@@ -220,7 +220,14 @@ fn write(plan: &Plan, reads: &[Read], fitted: &Fit) -> anyhow::Result<()> {
     let frames = plan.out.join("frames/train-00000-of-00001.parquet");
     let rows = rows.into_iter().map(Ok);
     formats::write_frames::<formats::Error>(&frames, rows, &plan.provenance, Existing::Replace)?;
-    Ok(())
+    // Manifest and card: the mark that the dataset is whole.
+    match formats::manifest::merge(&plan.out)? {
+        formats::manifest::Merged::Refused(findings) => {
+            let first = findings.first().map(|f| f.what.clone()).unwrap_or_default();
+            Err(Error::Data { what: format!("the folder holds other shards: {first}"), path: plan.out.clone() }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The row of one photo: 68 landmarks as they were seen with their confidence, dense ones where the fitted head has

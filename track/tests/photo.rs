@@ -53,6 +53,7 @@ fn the_face_is_found_at_several_sizes_and_the_shard_is_whole() {
         assert!((0.7..1.5).contains(&(size / HEIGHT)), "x{scale}: size {size}");
         let data = Dataset::open(&folder.join("out")).unwrap();
         let row = data.frame(0).unwrap();
+        assert!(folder.join("out/README.md").is_file() && folder.join("out/manifest.parquet").is_file());
         assert_eq!((data.len(), row.width, row.height), (1, 256, 256));
         assert!(row.alpha.is_some() && !row.shape.is_empty() && row.landmarks_2d.len() >= 68);
         assert_eq!(data.identities().len(), 1);
