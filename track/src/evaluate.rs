@@ -12,7 +12,7 @@ use formats::dataset::Dataset;
 use formats::order::shuffled;
 use formats::progress::{Progress, Talk};
 use glam::Vec3;
-use head::model::HeadModel;
+use head::model::{HeadModel, HeadParams};
 
 /// Means over the frames; each with its protocol in the field's words.
 #[derive(Clone, Debug, Default, serde::Serialize)]
@@ -125,10 +125,13 @@ fn frame(
             let average = head.neutral(&head.shape_from_prior(&[]));
             [face_mm(head, &neutral, &truth), face_mm(head, &average, &truth)]
         }),
-        matte: truth
-            .alpha
-            .as_deref()
-            .and_then(|alpha| matte_error(networks, &photo, alpha, view, &lens, HeadBox::of(head, &neutral), config)),
+        matte: truth.alpha.as_deref().and_then(|alpha| {
+            let params = HeadParams { shape: shape.clone(), expression: view.expression, pose: [Vec3::ZERO; 5] };
+            let posed = head.pose_neutral(&neutral, &params).positions;
+            let mut frame = Frame::new(networks, &photo, view, &lens, HeadBox::of(head, &neutral), &config.frame);
+            frame.cover_head(head, &posed);
+            matte_error(&frame, &photo, alpha)
+        }),
     })
 }
 
@@ -141,16 +144,7 @@ fn face_mm(head: &HeadModel, fitted: &[Vec3], truth: &[Vec3]) -> f64 {
 }
 
 /// Mean absolute difference of the matte in the output frame.
-fn matte_error(
-    networks: &Networks,
-    photo: &Mips,
-    alpha: &[u8],
-    view: &fit::FittedView,
-    lens: &Lens,
-    head: HeadBox,
-    config: &TrackConfig,
-) -> Option<f64> {
-    let frame = Frame::new(networks, photo, view, lens, head, &config.frame);
+fn matte_error(frame: &Frame, photo: &Mips, alpha: &[u8]) -> Option<f64> {
     let grey = formats::image::gray8_from_png(alpha).ok()?;
     let rgba = grey.data.iter().flat_map(|a| [*a, *a, *a, 255]).collect();
     let truth = Mips::new(Picture { width: photo.size().0, height: photo.size().1, rgba });

@@ -1,7 +1,7 @@
 //! Finds and reads faces in a photo: pyramid, detector, then the landmark net as second opinion.
 use crate::detect_net::{DetectNet, PYRAMID_STEP, SIZES, STRIDE};
 use crate::face::{Face, suppress};
-use crate::landmark_net::{LANDMARKS, MARGINS, Reading, SIDE};
+use crate::landmark_net::{LANDMARKS, MARGINS, SIDE};
 use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
 use crate::similarity::Similarity;
@@ -148,11 +148,6 @@ impl Networks {
                 (points, reading.spread_px.iter().map(|v| v * shrink).collect(), reading.is_face)
             })
             .collect()
-    }
-
-    /// Reads one crop as it is.
-    pub fn read_crop(&self, crop: &Canvas) -> Reading {
-        self.landmark.read(std::slice::from_ref(crop), self.device()).remove(0)
     }
 }
 

@@ -6,8 +6,10 @@ use crate::config::FrameConfig;
 use crate::fit::{FittedView, Lens};
 use crate::landmark_net::{ALPHA_SIDE, SIDE};
 use crate::matte;
+use crate::mesh_view;
 use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
+use crate::train::augment::blur_plane;
 use glam::{DMat3, DVec3, Mat4, Vec3};
 use head::HeadModel;
 use splat::Camera;
@@ -19,6 +21,8 @@ pub struct Frame {
     /// `[size, size]`: colours, and in the fourth plane the head's coverage.
     pub canvas: Canvas,
     photo_from_frame: DMat3,
+    /// `[size, size]` 1 where the photo has something to say.
+    inside: Vec<f32>,
 }
 
 /// Where the head is: as datagen measures it to place its cameras.
@@ -56,10 +60,25 @@ impl Frame {
     ) -> Self {
         let camera = look_at_head(view, head, config);
         let photo_from_frame = homography(view, lens, &camera);
-        let mut frame = Frame { camera, canvas: Canvas::new(config.size, config.size), photo_from_frame };
+        let mut frame =
+            Frame { camera, canvas: Canvas::new(config.size, config.size), photo_from_frame, inside: Vec::new() };
         frame.cut(photo, config.size);
         frame.matte(networks, photo);
         frame
+    }
+
+    /// Covers what lies well within the fitted head above the chin: no hair style and no light makes a hole there.
+    pub fn cover_head(&mut self, model: &HeadModel, posed: &[Vec3]) {
+        let size = self.camera.width;
+        let chin = self.camera.project(model.landmarks_at(posed)[8]).0.y;
+        let view = mesh_view::draw(model, posed, &self.camera);
+        let in_head = |i: usize| view.part[i].is_some() && ((i / size) as f32) < chin;
+        let mut sure: Vec<f32> = (0..size * size).map(|i| in_head(i) as u8 as f32).collect();
+        blur_plane(&mut sure, size, size, size as f32 / 64.0);
+        for i in 0..size * size {
+            let within = ((sure[i] - 0.8) * 5.0).clamp(0.0, 1.0) * self.inside[i];
+            self.canvas.planes[3][i] = self.canvas.planes[3][i].max(within);
+        }
     }
 
     /// Where a photo's pixel lies in the frame.
@@ -91,13 +110,14 @@ impl Frame {
     /// Replaces the fourth plane (inside the photo or not) by the head's coverage.
     fn matte(&mut self, networks: &Networks, photo: &Mips) {
         let size = self.canvas.width;
-        let reading = networks.read_crop(&self.colours_at(photo, SIDE));
+        let crop = self.colours_at(photo, SIDE);
+        let reading = networks.landmark.read(std::slice::from_ref(&crop), networks.device()).remove(0);
         let [r, g, b, inside] = &self.canvas.planes;
         let grey: Vec<f32> = (0..size * size).map(|i| 0.3 * r[i] + 0.59 * g[i] + 0.11 * b[i]).collect();
         let radius = (size / 48).max(2);
         let mut alpha = matte::refine(&reading.alpha, ALPHA_SIDE, &grey, size, radius, 4e-4);
         alpha.iter_mut().zip(inside).for_each(|(a, i)| *a *= i);
-        self.canvas.planes[3] = alpha;
+        self.inside = std::mem::replace(&mut self.canvas.planes[3], alpha);
     }
 }
 

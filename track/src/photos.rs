@@ -201,9 +201,10 @@ fn write(plan: &Plan, reads: &[Read], fitted: &Fit) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     let mut sheets = Vec::new();
     for (i, (read, view)) in reads.iter().zip(&fitted.views).enumerate() {
-        let frame = Frame::new(&plan.networks, &read.photo, view, &read.lens, head_box, &plan.config.frame);
+        let mut frame = Frame::new(&plan.networks, &read.photo, view, &read.lens, head_box, &plan.config.frame);
         let params = HeadParams { shape: shape.clone(), expression: view.expression, pose: [Vec3::ZERO; 5] };
         let posed = plan.head.pose_neutral(&neutral, &params);
+        frame.cover_head(&plan.head, &posed.positions);
         let points: Vec<[f32; 2]> = read.found.points.iter().map(|p| frame.from_photo(*p)).collect();
         let sure: Vec<f32> = read.found.spread_px.iter().map(|s| confidence(*s, read.found.face.size)).collect();
         let sheet = overlay::draw(&frame, &read.photo, &points, &sure, &plan.head, &posed.positions);

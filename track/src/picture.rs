@@ -100,7 +100,7 @@ impl Mips {
     }
 
     /// Resamples into `out`, `target_from_source` mapping level-0 pixels to pixels of `out`; where the source ends,
-    /// coverage is 0.
+    /// coverage is 0 and the colours of its edge go on.
     pub fn warp(&self, target_from_source: &Similarity, out: &mut Canvas) {
         let source_from_target = target_from_source.inverse();
         self.warp_by(source_from_target.scale(), |p| source_from_target.apply(p), out);
@@ -117,8 +117,7 @@ impl Mips {
             for x in 0..out.width {
                 let p = source_from_target([x as f32 + 0.5, y as f32 + 0.5]);
                 let (u, v) = (p[0] * shrink - 0.5, p[1] * shrink - 0.5);
-                let inside = u > -1.0 && v > -1.0 && u < w && v < h;
-                out.put(x, y, if inside { bilinear(picture, u, v) } else { [0.0; 4] });
+                out.put(x, y, bilinear(picture, u.clamp(-1.0, w), v.clamp(-1.0, h)));
             }
         }
     }
