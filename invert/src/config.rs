@@ -75,13 +75,13 @@ pub struct FitLoss {
 
 impl Default for PivotConfig {
     fn default() -> Self {
-        PivotConfig { variable: PivotVariable::Code, steps: 150, lr: 0.02, stay: 1e-3 }
+        PivotConfig { variable: PivotVariable::Code, steps: 150, lr: 0.02, stay: 5e-3 }
     }
 }
 
 impl Default for TuningConfig {
     fn default() -> Self {
-        TuningConfig { steps: 80, lr: 3e-4, drift: 0.1 }
+        TuningConfig { steps: 50, lr: 3e-4, drift: 0.5 }
     }
 }
 

@@ -7,6 +7,7 @@ use nets::identity::Recogniser;
 use nets::optim::{Adam, AdamConfig};
 use nets::perceptual::Perceptual;
 use nets::train::mix;
+use nets::vq::Mode;
 use prior::model::HeadGaussians;
 use prior::picture::{composite, draw};
 use prior::weights::LoadedPrior;
@@ -35,7 +36,12 @@ pub fn fit(
 ) -> Result<Avatar> {
     let clock = Instant::now();
     loaded.vars.freeze();
-    let first = tch::no_grad(|| loaded.prior.encode_identity(&subject.texture, &subject.position));
+    // A photo's texture is lit and partly guessed, which no training texture was: the nearest codes the decoders know
+    // are a sounder start than the raw code.
+    let first = tch::no_grad(|| {
+        let z = loaded.prior.encode_identity(&subject.texture, &subject.position);
+        loaded.prior.quantise_identity(&z, Mode::Fixed).code
+    });
     let mut avatar = Avatar::new(loaded, first.detach(), subject.units.copy());
     let start = measure(&mut avatar, subject)?;
     say(&format!("before: PSNR {start:.2} dB on {} pictures", subject.views.len()));

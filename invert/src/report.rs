@@ -8,8 +8,8 @@ use std::path::Path;
 
 const PAGE: &str = include_str!("report/report.html");
 
-/// The page. `demo` holds what `make demo` makes: `tracked/overlay.png`, `tracked/matte.png`, `avatar/`, `sheet.png`,
-/// `performance.webp`, `turn.webp`, `viewer.html`, `synthetic/{with,without}.{json,png}`.
+/// The page. `demo` holds what `make demo` makes: `tracked/overlay/*.png`, `avatar/`, `sheet.png`, `performance.webp`,
+/// `turn.webp`, `viewer.html`, `synthetic/{with,without}.{json,png}`.
 ///
 /// # Errors
 /// A part that is missing.
@@ -23,8 +23,6 @@ pub fn page(demo: &Path) -> Result<String> {
         .replace("{{metrics}}", &metrics_table(&with, &without))
         .replace("{{protocol}}", &escape(with["protocol"].as_str().unwrap_or_default()));
     for name in [
-        "tracked/overlay.png",
-        "tracked/matte.png",
         "sheet.png",
         "performance.webp",
         "turn.webp",
@@ -33,7 +31,17 @@ pub fn page(demo: &Path) -> Result<String> {
     ] {
         html = html.replace(&format!("{{{{{name}}}}}"), &data_uri(demo, name)?);
     }
+    html = html.replace("{{overlay}}", &data_uri(demo, &first_overlay(demo)?)?);
     Ok(html.replace("{{viewer}}", &viewer))
+}
+
+/// The overlay of the first photo, as a path within `demo`.
+fn first_overlay(demo: &Path) -> Result<String> {
+    let folder = demo.join("tracked/overlay");
+    let missing = || Failure::missing(format!("the demo folder lacks a part (no overlay): {folder:?}"));
+    let entries = std::fs::read_dir(&folder).map_err(|_| missing())?;
+    let names = entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).filter(|n| n.ends_with(".png"));
+    Ok(format!("tracked/overlay/{}", names.min().ok_or_else(missing)?))
 }
 
 fn avatar_facts(card: &Value) -> String {

@@ -189,7 +189,7 @@ fn an_avatar_is_driven() {
     let durations = |name: &str| webp_durations(&read(&folder.path().join(name))).unwrap();
     let clip = durations("clip.webp");
     assert!(clip.len() > 1 && clip.iter().sum::<u32>() == 6000, "six seconds of moving pictures: {clip:?}");
-    on_avatar(&folder, "drive --size 64 --out shard.webp --fps 2 --clip").path(toy().join("data")).done();
+    on_avatar(&folder, "drive --size 64 --out shard.webp --fps 2").words("--clip").path(toy().join("data")).done();
     assert_eq!(durations("shard.webp").iter().sum::<u32>(), 500 * FRAMES as u32, "a shard drives too, row by row");
 }
 
