@@ -118,6 +118,12 @@ bench: build ## speed and memory of every part, as a table and as OUT/bench/*.js
 bench-splat bench-datagen bench-prior bench-track bench-invert: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
 
+realism: build ## our landmarks on real photos against MediaPipe's (fetches its wheel into .venv-realism, once)
+	@$(MAKE) --no-print-directory $(DEMO)/tracked/README.md
+	@test -x .venv-realism/bin/python || python3 -m venv .venv-realism
+	@.venv-realism/bin/python -c 'import mediapipe' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21
+	@.venv-realism/bin/python tests/realism/landmarks.py $(BIN)/shards $(DEMO)/tracked
+
 lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --release --workspace --all-targets -- -D warnings
@@ -126,5 +132,5 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base build datagen demo pipeline weights test faults lint clean \
+.PHONY: help setup setup-base build datagen demo pipeline weights test faults realism lint clean \
 	bench bench-splat bench-datagen bench-prior bench-track bench-invert

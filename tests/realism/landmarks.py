@@ -33,7 +33,7 @@ def rows(shards, tracked):
             with tempfile.TemporaryDirectory() as folder:
                 text = subprocess.check_output([shards, "show", str(shard), "--row", str(row), "--out", folder])
                 labels = json.loads(text)
-                picture = next(p for p in Path(folder).iterdir() if "image" in p.name)
+                picture = next(p for p in Path(folder).iterdir() if "-" not in p.stem)
                 image = np.asarray(Image.open(io.BytesIO(picture.read_bytes())).convert("RGB"))
             yield labels.get("source_path") or f"{shard.name}:{row}", image, np.array(labels["landmarks_2d"])[:68]
 
