@@ -37,10 +37,10 @@ pub fn fit(
     let clock = Instant::now();
     loaded.vars.freeze();
     // A photo's texture is lit and partly guessed, which no training texture was: the nearest codes the decoders know
-    // are a sounder start than the raw code.
+    // are a sounder start than the raw code. An untrained network knows no codes: it starts from its raw code.
     let first = tch::no_grad(|| {
         let z = loaded.prior.encode_identity(&subject.texture, &subject.position);
-        loaded.prior.quantise_identity(&z, Mode::Fixed).code
+        if loaded.steps == 0 { z } else { loaded.prior.quantise_identity(&z, Mode::Fixed).code }
     });
     let mut avatar = Avatar::new(loaded, first.detach(), subject.units.copy());
     let start = measure(&mut avatar, subject)?;
