@@ -74,7 +74,7 @@ $(DEMO)/report.html: $(addprefix $(DEMO)/,sheet.png performance.webp turn.webp v
 
 # ---- the whole chain from nothing: renders, trains, inverts -----------------------------------------------------------
 PIPE ?= $(OUT)/pipeline
-pipeline: build ## render a data set, train every net on it, invert, report (about 90 minutes on 2 cores)
+pipeline: build ## render a data set, train every net on it, invert, report (meant for 90 minutes on 2 cores)
 	@$(MAKE) --no-print-directory "$(PIPE)/eval.json"
 	@echo "done: $(PIPE)/eval.json, $(PIPE)/avatar.webp"
 
@@ -102,7 +102,7 @@ $(PIPE)/track.eval.json: $(PIPE)/track.safetensors
 $(PIPE)/eval.json: $(PIPE)/avatar.webp $(PIPE)/track.eval.json
 	$(BIN)/invert eval --avatar $(PIPE)/avatar --data $(PIPE)/heads --identity 60 --light 0 --head $(HEAD) $(PIPE_JUDGES) --size 128 --out $@
 
-weights: build ## how the shipped weights were made: renders and trains them anew into out/weights
+weights: build ## a set of weights like the shipped one: renders and trains anew into out/weights
 	@$(MAKE) --no-print-directory pipeline PIPE=$(OUT)/weights DATASET=configs/weights.toml
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
