@@ -22,13 +22,7 @@ pub fn page(demo: &Path) -> Result<String> {
         .replace("{{avatar_facts}}", &avatar_facts(&avatar))
         .replace("{{metrics}}", &metrics_table(&with, &without))
         .replace("{{protocol}}", &escape(with["protocol"].as_str().unwrap_or_default()));
-    for name in [
-        "sheet.png",
-        "performance.webp",
-        "turn.webp",
-        "synthetic/with.png",
-        "synthetic/without.png",
-    ] {
+    for name in ["sheet.png", "performance.webp", "turn.webp", "synthetic/with.png", "synthetic/without.png"] {
         html = html.replace(&format!("{{{{{name}}}}}"), &data_uri(demo, name)?);
     }
     html = html.replace("{{overlay}}", &data_uri(demo, &first_overlay(demo)?)?);

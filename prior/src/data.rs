@@ -9,8 +9,8 @@ use head::HeadModel;
 use head::evaluate::Posed;
 use head::model::HeadParams;
 use rayon::prelude::*;
-use splat::Camera;
 use rustc_hash::FxHashMap;
+use splat::Camera;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tch::Tensor;
@@ -141,7 +141,8 @@ impl HeadData {
         let person = self.person(row.identity_id)?;
         let params = HeadParams { shape: Vec::new(), expression: row.expression, pose: row.pose.map(Vec3::from) };
         let posed = self.model.pose_neutral(&person.neutral, &params);
-        let still = HeadParams { pose: [Vec3::ZERO, Vec3::ZERO, params.pose[2], params.pose[3], params.pose[4]], ..params };
+        let still =
+            HeadParams { pose: [Vec3::ZERO, Vec3::ZERO, params.pose[2], params.pose[3], params.pose[4]], ..params };
         let mut offsets = self.model.pose_neutral(&person.neutral, &still).positions;
         offsets.iter_mut().zip(&person.neutral).for_each(|(p, rest)| *p -= *rest);
         let (image, alpha) = picture(&row, self.image_size)?;
@@ -160,7 +161,8 @@ impl HeadData {
             return Ok(person.clone());
         }
         let row = self.dataset.identity_with_maps(id)?;
-        let albedo = row.albedo.with_context(|| format!("identity {id} has no albedo map; render with maps.albedo = true"))?;
+        let albedo =
+            row.albedo.with_context(|| format!("identity {id} has no albedo map; render with maps.albedo = true"))?;
         let texture = Picture::raw_from_8bit(&rgb8_from_encoded(&albedo)?).resized(self.uv_size, self.uv_size);
         let neutral = self.model.neutral(&row.shape);
         let person = Arc::new(Person { position: self.uv.planes(&neutral), texture: planes(&texture.data), neutral });

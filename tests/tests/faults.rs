@@ -252,7 +252,7 @@ fn check(name: &str, faults: &[Fault]) {
     let before = (contents(folder.path()), files(&toy().join("data")));
     let mut complaints = Vec::new();
     for fault in faults {
-        let run = Tool::new(fault.tool, folder.path()).words(&filled(fault.line)).run();
+        let run = filled(Tool::new(fault.tool, folder.path()), fault.line).run();
         complaints.extend(complaint(fault, &run));
         if (contents(folder.path()), files(&toy().join("data"))) != before {
             complaints.push(format!("{}: left something behind: {:?}", fault.what, files(folder.path())));
@@ -274,13 +274,17 @@ fn complaint(fault: &Fault, run: &Run) -> Option<String> {
     })
 }
 
-fn filled(line: &str) -> String {
+/// Adds the words of a line whose places in braces are filled: split first, so that a path with blanks stays one word.
+fn filled(tool: Tool, line: &str) -> Tool {
     let toy = toy().to_str().expect("a path of letters");
-    line.replace("{judges}", "--perceptual none --recogniser none")
-        .replace("{head}", &format!("{toy}/head.safetensors"))
-        .replace("{prior}", &format!("{toy}/prior.safetensors"))
-        .replace("{toy}", toy)
-        .replace("{root}", root().to_str().expect("a path of letters"))
+    let place = |word: &str| {
+        word.replace("{head}", &format!("{toy}/head.safetensors"))
+            .replace("{prior}", &format!("{toy}/prior.safetensors"))
+            .replace("{toy}", toy)
+            .replace("{root}", root().to_str().expect("a path of letters"))
+    };
+    let line = line.replace("{judges}", "--perceptual none --recogniser none");
+    line.split_whitespace().fold(tool, |tool, word| tool.path(place(word)))
 }
 
 fn bad_inputs(at: &Path) {
@@ -316,22 +320,21 @@ fn a_full_disk_is_told_and_leaves_nothing() {
     let render =
         Tool::with_room_for("datagen", at, 20).words("render --quiet --out data --config").path(config("datagen"));
     refused(&render.words("--set head=analytic").run(), at, &["data/plan.toml"]);
-    let train = Tool::with_room_for("prior", at, 200)
-        .words(&filled(
-            "train --quiet --threads 1 --data {toy}/data --head {head} --perceptual none --out p/prior.safetensors",
-        ))
-        .words("--set train.steps=2 --config")
-        .path(config("prior"));
+    let train = filled(
+        Tool::with_room_for("prior", at, 200),
+        "train --quiet --threads 1 --data {toy}/data --head {head} --perceptual none --out p/prior.safetensors",
+    );
+    let train = train.words("--set train.steps=2 --config").path(config("prior"));
     refused(&train.run(), at, &["p/prior.000002.png", "p/prior.toml"]);
-    let fit = Tool::with_room_for("invert", at, 200)
-        .words(&filled(
-            "fit --quiet --threads 1 --input {toy}/data --identity 5 --views 3 --head {head} --prior {prior} {judges}",
-        ))
-        .words("--set pivot.steps=1 --set tuning.steps=1 --set image_size=32 --out avatar");
+    let fit = filled(
+        Tool::with_room_for("invert", at, 200),
+        "fit --quiet --threads 1 --input {toy}/data --identity 5 --views 3 --head {head} --prior {prior} {judges}",
+    );
+    let fit = fit.words("--set pivot.steps=1 --set tuning.steps=1 --set image_size=32 --out avatar");
     refused(&fit.run(), at, &[]);
     let head = Tool::with_room_for("datagen", at, 20).words("head import --source analytic --out head.safetensors");
     refused(&head.run(), at, &[]);
-    let ply = Tool::with_room_for("invert", at, 4).words(&filled("export --avatar {toy}/avatar --out a.ply"));
+    let ply = filled(Tool::with_room_for("invert", at, 4), "export --avatar {toy}/avatar --out a.ply");
     refused(&ply.run(), at, &[]);
 }
 
