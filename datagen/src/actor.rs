@@ -3,14 +3,14 @@ use crate::cameras::HeadBox;
 use crate::config::Config;
 use crate::expressions::Performance;
 use crate::eyes;
-use crate::hair::{Groom, Ground, Shell};
+use crate::hair::{self, Groom, Ground, Shell};
 use crate::person::{Looks, Origin};
-use crate::scene::{CoatedMaterial, Material, MeshDesc, Paint, SceneDesc, SkinMaterial, Texture};
+use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, SceneDesc, SkinMaterial, Texture};
 use crate::skin_albedo::{self, Paints};
 use crate::stage::{Piece, Stage};
 use crate::stream::{derive, subject};
 use crate::surface::Surface;
-use glam::Vec3;
+use glam::{Affine3A, Vec3};
 use head::model::{HeadParams, Part};
 use head::{HeadModel, Posed};
 use std::sync::Arc;
@@ -47,6 +47,16 @@ pub struct Take {
     pub gaze: [Vec3; 2],
     /// Where the head is now.
     pub head_box: HeadBox,
+}
+
+/// What lies before the skin of the neutral head.
+pub struct Worn {
+    /// Strands.
+    pub curves: Vec<CurveDesc>,
+    /// Linear RGB of a dense mat of each of `curves`.
+    pub curve_colors: Vec<Vec3>,
+    /// The shirt.
+    pub cloth: Option<MeshDesc>,
 }
 
 impl<'a> Actor<'a> {
@@ -118,7 +128,7 @@ impl<'a> Actor<'a> {
         let skin = surface_of(self.stage.skin(), &refined);
         meshes.extend(self.stage.cloth.mesh(&skin, &self.looks));
         let skull = posed.world_from_head();
-        let curves = self.groom.curves(&skin, skull).into_iter().filter(|c| !c.first.is_empty()).collect();
+        let curves = self.curves(&skin, skull);
         let center = skull.transform_point3(self.head_box.center);
         Take {
             scene: SceneDesc { meshes, curves },
@@ -126,6 +136,18 @@ impl<'a> Actor<'a> {
             gaze: posed.gaze,
             head_box: HeadBox { center, ..self.head_box },
         }
+    }
+
+    /// What the neutral head wears.
+    pub fn at_rest(&self) -> Worn {
+        let skin = surface_of(self.stage.skin(), &self.stage.subdivision.apply(&self.neutral));
+        let curves = self.curves(&skin, Affine3A::IDENTITY);
+        let curve_colors = curves.iter().map(|c| hair::mat_color(c.class, &self.looks)).collect();
+        Worn { curves, curve_colors, cloth: self.stage.cloth.mesh(&skin, &self.looks) }
+    }
+
+    fn curves(&self, skin: &Surface, skull: Affine3A) -> Vec<CurveDesc> {
+        self.groom.curves(skin, skull).into_iter().filter(|c| !c.first.is_empty()).collect()
     }
 
     /// A part as it is traced; lashes are strands of ours, so the model's own are left out.

@@ -117,6 +117,8 @@ pub struct MapsConfig {
     pub exr: bool,
     /// UV albedo of the identity.
     pub albedo: bool,
+    /// UV image of what the identity shows from outside: skin, and hair and cloth before it.
+    pub appearance: bool,
     /// UV position map of the identity.
     pub position: bool,
     /// Side of the identity's UV maps, in texels.
@@ -251,6 +253,7 @@ impl Default for MapsConfig {
             uv: true,
             exr: false,
             albedo: true,
+            appearance: true,
             position: true,
             uv_size: 256,
         }

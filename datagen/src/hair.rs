@@ -147,6 +147,16 @@ impl Pigment {
     }
 }
 
+/// What a dense mat of a person's strands of a class looks like from outside (linear RGB).
+pub fn mat_color(class: u8, looks: &Looks) -> Vec3 {
+    match class {
+        CLASS_BROW => looks.brows.pigment.mat_color(),
+        CLASS_BEARD => looks.beard.pigment.mat_color(),
+        CLASS_LASH => Vec3::splat(0.02),
+        _ => looks.hair.pigment.mat_color(),
+    }
+}
+
 /// Radius (metres) of a strand that stands for several: real hair is 40 µm thick in radius and 100,000 strands dense.
 fn thickened(radius_m: f32, strands: u32) -> f32 {
     radius_m * (100_000.0 / strands.max(1) as f32).clamp(1.0, 100.0).powf(0.7)

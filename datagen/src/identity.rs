@@ -1,10 +1,13 @@
 //! Who somebody is: the drawn shape, and the row of `identities`.
 use crate::actor::Actor;
+use crate::appearance;
 use crate::config::MapsConfig;
 use crate::person::Origin;
+use crate::scene::AccelKind;
 use crate::stage::Stage;
 use formats::IdentityRow;
 use formats::identity::UvMap;
+use glam::Vec3;
 use head::HeadModel;
 
 /// A drawn shape and the facts it was drawn with.
@@ -25,8 +28,14 @@ pub fn sample_shape(model: &HeadModel, seed: u64) -> DrawnShape {
 /// The row of `identities` of a person.
 ///
 /// # Errors
-/// If the albedo cannot be encoded.
-pub fn row(stage: &Stage, actor: &Actor, split: &str, maps: &MapsConfig) -> anyhow::Result<IdentityRow> {
+/// If there is no accelerator of that kind, or a map cannot be encoded.
+pub fn row(
+    stage: &Stage,
+    actor: &Actor,
+    split: &str,
+    maps: &MapsConfig,
+    accel: AccelKind,
+) -> anyhow::Result<IdentityRow> {
     let atlas = &stage.identity_atlas;
     let size = atlas.size;
     let position = maps.position.then(|| {
@@ -34,8 +43,13 @@ pub fn row(stage: &Stage, actor: &Actor, split: &str, maps: &MapsConfig) -> anyh
         map.fill(&atlas.padding(4));
         UvMap { height: size as u32, width: size as u32, values: map.to_flat() }
     });
-    let albedo = match maps.albedo {
-        true => Some(encoded_albedo(stage, actor)?),
+    let bare = |x, y| actor.albedo().at(atlas.center(x, y));
+    let albedo = maps.albedo.then(|| encoded(size, bare)).transpose()?;
+    let appearance = match maps.appearance {
+        true => {
+            let map = appearance::map(stage, actor, accel)?;
+            Some(encoded(size, |x, y| map[y * size + x])?)
+        }
         false => None,
     };
     Ok(IdentityRow {
@@ -50,18 +64,14 @@ pub fn row(stage: &Stage, actor: &Actor, split: &str, maps: &MapsConfig) -> anyh
         hair_style: actor.looks.hair.style.name().to_owned(),
         parameters: serde_json::to_string(&actor.looks)?,
         albedo,
+        appearance,
         position,
     })
 }
 
-fn encoded_albedo(stage: &Stage, actor: &Actor) -> anyhow::Result<Vec<u8>> {
-    let size = stage.identity_atlas.size;
-    let mut rgb = Vec::with_capacity(size * size * 3);
-    for y in 0..size {
-        for x in 0..size {
-            let c = actor.albedo().at(stage.identity_atlas.center(x, y));
-            rgb.extend(c.to_array().map(formats::image::srgb8_from_linear));
-        }
-    }
+/// Linear RGB → sRGB PNG.
+fn encoded(size: usize, color: impl Fn(usize, usize) -> Vec3) -> anyhow::Result<Vec<u8>> {
+    let texels = (0..size * size).map(|i| color(i % size, i / size));
+    let rgb: Vec<u8> = texels.flat_map(|c| c.to_array().map(formats::image::srgb8_from_linear)).collect();
     Ok(formats::image::png_from_rgb8(size, size, &rgb)?)
 }

@@ -21,6 +21,7 @@ pub mod sheet;
 
 // What is in the pictures.
 pub mod actor;
+pub mod appearance;
 pub mod cameras;
 pub mod cloth;
 pub mod expressions;

@@ -99,7 +99,8 @@ impl<'a> Renderer<'a> {
                 .map(|&id| {
                     check_stop()?;
                     let actor = Actor::sample(self.stage, &self.plan.config, id);
-                    crate::identity::row(self.stage, &actor, self.plan.split_of(id).name(), &self.plan.config.maps)
+                    let split = self.plan.split_of(id).name();
+                    crate::identity::row(self.stage, &actor, split, &self.plan.config.maps, self.accel)
                 })
                 .collect();
             for row in rows {

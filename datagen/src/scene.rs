@@ -75,6 +75,11 @@ impl CurveDesc {
         self.points.push(end(z, y));
     }
 
+    /// First control point of every segment, strand by strand.
+    pub fn segments(&self) -> Vec<u32> {
+        (0..self.first.len()).flat_map(|s| self.strand(s).start as u32..self.strand(s).end as u32 - 3).collect()
+    }
+
     /// Points of strand `s` in `points`.
     pub fn strand(&self, s: usize) -> std::ops::Range<usize> {
         self.first[s] as usize..self.first.get(s + 1).map_or(self.points.len(), |&f| f as usize)

@@ -31,7 +31,11 @@ impl Row for IdentityRow {
             schema::scalar("parameters", Utf8, "every other drawn parameter (JSON)", ""),
         ]);
         if self.albedo.is_some() {
-            fields.push(schema::image("albedo", "UV albedo, sRGB", ""));
+            fields.push(schema::image("albedo", "UV albedo of the bare skin, sRGB", ""));
+        }
+        if self.appearance.is_some() {
+            let what = "what the head shows from outside, unlit: skin, and hair and cloth before it; UV image, sRGB";
+            fields.push(schema::image("appearance", what, ""));
         }
         if let Some(map) = &self.position {
             let shape = [map.height as usize, map.width as usize, 3];
@@ -46,11 +50,13 @@ impl Row for IdentityRow {
     }
 
     fn wide_bytes(&self) -> usize {
-        self.albedo.as_ref().map_or(0, Vec::len) + self.position.as_ref().map_or(0, |m| m.values.len() * 4)
+        let bytes = |image: &Option<Vec<u8>>| image.as_ref().map_or(0, Vec::len);
+        bytes(&self.albedo) + bytes(&self.appearance) + self.position.as_ref().map_or(0, |m| m.values.len() * 4)
     }
 
     fn check(&self, schema: &SchemaRef) -> Result<(), Complaint> {
         check_optional(schema, "albedo", self.albedo.is_some())?;
+        check_optional(schema, "appearance", self.appearance.is_some())?;
         check_optional(schema, "position", self.position.is_some())?;
         if let Some(map) = &self.position {
             let (found, expected) = (map.values.len(), map.height as usize * map.width as usize * 3);
@@ -91,12 +97,8 @@ fn column(rows: &[IdentityRow], field: &Field) -> Result<ArrayRef, Complaint> {
         "skin_tone" => text(|r| &r.skin_tone),
         "hair_style" => text(|r| &r.hair_style),
         "parameters" => text(|r| &r.parameters),
-        "albedo" => {
-            let name = |r: &IdentityRow| {
-                format!("{:06}-albedo.{}", r.identity_id, image::extension_of(r.albedo.as_deref().unwrap_or_default()))
-            };
-            columns::of_images(rows.iter().map(|r| r.albedo.as_deref()), rows.iter().map(name))
-        }
+        "albedo" => of_maps(rows, "albedo", |r| r.albedo.as_deref()),
+        "appearance" => of_maps(rows, "appearance", |r| r.appearance.as_deref()),
         "position" => {
             let DataType::FixedSizeBinary(size) = field.data_type() else { return Err("position: not binary".into()) };
             let bytes = |map: &UvMap| -> Vec<u8> { map.values.iter().flat_map(|v| v.to_le_bytes()).collect() };
@@ -105,6 +107,12 @@ fn column(rows: &[IdentityRow], field: &Field) -> Result<ArrayRef, Complaint> {
         }
         other => return Err(format!("no such column: {other:?}")),
     })
+}
+
+fn of_maps(rows: &[IdentityRow], name: &str, map: fn(&IdentityRow) -> Option<&[u8]>) -> arrow::array::ArrayRef {
+    let path =
+        |r: &IdentityRow| format!("{:06}-{name}.{}", r.identity_id, image::extension_of(map(r).unwrap_or_default()));
+    columns::of_images(rows.iter().map(map), rows.iter().map(path))
 }
 
 fn rows_of(batch: &Columns) -> Result<Vec<IdentityRow>, Complaint> {
@@ -126,6 +134,7 @@ fn rows_of(batch: &Columns) -> Result<Vec<IdentityRow>, Complaint> {
         hair_style: batch.text("hair_style"),
         parameters: batch.text("parameters"),
         albedo: batch.images("albedo"),
+        appearance: batch.images("appearance"),
     }
     for (row, value) in rows.iter_mut().zip(batch.array_or_empty::<1>("shape")?) {
         row.shape = value.into_flattened();

@@ -25,6 +25,8 @@ pub struct IdentityRow {
     pub parameters: String,
     /// UV albedo, RGB PNG, sRGB.
     pub albedo: Option<Vec<u8>>,
+    /// UV image of what the head shows from outside, unlit: skin, and hair and cloth before it; RGB PNG, sRGB.
+    pub appearance: Option<Vec<u8>>,
     /// UV position map of the neutral head `[H, W, 3]` f32, metres, row-major; rows top to bottom (v from 1 to 0).
     pub position: Option<UvMap>,
 }

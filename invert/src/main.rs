@@ -4,5 +4,5 @@ mod cli;
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
-    formats::exit::run("invert", || cli::Cli::parse().run().map_err(nets::error::coded))
+    nets::tool::run("invert", || cli::Cli::parse().run())
 }

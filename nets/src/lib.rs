@@ -34,6 +34,7 @@ pub mod ema;
 pub mod loader;
 pub mod optim;
 pub mod schedule;
+pub mod tool;
 pub mod train;
 pub mod train_identity;
 pub mod train_perceptual;

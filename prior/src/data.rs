@@ -98,7 +98,7 @@ impl HeadData {
     /// Decodes rows, in order.
     ///
     /// # Errors
-    /// A row that cannot be read, or lacks what training needs (alpha, the identity's albedo).
+    /// A row that cannot be read, or lacks what training needs (alpha, the identity's appearance).
     pub fn batch(&self, rows: &[usize]) -> Result<Batch> {
         let examples: Vec<Example> = rows.par_iter().map(|&i| self.example(i)).collect::<Result<_>>()?;
         let (b, u, s) = (rows.len() as i64, self.uv_size as i64, self.image_size as i64);
@@ -120,7 +120,7 @@ impl HeadData {
     /// Mean position (metres) and texture maps `[3, U, U]` over the identities of a split, and the mask `[1, U, U]`.
     ///
     /// # Errors
-    /// An identity without albedo.
+    /// An identity without appearance map.
     pub fn mean_maps(&self, split: &str) -> Result<(Tensor, Tensor, Tensor)> {
         let people: Vec<_> =
             self.dataset.identities().iter().filter(|r| r.split == split).map(|r| r.identity_id).collect();
@@ -161,9 +161,10 @@ impl HeadData {
             return Ok(person.clone());
         }
         let row = self.dataset.identity_with_maps(id)?;
-        let albedo =
-            row.albedo.with_context(|| format!("identity {id} has no albedo map; render with maps.albedo = true"))?;
-        let texture = Picture::raw_from_8bit(&rgb8_from_encoded(&albedo)?).resized(self.uv_size, self.uv_size);
+        let appearance = row
+            .appearance
+            .with_context(|| format!("identity {id} has no appearance map; render with maps.appearance = true"))?;
+        let texture = Picture::raw_from_8bit(&rgb8_from_encoded(&appearance)?).resized(self.uv_size, self.uv_size);
         let neutral = self.model.neutral(&row.shape);
         let person = Arc::new(Person { position: self.uv.planes(&neutral), texture: planes(&texture.data), neutral });
         let mut people = self.people.lock().expect("no panic while held");

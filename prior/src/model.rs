@@ -14,7 +14,7 @@ pub const CENTIMETRE: f64 = 0.01;
 
 /// UV maps of a batch of heads, as the encoders take them.
 pub struct UvMaps {
-    /// x_tex `[B, 3, U, U]`, display RGB in 0..=1.
+    /// x_tex `[B, 3, U, U]`, display RGB in 0..=1: the head as it shows from outside, hair included.
     pub texture: Tensor,
     /// x_verts `[B, 3, U, U]`, neutral positions (metres).
     pub position: Tensor,

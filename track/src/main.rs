@@ -4,5 +4,5 @@ mod cli;
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
-    formats::exit::run("track", || cli::Cli::parse().run())
+    nets::tool::run("track", || cli::Cli::parse().run())
 }
