@@ -29,6 +29,10 @@ pub struct PivotConfig {
     pub lr: f64,
     /// Pull of the code towards the encoder's first guess, in units of the code's own spread.
     pub stay: f64,
+    /// Whether the pictures' expressions are refined too; for photos, not for rows whose expressions are the truth.
+    pub refine_expressions: bool,
+    /// Pull of the expressions towards the tracker's, per squared weight.
+    pub trust_expressions: f64,
 }
 
 /// What stage 1 optimises.
@@ -59,6 +63,8 @@ pub struct TuningConfig {
 pub struct FitLoss {
     /// L1 of the picture.
     pub l1: f64,
+    /// By how much more than elsewhere L1 counts at eyes and mouth.
+    pub focus: f64,
     /// 1 − SSIM.
     pub ssim: f64,
     /// Perceptual distance.
@@ -75,7 +81,14 @@ pub struct FitLoss {
 
 impl Default for PivotConfig {
     fn default() -> Self {
-        PivotConfig { variable: PivotVariable::Code, steps: 150, lr: 0.02, stay: 5e-3 }
+        PivotConfig {
+            variable: PivotVariable::Code,
+            steps: 150,
+            lr: 0.02,
+            stay: 5e-3,
+            refine_expressions: true,
+            trust_expressions: 0.1,
+        }
     }
 }
 
@@ -89,6 +102,7 @@ impl Default for FitLoss {
     fn default() -> Self {
         FitLoss {
             l1: 0.8,
+            focus: 4.0,
             ssim: 0.2,
             perceptual: 0.1,
             alpha: 0.2,

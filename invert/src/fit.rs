@@ -1,6 +1,7 @@
 //! Pivotal tuning: stage 1 finds the identity code, stage 2 bends the network around it.
 use crate::avatar::Avatar;
 use crate::config::{FitConfig, FitLoss, PivotVariable};
+use crate::expressions::Expressions;
 use crate::subject::Subject;
 use anyhow::Result;
 use nets::identity::Recogniser;
@@ -8,6 +9,7 @@ use nets::optim::{Adam, AdamConfig};
 use nets::perceptual::Perceptual;
 use nets::train::mix;
 use nets::vq::Mode;
+use prior::loss::focused_l1;
 use prior::model::HeadGaussians;
 use prior::picture::{composite, draw};
 use prior::weights::LoadedPrior;
@@ -43,23 +45,24 @@ pub fn fit(
         if loaded.steps == 0 { z } else { loaded.prior.quantise_identity(&z, Mode::Fixed).code }
     });
     let mut avatar = Avatar::new(loaded, first.detach(), subject.units.copy());
-    let start = measure(&mut avatar, subject)?;
+    let mut expressions = Expressions::new(subject);
+    let start = measure(&mut avatar, subject, &expressions)?;
     say(&format!("before: PSNR {start:.2} dB on {} pictures", subject.views.len()));
     let fit = Fit { subject, judges, config, targets: Targets::new(subject) };
-    fit.find_pivot(&mut avatar)?;
-    let pivot = measure(&mut avatar, subject)?;
+    fit.find_pivot(&mut avatar, &mut expressions)?;
+    let pivot = measure(&mut avatar, subject, &expressions)?;
     say(&format!(
         "pivot:  PSNR {pivot:.2} dB after {} steps, {:.0} s",
         config.pivot.steps,
         clock.elapsed().as_secs_f64()
     ));
-    fit.tune(&mut avatar)?;
-    let end = measure(&mut avatar, subject)?;
+    fit.tune(&mut avatar, &expressions)?;
+    let end = measure(&mut avatar, subject, &expressions)?;
     let seconds = clock.elapsed().as_secs_f64();
     say(&format!("tuned:  PSNR {end:.2} dB after {} steps, {seconds:.0} s", config.tuning.steps));
     avatar.loaded.vars.freeze();
     avatar.card.frame_ids = subject.views.iter().map(|v| v.frame_id).collect();
-    avatar.card.expressions = subject.views.iter().map(|v| v.params.expression.to_vec()).collect();
+    avatar.card.expressions = expressions.weights();
     avatar.card.gaussians = avatar.loaded.prior.n_points().iter().sum();
     avatar.card.metrics = serde_json::json!({
         "input_psnr_db": { "first_guess": start, "pivot": pivot, "tuned": end, "protocol": "input pictures over mid grey" },
@@ -71,6 +74,8 @@ pub fn fit(
 struct Targets {
     images: Vec<Tensor>,
     alphas: Vec<Tensor>,
+    /// Where eyes and mouth are.
+    focus: Vec<Tensor>,
 }
 
 impl Targets {
@@ -78,6 +83,7 @@ impl Targets {
         Targets {
             images: subject.views.iter().map(|v| v.image_tensor()).collect(),
             alphas: subject.views.iter().map(|v| v.alpha_tensor()).collect(),
+            focus: subject.views.iter().map(|v| v.focus_tensor()).collect(),
         }
     }
 }
@@ -91,7 +97,7 @@ struct Fit<'a> {
 
 impl Fit<'_> {
     /// Stage 1. The network is frozen; the code, or the encoder that makes it, moves.
-    fn find_pivot(&self, avatar: &mut Avatar) -> Result<()> {
+    fn find_pivot(&self, avatar: &mut Avatar, expressions: &mut Expressions) -> Result<()> {
         let first = avatar.pivot.copy();
         let spread = first.std(true).double_value(&[]).max(1e-6);
         let mut optimizer = Adam::new(AdamConfig::default());
@@ -104,23 +110,29 @@ impl Fit<'_> {
                 optimizer.add_group("encoder", 0.01, self.free(avatar, "encoders.identity"));
             }
         }
+        if self.config.pivot.refine_expressions {
+            expressions.free(&mut optimizer);
+        }
         for step in 0..self.config.pivot.steps {
             if self.config.pivot.variable == PivotVariable::Encoder {
                 avatar.pivot = avatar.loaded.prior.encode_identity(&self.subject.texture, &self.subject.position);
             }
             let stay = ((&avatar.pivot - &first) / spread).square().mean(Kind::Float) * self.config.pivot.stay;
-            let (picture, _) = self.picture_loss(avatar, step)?;
+            let trust = expressions.strayed() * self.config.pivot.trust_expressions;
+            let picture = self.picture_loss(avatar, expressions, step)?;
             optimizer.zero_grad();
-            (picture + stay).backward();
+            (picture + stay + trust).backward();
             optimizer.step(self.config.pivot_lr(step));
+            expressions.clamp();
         }
+        expressions.freeze();
         avatar.pivot = avatar.pivot.detach().copy();
         avatar.loaded.vars.freeze();
         Ok(())
     }
 
     /// Stage 2. The code is frozen; decoders and regressors move, both encoders and the codebooks stay.
-    fn tune(&self, avatar: &mut Avatar) -> Result<()> {
+    fn tune(&self, avatar: &mut Avatar, expressions: &Expressions) -> Result<()> {
         let c = &self.config.tuning;
         let anchors: Vec<(Tensor, HeadGaussians)> = (0..4).map(|k| self.anchor(avatar, k)).collect();
         let mut optimizer = Adam::new(AdamConfig::default());
@@ -128,7 +140,7 @@ impl Fit<'_> {
         free.extend(self.free(avatar, "regressors"));
         optimizer.add_group("around the pivot", 1.0, free);
         for step in 0..c.steps {
-            let (mut loss, _) = self.picture_loss(avatar, self.config.pivot.steps + step)?;
+            let mut loss = self.picture_loss(avatar, expressions, self.config.pivot.steps + step)?;
             if c.drift > 0.0 {
                 let (expression, before) = &anchors[step as usize % anchors.len()];
                 let maps = avatar.decode_map(expression);
@@ -154,16 +166,16 @@ impl Fit<'_> {
     }
 
     /// The losses of one picture, taken in turn, over a random background.
-    fn picture_loss(&self, avatar: &mut Avatar, step: u64) -> Result<(Tensor, usize)> {
+    fn picture_loss(&self, avatar: &mut Avatar, expressions: &Expressions, step: u64) -> Result<Tensor> {
         let c: &FitLoss = &self.config.loss;
         let v = step as usize % self.subject.views.len();
         let unit = |i: u64| (mix(&[self.config.seed, step, i]) >> 40) as f32 / (1u64 << 24) as f32;
         let background = [[unit(0), unit(1), unit(2)]];
-        let maps = avatar.decode_map(&self.subject.expressions.narrow(0, v as i64, 1));
+        let maps = avatar.decode_map(&expressions.map(v));
         let gaussians = avatar.loaded.prior.gaussians(&maps);
         let drawn = draw(&gaussians, &[self.subject.views[v].camera], &background)?;
         let target = composite(&self.targets.images[v], &self.targets.alphas[v], &background);
-        let mut loss = (&drawn.color - &target).abs().mean(Kind::Float) * c.l1
+        let mut loss = focused_l1(&drawn.color, &target, &self.targets.focus[v], c.focus) * c.l1
             + nets::loss::ssim_loss(&drawn.color, &target) * c.ssim
             + (&drawn.alpha - &self.targets.alphas[v]).abs().mean(Kind::Float) * c.alpha
             + &gaussians.penalty * c.corrections;
@@ -176,7 +188,7 @@ impl Fit<'_> {
             let losses = net.losses(&crop(&drawn.color), &crop(&target));
             loss += losses.cosine * c.identity + losses.features * c.identity_features;
         }
-        Ok((loss, v))
+        Ok(loss)
     }
 
     /// Lets the variables under a prefix learn, and names them.
@@ -200,12 +212,12 @@ fn drift(now: &HeadGaussians, before: &HeadGaussians) -> Tensor {
 }
 
 /// Mean PSNR (dB) over the input pictures, over mid grey.
-fn measure(avatar: &mut Avatar, subject: &Subject) -> Result<f64> {
+fn measure(avatar: &mut Avatar, subject: &Subject, expressions: &Expressions) -> Result<f64> {
     const GREY: [[f32; 3]; 1] = [[0.5; 3]];
     let mut sum = 0.0;
     for (v, view) in subject.views.iter().enumerate() {
         let heads = tch::no_grad(|| {
-            let maps = avatar.decode_map(&subject.expressions.narrow(0, v as i64, 1));
+            let maps = avatar.decode_map(&expressions.map(v));
             avatar.loaded.prior.gaussians(&maps)
         });
         let drawn = draw(&heads, &[view.camera], &GREY)?;

@@ -10,6 +10,7 @@ pub mod config;
 pub mod drive;
 pub mod eval;
 pub mod export;
+pub mod expressions;
 pub mod fit;
 pub mod report;
 pub mod subject;

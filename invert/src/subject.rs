@@ -7,7 +7,7 @@ use formats::{Dataset, FrameRow};
 use glam::Vec3;
 use head::HeadModel;
 use head::model::HeadParams;
-use prior::data::{camera_from_head, picture};
+use prior::data::{camera_from_head, focus, picture};
 use prior::maps::UvSpace;
 use splat::Camera;
 use tch::Tensor;
@@ -125,7 +125,13 @@ impl View {
         Tensor::from_slice(&self.image.data).view([1, h, w, 3]).permute([0, 3, 1, 2]).contiguous()
     }
 
-    /// `[1, 1, S, S]`
+    /// `[1, 1, S, S]` 1 at eyes and mouth.
+    pub fn focus_tensor(&self) -> Tensor {
+        let size = self.image.width;
+        Tensor::from_slice(&focus(&self.landmarks_2d, size)).view([1, 1, size as i64, size as i64])
+    }
+
+    /// `[1, 1, S, S]` coverage.
     pub fn alpha_tensor(&self) -> Tensor {
         let (h, w) = (self.alpha.height as i64, self.alpha.width as i64);
         Tensor::from_slice(&self.alpha.data).view([1, 1, h, w])

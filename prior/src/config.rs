@@ -39,6 +39,8 @@ pub struct ModelConfig {
     pub face_grid: i64,
     /// Texels a side of the scalp's sampling grid (denser: hair needs it).
     pub scalp_grid: i64,
+    /// Texels a side of the sampling grid of eyes, lids and mouth; 0: they belong to the face's.
+    pub detail_grid: i64,
     /// Spherical-harmonics degree of the colours, 0 to 3.
     pub sh_degree: i64,
     /// Farthest a scalp Gaussian may leave its base position (metres).
@@ -67,6 +69,7 @@ impl Default for ModelConfig {
             hidden: 64,
             face_grid: 112,
             scalp_grid: 144,
+            detail_grid: 0,
             sh_degree: 0,
             hair_reach_m: 0.15,
             skin_reach_m: 0.02,
@@ -83,6 +86,8 @@ impl Default for ModelConfig {
 pub struct LossConfig {
     /// α: L1 of the image.
     pub l1: f64,
+    /// By how much more than elsewhere L1 counts at eyes and mouth: they are small, and what people look at.
+    pub focus: f64,
     /// β: 1 − SSIM.
     pub ssim: f64,
     /// γ: perceptual distance, from `perceptual_from` of the steps on.
@@ -105,6 +110,7 @@ impl Default for LossConfig {
     fn default() -> Self {
         LossConfig {
             l1: 0.8,
+            focus: 4.0,
             ssim: 0.2,
             perceptual: 0.1,
             perceptual_from: 0.2,
@@ -194,6 +200,9 @@ impl ModelConfig {
             if value < 1 {
                 return fail(key, value, "at least 1");
             }
+        }
+        if self.detail_grid < 0 {
+            return fail("model.detail_grid", self.detail_grid, "at least 0");
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::model::UvMaps;
 use anyhow::{Context, Result};
 use formats::image::{Picture, gray8_from_png, rgb8_from_encoded};
 use formats::{Dataset, FrameRow};
-use glam::Vec3;
+use glam::{Vec2, Vec3};
 use head::HeadModel;
 use head::evaluate::Posed;
 use head::model::HeadParams;
@@ -46,6 +46,8 @@ pub struct Batch {
     pub images: Tensor,
     /// `[B, 1, H, W]` coverage.
     pub alphas: Tensor,
+    /// `[B, 1, H, W]` 1 at eyes and mouth, 0 elsewhere ([`focus`]).
+    pub focus: Tensor,
     /// `[B]` head space → image: the head's own motion is folded in.
     pub cameras: Vec<Camera>,
 }
@@ -56,6 +58,7 @@ struct Example {
     expression: Vec<f32>,
     image: Vec<f32>,
     alpha: Vec<f32>,
+    focus: Vec<f32>,
     camera: Camera,
 }
 
@@ -113,6 +116,7 @@ impl HeadData {
             },
             images: stack(|e| &e.image, [b, 3, s, s]),
             alphas: stack(|e| &e.alpha, [b, 1, s, s]),
+            focus: stack(|e| &e.focus, [b, 1, s, s]),
             cameras: examples.iter().map(|e| e.camera).collect(),
         })
     }
@@ -146,7 +150,10 @@ impl HeadData {
         let mut offsets = self.model.pose_neutral(&person.neutral, &still).positions;
         offsets.iter_mut().zip(&person.neutral).for_each(|(p, rest)| *p -= *rest);
         let (image, alpha) = picture(&row, self.image_size)?;
+        let scale = [self.image_size as f32 / row.width as f32, self.image_size as f32 / row.height as f32];
+        let landmarks: Vec<[f32; 2]> = row.landmarks_2d.iter().map(|p| [p[0] * scale[0], p[1] * scale[1]]).collect();
         Ok(Example {
+            focus: focus(&landmarks, self.image_size),
             expression: self.uv.planes(&offsets),
             image: planes(&image.data),
             alpha: alpha.data,
@@ -203,6 +210,24 @@ pub fn picture(row: &FrameRow, size: usize) -> Result<(Picture, Picture)> {
         remove_backdrop(&mut rgb, &alpha);
     }
     Ok((rgb.resized(size, size), alpha.resized(size, size)))
+}
+
+/// `[S, S]` 1 within the eyes and the mouth of landmarks (68 first, pixels), falling to 0 around; zero without landmarks.
+pub fn focus(landmarks: &[[f32; 2]], size: usize) -> Vec<f32> {
+    let mut map = vec![0f32; size * size];
+    if landmarks.len() < 68 {
+        return map;
+    }
+    for (points, margin) in [(36..42, 0.35), (42..48, 0.35), (48..68, 0.2)] {
+        let points: Vec<Vec2> = landmarks[points].iter().map(|p| Vec2::from(*p)).collect();
+        let center = points.iter().sum::<Vec2>() / points.len() as f32;
+        let reach = points.iter().map(|p| p.distance(center)).fold(0.0, f32::max) * (1.0 + margin);
+        for (i, value) in map.iter_mut().enumerate() {
+            let p = Vec2::new((i % size) as f32 + 0.5, (i / size) as f32 + 0.5);
+            *value = value.max((2.0 - 2.0 * p.distance(center) / reach.max(1.0)).clamp(0.0, 1.0));
+        }
+    }
+    map
 }
 
 /// Turns `α·head + (1 − α)·tone` into the head's own colour where enough of it shows.

@@ -38,20 +38,26 @@ pub fn picture_losses(
     c: &LossConfig,
     drawn: &Drawn,
     target: &Tensor,
-    alphas: &Tensor,
+    batch: &Batch,
     gaussians: &HeadGaussians,
     perceptual: Option<&Perceptual>,
 ) -> Losses {
     let mut terms = vec![
-        ("l1", (&drawn.color - target).abs().mean(Kind::Float) * c.l1),
+        ("l1", focused_l1(&drawn.color, target, &batch.focus, c.focus) * c.l1),
         ("ssim", nets::loss::ssim_loss(&drawn.color, target) * c.ssim),
-        ("alpha", (&drawn.alpha - alphas).abs().mean(Kind::Float) * c.alpha),
+        ("alpha", (&drawn.alpha - &batch.alphas).abs().mean(Kind::Float) * c.alpha),
         ("corrections", &gaussians.penalty * c.corrections),
     ];
     if let Some(net) = perceptual {
         terms.push(("perceptual", net.distance(&drawn.color, target) * c.perceptual));
     }
     Losses::of(terms)
+}
+
+/// L1 where `focus` `[B, 1, H, W]` (0..=1) adds up to `extra` to a pixel's weight; the weights' mean is 1.
+pub fn focused_l1(a: &Tensor, b: &Tensor, focus: &Tensor, extra: f64) -> Tensor {
+    let weight: Tensor = 1.0 + focus * extra;
+    ((a - b).abs() * &weight).mean(Kind::Float) / weight.mean(Kind::Float)
 }
 
 impl Losses {

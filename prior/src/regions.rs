@@ -2,12 +2,13 @@
 use crate::config::ModelConfig;
 use glam::{Vec2, Vec3};
 use head::HeadModel;
+use head::model::Part;
 use head::uv::{NO_FACE, UvAtlas};
 
 /// One region's sampling points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegionPoints {
-    /// `face` or `scalp`.
+    /// `face`, `scalp` or `detail`.
     pub name: &'static str,
     /// `[N]` texture coordinates, origin bottom left.
     pub uvs: Vec<Vec2>,
@@ -25,10 +26,27 @@ pub fn region_points(model: &HeadModel, mean_head: &[Vec3], config: &ModelConfig
     if !config.sampling {
         return vec![points_of(model, mean_head, "face", config.uv_size, |_| true)];
     }
-    vec![
-        points_of(model, mean_head, "face", config.face_grid, |scalp| scalp < 0.5),
-        points_of(model, mean_head, "scalp", config.scalp_grid, |scalp| scalp >= 0.5),
-    ]
+    let mut regions = vec![
+        points_of(model, mean_head, "face", config.face_grid, |place| place == Place::Face),
+        points_of(model, mean_head, "scalp", config.scalp_grid, |place| place == Place::Scalp),
+    ];
+    if config.detail_grid > 0 {
+        regions.push(points_of(model, mean_head, "detail", config.detail_grid, |place| place == Place::Detail));
+    } else {
+        regions[0] = points_of(model, mean_head, "face", config.face_grid, |place| place != Place::Scalp);
+    }
+    regions
+}
+
+/// Which region a point of the head belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Skin without hair, ears, neck.
+    Face,
+    /// Where hair grows.
+    Scalp,
+    /// Eyes, lids, lips and what lies behind them: small, seen sharply, and moving most.
+    Detail,
 }
 
 fn points_of(
@@ -36,16 +54,22 @@ fn points_of(
     mean_head: &[Vec3],
     name: &'static str,
     grid: i64,
-    belongs: impl Fn(f32) -> bool,
+    belongs: impl Fn(Place) -> bool,
 ) -> RegionPoints {
     let atlas = UvAtlas::new(model, grid as usize);
-    let scalp = model.regions.get("scalp");
+    let masks = ["scalp", "eyelids", "lips"].map(|name| model.regions.get(name));
     let (mut uvs, mut places) = (Vec::new(), Vec::new());
-    for (texel, place) in atlas.texels.iter().enumerate().filter(|(_, t)| t.face != NO_FACE) {
-        let corners = model.faces[place.face as usize];
+    for (texel, at) in atlas.texels.iter().enumerate().filter(|(_, t)| t.face != NO_FACE) {
+        let corners = model.faces[at.face as usize];
         let mix =
-            |value: &dyn Fn(usize) -> f32| (0..4).map(|k| place.weights[k] * value(corners[k] as usize)).sum::<f32>();
-        if belongs(scalp.map_or(0.0, |mask| mix(&|v| mask[v]))) {
+            |value: &dyn Fn(usize) -> f32| (0..4).map(|k| at.weights[k] * value(corners[k] as usize)).sum::<f32>();
+        let [scalp, eyelids, lips] = masks.map(|mask| mask.map_or(0.0, |mask| mix(&|v| mask[v])));
+        let place = match model.face_parts[at.face as usize] {
+            Part::Skin if scalp >= 0.5 => Place::Scalp,
+            Part::Skin if eyelids.max(lips) < 0.3 => Place::Face,
+            _ => Place::Detail,
+        };
+        if belongs(place) {
             uvs.push(atlas.center(texel % grid as usize, texel / grid as usize));
             places.push(Vec3::new(mix(&|v| mean_head[v].x), mix(&|v| mean_head[v].y), mix(&|v| mean_head[v].z)));
         }

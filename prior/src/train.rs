@@ -159,7 +159,7 @@ impl<'a> Trainer<'a> {
         let drawn = draw(&gaussians, &batch.cameras, &backgrounds)?;
         let target = composite(&batch.images, &batch.alphas, &backgrounds);
         let net = self.plan.perceptual.as_ref().filter(|_| self.budget.fraction(step) >= c.loss.perceptual_from);
-        Ok(maps.and(picture_losses(&c.loss, &drawn, &target, &batch.alphas, &gaussians, net)))
+        Ok(maps.and(picture_losses(&c.loss, &drawn, &target, &batch, &gaussians, net)))
     }
 
     /// Metrics on held-out identities and a contact sheet beside the output.
