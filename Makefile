@@ -73,37 +73,52 @@ $(DEMO)/report.html: $(addprefix $(DEMO)/,sheet.png performance.webp turn.webp v
 	$(BIN)/invert report --demo $(DEMO) --out $@
 
 # ---- the whole chain from nothing: renders, trains, inverts -----------------------------------------------------------
-PIPE ?= $(OUT)/pipeline
-pipeline: build ## render a data set, train every net on it, invert, report (meant for 90 minutes on 2 cores)
-	@$(MAKE) --no-print-directory "$(PIPE)/eval.json"
-	@echo "done: $(PIPE)/eval.json, $(PIPE)/avatar.webp"
-
+PIPE    ?= $(OUT)/pipeline
 DATASET ?= configs/demo.toml
+# A person of the data set's test split.
+HELD    ?= 114
+# Side of the data set's pictures, pixels.
+PIXELS  ?= 128
+# Training time of each net, minutes.
+PERCEPTUAL_MINUTES ?= 3
+IDENTITY_MINUTES   ?= 3
+TRACK_MINUTES      ?= 12
+PRIOR_MINUTES      ?= 20
+pipeline: build ## render a data set, train every net on it, invert, report (under an hour on 2 cores)
+	@$(MAKE) --no-print-directory "$(PIPE)/report.html"
+	@echo "done: open $(PIPE)/report.html"
+
 $(PIPE)/heads/plan.toml: $(DATASET) $(HEAD)
 	$(BIN)/datagen plan --config $< --set head=$(HEAD) --out $(@D)
 $(PIPE)/heads/README.md: $(PIPE)/heads/plan.toml
 	$(BIN)/datagen render --out $(@D)
 	$(BIN)/shards merge $(@D)
+$(PIPE)/heads/sheet.png: $(PIPE)/heads/README.md
+	$(BIN)/shards sheet $(<D) --n 40 --out $@
 $(PIPE)/perceptual.safetensors: $(PIPE)/heads/README.md
-	$(BIN)/nets train-perceptual --data $(<D) --minutes 5 --out $@
+	$(BIN)/nets train-perceptual --data $(<D) --minutes $(PERCEPTUAL_MINUTES) --out $@
 $(PIPE)/identity.safetensors: $(PIPE)/heads/README.md
-	$(BIN)/nets train-identity --data $(<D) --minutes 5 --out $@
+	$(BIN)/nets train-identity --data $(<D) --minutes $(IDENTITY_MINUTES) --out $@
 $(PIPE)/track.safetensors: $(PIPE)/heads/README.md
-	$(BIN)/track train --data $(<D) --minutes 20 --out $@
+	$(BIN)/track train --data $(<D) --minutes $(TRACK_MINUTES) --out $@
 $(PIPE)/prior.safetensors: $(PIPE)/heads/README.md $(PIPE)/perceptual.safetensors
-	$(BIN)/prior train --data $(<D) --head $(HEAD) --config configs/prior.toml --perceptual $(PIPE)/perceptual.safetensors --minutes 20 --out $@
+	$(BIN)/prior train --data $(<D) --head $(HEAD) --config configs/prior.toml --set train.image_size=$(PIXELS) --perceptual $(PIPE)/perceptual.safetensors --minutes $(PRIOR_MINUTES) --out $@
+$(PIPE)/track.eval.txt: $(PIPE)/track.safetensors
+	$(BIN)/track eval --data $(PIPE)/heads --weights $< --head $(HEAD) --out $(PIPE)/track.eval.json > $@
 PIPE_JUDGES := --perceptual $(PIPE)/perceptual.safetensors --recogniser $(PIPE)/identity.safetensors
+HELD_PERSON := --identity $(HELD) --light 0 --head $(HEAD) $(PIPE_JUDGES)
 $(PIPE)/avatar/card.json: $(PIPE)/prior.safetensors $(PIPE)/identity.safetensors
-	$(BIN)/invert fit --input $(PIPE)/heads --identity 60 --light 0 --views 3 --head $(HEAD) --prior $< $(PIPE_JUDGES) --config configs/three.toml --out $(@D)
+	$(BIN)/invert fit --input $(PIPE)/heads --views 3 --prior $< $(HELD_PERSON) --config configs/three.toml --out $(@D)
 $(PIPE)/avatar.webp: $(PIPE)/avatar/card.json
 	$(BIN)/invert drive --avatar $(<D) --swing 0.6 --out $@
-$(PIPE)/track.eval.json: $(PIPE)/track.safetensors
-	$(BIN)/track eval --data $(PIPE)/heads --weights $< --head $(HEAD) --json > $@
-$(PIPE)/eval.json: $(PIPE)/avatar.webp $(PIPE)/track.eval.json
-	$(BIN)/invert eval --avatar $(PIPE)/avatar --data $(PIPE)/heads --identity 60 --light 0 --head $(HEAD) $(PIPE_JUDGES) --size 128 --out $@
+$(PIPE)/eval.json: $(PIPE)/avatar/card.json
+	$(BIN)/invert eval --avatar $(<D) --data $(PIPE)/heads $(HELD_PERSON) --size 128 --out $@
+$(PIPE)/report.html: $(addprefix $(PIPE)/,heads/sheet.png track.eval.txt eval.json avatar.webp)
+	$(BIN)/invert report --pipeline $(PIPE) --out $@
 
-weights: build ## a set of weights like the shipped one: renders and trains anew into out/weights
-	@$(MAKE) --no-print-directory pipeline PIPE=$(OUT)/weights DATASET=configs/weights.toml
+weights: build ## a set of weights like the shipped one: renders and trains anew into out/weights (2 hours)
+	@$(MAKE) --no-print-directory pipeline PIPE=$(OUT)/weights DATASET=configs/weights.toml HELD=388 PIXELS=192 \
+		PERCEPTUAL_MINUTES=10 IDENTITY_MINUTES=15 TRACK_MINUTES=30 PRIOR_MINUTES=40
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
 test: build ## every test

@@ -80,3 +80,37 @@ impl Covers {
         sum / RAYS as f32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::person::HairStyle;
+
+    #[test]
+    fn hair_covers_the_scalp_and_nothing_covers_the_nose() {
+        let mut config = Config { head: "analytic".into(), ..Config::default() };
+        config.maps.uv_size = 64;
+        config.mesh.subdivision = 0;
+        config.mesh.texture_size = 64;
+        config.hair.strands = 6000;
+        let stage = Stage::new(&config).unwrap();
+        let haired = |id: &u32| Actor::sample(&stage, &config, *id).looks.hair.style == HairStyle::Long;
+        let id = (0..200).find(haired).expect("one in 200 people has long hair");
+        let actor = Actor::sample(&stage, &config, id);
+        let map = map(&stage, &actor, AccelKind::Portable).unwrap();
+        let atlas = &stage.identity_atlas;
+        let mean = |region: &str, value: &dyn Fn(usize) -> Vec3| {
+            let mask = atlas.scalar_map(&stage.model.regions[region]);
+            let inside: Vec<usize> = (0..mask.len()).filter(|&i| mask[i] > 0.95).collect();
+            inside.iter().map(|&i| value(i)).sum::<Vec3>() / inside.len() as f32
+        };
+        let bare = |i: usize| actor.albedo().at(atlas.center(i % 64, i / 64));
+        let hair = actor.looks.hair.pigment.mat_color();
+        let from_hair = |region, value: &dyn Fn(usize) -> Vec3| mean(region, value).distance(hair);
+        let (before, after) = (from_hair("scalp", &bare), from_hair("scalp", &|i| map[i]));
+        assert!(after < 0.5 * before, "the scalp is {after} from the hair's colour, bare {before}");
+        let nose = mean("nose", &|i| map[i]).distance(mean("nose", &bare));
+        assert!(nose < 0.02, "the nose is bare, {nose} off");
+    }
+}

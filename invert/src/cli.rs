@@ -141,11 +141,15 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Gathers a demo folder into one page.
+    /// Gathers what make demo or make pipeline made into one page.
+    #[command(group = clap::ArgGroup::new("made").required(true))]
     Report {
         /// Folder that `make demo` filled.
-        #[arg(long)]
-        demo: PathBuf,
+        #[arg(long, group = "made")]
+        demo: Option<PathBuf>,
+        /// Folder that `make pipeline` filled.
+        #[arg(long, group = "made")]
+        pipeline: Option<PathBuf>,
         /// Page to write.
         #[arg(long)]
         out: PathBuf,
@@ -248,8 +252,13 @@ impl Cli {
                 write_atomically(&out, view::page(&puppet).as_bytes())?;
                 Ok(ExitCode::Done)
             }
-            Command::Report { demo, out } => {
-                write_atomically(&out, report::page(&demo)?.as_bytes())?;
+            Command::Report { demo, pipeline, out } => {
+                let page = match (&demo, &pipeline) {
+                    (Some(folder), _) => report::of_demo(folder)?,
+                    (None, Some(folder)) => report::of_pipeline(folder)?,
+                    (None, None) => return Err(Failure::usage("--demo or --pipeline is missing").into()),
+                };
+                write_atomically(&out, page.as_bytes())?;
                 Ok(ExitCode::Done)
             }
         }

@@ -1,4 +1,4 @@
-//! A demo folder as one self-contained page: photo, avatar, motion, viewer, and what the prior is worth.
+//! What `make demo` or `make pipeline` made, as one self-contained page.
 use anyhow::Result;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use formats::card::read_json;
@@ -6,27 +6,63 @@ use formats::exit::Failure;
 use serde_json::Value;
 use std::path::Path;
 
-const PAGE: &str = include_str!("report/report.html");
+const DEMO: &str = include_str!("report/report.html");
+const PIPELINE: &str = include_str!("report/pipeline.html");
+const STYLE: &str = include_str!("report/report.css");
 
-/// The page. `demo` holds what `make demo` makes: `tracked/overlay/*.png`, `avatar/`, `sheet.png`, `performance.webp`,
+/// Photo, avatar, motion, viewer, and what the prior is worth. `demo` holds what `make demo` makes: `tracked/overlay/*.png`, `avatar/`, `sheet.png`, `performance.webp`,
 /// `turn.webp`, `viewer.html`, `synthetic/{with,without}.{json,png}`.
 ///
 /// # Errors
 /// A part that is missing.
-pub fn page(demo: &Path) -> Result<String> {
+pub fn of_demo(demo: &Path) -> Result<String> {
     let avatar: Value = read_json(&demo.join("avatar/card.json"), "avatar card")?;
     let with: Value = read_json(&demo.join("synthetic/with.json"), "evaluation")?;
     let without: Value = read_json(&demo.join("synthetic/without.json"), "evaluation")?;
     let viewer = String::from_utf8_lossy(&read(demo, "viewer.html")?).replace('&', "&amp;").replace('"', "&quot;");
-    let mut html = PAGE
+    let mut html = DEMO
+        .replace("{{style}}", STYLE)
         .replace("{{avatar_facts}}", &avatar_facts(&avatar))
-        .replace("{{metrics}}", &metrics_table(&with, &without))
+        .replace("{{metrics}}", &metrics_table(&[&with, &without]))
         .replace("{{protocol}}", &escape(with["protocol"].as_str().unwrap_or_default()));
     for name in ["sheet.png", "performance.webp", "turn.webp", "synthetic/with.png", "synthetic/without.png"] {
         html = html.replace(&format!("{{{{{name}}}}}"), &data_uri(demo, name)?);
     }
     html = html.replace("{{overlay}}", &data_uri(demo, &first_overlay(demo)?)?);
     Ok(html.replace("{{viewer}}", &viewer))
+}
+
+/// Heads, prior, tracker and avatar of one training from scratch. `run` holds what `make pipeline` makes:
+/// `heads/sheet.png`, `prior.json` and its contact sheets, `track.eval.txt`, `eval.{json,png}`, `avatar.webp`.
+///
+/// # Errors
+/// A part that is missing.
+pub fn of_pipeline(run: &Path) -> Result<String> {
+    let prior: Value = read_json(&run.join("prior.json"), "prior card")?;
+    let eval: Value = read_json(&run.join("eval.json"), "evaluation")?;
+    let mut html = PIPELINE
+        .replace("{{style}}", STYLE)
+        .replace("{{prior_facts}}", &escape(&prior_facts(&prior)))
+        .replace("{{track}}", &escape(&String::from_utf8_lossy(&read(run, "track.eval.txt")?)))
+        .replace("{{metrics}}", &metrics_table(&[&eval]))
+        .replace("{{protocol}}", &escape(eval["protocol"].as_str().unwrap_or_default()));
+    for name in ["heads/sheet.png", "eval.png", "avatar.webp"] {
+        html = html.replace(&format!("{{{{{name}}}}}"), &data_uri(run, name)?);
+    }
+    let sheet = format!("prior.{:06}.png", prior["steps"].as_u64().unwrap_or_default());
+    Ok(html.replace("{{prior_sheet}}", &data_uri(run, &sheet)?))
+}
+
+fn prior_facts(card: &Value) -> String {
+    let value = |name: &str| card["metrics"][name]["value"].as_f64().unwrap_or(f64::NAN);
+    format!(
+        "{}; {} steps. Held out: PSNR {:.2} dB, SSIM {:.4}, position {:.2} mm.",
+        card["data"].as_str().unwrap_or_default(),
+        card["steps"],
+        value("psnr_db"),
+        value("ssim"),
+        value("position_mm")
+    )
 }
 
 /// The overlay of the first photo, as a path within `demo`.
@@ -50,7 +86,8 @@ fn avatar_facts(card: &Value) -> String {
     )
 }
 
-fn metrics_table(with: &Value, without: &Value) -> String {
+/// A row a figure, a column a report.
+fn metrics_table(reports: &[&Value]) -> String {
     let rows = [
         ("psnr_db", "PSNR (dB)", 2),
         ("ssim", "SSIM", 4),
@@ -58,25 +95,21 @@ fn metrics_table(with: &Value, without: &Value) -> String {
         ("csim-self", "csim-self", 4),
     ];
     let cell = |v: &Value, digits: usize| v.as_f64().map_or("–".into(), |x| format!("{x:.digits$}"));
-    rows.iter()
-        .map(|(key, title, digits)| {
-            format!(
-                "<tr><th>{title}</th><td>{}</td><td>{}</td></tr>",
-                cell(&with[*key], *digits),
-                cell(&without[*key], *digits)
-            )
-        })
-        .collect()
+    let line = |(key, title, digits): (&str, &str, usize)| {
+        let cells: String = reports.iter().map(|r| format!("<td>{}</td>", cell(&r[key], digits))).collect();
+        format!("<tr><th>{title}</th>{cells}</tr>")
+    };
+    rows.into_iter().map(line).collect()
 }
 
-fn read(demo: &Path, name: &str) -> Result<Vec<u8>> {
-    let path = demo.join(name);
-    std::fs::read(&path).map_err(|e| Failure::missing(format!("the demo folder lacks a part ({e}): {path:?}")).into())
+fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = folder.join(name);
+    std::fs::read(&path).map_err(|e| Failure::missing(format!("the folder lacks a part ({e}): {path:?}")).into())
 }
 
-fn data_uri(demo: &Path, name: &str) -> Result<String> {
+fn data_uri(folder: &Path, name: &str) -> Result<String> {
     let kind = if name.ends_with(".webp") { "webp" } else { "png" };
-    Ok(format!("data:image/{kind};base64,{}", BASE64.encode(read(demo, name)?)))
+    Ok(format!("data:image/{kind};base64,{}", BASE64.encode(read(folder, name)?)))
 }
 
 fn escape(text: &str) -> String {
@@ -91,7 +124,7 @@ mod tests {
     fn a_missing_part_is_named() {
         let folder = std::env::temp_dir().join(format!("invert-report-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let err = format!("{:#}", page(&folder).unwrap_err());
+        let err = format!("{:#}", of_demo(&folder).unwrap_err());
         assert!(err.contains("card.json"), "{err}");
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -29,6 +29,8 @@ pub struct ModelConfig {
     pub id_codes: i64,
     /// Codes of the expression quantiser.
     pub expr_codes: i64,
+    /// A code that nothing chose for so many steps is placed anew.
+    pub reseed_after: u64,
     /// F, channels of the feature map that the regressors read (paper: 128).
     pub feature_channels: i64,
     /// Channels of the decoders' finest level; doubled at each coarser one up to 128.
@@ -64,6 +66,7 @@ impl Default for ModelConfig {
             code_dim: 64,
             id_codes: 1024,
             expr_codes: 512,
+            reseed_after: 1000,
             feature_channels: 32,
             decoder_channels: 32,
             hidden: 64,
@@ -137,6 +140,9 @@ pub struct TrainConfig {
     pub lr: f64,
     /// Steps on geometry and codes alone before the first image is drawn (positions must be sane first).
     pub warmup_steps: u64,
+    /// Share of the run before the quantisers start. A codebook filled from an untrained encoder holds places on the
+    /// atlas, not people; one filled from a trained encoder starts where the people are.
+    pub quantise_from: f64,
     /// Side of the training images in pixels.
     pub image_size: usize,
     /// Draw only rows under this light (datagen's light 0 is one studio for all); negative: every light.
@@ -155,6 +161,7 @@ impl Default for TrainConfig {
             batch: 4,
             lr: 5e-4,
             warmup_steps: 500,
+            quantise_from: 0.2,
             image_size: 128,
             light_id: 0,
             seed: 1,

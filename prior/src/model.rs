@@ -84,6 +84,7 @@ pub struct Prior {
     expr_encoder: ExpressionEncoder,
     id_quantizer: Vq,
     expr_quantizer: Vq,
+    quantising: bool,
     features: FeatureDecoder,
     identity: MapDecoder,
     expression: MapDecoder,
@@ -102,7 +103,7 @@ impl Prior {
     /// [`Prior::set_regions`], or by loading weights.
     pub fn new(p: nn::Path, config: &ModelConfig, n_points: &[i64]) -> Self {
         let c = config;
-        let vq = |codes| VqConfig { codes, dim: c.code_dim, ..Default::default() };
+        let vq = |codes| VqConfig { codes, dim: c.code_dim, reseed_after: c.reseed_after, ..Default::default() };
         let decoder = |name: &str, grid, channels| {
             MapDecoder::new(p.sub("decoders").sub(name), c, grid, c.code_dim, channels, Start::AtMean)
         };
@@ -119,6 +120,7 @@ impl Prior {
             expr_encoder: ExpressionEncoder::new(p.sub("encoders").sub("expression"), c),
             id_quantizer: Vq::new(&p.sub("quantizers").sub("identity"), vq(c.id_codes)),
             expr_quantizer: Vq::new(&p.sub("quantizers").sub("expression"), vq(c.expr_codes)),
+            quantising: c.quantise,
             features: FeatureDecoder::new(p.sub("decoders").sub("features"), c),
             identity: decoder("identity", c.id_grid, 6),
             expression: decoder("expression", c.expr_grid, 3),
@@ -153,6 +155,11 @@ impl Prior {
         });
     }
 
+    /// Lets codes pass as they are while training is young; what the configuration says otherwise.
+    pub fn quantise_from_now(&mut self, on: bool) {
+        self.quantising = on && self.config.quantise;
+    }
+
     /// z_id `[B, code_dim, id_grid, id_grid]`, not yet quantised.
     pub fn encode_identity(&self, texture: &Tensor, position: &Tensor) -> Tensor {
         let offset = (position - &self.mean_position) / CENTIMETRE * &self.mask;
@@ -166,12 +173,12 @@ impl Prior {
 
     /// Nearest codes, straight-through; [`Mode::Train`] also moves the codebook.
     pub fn quantise_identity(&mut self, z: &Tensor, mode: Mode) -> Quantised {
-        quantise(&mut self.id_quantizer, z, mode, self.config.quantise)
+        quantise(&mut self.id_quantizer, z, mode, self.quantising)
     }
 
     /// Nearest codes, straight-through; [`Mode::Train`] also moves the codebook.
     pub fn quantise_expression(&mut self, z: &Tensor, mode: Mode) -> Quantised {
-        quantise(&mut self.expr_quantizer, z, mode, self.config.quantise)
+        quantise(&mut self.expr_quantizer, z, mode, self.quantising)
     }
 
     /// D_id, D_expr and D_feat.
