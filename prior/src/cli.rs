@@ -1,6 +1,6 @@
 //! What is typed, checked and turned into a plan.
 use anyhow::{Context, Result};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use formats::card::{WeightsCard, write_json};
 use formats::exit::{ExitCode, Failure};
 use formats::flags::CommonFlags;
@@ -22,9 +22,6 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     common: CommonFlags,
-    /// Print shell completions and exit.
-    #[arg(long, value_name = "SHELL")]
-    completions: Option<clap_complete::Shell>,
 }
 
 #[derive(Subcommand)]
@@ -105,14 +102,9 @@ impl Cli {
     /// # Errors
     /// Each with its exit code.
     pub fn run(self) -> Result<ExitCode> {
-        if let Some(shell) = self.completions {
-            clap_complete::generate(shell, &mut Cli::command(), "prior", &mut std::io::stdout());
+        let Some(command) = nets::tool::begin::<Cli, _>(&self.common, self.command)? else {
             return Ok(ExitCode::Done);
-        }
-        let command =
-            self.command.ok_or_else(|| Failure::usage("a command is missing: train, eval or sample (see --help)"))?;
-        let threads = self.common.start_threads()?;
-        nets::device::set_threads(threads);
+        };
         match command {
             Command::Train { source, out, perceptual, minutes } => {
                 let config = resolve(&self.common, minutes)?;
