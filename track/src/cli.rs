@@ -85,9 +85,12 @@ struct Eval {
     /// At most so many frames.
     #[arg(long, default_value_t = 100)]
     frames: usize,
-    /// Card to write (JSON).
+    /// Report to write (JSON).
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Write the figures into the card of the weights too.
+    #[arg(long)]
+    card: bool,
     #[command(flatten)]
     models: Models,
 }
@@ -248,6 +251,9 @@ impl Eval {
         common.talk().event("eval", serde_json::to_value(&figures)?);
         if !common.json {
             println!("{figures}");
+        }
+        if self.card {
+            WeightsCard::add_metrics(&models.weights, figures.for_card(split, &dataset))?;
         }
         if let Some(out) = &self.out {
             write_json(out, &json!({ "data": data, "split": split, "weights": models.weights, "figures": figures }))?;
