@@ -108,9 +108,9 @@ impl Cli {
         match command {
             Command::Train { source, out, perceptual, minutes } => {
                 let config = resolve(&self.common, minutes)?;
-                let perceptual = Perceptual::open(&perceptual, tch::Device::Cpu).context("the perceptual net")?;
-                let plan = Plan { data: source.open(&config)?, config, perceptual, out };
-                run_train(&plan, &source, &self.common)
+                let net = Perceptual::open(&perceptual, tch::Device::Cpu).context("the perceptual net")?;
+                let plan = Plan { data: source.open(&config)?, config, perceptual: net, out };
+                run_train(&plan, &source, &perceptual, &self.common)
             }
             Command::Eval { source, weights, split, rows, out } => {
                 run_eval(&source, &weights, &split, rows, &out, &self.common)
@@ -137,7 +137,7 @@ fn resolve(common: &CommonFlags, minutes: Option<f64>) -> Result<PriorConfig> {
     Ok(config)
 }
 
-fn run_train(plan: &Plan, source: &Source, common: &CommonFlags) -> Result<ExitCode> {
+fn run_train(plan: &Plan, source: &Source, perceptual: &str, common: &CommonFlags) -> Result<ExitCode> {
     let toml = formats::config::to_toml(&plan.config)?;
     formats::publish::write_atomically(&plan.out.with_extension("toml"), toml.as_bytes())?;
     let talk = common.talk();
@@ -148,17 +148,26 @@ fn run_train(plan: &Plan, source: &Source, common: &CommonFlags) -> Result<ExitC
     })?;
     let hours = clock.elapsed().as_secs_f64() / 3600.0;
     let report = eval::evaluate(&mut loaded.prior, &plan.data, "val", plan.config.train.light_id, 64)?;
-    let provenance = Provenance::new("prior", env!("CARGO_PKG_VERSION"), &toml, plan.config.train.seed)
+    let mut provenance = Provenance::new("prior", env!("CARGO_PKG_VERSION"), &toml, plan.config.train.seed)
         .with_input("head", &source.head)?;
+    let perceptual_term = match perceptual {
+        "none" => "no perceptual term",
+        "random" => "the perceptual term of an untrained net",
+        path => {
+            provenance = provenance.with_input("perceptual", Path::new(path))?;
+            "the perceptual term of the net in the provenance"
+        }
+    };
     let mut card = WeightsCard {
         name: "prior".into(),
         what: "VQ autoencoder from UV texture, position and expression maps to a drivable 3D-Gaussian head".into(),
         schema_version: 1,
         architecture: serde_json::to_value(&plan.config.model)?,
         data: format!(
-            "{} rendered training rows of {} identities, no photo",
+            "{} rendered training rows of {} identities, no photo ({}); {perceptual_term}",
             plan.data.rows("train", plan.config.train.light_id).len(),
-            people(&plan.data)
+            people(&plan.data),
+            plan.data.dataset().origin()
         ),
         steps: loaded.steps,
         metrics: metrics(&report, &loaded, "val", hours),
