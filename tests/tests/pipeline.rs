@@ -91,7 +91,13 @@ fn a_killed_rendering_goes_on() {
     child.kill().unwrap();
     child.wait().unwrap();
     toy::render(folder.path(), 2).done();
-    assert_eq!(contents(&data.join("frames")), contents(&toy().join("data/frames")));
+    // The killed process may leave a temporary file behind; shards are what counts.
+    let shards = |data: &Path| {
+        let mut found = contents(&data.join("frames"));
+        found.retain(|name, _| name.extension().is_some_and(|e| e == "parquet"));
+        found
+    };
+    assert!(shards(&data) == shards(&toy().join("data")), "the shards differ from those of an undisturbed run");
 }
 
 #[test]
@@ -166,8 +172,11 @@ fn a_fit_comes_nearer_and_is_the_same_each_time() {
     let weights = "avatar.safetensors";
     assert!(read(&here.join(weights)) == read(&toy().join("avatar").join(weights)), "same seed, same bytes");
     let card = json(&here.join("card.json"));
-    let psnr = |stage: &str| card["metrics"]["input_psnr_db"][stage].as_f64().unwrap();
-    assert!(psnr("tuned") > psnr("first_guess") + 0.2, "the fit gains nothing: {}", card["metrics"]);
+    // Half of what each stage gains today (18.27, 18.61, 19.16 dB), so that one that stands still fails by itself.
+    let [first, pivot, tuned] =
+        ["first_guess", "pivot", "tuned"].map(|stage| card["metrics"]["input_psnr_db"][stage].as_f64().unwrap());
+    assert!(pivot > first + 0.17, "the code gains too little: {}", card["metrics"]);
+    assert!(tuned > pivot + 0.27, "the decoders gain too little: {}", card["metrics"]);
     assert_eq!(card["frame_ids"].as_array().unwrap().len(), 3);
 }
 
