@@ -133,11 +133,17 @@ bench: build ## speed and memory of every part, as a table and as OUT/bench/*.js
 bench-splat bench-datagen bench-prior bench-track bench-invert: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
 
-realism: build ## our landmarks on real photos against MediaPipe's (fetches its wheel into .venv-realism, once)
-	@$(MAKE) --no-print-directory $(DEMO)/tracked/README.md
+REALISM := $(OUT)/realism
+realism: build $(HEAD) ## our landmarks on a real photo and 11 variants of it against MediaPipe's (fetches its wheel into .venv-realism, once)
 	@test -x .venv-realism/bin/python || python3 -m venv .venv-realism
-	@.venv-realism/bin/python -c 'import mediapipe' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21
-	@.venv-realism/bin/python tests/realism/landmarks.py $(BIN)/shards $(DEMO)/tracked
+	@.venv-realism/bin/python -c 'import mediapipe' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21 pillow
+	@rm -rf "$(REALISM)"
+	@.venv-realism/bin/python tests/realism/variants.py third_party/photos/astronaut.png 93 "$(REALISM)/photos"
+	@for photo in "$(REALISM)"/photos/*.png; do \
+		$(BIN)/track fit --quiet --photos "$$photo" --face largest --head $(HEAD) --weights weights/track.safetensors \
+			--out "$(REALISM)/$$(basename "$$photo" .png)"; done; true
+	@cd "$(REALISM)" && "$(CURDIR)/.venv-realism/bin/python" "$(CURDIR)/tests/realism/landmarks.py" "$(CURDIR)/$(BIN)/shards" \
+		$$(cd photos && ls | sed 's/\.png$$//')
 
 lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 	@$(CARGO) fmt --all --check
