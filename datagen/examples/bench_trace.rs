@@ -24,8 +24,8 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let value_of = |flag: &str| arguments.iter().position(|a| a == flag).and_then(|i| arguments.get(i + 1));
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
-    let mut config = Config::default();
-    config.head = value_of("--head").map_or("analytic".into(), Into::into);
+    let head = value_of("--head").map_or("analytic".into(), Into::into);
+    let config = Config { head, ..Default::default() };
     let rows = rows(&config, arguments.iter().any(|a| a == "--error"))?;
     if let Some(path) = value_of("--json") {
         std::fs::write(path, json(&rows))?;

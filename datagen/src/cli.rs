@@ -18,9 +18,6 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "datagen", version, about, after_help = EXIT_HELP)]
 pub struct Cli {
-    /// Prints completions for a shell and ends.
-    #[arg(long, value_name = "SHELL")]
-    completions: Option<clap_complete::Shell>,
     #[command(flatten)]
     common: CommonFlags,
     /// What finds the hits of rays.
@@ -129,13 +126,8 @@ enum HeadCommand {
 /// # Errors
 /// As the commands say; the exit code is found by [`formats::exit::code_of`].
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    if let Some(shell) = cli.completions {
-        let mut command = <Cli as clap::CommandFactory>::command();
-        clap_complete::generate(shell, &mut command, "datagen", &mut std::io::stdout());
+    let Some(command) = cli.common.begin::<Cli, _>(cli.command.as_ref())? else {
         return Ok(ExitCode::Done);
-    }
-    let Some(command) = &cli.command else {
-        return Err(Failure::usage("no command; see `datagen --help`").into());
     };
     cli.common.start_threads()?;
     match command {

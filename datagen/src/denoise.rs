@@ -1,16 +1,15 @@
 //! Open Image Denoise 2, bound by hand and loaded at run time.
 //!
-//! Albedo and normal guide it. The library is looked for in `$OIDN_LIB`, then as
-//! `third_party/oidn/lib/libOpenImageDenoise.so.2` below the current folder and below the executable's ancestors, then
-//! by the system's loader. One thread each: pictures are made side by side. A filter is kept per thread and size, since
-//! setting one up costs more than filtering a small picture.
+//! Albedo and normal guide it. One thread each: pictures are made side by side. A filter is kept per thread and size,
+//! since setting one up costs more than filtering a small picture.
 use crate::film::Film;
+use crate::runtime_library::RuntimeLibrary;
 use crate::trace::TraceError;
 use glam::Vec3;
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::ManuallyDrop;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// Which weights the filter takes.
@@ -21,6 +20,14 @@ pub enum Quality {
     /// The best.
     High,
 }
+
+const LIBRARY: RuntimeLibrary = RuntimeLibrary {
+    name: "Open Image Denoise 2",
+    variable: "OIDN_LIB",
+    fetched: "third_party/oidn/lib/libOpenImageDenoise.so.2",
+    system: "libOpenImageDenoise.so.2",
+    otherwise: ", or set image.denoise = \"off\"",
+};
 
 type Handle = *mut c_void;
 
@@ -72,7 +79,9 @@ api! {
 /// The library, loaded on first use; or why not.
 fn api() -> Result<&'static Api, TraceError> {
     static API: OnceLock<Result<Api, String>> = OnceLock::new();
-    API.get_or_init(open).as_ref().map_err(|why| TraceError::Denoise(why.clone()))
+    API.get_or_init(|| LIBRARY.open(Api::load).map(|(api, _)| api))
+        .as_ref()
+        .map_err(|why| TraceError::Denoise(why.clone()))
 }
 
 /// Whether pictures can be denoised here.
@@ -81,38 +90,6 @@ fn api() -> Result<&'static Api, TraceError> {
 /// [`TraceError::Denoise`] says what is missing.
 pub fn available() -> Result<(), TraceError> {
     api().map(|_| ())
-}
-
-fn open() -> Result<Api, String> {
-    first_of(candidates(std::env::var_os("OIDN_LIB").map(PathBuf::from)))
-}
-
-fn first_of(places: Vec<PathBuf>) -> Result<Api, String> {
-    let mut why = String::new();
-    for path in places {
-        match Api::load(&path) {
-            Ok(api) => return Ok(api),
-            Err(err) => why = format!("{err}: {}", path.display()),
-        }
-    }
-    Err(format!(
-        "Open Image Denoise 2 not found ({why}); `make setup` fetches it, OIDN_LIB names it, or set image.denoise = \"off\""
-    ))
-}
-
-/// Where the library is looked for, in order; what the user names is used or refused, never passed over.
-fn candidates(named: Option<PathBuf>) -> Vec<PathBuf> {
-    if let Some(path) = named {
-        return vec![path];
-    }
-    let below = |root: &Path| root.join("third_party/oidn/lib/libOpenImageDenoise.so.2");
-    let mut places = vec![below(Path::new("."))];
-    if let Ok(executable) = std::env::current_exe() {
-        places.extend(executable.ancestors().skip(1).take(6).map(below));
-    }
-    places.retain(|p| p.exists());
-    places.push("libOpenImageDenoise.so.2".into());
-    places
 }
 
 /// Replaces `film.rgb` by its denoised self; alpha and labels stay.
@@ -219,19 +196,5 @@ impl Drop for Filter {
             (self.api.oidnReleaseFilter)(self.filter);
             (self.api.oidnReleaseDevice)(self.device);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_library_is_named_with_its_cure() {
-        let gone = PathBuf::from("/nowhere/libOpenImageDenoise.so.2");
-        let places = candidates(Some(gone.clone()));
-        assert_eq!(places, [gone], "a named library is never passed over");
-        let err = first_of(places).err().unwrap_or_default();
-        assert!(err.contains("/nowhere") && err.contains("make setup") && err.contains("denoise = \"off\""), "{err}");
     }
 }

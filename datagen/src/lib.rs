@@ -46,6 +46,7 @@ pub mod exr;
 pub mod film;
 pub mod integrator;
 pub mod labels;
+pub mod runtime_library;
 pub mod sampler;
 pub mod scene;
 pub mod stream;

@@ -270,16 +270,19 @@ fn trace_failure(error: trace::TraceError) -> Failure {
     Failure::new(code, error.to_string())
 }
 
+/// A light and what it looks like all around.
+type Lit = Arc<(Light, Environment)>;
+
 /// The environments in use: a frame's neighbours often share one.
 #[derive(Default)]
 struct Lights {
-    recent: Mutex<Vec<(u32, Arc<(Light, Environment)>)>>,
+    recent: Mutex<Vec<(u32, Lit)>>,
 }
 
 impl Lights {
     const KEPT: usize = 12;
 
-    fn get(&self, config: &Config, light_id: u32) -> Arc<(Light, Environment)> {
+    fn get(&self, config: &Config, light_id: u32) -> Lit {
         let lock = || self.recent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some((_, lit)) = lock().iter().find(|(id, _)| *id == light_id) {
             return lit.clone();

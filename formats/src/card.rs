@@ -49,6 +49,22 @@ impl WeightsCard {
         self.sha256 = crate::digest::sha256_of_file(weights)?;
         write_json(&Self::path_of(weights), self)
     }
+
+    /// Adds measured values to the card beside a weights file; those of the same names are replaced.
+    ///
+    /// # Errors
+    /// As [`WeightsCard::read`] and [`WeightsCard::write`]; [`Error::Data`] if the card is of other weights.
+    pub fn add_metrics(weights: &Path, figures: serde_json::Map<String, serde_json::Value>) -> Result<(), Error> {
+        let mut card = Self::read(weights)?;
+        if card.sha256 != crate::digest::sha256_of_file(weights)? {
+            return Err(Error::data(&Self::path_of(weights), "the card is of other weights (sha256 differs)"));
+        }
+        match &mut card.metrics {
+            serde_json::Value::Object(metrics) => metrics.extend(figures),
+            nothing => *nothing = figures.into(),
+        }
+        write_json(&Self::path_of(weights), &card)
+    }
 }
 
 /// What the card of a dataset tells.
@@ -117,4 +133,29 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &'static str
 pub fn write_json<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::data(path, e.to_string()))?;
     publish::write_atomically(path, format!("{text}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn figures_join_the_card_of_their_own_weights_alone() {
+        let folder = std::env::temp_dir().join(format!("formats-card-{}", std::process::id()));
+        let weights = folder.join("net.safetensors");
+        publish::write_atomically(&weights, b"weights").unwrap();
+        let figures = |value: serde_json::Value| value.as_object().unwrap().clone();
+        let mut card = WeightsCard { name: "net".into(), ..Default::default() };
+        card.write(&weights).unwrap();
+        for psnr in [20, 21] {
+            WeightsCard::add_metrics(&weights, figures(json!({ "psnr": psnr }))).unwrap();
+        }
+        WeightsCard::add_metrics(&weights, figures(json!({ "ssim": 0.5 }))).unwrap();
+        assert_eq!(WeightsCard::read(&weights).unwrap().metrics, json!({ "psnr": 21, "ssim": 0.5 }));
+        std::fs::write(&weights, b"others").unwrap();
+        let refused = WeightsCard::add_metrics(&weights, figures(json!({ "psnr": 22 })));
+        assert!(matches!(refused, Err(Error::Data { .. })));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -59,6 +59,14 @@ impl Dataset {
         &self.path
     }
 
+    /// Where it comes from, for cards: tool, version and plan, no path.
+    pub fn origin(&self) -> String {
+        match self.frames.first().map(Shard::provenance) {
+            Some(p) => format!("{} {}, plan {}", p.tool, p.tool_version, p.config_hash.get(..12).unwrap_or("unknown")),
+            None => "unknown".into(),
+        }
+    }
+
     /// Number of frames.
     pub fn len(&self) -> usize {
         self.labels.len()

@@ -25,9 +25,31 @@ pub struct CommonFlags {
     /// Say nothing but errors.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+    /// Print shell completions and exit.
+    #[arg(long, value_name = "SHELL")]
+    pub completions: Option<clap_complete::Shell>,
 }
 
 impl CommonFlags {
+    /// How a tool begins: gives the command to run, or prints the completions that were asked for and gives `None`.
+    /// `Cli` is the whole command line.
+    ///
+    /// # Errors
+    /// No command; the message lists those there are.
+    pub fn begin<Cli: clap::CommandFactory, C>(&self, command: Option<C>) -> anyhow::Result<Option<C>> {
+        let mut cli = Cli::command();
+        if let Some(shell) = self.completions {
+            let name = cli.get_name().to_owned();
+            clap_complete::generate(shell, &mut cli, name, &mut std::io::stdout());
+            return Ok(None);
+        }
+        if command.is_none() {
+            let known: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+            return Err(Failure::usage(format!("no command, expected one of {} (see --help)", known.join(", "))).into());
+        }
+        Ok(command)
+    }
+
     /// How the tool talks.
     pub fn talk(&self) -> Talk {
         Talk::from_flags(self.json, self.quiet)

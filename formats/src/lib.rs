@@ -46,7 +46,6 @@ pub mod table;
 
 pub mod avatar;
 pub mod card;
-pub mod safe;
 
 pub mod config;
 pub mod digest;
@@ -58,7 +57,7 @@ pub mod progress;
 pub mod provenance;
 pub mod publish;
 
-pub use avatar::Avatar;
+pub use avatar::AvatarCard;
 pub use dataset::Dataset;
 pub use error::Error;
 pub use frame::FrameRow;
@@ -66,6 +65,5 @@ pub use identity::IdentityRow;
 pub use provenance::Provenance;
 pub use publish::{Existing, Published, publish};
 pub use reader::{Part, Shard, read_frames, read_identities};
-pub use safe::{Tensor, Tensors, read_safetensors, write_safetensors};
 pub use shard::{FrameWriter, IdentityWriter, ShardWriter, Written, write_frames, write_identities};
 pub use shard_name::ShardName;

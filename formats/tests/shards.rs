@@ -150,6 +150,7 @@ fn identities_come_back_as_they_were() {
         hair_style: "bob".into(),
         parameters: "{}".into(),
         albedo: Some(full_row(i).image),
+        appearance: Some(full_row(i + 1).image),
         position: Some(map.clone()),
     };
     let rows: Vec<_> = (0..5).map(row).collect();

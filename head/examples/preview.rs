@@ -5,6 +5,7 @@
 use glam::{Quat, Vec3};
 use head::model::{HeadParams, Part};
 use head::{HeadModel, Subdivision, normals};
+use std::f32::consts::{FRAC_PI_2, PI};
 use std::path::Path;
 
 const SIZE: usize = 480;
@@ -23,12 +24,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(name) => fine.apply_scalars(model.regions.get(name).ok_or("no such region")?),
         None => vec![0.0; positions.len()],
     };
-    let views = [(0.0, -0.02), (0.75, -0.02), (1.5708, -0.02), (3.1416, -0.02), (0.35, -0.45)];
+    let surface = Surface { positions: &positions, faces: &fine.faces, parts: &parts, tint: &tint };
+    let views = [(0.0, -0.02), (0.75, -0.02), (FRAC_PI_2, -0.02), (PI, -0.02), (0.35, -0.45)];
     let mut sheet = image::RgbImage::from_pixel((SIZE * 3) as u32, (SIZE * 2) as u32, image::Rgb([30, 32, 36]));
     for (i, (yaw, pitch)) in views.into_iter().enumerate() {
         let rotation = Quat::from_rotation_x(-pitch) * Quat::from_rotation_y(-yaw);
         let marks = if i < 2 { model.landmarks_at(&posed.positions) } else { Vec::new() };
-        draw(&mut sheet, (i % 3 * SIZE, i / 3 * SIZE), &positions, &fine.faces, &parts, &tint, rotation, &marks);
+        draw(&mut sheet, (i % 3 * SIZE, i / 3 * SIZE), &surface, rotation, &marks);
     }
     draw_layout(&mut sheet, (2 * SIZE, SIZE), &model);
     sheet.save(&args[1])?;
@@ -80,13 +82,18 @@ fn color(part: Part) -> Vec3 {
     }
 }
 
+/// A posed head; `tint` is greener where a region lies.
+struct Surface<'a> {
+    positions: &'a [Vec3],
+    faces: &'a [[u32; 4]],
+    parts: &'a [Part],
+    tint: &'a [f32],
+}
+
 fn draw(
     sheet: &mut image::RgbImage,
     (left, top): (usize, usize),
-    positions: &[Vec3],
-    faces: &[[u32; 4]],
-    parts: &[Part],
-    tint: &[f32],
+    &Surface { positions, faces, parts, tint }: &Surface,
     rotation: Quat,
     marks: &[Vec3],
 ) {
@@ -154,7 +161,7 @@ fn draw_layout(sheet: &mut image::RgbImage, (left, top): (usize, usize), model: 
     for y in 0..SIZE {
         for x in 0..SIZE {
             if let Some(part) = atlas.part(y * SIZE + x) {
-                let shade = if atlas.texels[y * SIZE + x].face % 2 == 0 { 0.75 } else { 1.0 };
+                let shade = if atlas.texels[y * SIZE + x].face.is_multiple_of(2) { 0.75 } else { 1.0 };
                 let rgb = (shade * color(part)).to_array().map(|v| (v * 255.0) as u8);
                 sheet.put_pixel((left + x) as u32, (top + y) as u32, image::Rgb(rgb));
             }

@@ -118,7 +118,7 @@ impl HeadModel {
         for (l, point) in self.landmarks.iter().enumerate() {
             indices("landmarks", &[point.face], self.faces.len())?;
             let sum: f32 = point.weights.iter().sum();
-            if !((sum - 1.0).abs() < SUM_TOLERANCE) {
+            if sum.is_nan() || (sum - 1.0).abs() >= SUM_TOLERANCE {
                 return Err(Error::invalid("landmarks", format!("{l} should sum to 1: {:?}", point.weights)));
             }
         }

@@ -1,21 +1,12 @@
 //! A drivable person: the tuned network, the pivot, and what the units do to this face. Self-contained on disk.
-use anyhow::{Context, Result};
-use formats::card::{read_json, write_json};
-use formats::exit::Failure;
-use formats::provenance::Provenance;
+use anyhow::Result;
+use formats::AvatarCard;
 use nets::Checkpoint;
 use nets::vq::Mode;
 use prior::model::{Decoded, HeadGaussians, IdentityMaps};
 use prior::weights::{self, LoadedPrior};
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use tch::{Kind, Tensor};
-
-/// File names in an avatar folder.
-pub const WEIGHTS: &str = "avatar.safetensors";
-/// See [`WEIGHTS`].
-pub const CARD: &str = "card.json";
-const SCHEMA_VERSION: u32 = 1;
 
 /// One person.
 pub struct Avatar {
@@ -26,34 +17,15 @@ pub struct Avatar {
     /// `[52, 3, U, U]` metres: each ARKit unit at 1.
     pub units: Tensor,
     /// What people read.
-    pub card: Card,
+    pub card: AvatarCard,
     /// D_id's maps of the pivot, once the network rests.
     resting: Option<IdentityMaps>,
-}
-
-/// The card of an avatar.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Card {
-    /// Version of the folder's layout.
-    pub schema_version: u32,
-    /// Shown in titles.
-    pub name: String,
-    /// Rows of the input shard it was fitted to.
-    pub frame_ids: Vec<u64>,
-    /// Expression of each of those rows, ARKit order.
-    pub expressions: Vec<Vec<f32>>,
-    /// Number of Gaussians.
-    pub gaussians: i64,
-    /// How the fit ended, and how long it took.
-    pub metrics: serde_json::Value,
-    /// How it was made.
-    pub provenance: Provenance,
 }
 
 impl Avatar {
     /// A network with the pivot it is fitted around.
     pub fn new(loaded: LoadedPrior, pivot: Tensor, units: Tensor) -> Self {
-        Avatar { loaded, pivot, units, card: Card::default(), resting: None }
+        Avatar { loaded, pivot, units, card: AvatarCard::default(), resting: None }
     }
 
     /// The maps for x_exp `[B, 3, U, U]` (metres), differentiable. The network's expression quantiser stays in the
@@ -84,19 +56,18 @@ impl Avatar {
         self.loaded.prior.quantise_expression(&z_expr, Mode::Fixed).code
     }
 
-    /// Writes the folder: weights first, the card last, so that a folder with a card is whole.
+    /// Writes the folder, see [`AvatarCard::write`].
     ///
     /// # Errors
     /// The folder cannot be written.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {folder:?}"))?;
-        let mut file = Checkpoint::new(self.loaded.steps);
-        file.put_vars("prior", &self.loaded.vars);
-        weights::describe(&mut file, &self.loaded)?;
-        file.put("units", &self.units).put("pivot", &self.pivot).halve()?;
-        file.save(&folder.join(WEIGHTS))?;
-        write_json(&folder.join(CARD), &Card { schema_version: SCHEMA_VERSION, ..self.card.clone() })?;
-        Ok(())
+        self.card.write(folder, |path| {
+            let mut file = Checkpoint::new(self.loaded.steps);
+            file.put_vars("prior", &self.loaded.vars);
+            weights::describe(&mut file, &self.loaded)?;
+            file.put("units", &self.units).put("pivot", &self.pivot).halve()?.save(path)?;
+            Ok(())
+        })
     }
 
     /// Reads a folder written by [`Avatar::save`].
@@ -104,15 +75,8 @@ impl Avatar {
     /// # Errors
     /// A folder that is no avatar, or of a newer version.
     pub fn load(folder: &Path) -> Result<Self> {
-        let card: Card = read_json(&folder.join(CARD), "avatar card")?;
-        if card.schema_version > SCHEMA_VERSION {
-            let text = format!(
-                "avatar has version {}, this build reads up to {SCHEMA_VERSION}: {folder:?}",
-                card.schema_version
-            );
-            return Err(Failure::bad_data(text).into());
-        }
-        let file = Checkpoint::load(&folder.join(WEIGHTS))?;
+        let (card, path) = AvatarCard::read(folder)?;
+        let file = Checkpoint::load(&path)?;
         let floats = |name: &str| Ok::<_, anyhow::Error>(file.get(name)?.to_kind(Kind::Float));
         let avatar = Avatar::new(weights::rebuild(&file, "prior")?, floats("pivot")?, floats("units")?);
         Ok(Avatar { card, ..avatar })

@@ -1,6 +1,6 @@
 //! What is typed, checked and turned into calls.
 use anyhow::{Context, Result};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use formats::Dataset;
 use formats::card::write_json;
 use formats::exit::{ExitCode, Failure};
@@ -29,9 +29,6 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     common: CommonFlags,
-    /// Print shell completions and exit.
-    #[arg(long, value_name = "SHELL")]
-    completions: Option<clap_complete::Shell>,
 }
 
 #[derive(Subcommand)]
@@ -204,14 +201,9 @@ impl Cli {
     /// # Errors
     /// Each with its exit code.
     pub fn run(self) -> Result<ExitCode> {
-        if let Some(shell) = self.completions {
-            clap_complete::generate(shell, &mut Cli::command(), "invert", &mut std::io::stdout());
+        let Some(command) = nets::tool::begin::<Cli, _>(&self.common, self.command)? else {
             return Ok(ExitCode::Done);
-        }
-        let command = self.command.ok_or_else(|| {
-            Failure::usage("a command is missing: fit, drive, sheet, eval, export, view or report (see --help)")
-        })?;
-        nets::device::set_threads(self.common.start_threads()?);
+        };
         match command {
             Command::Fit { .. } => run_fit(command, &self.common),
             Command::Eval { .. } => run_eval(command, &self.common),
@@ -269,7 +261,7 @@ fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
     let Command::Fit { input, head, prior, choice, judges, without_prior, name, out } = command else { unreachable!() };
     let mut config: FitConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
     config.seed = common.seed.unwrap_or(config.seed);
-    if config.image_size < 16 || config.image_size % 8 != 0 {
+    if config.image_size < 16 || !config.image_size.is_multiple_of(8) {
         return Err(Failure::config(format!(
             "image_size = {}: expected a multiple of 8, at least 16",
             config.image_size

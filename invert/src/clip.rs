@@ -1,7 +1,6 @@
 //! Motions to drive an avatar with: a shard's rows, or a short performance made of formulas.
-use crate::avatar::Card;
 use anyhow::{Context, Result};
-use formats::Dataset;
+use formats::{AvatarCard, Dataset};
 use head::params::unit;
 use std::path::Path;
 
@@ -18,7 +17,7 @@ pub struct Clip {
 ///
 /// # Errors
 /// A shard that cannot be read.
-pub fn open(asked: &str, fps: f32, card: &Card) -> Result<Clip> {
+pub fn open(asked: &str, fps: f32, card: &AvatarCard) -> Result<Clip> {
     match asked {
         "performance" => return Ok(performance(fps)),
         "photo" => {

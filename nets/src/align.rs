@@ -40,6 +40,18 @@ impl Affine {
         (a * d - b * c).abs().sqrt()
     }
 
+    /// The similarity that turns by `angle_rad` (y is down: positive turns clockwise on screen) and scales about `from`,
+    /// which lands on `to`.
+    pub fn about(from: [f32; 2], to: [f32; 2], scale: f32, angle_rad: f32) -> Affine {
+        let (a, b) = (scale * angle_rad.cos(), scale * angle_rad.sin());
+        Affine([[a, -b, to[0] - a * from[0] + b * from[1]], [b, a, to[1] - b * from[0] - a * from[1]]])
+    }
+
+    /// How far a similarity turns, radians.
+    pub fn turn_rad(&self) -> f32 {
+        self.0[1][0].atan2(self.0[0][0])
+    }
+
     /// The similarity (turn, scale, shift; no mirroring) that brings `from` closest to `to`: least squares in closed form
     /// (Umeyama 1991, in the plane).
     pub fn similarity(from: &[[f32; 2]], to: &[[f32; 2]]) -> Affine {
@@ -124,6 +136,15 @@ mod tests {
         assert!(from.iter().all(|&p| close(found.apply(p), truth.apply(p))));
         assert!(from.iter().all(|&p| close(found.then(&truth.inverse()).apply(p), p)));
         assert!((found.scale() - 1.3).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_similarity_about_a_point_sends_it_where_it_should_and_turns() {
+        let s = Affine::about([10.0, 20.0], [64.0, 60.0], 1.7, 0.4);
+        assert!(
+            close(s.apply([10.0, 20.0]), [64.0, 60.0]) && close(s.inverse().apply(s.apply([3.0, -8.0])), [3.0, -8.0])
+        );
+        assert!((s.scale() - 1.7).abs() < 1e-5 && (s.turn_rad() - 0.4).abs() < 1e-6);
     }
 
     #[test]

@@ -113,28 +113,41 @@ pub fn colour(picture: &mut Picture, dice: &mut Dice) {
 
 /// Gaussian blur of standard deviation `sigma_px`; edges repeat.
 pub fn blur(picture: &Picture, sigma_px: f32) -> Picture {
-    let radius = (3.0 * sigma_px).ceil() as i64;
-    let weights: Vec<f32> = (-radius..=radius).map(|d| (-0.5 * (d as f32 / sigma_px).powi(2)).exp()).collect();
-    let sum: f32 = weights.iter().sum();
-    let pass = |p: &Picture, step_x: i64, step_y: i64| {
-        let mut out = Picture::new(p.width, p.height, p.channels);
-        for y in 0..p.height as i64 {
-            for x in 0..p.width as i64 {
-                let to = (y as usize * p.width + x as usize) * p.channels;
-                for (k, w) in weights.iter().enumerate() {
-                    let d = k as i64 - radius;
-                    let sx = (x + d * step_x).clamp(0, p.width as i64 - 1) as usize;
-                    let sy = (y + d * step_y).clamp(0, p.height as i64 - 1) as usize;
-                    let from = (sy * p.width + sx) * p.channels;
-                    for c in 0..p.channels {
-                        out.data[to + c] += w / sum * p.data[from + c];
-                    }
-                }
-            }
+    let mut out = picture.clone();
+    blur_rows(&mut out.data, picture.width, picture.channels, sigma_px);
+    out
+}
+
+/// The same in place, on rows of `width` interleaved pixels of `channels` values.
+pub fn blur_rows(data: &mut [f32], width: usize, channels: usize, sigma_px: f32) {
+    let (reach, stride) = ((3.0 * sigma_px).ceil() as usize, width * channels);
+    if reach == 0 || data.is_empty() {
+        return;
+    }
+    let taps: Vec<f32> =
+        (0..=2 * reach).map(|i| (-0.5 * ((i as f32 - reach as f32) / sigma_px).powi(2)).exp()).collect();
+    let sum: f32 = taps.iter().sum();
+    let mut padded = vec![0.0f32; stride + 2 * reach * channels];
+    for row in data.chunks_exact_mut(stride) {
+        let (before, rest) = padded.split_at_mut(reach * channels);
+        before.chunks_exact_mut(channels).for_each(|p| p.copy_from_slice(&row[..channels]));
+        let (middle, after) = rest.split_at_mut(stride);
+        middle.copy_from_slice(row);
+        after.chunks_exact_mut(channels).for_each(|p| p.copy_from_slice(&row[stride - channels..]));
+        row.fill(0.0);
+        for (k, tap) in taps.iter().enumerate() {
+            row.iter_mut().zip(&padded[k * channels..]).for_each(|(v, p)| *v += tap / sum * p);
         }
-        out
-    };
-    pass(&pass(picture, 1, 0), 0, 1)
+    }
+    let rows = data.to_vec();
+    let last = rows.len() / stride - 1;
+    for (y, row) in data.chunks_exact_mut(stride).enumerate() {
+        row.fill(0.0);
+        for (k, tap) in taps.iter().enumerate() {
+            let from = (y + k).saturating_sub(reach).min(last);
+            row.iter_mut().zip(&rows[from * stride..]).for_each(|(v, p)| *v += tap / sum * p);
+        }
+    }
 }
 
 /// Sensor noise: a constant part and one that grows with the signal (variance `read² + shot² · value`).
@@ -151,13 +164,21 @@ pub fn noise(picture: &mut Picture, read: f32, shot: f32, dice: &mut Dice) {
 /// [`Error::Formats`] if the codec refuses (an empty picture).
 pub fn jpeg(picture: &mut Picture, quality: u8) -> Result<(), Error> {
     let codes: Vec<u8> = picture.data.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect();
+    let back = jpeg_rgb8(&codes, picture.width, picture.height, quality)?;
+    picture.data = back.iter().map(|&v| f32::from(v) / 255.0).collect();
+    Ok(())
+}
+
+/// The same on 8-bit values `[H, W, 3]`.
+///
+/// # Errors
+/// As [`jpeg`].
+pub fn jpeg_rgb8(rgb: &[u8], width: usize, height: usize, quality: u8) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, quality)
-        .write_image(&codes, picture.width as u32, picture.height as u32, ExtendedColorType::Rgb8)
+        .write_image(rgb, width as u32, height as u32, ExtendedColorType::Rgb8)
         .map_err(|e| Error::Data(format!("JPEG: {e}")))?;
-    let back = formats::image::rgb8_from_encoded(&bytes)?;
-    picture.data = back.data.iter().map(|&v| f32::from(v) / 255.0).collect();
-    Ok(())
+    Ok(formats::image::rgb8_from_encoded(&bytes)?.data)
 }
 
 /// A turned rectangle or ellipse of one colour somewhere, up to `share` of the side in size: a hand, a mask, a microphone.
@@ -268,5 +289,9 @@ mod tests {
         let at = |x: usize| b.data[(5 * 20 + x) * 3];
         assert!((at(9) + at(10) - 1.0).abs() < 1e-4, "symmetric about the edge");
         assert!(at(0) < 1e-3 && at(19) > 0.999 && at(8) > 0.05);
+        let mut spot = vec![0.0; 21 * 21];
+        spot[10 * 21 + 10] = 1.0;
+        blur_rows(&mut spot, 21, 1, 1.5);
+        assert!((spot.iter().sum::<f32>() - 1.0).abs() < 1e-5 && spot[10 * 21 + 10] < 0.1, "the sum of a spot stays");
     }
 }

@@ -1,6 +1,6 @@
 //! What is typed, checked and run.
 use anyhow::Result;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use formats::Dataset;
 use formats::exit::{ExitCode, Failure};
 use formats::flags::CommonFlags;
@@ -21,9 +21,6 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     common: CommonFlags,
-    /// Print shell completions and exit.
-    #[arg(long, value_name = "SHELL")]
-    completions: Option<clap_complete::Shell>,
 }
 
 #[derive(Subcommand)]
@@ -84,14 +81,9 @@ impl Cli {
     /// # Errors
     /// Each with its exit code.
     pub fn run(self) -> Result<ExitCode> {
-        if let Some(shell) = self.completions {
-            clap_complete::generate(shell, &mut Cli::command(), "nets", &mut std::io::stdout());
+        let Some(command) = nets::tool::begin::<Cli, _>(&self.common, self.command)? else {
             return Ok(ExitCode::Done);
-        }
-        let command = self.command.ok_or_else(|| {
-            Failure::usage("a command is missing: train-perceptual, train-identity, eval or compare (see --help)")
-        })?;
-        device::set_threads(self.common.start_threads()?);
+        };
         match command {
             Command::TrainPerceptual(training) => {
                 let config = training.config(&self.common, 8)?;

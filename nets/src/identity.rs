@@ -40,15 +40,13 @@ impl IdentityNet {
             .zip(BLOCKS)
             .enumerate()
             .map(|(i, (&width, blocks))| {
-                let stage = (0..blocks)
-                    .map(|k| {
-                        let stride = if k == 0 { 2 } else { 1 };
-                        let block = Block::new(p / format!("stage{i}_{k}"), from, width, stride);
-                        from = width;
-                        block
-                    })
-                    .collect();
-                stage
+                let block = |k| {
+                    let stride = if k == 0 { 2 } else { 1 };
+                    let block = Block::new(p / format!("stage{i}_{k}"), from, width, stride);
+                    from = width;
+                    block
+                };
+                (0..blocks).map(block).collect()
             })
             .collect();
         let last = WIDTHS[3];

@@ -43,7 +43,7 @@ pub fn ms_ssim(a: &Tensor, b: &Tensor) -> Tensor {
     for (scale, exponent) in EXPONENTS.into_iter().enumerate() {
         let mean =
             if scale + 1 < EXPONENTS.len() { per_image(&ssim_parts(&a, &b).1) } else { per_image(&ssim_map(&a, &b)) };
-        product = product * mean.clamp_min(0.0).pow_tensor_scalar(exponent);
+        product = &product * mean.clamp_min(0.0).pow_tensor_scalar(exponent); // not in place: the gradient needs each
         let halved = |t: &Tensor| t.avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None);
         (a, b) = (halved(&a), halved(&b));
     }

@@ -1,7 +1,8 @@
 //! How a tool that uses torch begins and ends.
-use crate::error;
+use crate::{device, error};
 use anyhow::Result;
 use formats::exit::ExitCode;
+use formats::flags::CommonFlags;
 
 /// [`formats::exit::run`] for tools above torch: knows this crate's errors too, and keeps large blocks of memory.
 pub fn run(
@@ -10,6 +11,18 @@ pub fn run(
 ) -> std::process::ExitCode {
     keep_large_blocks();
     formats::exit::run(name, || command().map_err(error::coded))
+}
+
+/// [`CommonFlags::begin`], and torch computes on as many threads as the flags say.
+///
+/// # Errors
+/// No command, or no thread.
+pub fn begin<Cli: clap::CommandFactory, C>(common: &CommonFlags, command: Option<C>) -> Result<Option<C>> {
+    let command = common.begin::<Cli, C>(command)?;
+    if command.is_some() {
+        device::set_threads(common.start_threads()?);
+    }
+    Ok(command)
 }
 
 /// Lets malloc keep what is freed. A training step allocates the same tensors of some megabytes again and again; handed

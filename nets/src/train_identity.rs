@@ -48,7 +48,8 @@ impl IdentityTask {
     /// Reads and aligns the faces of `train`, and for the figures those of `val` and `test`.
     ///
     /// # Errors
-    /// [`Error::Data`] if there are fewer than two training identities; files that cannot be read.
+    /// [`Error::Data`] if there are fewer than two training identities, or too few others to measure by; files that
+    /// cannot be read.
     pub fn open(data: &Dataset, config: &TrainConfig) -> Result<Self, Error> {
         config.check()?;
         let device = device_of(config)?;
@@ -65,11 +66,15 @@ impl IdentityTask {
         let others = usable(data, |split| split != "train");
         let held_out = choose(&others, MAX_HELD_OUT, config.seed);
         let held_out = read_faces(data, &held_out, &self::classes(data, &others))?;
+        // Found out now, not after hours of training.
+        verification::pairs(&held_out.iter().map(|f| f.class).collect::<Vec<_>>()).map_err(|e| {
+            Error::Data(format!("{e} seen from the front in the splits `val` and `test`: {:?}", data.path()))
+        })?;
         tch::manual_seed(config.seed as i64);
         let vars = nn::VarStore::new(device);
         let net = IdentityNet::new(&(vars.root() / "net"));
         let centres = vars.root().randn("centres", &[classes.len() as i64, DIM], 0.0, 0.05);
-        let data = format!("{} faces of {} identities ({})", faces.len(), classes.len(), provenance(data));
+        let data = format!("{} faces of {} identities ({})", faces.len(), classes.len(), data.origin());
         Ok(IdentityTask { vars, net, centres, faces: Arc::new(faces), held_out, config: config.clone(), data })
     }
 
@@ -257,12 +262,4 @@ fn sample(face: &Face, dice: &mut Dice) -> Result<Picture, Error> {
 /// `[3, H, W]`.
 fn tensor(p: &Picture) -> Tensor {
     Tensor::from_slice(&p.data).view([p.height as i64, p.width as i64, 3]).permute([2, 0, 1])
-}
-
-/// Where the data come from, without a path.
-pub(crate) fn provenance(data: &Dataset) -> String {
-    match data.shards().first().map(|s| s.provenance()) {
-        Some(p) => format!("{} {}, plan {}", p.tool, p.tool_version, p.config_hash.get(..12).unwrap_or("unknown")),
-        None => "unknown".into(),
-    }
 }

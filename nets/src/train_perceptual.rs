@@ -8,7 +8,6 @@ use crate::dice::Dice;
 use crate::loader::Make;
 use crate::perceptual::{FeatureNet, NET, WIDTHS};
 use crate::train::{Means, batch_at};
-use crate::train_identity::provenance;
 use crate::trainer::{Task, TrainConfig, device_of};
 use crate::{Error, metric};
 use formats::card::WeightsCard;
@@ -97,7 +96,7 @@ impl PerceptualTask {
     /// Reads pictures and labels of `train`, and for the figures some of `val` and `test`.
     ///
     /// # Errors
-    /// [`Error::Data`] if a row lacks alpha, segmentation, depth or normal, or there is no training row.
+    /// [`Error::Data`] if a row lacks alpha, segmentation, depth or normal, or there is no training row, or none to measure by.
     pub fn open(data: &Dataset, config: &TrainConfig) -> Result<Self, Error> {
         config.check()?;
         let device = device_of(config)?;
@@ -114,11 +113,14 @@ impl PerceptualTask {
         let read = |rows: &[usize]| rows.par_iter().map(|&i| Sheet::read(data, i)).collect::<Result<Vec<_>, Error>>();
         let sheets = read(&train)?;
         let held_out = read(&rows(&|s| s != "train", MAX_HELD_OUT))?;
+        if held_out.is_empty() {
+            return Err(Error::Data(format!("no row of the splits `val` and `test` to measure by: {:?}", data.path())));
+        }
         tch::manual_seed(config.seed as i64);
         let vars = nn::VarStore::new(device);
         let net = FeatureNet::new(&(vars.root() / "features"));
         let decoder = Decoder::new(&(vars.root() / "decoder"));
-        let data = format!("{} pictures ({})", sheets.len(), provenance(data));
+        let data = format!("{} pictures ({})", sheets.len(), data.origin());
         Ok(PerceptualTask { vars, net, decoder, sheets: Arc::new(sheets), held_out, config: config.clone(), data })
     }
 
@@ -172,9 +174,6 @@ impl Task for PerceptualTask {
     }
 
     fn evaluate(&self) -> Result<serde_json::Value, Error> {
-        if self.held_out.is_empty() {
-            return Ok(serde_json::Value::Null);
-        }
         let mut sums = [0.0; 4];
         for (i, sheet) in self.held_out.iter().enumerate() {
             let sample = sheet.sample(&mut Dice::new(&[0xe7a1, i as u64]))?;

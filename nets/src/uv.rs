@@ -29,13 +29,14 @@ pub fn uv_sample(map: &Tensor, uv: &Tensor) -> Tensor {
 #[derive(Clone, Debug)]
 pub struct UvSampler {
     taps: Arc<Taps>,
-    uv: Arc<Tensor>,
 }
 
 #[derive(Debug)]
 struct Taps {
     height: usize,
     width: usize,
+    /// `[N, 2]`
+    uv: Vec<f32>,
     /// Per place: texel and weight.
     of_place: Vec<[(u32, f32); 4]>,
     /// Texel `t` is read by `of_texel[first[t]..first[t + 1]]`: place and weight.
@@ -47,7 +48,8 @@ impl UvSampler {
     /// For `uv` `[N, 2]` as in [`uv_sample`] and maps of `height` × `width` texels.
     pub fn new(uv: &Tensor, height: usize, width: usize) -> Self {
         let uv = tch::no_grad(|| uv.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous());
-        let of_place: Vec<_> = floats(&uv).chunks_exact(2).map(|p| four_texels([p[0], p[1]], height, width)).collect();
+        let uv = floats(&uv).to_vec();
+        let of_place: Vec<_> = uv.chunks_exact(2).map(|p| four_texels([p[0], p[1]], height, width)).collect();
         let mut first = vec![0; height * width + 1];
         of_place.iter().flatten().for_each(|(texel, _)| first[*texel as usize + 1] += 1);
         (0..height * width).for_each(|t| first[t + 1] += first[t]);
@@ -59,7 +61,7 @@ impl UvSampler {
                 next[*texel as usize] += 1;
             }
         }
-        UvSampler { taps: Arc::new(Taps { height, width, of_place, first, of_texel }), uv: Arc::new(uv) }
+        UvSampler { taps: Arc::new(Taps { height, width, uv, of_place, first, of_texel }) }
     }
 
     /// Number of places N.
@@ -82,7 +84,7 @@ impl UvSampler {
         let taps = self.taps.clone();
         assert_eq!((h as usize, w as usize), (taps.height, taps.width), "the size this sampler was made for");
         if map.device() != Device::Cpu || map.kind() != Kind::Float {
-            let uv = self.uv.to_device(map.device()).to_kind(map.kind());
+            let uv = Tensor::from_slice(&taps.uv).view([-1, 2]).to_device(map.device()).to_kind(map.kind());
             return uv_sample(map, &uv).transpose(1, 2);
         }
         let n = self.len() as i64;

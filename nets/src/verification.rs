@@ -2,25 +2,46 @@
 use crate::Error;
 use tch::{Kind, Tensor};
 
-/// Area under the ROC curve, accepted genuine pairs at given rates of accepted impostors, mean cosines; over all pairs
-/// of `[n, D]` unit vectors with their `n` identities. Null if there are no genuine or no impostor pairs.
+/// All pairs of faces, told apart by whether they are of one person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs {
+    /// Of one person.
+    pub genuine: Vec<(usize, usize)>,
+    /// Of two.
+    pub impostor: Vec<(usize, usize)>,
+}
+
+/// The pairs among faces of these identities.
 ///
 /// # Errors
-/// [`Error::Shape`] if the numbers differ.
+/// [`Error::Data`] if there are none of either sort: nothing can be measured then.
+pub fn pairs(identities: &[i64]) -> Result<Pairs, Error> {
+    let mut pairs = Pairs::default();
+    for i in 0..identities.len() {
+        for j in i + 1..identities.len() {
+            let group = if identities[i] == identities[j] { &mut pairs.genuine } else { &mut pairs.impostor };
+            group.push((i, j));
+        }
+    }
+    if pairs.genuine.is_empty() || pairs.impostor.is_empty() {
+        let n = identities.len();
+        return Err(Error::Data(format!("two people, one of them twice, are needed to measure by; found {n} faces")));
+    }
+    Ok(pairs)
+}
+
+/// Area under the ROC curve, accepted genuine pairs at given rates of accepted impostors, mean cosines; over all pairs
+/// of `[n, D]` unit vectors with their `n` identities.
+///
+/// # Errors
+/// [`Error::Shape`] if the numbers differ; as [`pairs`].
 pub fn of_embeddings(embeddings: &Tensor, identities: &[i64]) -> Result<serde_json::Value, Error> {
     let n = identities.len();
     crate::error::check_shape("embeddings", embeddings, &[n as i64, -1])?;
     let cosine: Vec<f32> = Vec::try_from(embeddings.matmul(&embeddings.tr()).to_kind(Kind::Float).flatten(0, -1))?;
-    let (mut genuine, mut impostor) = (Vec::new(), Vec::new());
-    for i in 0..n {
-        for j in i + 1..n {
-            let group = if identities[i] == identities[j] { &mut genuine } else { &mut impostor };
-            group.push(cosine[i * n + j]);
-        }
-    }
-    if genuine.is_empty() || impostor.is_empty() {
-        return Ok(serde_json::Value::Null);
-    }
+    let Pairs { genuine, impostor } = pairs(identities)?;
+    let [genuine, mut impostor] =
+        [genuine, impostor].map(|group| group.iter().map(|&(i, j)| cosine[i * n + j]).collect::<Vec<f32>>());
     impostor.sort_by(f32::total_cmp);
     let people = identities.iter().collect::<std::collections::BTreeSet<_>>().len();
     let mean = |v: &[f32]| v.iter().sum::<f32>() / v.len() as f32;
@@ -68,6 +89,8 @@ mod tests {
         assert!(reversed["auc"].as_f64().unwrap() < 0.3);
         assert_eq!(area(&[0.5], &[0.1, 0.5, 0.9]), 0.5);
         assert_eq!(accepted(&[0.2, 0.8], &[0.0, 0.1, 0.3, 0.5], 0.0), 0.5);
-        assert!(of_embeddings(&separate, &[0, 1, 2, 3]).unwrap().is_null(), "no genuine pair, no figure");
+        for identities in [[0, 1, 2, 3], [0, 0, 0, 0]] {
+            assert!(matches!(of_embeddings(&separate, &identities), Err(Error::Data(_))), "{identities:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What is typed, checked and turned into a plan.
 use anyhow::{Context, Result};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use formats::card::{WeightsCard, write_json};
 use formats::exit::{ExitCode, Failure};
 use formats::flags::CommonFlags;
@@ -22,9 +22,6 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     common: CommonFlags,
-    /// Print shell completions and exit.
-    #[arg(long, value_name = "SHELL")]
-    completions: Option<clap_complete::Shell>,
 }
 
 #[derive(Subcommand)]
@@ -105,20 +102,15 @@ impl Cli {
     /// # Errors
     /// Each with its exit code.
     pub fn run(self) -> Result<ExitCode> {
-        if let Some(shell) = self.completions {
-            clap_complete::generate(shell, &mut Cli::command(), "prior", &mut std::io::stdout());
+        let Some(command) = nets::tool::begin::<Cli, _>(&self.common, self.command)? else {
             return Ok(ExitCode::Done);
-        }
-        let command =
-            self.command.ok_or_else(|| Failure::usage("a command is missing: train, eval or sample (see --help)"))?;
-        let threads = self.common.start_threads()?;
-        nets::device::set_threads(threads);
+        };
         match command {
             Command::Train { source, out, perceptual, minutes } => {
                 let config = resolve(&self.common, minutes)?;
-                let perceptual = Perceptual::open(&perceptual, tch::Device::Cpu).context("the perceptual net")?;
-                let plan = Plan { data: source.open(&config)?, config, perceptual, out };
-                run_train(&plan, &source, &self.common)
+                let net = Perceptual::open(&perceptual, tch::Device::Cpu).context("the perceptual net")?;
+                let plan = Plan { data: source.open(&config)?, config, perceptual: net, out };
+                run_train(&plan, &source, &perceptual, &self.common)
             }
             Command::Eval { source, weights, split, rows, out } => {
                 run_eval(&source, &weights, &split, rows, &out, &self.common)
@@ -145,7 +137,7 @@ fn resolve(common: &CommonFlags, minutes: Option<f64>) -> Result<PriorConfig> {
     Ok(config)
 }
 
-fn run_train(plan: &Plan, source: &Source, common: &CommonFlags) -> Result<ExitCode> {
+fn run_train(plan: &Plan, source: &Source, perceptual: &str, common: &CommonFlags) -> Result<ExitCode> {
     let toml = formats::config::to_toml(&plan.config)?;
     formats::publish::write_atomically(&plan.out.with_extension("toml"), toml.as_bytes())?;
     let talk = common.talk();
@@ -156,17 +148,26 @@ fn run_train(plan: &Plan, source: &Source, common: &CommonFlags) -> Result<ExitC
     })?;
     let hours = clock.elapsed().as_secs_f64() / 3600.0;
     let report = eval::evaluate(&mut loaded.prior, &plan.data, "val", plan.config.train.light_id, 64)?;
-    let provenance = Provenance::new("prior", env!("CARGO_PKG_VERSION"), &toml, plan.config.train.seed)
+    let mut provenance = Provenance::new("prior", env!("CARGO_PKG_VERSION"), &toml, plan.config.train.seed)
         .with_input("head", &source.head)?;
+    let perceptual_term = match perceptual {
+        "none" => "no perceptual term",
+        "random" => "the perceptual term of an untrained net",
+        path => {
+            provenance = provenance.with_input("perceptual", Path::new(path))?;
+            "the perceptual term of the net in the provenance"
+        }
+    };
     let mut card = WeightsCard {
         name: "prior".into(),
         what: "VQ autoencoder from UV texture, position and expression maps to a drivable 3D-Gaussian head".into(),
         schema_version: 1,
         architecture: serde_json::to_value(&plan.config.model)?,
         data: format!(
-            "{} rendered training rows of {} identities, no photo",
+            "{} rendered training rows of {} identities, no photo ({}); {perceptual_term}",
             plan.data.rows("train", plan.config.train.light_id).len(),
-            people(&plan.data)
+            people(&plan.data),
+            plan.data.dataset().origin()
         ),
         steps: loaded.steps,
         metrics: metrics(&report, &loaded, "val", hours),

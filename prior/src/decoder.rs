@@ -1,17 +1,7 @@
 //! D_id, D_expr and D_feat: codes → UV maps.
 use crate::config::ModelConfig;
+use nets::conv::{conv3, conv3_zero, double, leaky};
 use tch::{Tensor, nn};
-
-const SLOPE: f64 = 0.2;
-
-fn leaky(x: &Tensor) -> Tensor {
-    x.maximum(&(x * SLOPE))
-}
-
-/// Repeats texels so that the map is `size` a side (nearest; the convolution that follows smooths it).
-fn enlarge(x: &Tensor, size: i64) -> Tensor {
-    x.upsample_nearest2d([size, size], None, None)
-}
 
 /// What a decoder puts out before it is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +19,6 @@ pub struct MapDecoder {
     up: Vec<nn::Conv2D>,
     last: nn::Conv2D,
     texel_bias: Tensor,
-    uv_size: i64,
 }
 
 impl MapDecoder {
@@ -39,29 +28,23 @@ impl MapDecoder {
     pub fn new(p: nn::Path, c: &ModelConfig, grid: i64, channels_in: i64, channels_out: i64, start: Start) -> Self {
         let doublings = (c.uv_size / grid).ilog2() as i64;
         let width = |level: i64| (c.decoder_channels << (doublings - level).min(6)).min(128);
-        let same = nn::ConvConfig { padding: 1, ..Default::default() };
-        let up = (0..doublings).map(|i| nn::conv2d(&p / format!("up{i}"), width(i), width(i + 1), 3, same)).collect();
+        let up = (0..doublings).map(|i| conv3(&p / format!("up{i}"), width(i), width(i + 1))).collect();
         let last = match start {
-            Start::AtMean => nn::ConvConfig { ws_init: nn::Init::Const(0.0), bs_init: nn::Init::Const(0.0), ..same },
-            Start::Random => same,
+            Start::AtMean => conv3_zero,
+            Start::Random => conv3,
         };
         MapDecoder {
-            widen: nn::conv2d(&p / "widen", channels_in, width(0), 3, same),
+            widen: conv3(&p / "widen", channels_in, width(0)),
             up,
-            last: nn::conv2d(&p / "last", width(doublings), channels_out, 3, last),
+            last: last(&p / "last", width(doublings), channels_out),
             texel_bias: p.var("texel_bias", &[1, channels_out, c.uv_size, c.uv_size], nn::Init::Const(0.0)),
-            uv_size: c.uv_size,
         }
     }
 
     /// See [`MapDecoder::new`] for the shapes.
     pub fn forward(&self, code: &Tensor) -> Tensor {
-        let mut x = leaky(&code.apply(&self.widen));
-        let mut size = self.uv_size >> self.up.len();
-        for layer in &self.up {
-            size *= 2;
-            x = leaky(&enlarge(&x, size).apply(layer));
-        }
+        let wide = leaky(&code.apply(&self.widen));
+        let x = self.up.iter().fold(wide, |x, layer| leaky(&double(&x).apply(layer)));
         x.apply(&self.last) + &self.texel_bias
     }
 }
@@ -82,6 +65,7 @@ impl FeatureDecoder {
 
     /// The expression grid is enlarged to the identity's and stacked onto it.
     pub fn forward(&self, zq_id: &Tensor, zq_expr: &Tensor) -> Tensor {
-        self.map.forward(&Tensor::cat(&[zq_id.shallow_clone(), enlarge(zq_expr, self.id_grid)], 1))
+        let zq_expr = zq_expr.upsample_nearest2d([self.id_grid, self.id_grid], None, None);
+        self.map.forward(&Tensor::cat(&[zq_id, &zq_expr], 1))
     }
 }

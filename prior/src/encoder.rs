@@ -1,22 +1,9 @@
 //! E_id and E_expr: UV maps → code grids.
+//!
+//! Widths start from those of the UV encoders of the field (ava-256 lists them).
 use crate::config::ModelConfig;
+use nets::conv::{conv1, conv3, halve, leaky};
 use tch::{Tensor, nn};
-
-const SLOPE: f64 = 0.2;
-
-/// A stride-2 convolution, 4×4, as in the UV encoders of the field (ava-256 lists the widths we start from).
-fn halve(p: nn::Path, from: i64, to: i64) -> nn::Conv2D {
-    nn::conv2d(p, from, to, 4, nn::ConvConfig { stride: 2, padding: 1, ..Default::default() })
-}
-
-/// A 3×3 convolution that keeps the size.
-fn keep(p: nn::Path, from: i64, to: i64) -> nn::Conv2D {
-    nn::conv2d(p, from, to, 3, nn::ConvConfig { padding: 1, ..Default::default() })
-}
-
-fn leaky(x: &Tensor) -> Tensor {
-    x.maximum(&(x * SLOPE))
-}
 
 /// Halvings from `from` to `to` texels a side.
 fn levels(from: i64, to: i64) -> i64 {
@@ -90,8 +77,7 @@ impl Trunk {
                 layer
             })
             .collect();
-        let code = nn::conv2d(&p / "code", width, code_dim, 1, Default::default());
-        Trunk { down, mix: keep(&p / "mix", width, width), code }
+        Trunk { down, mix: conv3(&p / "mix", width, width), code: conv1(&p / "code", width, code_dim) }
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {

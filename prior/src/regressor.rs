@@ -1,36 +1,12 @@
 //! R_color and R_gauss: what is sampled at a Gaussian's place → its colour and its corrections.
 use crate::config::ModelConfig;
+use nets::mlp::{Last, Mlp};
 use tch::{Tensor, nn};
 
-const SLOPE: f64 = 0.2;
 /// DC coefficient of the spherical harmonics: colour = C0 · sh₀ + 0.5.
 const SH_C0: f64 = 0.282_094_791_773_878_14;
 /// Opacity before training: logit(0.7).
 const OPACITY_LOGIT: f64 = 0.847_297_860_387_203_4;
-
-/// A small perceptron over `[.., in]`, last layer zero so that training starts from the base values.
-#[derive(Debug)]
-struct Mlp {
-    layers: [nn::Linear; 3],
-}
-
-impl Mlp {
-    fn new(p: nn::Path, from: i64, hidden: i64, to: i64) -> Self {
-        let zero = nn::LinearConfig { ws_init: nn::Init::Const(0.0), bs_init: Some(nn::Init::Const(0.0)), bias: true };
-        Mlp {
-            layers: [
-                nn::linear(&p / "0", from, hidden, Default::default()),
-                nn::linear(&p / "1", hidden, hidden, Default::default()),
-                nn::linear(&p / "2", hidden, to, zero),
-            ],
-        }
-    }
-
-    fn forward(&self, x: &Tensor) -> Tensor {
-        let leaky = |x: Tensor| x.maximum(&(&x * SLOPE));
-        leaky(leaky(x.apply(&self.layers[0])).apply(&self.layers[1])).apply(&self.layers[2])
-    }
-}
 
 /// Base values of one region's Gaussians, sampled from the maps.
 pub struct Base {
@@ -78,8 +54,8 @@ impl Regressor {
     pub fn new(p: nn::Path, c: &ModelConfig, reach_m: f64, position_penalty: f64) -> Self {
         let k = (c.sh_degree + 1) * (c.sh_degree + 1);
         Regressor {
-            color: Mlp::new(&p / "color", c.feature_channels + 3, c.hidden, 3 * k),
-            gauss: Mlp::new(&p / "gauss", c.feature_channels, c.hidden, 11),
+            color: Mlp::new(&p / "color", &[c.feature_channels + 3, c.hidden, c.hidden, 3 * k], Last::Zero),
+            gauss: Mlp::new(&p / "gauss", &[c.feature_channels, c.hidden, c.hidden, 11], Last::Zero),
             reach_m,
             sh_coefficients: k,
             position_penalty,
@@ -88,7 +64,7 @@ impl Regressor {
 
     /// `SH = R_color(g, texture)`, `(δφ, δσ, δθ, o) = R_gauss(g)`.
     pub fn forward(&self, base: &Base) -> Regressed {
-        let out = self.gauss.forward(&base.features);
+        let out = base.features.apply(&self.gauss);
         let shift = out.narrow(-1, 0, 3).tanh();
         let stretch = out.narrow(-1, 3, 3).tanh() * 2.0;
         let turn = out.narrow(-1, 6, 4);
@@ -108,7 +84,7 @@ impl Regressor {
     /// The texture is the start of the DC term; the regressor adds to it and fills the higher terms.
     fn colors(&self, base: &Base) -> Tensor {
         let input = Tensor::cat(&[base.features.shallow_clone(), &base.texture * 2.0 - 1.0], -1);
-        let sh = self.color.forward(&input);
+        let sh = input.apply(&self.color);
         let dc = sh.narrow(-1, 0, 3) + (&base.texture - 0.5) / SH_C0;
         let rest = 3 * (self.sh_coefficients - 1);
         if rest == 0 { dc } else { Tensor::cat(&[dc, sh.narrow(-1, 3, rest)], -1) }

@@ -53,7 +53,8 @@ pub fn train(plan: &Plan, mut say: impl FnMut(&str)) -> Result<LoadedPrior> {
     ));
     let clock = std::time::Instant::now();
     let (first, mut spoken) = (trainer.loaded.steps, 0.0);
-    while !trainer.budget.is_spent(trainer.loaded.steps) {
+    let mut spent = trainer.budget.is_spent(first);
+    while !spent {
         trainer.step()?;
         let seconds = clock.elapsed().as_secs_f64();
         let steps = trainer.loaded.steps;
@@ -63,7 +64,8 @@ pub fn train(plan: &Plan, mut say: impl FnMut(&str)) -> Result<LoadedPrior> {
             let done = 100.0 * trainer.budget.fraction(steps);
             say(&format!("step {steps} ({done:.0} %, {rate:.2}/s)  {}", line(&trainer.means.take())));
         }
-        if steps % plan.config.train.validate_every == 0 {
+        spent = trainer.budget.is_spent(steps);
+        if !spent && steps % plan.config.train.validate_every == 0 {
             say(&trainer.validate()?);
             trainer.checkpoint()?;
         }

@@ -25,7 +25,7 @@ const fn fault(
 }
 
 const DATAGEN: [Fault; 11] = [
-    fault("no command", "datagen", "", 2, &["no command"]),
+    fault("no command", "datagen", "", 2, &["no command", "plan, render"]),
     fault("unknown flag", "datagen", "render --out d --wat", 2, &["--wat"]),
     fault("no config file", "datagen", "render --out d --config absent.toml", 66, &["absent.toml"]),
     fault("unknown key in a file", "datagen", "render --out d --config unknown.toml", 78, &["sise", "unknown.toml"]),
@@ -48,7 +48,7 @@ const SHARDS: [Fault; 6] = [
 ];
 
 const PRIOR: [Fault; 10] = [
-    fault("no command", "prior", "", 2, &["command"]),
+    fault("no command", "prior", "", 2, &["no command", "train, eval"]),
     fault("no data", "prior", "train --data absent --head {head} --perceptual none --out o/p", 66, &["absent"]),
     fault("empty folder", "prior", "train --data empty --head {head} --perceptual none --out o/p", 66, &["empty"]),
     fault("no head", "prior", "train --data {toy}/data --head absent --perceptual none --out o/p", 66, &["absent"]),
@@ -97,7 +97,7 @@ const PRIOR: [Fault; 10] = [
 ];
 
 const INVERT: [Fault; 13] = [
-    fault("no command", "invert", "", 2, &["command"]),
+    fault("no command", "invert", "", 2, &["no command", "fit, drive"]),
     fault("no shard", "invert", "fit --input absent --head {head} --prior {prior} {judges} --out a", 66, &["absent"]),
     fault("empty folder", "invert", "fit --input empty --head {head} --prior {prior} {judges} --out a", 66, &["empty"]),
     fault(
@@ -167,7 +167,7 @@ const INVERT: [Fault; 13] = [
 ];
 
 const TRACK: [Fault; 5] = [
-    fault("no command", "track", "", 2, &["command"]),
+    fault("no command", "track", "", 2, &["no command", "fit, train"]),
     fault("no photo", "track", "fit --photos absent.jpg --head {head} --weights text.png --out t", 66, &["absent.jpg"]),
     fault("empty folder", "track", "fit --photos empty --head {head} --weights text.png --out t", 66, &["empty"]),
     fault(
@@ -205,7 +205,7 @@ const TRACK_WEIGHTS: [Fault; 2] = [
 ];
 
 const NETS: [Fault; 4] = [
-    fault("no command", "nets", "", 2, &["command"]),
+    fault("no command", "nets", "", 2, &["no command", "train-perceptual"]),
     fault("no picture", "nets", "compare absent.png grey.png", 66, &["absent.png"]),
     fault("text for a picture", "nets", "compare grey.png text.png", 65, &["text.png"]),
     fault("no data", "nets", "train-identity --steps 1 --data absent --out o/i.safetensors", 66, &["absent"]),
@@ -345,6 +345,19 @@ fn refused(run: &Run, at: &Path, whole: &[&str]) {
     assert_eq!(files(at), whole.iter().map(Path::new).collect::<Vec<_>>(), "{}\n{}", run.line, run.stderr);
     std::fs::remove_dir_all(at).unwrap();
     std::fs::create_dir_all(at).unwrap();
+}
+
+#[test]
+fn an_avatar_whose_weights_are_not_its_own_is_refused() {
+    let folder = Folder::new("bent-avatar");
+    copy(&toy().join("avatar"), folder.path());
+    let weights = folder.path().join("avatar.safetensors");
+    let mut bent = read(&weights);
+    *bent.last_mut().unwrap() ^= 1;
+    std::fs::write(&weights, bent).unwrap();
+    let run = Tool::new("invert", folder.path()).words("export --avatar . --out a.ply").run();
+    assert_eq!(run.code, 65, "{}", run.stderr);
+    assert!(run.stderr.contains("sha256") && !folder.path().join("a.ply").exists(), "{}", run.stderr);
 }
 
 #[test]

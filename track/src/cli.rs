@@ -1,6 +1,6 @@
 //! What is typed, checked and turned into a plan.
 use anyhow::Result;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use formats::card::{WeightsCard, write_json};
 use formats::dataset::Dataset;
 use formats::exit::{ExitCode, Failure};
@@ -8,7 +8,7 @@ use formats::flags::CommonFlags;
 use formats::provenance::Provenance;
 use head::HeadModel;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use track::config::TrackConfig;
 use track::networks::{LAYOUT, Networks};
 use track::photos::{self, FaceChoice};
@@ -25,65 +25,74 @@ pub struct Cli {
     /// `auto`, `cpu` or `cuda:N`.
     #[arg(long, global = true, default_value = "auto")]
     device: String,
-    /// Print shell completions and exit.
-    #[arg(long, value_name = "SHELL")]
-    completions: Option<clap_complete::Shell>,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Photos of one person → tracked dataset (frames, identity, overlays).
-    Fit {
-        /// Photos or folders of photos.
-        #[arg(long, required = true, num_args = 1..)]
-        photos: Vec<PathBuf>,
-        /// Folder to write.
-        #[arg(long)]
-        out: PathBuf,
-        /// `only` (more than one is an error), `largest`, or a number, the largest being 0.
-        #[arg(long, default_value = "only", value_parser = face_choice)]
-        face: FaceChoice,
-        /// Pixels a side of the output frames; overrides the configuration's.
-        #[arg(long)]
-        size: Option<usize>,
-        /// Focal length of the photos in their pixels, if known.
-        #[arg(long)]
-        focal_px: Option<f64>,
-        #[command(flatten)]
-        models: Models,
-    },
+    Fit(Fit),
     /// Trains both networks on renders; goes on from the checkpoint beside --out if there is one.
-    Train {
-        /// Datasets made by `datagen render`, with alpha maps; may be repeated.
-        #[arg(long, required = true, num_args = 1..)]
-        data: Vec<PathBuf>,
-        /// Weights to write; card and checkpoint lie beside.
-        #[arg(long, default_value = "weights/track.safetensors")]
-        out: PathBuf,
-        /// Stop after so many minutes of all runs together; overrides the configuration's.
-        #[arg(long)]
-        minutes: Option<f64>,
-        /// Stop after so many steps; overrides the configuration's.
-        #[arg(long)]
-        steps: Option<u64>,
-    },
+    Train(Train),
     /// Measures weights and fit on renders of people who were held out.
-    Eval {
-        /// Dataset made by `datagen render`.
-        #[arg(long)]
-        data: PathBuf,
-        /// `train`, `val` or `test`.
-        #[arg(long, default_value = "test")]
-        split: String,
-        /// At most so many frames.
-        #[arg(long, default_value_t = 100)]
-        frames: usize,
-        /// Card to write (JSON).
-        #[arg(long)]
-        out: Option<PathBuf>,
-        #[command(flatten)]
-        models: Models,
-    },
+    Eval(Eval),
+}
+
+#[derive(clap::Args)]
+struct Fit {
+    /// Photos or folders of photos.
+    #[arg(long, required = true, num_args = 1..)]
+    photos: Vec<PathBuf>,
+    /// Folder to write.
+    #[arg(long)]
+    out: PathBuf,
+    /// `only` (more than one is an error), `largest`, or a number, the largest being 0.
+    #[arg(long, default_value = "only", value_parser = face_choice)]
+    face: FaceChoice,
+    /// Pixels a side of the output frames; overrides the configuration's.
+    #[arg(long)]
+    size: Option<usize>,
+    /// Focal length of the photos in their pixels, if known.
+    #[arg(long)]
+    focal_px: Option<f64>,
+    #[command(flatten)]
+    models: Models,
+}
+
+#[derive(clap::Args)]
+struct Train {
+    /// Datasets made by `datagen render`, with alpha maps; may be repeated.
+    #[arg(long, required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Weights to write; card and checkpoint lie beside.
+    #[arg(long, default_value = "weights/track.safetensors")]
+    out: PathBuf,
+    /// Stop after so many minutes of all runs together; overrides the configuration's.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// Stop after so many steps; overrides the configuration's.
+    #[arg(long)]
+    steps: Option<u64>,
+}
+
+#[derive(clap::Args)]
+struct Eval {
+    /// Dataset made by `datagen render`.
+    #[arg(long)]
+    data: PathBuf,
+    /// `train`, `val` or `test`.
+    #[arg(long, default_value = "test")]
+    split: String,
+    /// At most so many frames.
+    #[arg(long, default_value_t = 100)]
+    frames: usize,
+    /// Report to write (JSON).
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Write the figures into the card of the weights too.
+    #[arg(long)]
+    card: bool,
+    #[command(flatten)]
+    models: Models,
 }
 
 #[derive(clap::Args)]
@@ -118,31 +127,16 @@ impl Cli {
     /// # Errors
     /// Each with its exit code.
     pub fn run(self) -> Result<ExitCode> {
-        if let Some(shell) = self.completions {
-            clap_complete::generate(shell, &mut Cli::command(), "track", &mut std::io::stdout());
+        let Some(command) = nets::tool::begin::<Cli, _>(&self.common, self.command)? else {
             return Ok(ExitCode::Done);
-        }
-        let command =
-            self.command.ok_or_else(|| Failure::usage("a command is missing: fit, train or eval (see --help)"))?;
+        };
         let mut config: TrackConfig = formats::config::load(self.common.config.as_deref(), &self.common.sets)?;
         config.train.seed = self.common.seed.unwrap_or(config.train.seed);
-        nets::device::set_threads(self.common.start_threads()?);
         let device = nets::device::parse(&self.device).map_err(|e| Failure::usage(e.to_string()))?;
         let outcome = match command {
-            Command::Fit { photos, out, face, size, focal_px, models } => {
-                config.frame.size = size.unwrap_or(config.frame.size);
-                run_fit(&photos, out, face, focal_px, &models, device, config, &self.common)
-            }
-            Command::Train { data, out, minutes, steps } => {
-                config.train.steps = steps.unwrap_or(config.train.steps);
-                // A bound by steps alone is reproducible; the default time must not cut it short.
-                let time = if steps.is_some() { Some(0.0) } else { None };
-                config.train.minutes = minutes.or(time).unwrap_or(config.train.minutes);
-                run_train(data, out, device, &config, &self.common)
-            }
-            Command::Eval { data, split, frames, out, models } => {
-                run_eval(&data, &split, frames, out.as_deref(), &models, device, &config, &self.common)
-            }
+            Command::Fit(fit) => fit.run(device, config, &self.common),
+            Command::Train(train) => train.run(device, config, &self.common),
+            Command::Eval(eval) => eval.run(device, &config, &self.common),
         };
         outcome.map_err(with_code)
     }
@@ -156,81 +150,75 @@ fn with_code(err: anyhow::Error) -> anyhow::Error {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-fn run_fit(
-    inputs: &[PathBuf],
-    out: PathBuf,
-    choice: FaceChoice,
-    focal_px: Option<f64>,
-    models: &Models,
-    device: tch::Device,
-    config: TrackConfig,
-    common: &CommonFlags,
-) -> Result<ExitCode> {
-    if !(32..=4096).contains(&config.frame.size) {
-        return Err(Failure::usage(format!("--size {}: expected 32 to 4096 pixels", config.frame.size)).into());
+impl Fit {
+    fn run(self, device: tch::Device, mut config: TrackConfig, common: &CommonFlags) -> Result<ExitCode> {
+        config.frame.size = self.size.unwrap_or(config.frame.size);
+        if !(32..=4096).contains(&config.frame.size) {
+            return Err(Failure::usage(format!("--size {}: expected 32 to 4096 pixels", config.frame.size)).into());
+        }
+        if self.focal_px.is_some_and(|f| !(1.0..1e6).contains(&f)) {
+            return Err(Failure::usage("--focal-px: expected a positive number of pixels").into());
+        }
+        let photos = photos::list_photos(&self.photos)?;
+        let (networks, head) = self.models.open(device)?;
+        let plan_toml = formats::config::to_toml(&config)?;
+        let mut provenance = Provenance::new("track", env!("CARGO_PKG_VERSION"), &plan_toml, config.train.seed)
+            .with_input("weights", &self.models.weights)?
+            .with_input("head", &self.models.head)?;
+        for photo in &photos {
+            provenance = provenance.with_input(&photo.to_string_lossy(), photo)?;
+        }
+        let talk = common.talk();
+        let (out, choice, focal_px) = (self.out, self.face, self.focal_px);
+        let plan = photos::Plan { photos, out, choice, focal_px, networks, head, config, provenance, talk };
+        for report in photos::run(&plan)? {
+            talk.event("photo", serde_json::to_value(&report)?);
+            talk.say(&format!(
+                "{}: face of {:.0} px, score {:.2}, fit within {:.1} px ({:.1} %), camera {:.2} m away",
+                report.photo.display(),
+                report.face[2],
+                report.score,
+                report.rms_px,
+                report.rms_percent,
+                report.distance_m
+            ));
+        }
+        talk.say(&format!("wrote {}", plan.out.display()));
+        Ok(ExitCode::Done)
     }
-    if focal_px.is_some_and(|f| !(f > 1.0 && f < 1e6)) {
-        return Err(Failure::usage("--focal-px: expected a positive number of pixels").into());
-    }
-    let photos = photos::list_photos(inputs)?;
-    let (networks, head) = models.open(device)?;
-    let plan_toml = formats::config::to_toml(&config)?;
-    let mut provenance = Provenance::new("track", env!("CARGO_PKG_VERSION"), &plan_toml, config.train.seed)
-        .with_input("weights", &models.weights)?
-        .with_input("head", &models.head)?;
-    for photo in &photos {
-        provenance = provenance.with_input(&photo.to_string_lossy(), photo)?;
-    }
-    let talk = common.talk();
-    let plan = photos::Plan { photos, out, choice, focal_px, networks, head, config, provenance, talk };
-    for report in photos::run(&plan)? {
-        talk.event("photo", serde_json::to_value(&report)?);
-        talk.say(&format!(
-            "{}: face of {:.0} px, score {:.2}, fit within {:.1} px ({:.1} %), camera {:.2} m away",
-            report.photo.display(),
-            report.face[2],
-            report.score,
-            report.rms_px,
-            report.rms_percent,
-            report.distance_m
-        ));
-    }
-    talk.say(&format!("wrote {}", plan.out.display()));
-    Ok(ExitCode::Done)
 }
 
-fn run_train(
-    data: Vec<PathBuf>,
-    out: PathBuf,
-    device: tch::Device,
-    config: &TrackConfig,
-    common: &CommonFlags,
-) -> Result<ExitCode> {
-    let t = &config.train;
-    if t.minutes <= 0.0 && t.steps == 0 {
-        return Err(Failure::config("train.minutes and train.steps are both 0: expected a bound").into());
+impl Train {
+    fn run(self, device: tch::Device, mut config: TrackConfig, common: &CommonFlags) -> Result<ExitCode> {
+        config.train.steps = self.steps.unwrap_or(config.train.steps);
+        // A bound by steps alone is reproducible; the default time must not cut it short.
+        let time = if self.steps.is_some() { Some(0.0) } else { None };
+        config.train.minutes = self.minutes.or(time).unwrap_or(config.train.minutes);
+        let t = &config.train;
+        if t.minutes <= 0.0 && t.steps == 0 {
+            return Err(Failure::config("train.minutes and train.steps are both 0: expected a bound").into());
+        }
+        if t.crops == 0 || t.patches == 0 {
+            return Err(Failure::config("train.crops and train.patches: expected at least 1").into());
+        }
+        let plan = train::Plan {
+            data: self.data.clone(),
+            out: self.out.clone(),
+            minutes: (t.minutes > 0.0).then_some(t.minutes),
+            steps: (t.steps > 0).then_some(t.steps),
+            crops: t.crops,
+            patches: t.patches,
+            lr: t.lr,
+            seed: t.seed,
+            max_frames: t.max_frames,
+            device,
+            talk: common.talk(),
+        };
+        let summary = train::run(&plan)?;
+        card(&summary, &self.data, &config)?.write(&self.out)?;
+        common.talk().say(&format!("wrote {} ({} kB)", self.out.display(), summary.bytes / 1000));
+        Ok(ExitCode::Done)
     }
-    if t.crops == 0 || t.patches == 0 {
-        return Err(Failure::config("train.crops and train.patches: expected at least 1").into());
-    }
-    let plan = train::Plan {
-        data: data.clone(),
-        out: out.clone(),
-        minutes: (t.minutes > 0.0).then_some(t.minutes),
-        steps: (t.steps > 0).then_some(t.steps),
-        crops: t.crops,
-        patches: t.patches,
-        lr: t.lr,
-        seed: t.seed,
-        max_frames: t.max_frames,
-        device,
-        talk: common.talk(),
-    };
-    let summary = train::run(&plan)?;
-    card(&summary, &data, config)?.write(&out)?;
-    common.talk().say(&format!("wrote {} ({} kB)", out.display(), summary.bytes / 1000));
-    Ok(ExitCode::Done)
 }
 
 fn card(summary: &train::Summary, data: &[PathBuf], config: &TrackConfig) -> Result<WeightsCard> {
@@ -254,26 +242,22 @@ fn card(summary: &train::Summary, data: &[PathBuf], config: &TrackConfig) -> Res
     })
 }
 
-#[allow(clippy::too_many_arguments)]
-fn run_eval(
-    data: &Path,
-    split: &str,
-    frames: usize,
-    out: Option<&Path>,
-    models: &Models,
-    device: tch::Device,
-    config: &TrackConfig,
-    common: &CommonFlags,
-) -> Result<ExitCode> {
-    let dataset = Dataset::open(data)?;
-    let (networks, head) = models.open(device)?;
-    let figures = evaluate::run(&dataset, split, frames, &networks, &head, config, common.talk())?;
-    common.talk().event("eval", serde_json::to_value(&figures)?);
-    if !common.json {
-        println!("{figures}");
+impl Eval {
+    fn run(self, device: tch::Device, config: &TrackConfig, common: &CommonFlags) -> Result<ExitCode> {
+        let Eval { data, split, models, .. } = &self;
+        let dataset = Dataset::open(data)?;
+        let (networks, head) = models.open(device)?;
+        let figures = evaluate::run(&dataset, split, self.frames, &networks, &head, config, common.talk())?;
+        common.talk().event("eval", serde_json::to_value(&figures)?);
+        if !common.json {
+            println!("{figures}");
+        }
+        if self.card {
+            WeightsCard::add_metrics(&models.weights, figures.for_card(split, &dataset))?;
+        }
+        if let Some(out) = &self.out {
+            write_json(out, &json!({ "data": data, "split": split, "weights": models.weights, "figures": figures }))?;
+        }
+        Ok(ExitCode::Done)
     }
-    if let Some(out) = out {
-        write_json(out, &json!({ "data": data, "split": split, "weights": models.weights, "figures": figures }))?;
-    }
-    Ok(ExitCode::Done)
 }

@@ -41,6 +41,30 @@ pub struct Figures {
     pub matte_percent: f64,
 }
 
+impl Figures {
+    /// As the card of the weights takes them: `test_landmark_px` and so on, each with its protocol.
+    ///
+    /// # Panics
+    /// Never: the figures are a flat table.
+    pub fn for_card(&self, split: &str, data: &Dataset) -> serde_json::Map<String, serde_json::Value> {
+        let side_px = data.all_labels().first().map_or(0, |row| row.width);
+        let protocol = format!(
+            "track eval: {} frames of split {split}, {side_px} px, intrinsics known ({})",
+            self.frames,
+            data.origin()
+        );
+        let figures = serde_json::to_value(self).expect("a flat table");
+        let figures = figures.as_object().expect("a flat table").iter().filter(|(name, _)| *name != "frames");
+        let rounded = |value: &serde_json::Value| value.as_f64().map(|v| (v * 1e4).round() / 1e4);
+        figures
+            .map(|(name, v)| {
+                let entry = serde_json::json!({ "value": rounded(v), "protocol": protocol });
+                (format!("{split}_{name}"), entry)
+            })
+            .collect()
+    }
+}
+
 /// What one frame adds.
 struct FrameFigures {
     found: bool,

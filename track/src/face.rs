@@ -1,5 +1,5 @@
 //! Where a face is: centre, size and roll, the common language of detector, landmark net and fit.
-use crate::similarity::Similarity;
+use nets::align::Affine;
 
 /// A face in a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,7 +23,7 @@ impl Face {
         };
         let (eyes, mouth) = (mean(36..48), mean(48..68));
         let roll_rad = (eyes[0] - mouth[0]).atan2(mouth[1] - eyes[1]);
-        let upright = Similarity::about([0.0; 2], [0.0; 2], 1.0, -roll_rad);
+        let upright = Affine::about([0.0; 2], [0.0; 2], 1.0, -roll_rad);
         let mut low = [f32::MAX; 2];
         let mut high = [f32::MIN; 2];
         for p in &points[..68] {
@@ -40,14 +40,14 @@ impl Face {
 
     /// The similarity that brings the face upright into the middle of a square of `side` pixels which is `margin`
     /// times as long as the face.
-    pub fn crop(&self, side: usize, margin: f32) -> Similarity {
+    pub fn crop(&self, side: usize, margin: f32) -> Affine {
         let half = side as f32 / 2.0;
-        Similarity::about(self.centre, [half, half], side as f32 / (margin * self.size), -self.roll_rad)
+        Affine::about(self.centre, [half, half], side as f32 / (margin * self.size), -self.roll_rad)
     }
 
     /// The face seen through a similarity.
-    pub fn mapped(&self, s: &Similarity) -> Face {
-        let roll_rad = self.roll_rad + s.b.atan2(s.a);
+    pub fn mapped(&self, s: &Affine) -> Face {
+        let roll_rad = self.roll_rad + s.turn_rad();
         Face { centre: s.apply(self.centre), size: self.size * s.scale(), roll_rad, score: self.score }
     }
 
@@ -149,7 +149,7 @@ mod tests {
             ];
         }
         let before = Face::from_landmarks(&points);
-        let s = Similarity::about([30.0, 30.0], [80.0, 90.0], 1.5, 0.3);
+        let s = Affine::about([30.0, 30.0], [80.0, 90.0], 1.5, 0.3);
         let turned: Vec<[f32; 2]> = points.iter().map(|p| s.apply(*p)).collect();
         let (after, expected) = (Face::from_landmarks(&turned), before.mapped(&s));
         assert!((after.roll_rad - expected.roll_rad).abs() < 1e-4 && (after.size - expected.size).abs() < 1e-2);

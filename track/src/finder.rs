@@ -4,7 +4,7 @@ use crate::face::{Face, suppress};
 use crate::landmark_net::{LANDMARKS, MARGINS, SIDE};
 use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
-use crate::similarity::Similarity;
+use nets::align::Affine;
 
 /// What counts as a face.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -91,7 +91,7 @@ impl Networks {
             let level = level_of(photo, scale);
             let x = crate::landmark_net::tensor_of(std::slice::from_ref(&level)).to_device(self.device());
             let answer = tch::no_grad(|| self.detect.forward(&x, false)).get(0);
-            let back = Similarity::about([BORDER as f32; 2], [0.0; 2], 1.0 / scale, 0.0);
+            let back = Affine::about([BORDER as f32; 2], [0.0; 2], 1.0 / scale, 0.0);
             all.extend(DetectNet::faces(&answer, threshold).iter().map(|f| f.mapped(&back)));
             scale *= PYRAMID_STEP;
         }
@@ -129,7 +129,7 @@ impl Networks {
 
     /// Reads crops of `margin` times the face: landmarks and spreads in pixels of the photo, and the face probability.
     fn read_crops(&self, photo: &Mips, crops: &[(Face, f32)]) -> Vec<(Vec<[f32; 2]>, Vec<f32>, f32)> {
-        let placements: Vec<Similarity> = crops.iter().map(|(face, margin)| face.crop(SIDE, *margin)).collect();
+        let placements: Vec<Affine> = crops.iter().map(|(face, margin)| face.crop(SIDE, *margin)).collect();
         let canvases: Vec<Canvas> = placements
             .iter()
             .map(|s| {
@@ -161,7 +161,7 @@ fn level_of(photo: &Mips, scale: f32) -> Canvas {
     let (width, height) = photo.size();
     let side = |n: usize| ((n as f32 * scale).ceil() as usize + 2 * BORDER).div_ceil(STRIDE) * STRIDE;
     let mut canvas = Canvas::new(side(width), side(height));
-    photo.warp(&Similarity::about([0.0; 2], [BORDER as f32; 2], scale, 0.0), &mut canvas);
+    photo.warp(&Affine::about([0.0; 2], [BORDER as f32; 2], scale, 0.0), &mut canvas);
     canvas
 }
 

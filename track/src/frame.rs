@@ -9,9 +9,9 @@ use crate::matte;
 use crate::mesh_view;
 use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
-use crate::train::augment::blur_plane;
 use glam::{DMat3, DVec3, Mat4, Vec3};
 use head::HeadModel;
+use nets::augment::blur_rows;
 use splat::Camera;
 
 /// A photo reframed.
@@ -74,7 +74,7 @@ impl Frame {
         let view = mesh_view::draw(model, posed, &self.camera);
         let in_head = |i: usize| view.part[i].is_some() && ((i / size) as f32) < chin;
         let mut sure: Vec<f32> = (0..size * size).map(|i| in_head(i) as u8 as f32).collect();
-        blur_plane(&mut sure, size, size, size as f32 / 64.0);
+        blur_rows(&mut sure, size, 1, size as f32 / 64.0);
         for i in 0..size * size {
             let within = ((sure[i] - 0.8) * 5.0).clamp(0.0, 1.0) * self.inside[i];
             self.canvas.planes[3][i] = self.canvas.planes[3][i].max(within);

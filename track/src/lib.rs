@@ -9,7 +9,6 @@
 pub mod config;
 pub mod face;
 pub mod picture;
-pub mod similarity;
 // Networks.
 pub mod detect_net;
 pub mod landmark_net;
@@ -27,6 +26,5 @@ pub mod overlay;
 pub mod evaluate;
 pub mod photos;
 
-mod dice;
 pub mod error;
 pub use error::Error;

@@ -1,7 +1,7 @@
 //! Pictures: reading photos, mip levels, resampling under a similarity.
 use crate::Error;
-use crate::similarity::Similarity;
 use image::{DynamicImage, ImageDecoder, ImageReader};
+use nets::align::Affine;
 use std::path::Path;
 
 /// A picture, 8-bit straight sRGB with coverage, row-major `[H, W, 4]`.
@@ -101,7 +101,7 @@ impl Mips {
 
     /// Resamples into `out`, `target_from_source` mapping level-0 pixels to pixels of `out`; where the source ends,
     /// coverage is 0 and the colours of its edge go on.
-    pub fn warp(&self, target_from_source: &Similarity, out: &mut Canvas) {
+    pub fn warp(&self, target_from_source: &Affine, out: &mut Canvas) {
         let source_from_target = target_from_source.inverse();
         self.warp_by(source_from_target.scale(), |p| source_from_target.apply(p), out);
     }
@@ -192,11 +192,11 @@ impl Canvas {
         })
     }
 
-    /// Takes the colours of an 8-bit picture of the same size.
-    pub fn set_rgb8(&mut self, rgb: &image::RgbImage) {
-        for (i, p) in rgb.pixels().enumerate().take(self.width * self.height) {
+    /// Takes the colours of an 8-bit picture of the same size, `[H, W, 3]`.
+    pub fn set_rgb8(&mut self, rgb: &[u8]) {
+        for (i, p) in rgb.chunks_exact(3).enumerate() {
             for c in 0..3 {
-                self.planes[c][i] = p.0[c] as f32 / 255.0;
+                self.planes[c][i] = p[c] as f32 / 255.0;
             }
         }
     }
@@ -211,10 +211,10 @@ mod tests {
         let rgba = (0..64 * 64).flat_map(|i| [if (i + i / 64) % 2 == 0 { 0 } else { 200 }, 10, 20, 255]).collect();
         let mips = Mips::new(Picture { width: 64, height: 64, rgba });
         let mut same = Canvas::new(64, 64);
-        mips.warp(&Similarity::about([0.0; 2], [0.0; 2], 1.0, 0.0), &mut same);
+        mips.warp(&Affine::about([0.0; 2], [0.0; 2], 1.0, 0.0), &mut same);
         assert!((same.planes[0][1] - 200.0 / 255.0).abs() < 1e-5 && same.planes[0][0] == 0.0);
         let mut small = Canvas::new(16, 16);
-        mips.warp(&Similarity::about([0.0; 2], [0.0; 2], 0.25, 0.0), &mut small);
+        mips.warp(&Affine::about([0.0; 2], [0.0; 2], 0.25, 0.0), &mut small);
         let worst = small.planes[0].iter().map(|v| (v - 100.0 / 255.0).abs()).fold(0.0, f32::max);
         assert!(worst < 0.01, "a checkerboard shrinks to its mean: {worst}");
     }

@@ -1,17 +1,24 @@
 //! Embree 4 (4.3 or later), bound by hand and loaded at run time: nothing is needed to build.
 //!
 //! Layouts follow `rtcore_*.h` of 4.4.0 with one instance level. Since 4.3 a hit has one word more (`instPrimID`);
-//! older libraries are refused. The library is looked for in `$EMBREE4_LIB`, then as
-//! `third_party/embree/lib/libembree4.so.4` below the current folder and below the executable's ancestors, then by the
-//! system's loader. The device runs with `threads=1,isa=avx2`: one process per core, and the same bytes on every x86.
+//! older libraries are refused. The device runs with `threads=1,isa=avx2`: one process per core, and the same bytes on
+//! every x86.
 use super::{Accel, Hit, Ray, Shape};
+use crate::runtime_library::RuntimeLibrary;
 use crate::trace::TraceError;
 use glam::{Vec3, Vec4};
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::ManuallyDrop;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+const LIBRARY: RuntimeLibrary = RuntimeLibrary {
+    name: "Embree 4",
+    variable: "EMBREE4_LIB",
+    fetched: "third_party/embree/lib/libembree4.so.4",
+    system: "libembree4.so.4",
+    otherwise: "",
+};
 const INVALID: u32 = u32::MAX;
 
 #[repr(C, align(16))]
@@ -126,32 +133,10 @@ pub fn device() -> Result<&'static Device, &'static String> {
     DEVICE.get_or_init(Device::open).as_ref()
 }
 
-/// Where the library is looked for, in order.
-fn candidates() -> Vec<PathBuf> {
-    let below = |root: &Path| root.join("third_party/embree/lib/libembree4.so.4");
-    let mut places: Vec<PathBuf> = std::env::var_os("EMBREE4_LIB").map(PathBuf::from).into_iter().collect();
-    if !places.is_empty() {
-        return places; // what the user names is used or refused, never passed over
-    }
-    places.push(below(Path::new(".")));
-    if let Ok(executable) = std::env::current_exe() {
-        places.extend(executable.ancestors().skip(1).take(6).map(below));
-    }
-    places.retain(|p| p.exists());
-    places.push("libembree4.so.4".into());
-    places
-}
-
 impl Device {
     fn open() -> Result<Self, String> {
-        let mut why = String::new();
-        for path in candidates() {
-            match Api::load(&path) {
-                Ok(api) => return Self::with(api, &path),
-                Err(err) => why = format!("{err}: {}", path.display()),
-            }
-        }
-        Err(format!("Embree 4 not found ({why}); `make setup` fetches it, EMBREE4_LIB names it"))
+        let (api, path) = LIBRARY.open(Api::load)?;
+        Self::with(api, &path)
     }
 
     fn with(api: Api, path: &Path) -> Result<Self, String> {

@@ -216,9 +216,12 @@ fn front_point(mesh: &Mesh, template: &[Vec3], xy: Vec2) -> SurfacePoint {
     best.1
 }
 
+/// How much a place of the template belongs to a region.
+type Mask = fn(Vec3) -> f32;
+
 /// `[V]` masks by name.
 pub fn regions(mesh: &Mesh, template: &[Vec3]) -> BTreeMap<String, Vec<f32>> {
-    let names: [(&str, fn(Vec3) -> f32); 11] = [
+    let names: [(&str, Mask); 11] = [
         ("face", |p| front(p) * ramp(-0.124, -0.112, p.y) * ramp(0.088, 0.074, p.y)),
         ("scalp", |p| hair_line(p) * ramp(-0.125, -0.095, p.y) * (1.0 - ear(p))),
         ("neck", |p| ramp(-0.110, -0.128, p.y + 0.10 * (p.z + 0.06).min(0.0))),
@@ -237,17 +240,10 @@ pub fn regions(mesh: &Mesh, template: &[Vec3]) -> BTreeMap<String, Vec<f32>> {
         ("forehead", |p| front(p) * ramp(0.024, 0.034, p.y) * ramp(0.090, 0.076, p.y)),
     ];
     let skin = |v: usize| match mesh.sources[v] {
-        Source::Skin { .. } => 1.0,
-        Source::Ring { slit, ring: 1, .. } => {
-            if slit == 2 {
-                1.0
-            } else {
-                0.0
-            }
-        }
+        Source::Skin { .. } | Source::Ring { slit: 2, ring: 1, .. } => 1.0,
         _ => 0.0,
     };
-    let mask = |of: fn(Vec3) -> f32| (0..template.len()).map(|v| (skin(v) * of(template[v])).clamp(0.0, 1.0)).collect();
+    let mask = |of: Mask| (0..template.len()).map(|v| (skin(v) * of(template[v])).clamp(0.0, 1.0)).collect();
     names.into_iter().map(|(name, of)| (name.to_string(), mask(of))).collect()
 }
 

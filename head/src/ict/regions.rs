@@ -4,10 +4,13 @@ use super::layout::Block;
 use glam::{Vec2, Vec3};
 use std::collections::BTreeMap;
 
+/// How much a place of the template belongs to a region.
+type Mask = fn(&Face, Vec3) -> f32;
+
 /// `[V]` masks by name; `marks` are the 68 landmarks of the template.
 pub fn from_landmarks(template: &[Vec3], kept: &Kept, marks: &[Vec3]) -> BTreeMap<String, Vec<f32>> {
     let face = Face::new(marks);
-    let masks: [(&str, fn(&Face, Vec3) -> f32); 11] = [
+    let masks: [(&str, Mask); 11] = [
         ("face", Face::whole),
         ("scalp", Face::scalp),
         ("neck", Face::neck),
@@ -20,7 +23,7 @@ pub fn from_landmarks(template: &[Vec3], kept: &Kept, marks: &[Vec3]) -> BTreeMa
         ("cheeks", Face::cheeks),
         ("forehead", Face::forehead),
     ];
-    let mask = |of: fn(&Face, Vec3) -> f32| {
+    let mask = |of: Mask| {
         let value = |v: usize| match kept.blocks[v] {
             Block::Face | Block::Head => of(&face, template[v]).clamp(0.0, 1.0),
             _ => 0.0,
@@ -66,7 +69,7 @@ impl Face {
     }
 
     fn neck(&self, p: Vec3) -> f32 {
-        ramp(self.chin_y - 0.002, self.chin_y - 0.022, p.y - 0.50 * (p.z + 0.02).min(0.0).max(-0.08))
+        ramp(self.chin_y - 0.002, self.chin_y - 0.022, p.y - 0.50 * (p.z + 0.02).clamp(-0.08, 0.0))
     }
 
     fn ears(&self, p: Vec3) -> f32 {

@@ -105,6 +105,6 @@ fn heights<'a>(base: &'a Base, lines: &'a [Vec<u32>], x: f32) -> impl Iterator<I
     edges.filter_map(move |edge| {
         let [a, b] = [edge[0], edge[1]].map(|v| base.positions[v as usize]);
         let t = (x - a.x) / (b.x - a.x);
-        (0.0..=1.0).contains(&t).then(|| a.y + t * (b.y - a.y))
+        (0.0..=1.0).contains(&t).then_some(a.y + t * (b.y - a.y))
     })
 }

@@ -34,12 +34,13 @@ pub fn flatten(points: &mut [DVec2], triangles: &[Triangle]) {
         let moved = |step: f64| -> Vec<DVec2> { points.iter().zip(&direction).map(|(p, d)| *p + *d * step).collect() };
         let mut next = moved(step);
         let mut next_energy = total_energy(&next, &elements);
-        while !(next_energy < energy) && step > 1e-9 {
+        let no_better = |e: f64| e.is_nan() || e >= energy;
+        while no_better(next_energy) && step > 1e-9 {
             step /= 2.0;
             next = moved(step);
             next_energy = total_energy(&next, &elements);
         }
-        if !(next_energy < energy) {
+        if no_better(next_energy) {
             return;
         }
         points.copy_from_slice(&next);

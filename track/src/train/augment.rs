@@ -1,8 +1,11 @@
 //! What cameras, lamps and files do to a picture: the bridge from renders to photos.
 //!
-//! Every function changes colours only; geometry is the business of [`super::compose`].
-use crate::dice::Dice;
+//! Every function changes colours only; geometry is the business of [`super::compose`]. Beside [`nets::augment`], whose
+//! blur and JPEG serve here too, because a tracker meets worse photos than a recogniser's crops: hard light, sharpening,
+//! blotchy grain.
 use crate::picture::Canvas;
+use nets::augment::blur_rows;
+use nets::dice::Dice;
 
 /// Degrades `canvas` at random. Order: light, lens, sensor, development, file.
 pub fn degrade(canvas: &mut Canvas, dice: &mut Dice) {
@@ -120,36 +123,7 @@ fn noise(canvas: &mut Canvas, dice: &mut Dice) {
 /// Gaussian blur of the colours, separable, edges repeated; `sigma` in pixels.
 pub fn blur(canvas: &mut Canvas, sigma: f32) {
     for c in 0..3 {
-        blur_plane(&mut canvas.planes[c], canvas.width, canvas.height, sigma);
-    }
-}
-
-/// Gaussian blur of one plane `[height, width]`.
-pub fn blur_plane(plane: &mut [f32], width: usize, height: usize, sigma: f32) {
-    let reach = (2.5 * sigma).ceil() as usize;
-    if reach < 1 || sigma < 0.15 {
-        return;
-    }
-    let taps: Vec<f32> = (0..=2 * reach).map(|i| (-0.5 * ((i as f32 - reach as f32) / sigma).powi(2)).exp()).collect();
-    let sum: f32 = taps.iter().sum();
-    let taps: Vec<f32> = taps.iter().map(|k| k / sum).collect();
-    let mut padded = vec![0.0f32; width + 2 * reach];
-    for row in plane.chunks_exact_mut(width) {
-        padded[..reach].fill(row[0]);
-        padded[reach..reach + width].copy_from_slice(row);
-        padded[reach + width..].fill(row[width - 1]);
-        row.fill(0.0);
-        for (k, tap) in taps.iter().enumerate() {
-            row.iter_mut().zip(&padded[k..]).for_each(|(v, p)| *v += tap * p);
-        }
-    }
-    let rows = plane.to_vec();
-    for (y, row) in plane.chunks_exact_mut(width).enumerate() {
-        row.fill(0.0);
-        for (k, tap) in taps.iter().enumerate() {
-            let from = (y + k).saturating_sub(reach).min(height - 1);
-            row.iter_mut().zip(&rows[from * width..]).for_each(|(v, p)| *v += tap * p);
-        }
+        blur_rows(&mut canvas.planes[c], canvas.width, 1, sigma);
     }
 }
 
@@ -166,12 +140,9 @@ fn sharpen(canvas: &mut Canvas, amount: f32) {
 
 /// Through the JPEG codec and back.
 fn jpeg(canvas: &mut Canvas, quality: u8) {
-    let mut bytes = Vec::new();
-    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, quality);
-    let encoded = canvas.to_rgb8().write_with_encoder(encoder);
-    if let Some(back) = encoded.ok().and_then(|()| image::load_from_memory(&bytes).ok()) {
-        canvas.set_rgb8(&back.into_rgb8());
-    }
+    let codes = canvas.to_rgb8();
+    let back = nets::augment::jpeg_rgb8(codes.as_raw(), canvas.width, canvas.height, quality);
+    canvas.set_rgb8(&back.expect("JPEG takes any picture of at least one pixel"));
 }
 
 #[cfg(test)]
@@ -187,17 +158,9 @@ mod tests {
         canvas.planes[3].fill(0.25);
         for i in 0..40 {
             let mut c = canvas.clone();
-            degrade(&mut c, &mut Dice::new(3, 0, i));
+            degrade(&mut c, &mut Dice::new(&[3, 0, i]));
             assert!(c.planes[..3].iter().flatten().all(|v| (0.0..=1.0).contains(v)), "index {i}");
             assert!(c.planes[3].iter().all(|a| *a == 0.25));
         }
-    }
-
-    #[test]
-    fn blur_keeps_the_sum_of_an_inner_spot() {
-        let mut plane = vec![0.0; 21 * 21];
-        plane[10 * 21 + 10] = 1.0;
-        blur_plane(&mut plane, 21, 21, 1.5);
-        assert!((plane.iter().sum::<f32>() - 1.0).abs() < 1e-5 && plane[10 * 21 + 10] < 0.1);
     }
 }

@@ -1,7 +1,7 @@
 //! Procedural pictures without a face: what renders are laid upon, and what the networks must not take for a face.
-use crate::dice::Dice;
 use crate::picture::{Canvas, Mips};
-use crate::similarity::Similarity;
+use nets::align::Affine;
+use nets::dice::Dice;
 
 /// Pixels a side of a bank picture.
 const SIDE: usize = 192;
@@ -15,7 +15,7 @@ impl Backdrops {
     /// Draws `n` pictures; the same for the same seed.
     pub fn new(n: usize, seed: u64) -> Self {
         use rayon::prelude::*;
-        let bank = (0..n).into_par_iter().map(|i| mips_of(&draw(&mut Dice::new(seed, STREAM, i as u64)))).collect();
+        let bank = (0..n).into_par_iter().map(|i| mips_of(&draw(&mut Dice::new(&[seed, STREAM, i as u64])))).collect();
         Backdrops { bank }
     }
 
@@ -26,7 +26,7 @@ impl Backdrops {
         let turn = if dice.chance(0.5) { 0.0 } else { dice.range(-3.2, 3.2) };
         let from = [dice.range(0.35, 0.65), dice.range(0.35, 0.65)].map(|v| v * SIDE as f32);
         let to = [out.width as f32 / 2.0, out.height as f32 / 2.0];
-        picture.warp(&Similarity::about(from, to, scale.max(1.45 * out.width as f32 / SIDE as f32), turn), out);
+        picture.warp(&Affine::about(from, to, scale.max(1.45 * out.width as f32 / SIDE as f32), turn), out);
         let (gain, shift) = (dice.range(0.5, 1.2), dice.range(-0.15, 0.2));
         let swap = dice.below(6);
         let order = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]][swap];
@@ -311,7 +311,7 @@ mod tests {
     fn the_bank_is_a_function_of_its_seed() {
         let cut = |seed: u64| {
             let mut out = Canvas::new(48, 48);
-            Backdrops::new(3, seed).fill(&mut out, &mut Dice::new(1, 2, 3));
+            Backdrops::new(3, seed).fill(&mut out, &mut Dice::new(&[1, 2, 3]));
             out
         };
         assert_eq!(cut(5), cut(5));

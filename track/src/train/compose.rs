@@ -1,14 +1,15 @@
 //! Training examples: renders laid upon faceless pictures at known places, then degraded.
 //!
 //! An example is a function of (seed, step, position in the batch) alone.
-use crate::dice::Dice;
 use crate::face::Face;
 use crate::landmark_net;
 use crate::picture::Canvas;
-use crate::similarity::Similarity;
-use crate::train::augment::{Power, blur_plane, degrade};
+use crate::train::augment::{Power, degrade};
 use crate::train::backdrop::{Backdrops, colour, skin, thing};
 use crate::train::renders::{Render, swap_sides};
+use nets::align::Affine;
+use nets::augment::blur_rows;
+use nets::dice::Dice;
 
 /// What examples are made of.
 pub struct Material<'a> {
@@ -42,7 +43,7 @@ const PATCHES: u64 = 0xDE7E;
 impl Material<'_> {
     /// Crop `index` of the run.
     pub fn crop(&self, index: u64) -> CropExample {
-        let mut dice = Dice::new(self.seed, CROPS, index);
+        let mut dice = Dice::new(&[self.seed, CROPS, index]);
         let side = landmark_net::SIDE;
         let mut canvas = self.ground(side, &mut dice);
         if dice.chance(0.2) {
@@ -67,7 +68,7 @@ impl Material<'_> {
 
     /// Patch `index` of the run, `side` pixels; faces of `sizes` pixels, a few just outside that range.
     pub fn patch(&self, index: u64, side: usize, sizes: [f32; 2]) -> PatchExample {
-        let mut dice = Dice::new(self.seed, PATCHES, index);
+        let mut dice = Dice::new(&[self.seed, PATCHES, index]);
         let mut canvas = self.ground(side, &mut dice);
         if dice.chance(0.3) {
             self.shreds(&mut canvas, &mut dice);
@@ -156,7 +157,7 @@ impl Material<'_> {
         let tint = if dice.chance(0.2) { skin(dice) } else { colour(dice) };
         let keep = dice.range(0.1, 0.7);
         let (width, slope) = (dice.range(0.9, 1.7), dice.range(0.1, 0.8));
-        let upright = Similarity::about(placed.centre, [0.0, 0.0], 1.0 / placed.size, -placed.turn);
+        let upright = Affine::about(placed.centre, [0.0, 0.0], 1.0 / placed.size, -placed.turn);
         for y in 0..canvas.height {
             for x in 0..canvas.width {
                 // In face sizes from the face's middle; shoulders fall away from the neck.
@@ -212,7 +213,7 @@ impl Material<'_> {
             let to = [dice.range(0.0, canvas.width as f32), dice.range(0.0, canvas.height as f32)];
             let window = canvas.width as f32 * dice.range(0.06, 0.2);
             let scale = window / (0.3 * face.size);
-            render.mips.warp(&Similarity::about(from, to, scale, dice.range(-3.1, 3.1)), &mut piece);
+            render.mips.warp(&Affine::about(from, to, scale, dice.range(-3.1, 3.1)), &mut piece);
             for y in 0..canvas.height {
                 for x in 0..canvas.width {
                     let r = (x as f32 - to[0]).hypot(y as f32 - to[1]) / window;
@@ -245,7 +246,7 @@ impl<'a> Placed<'a> {
         let width = canvas.width as f32;
         let flip = |p: [f32; 2]| if self.mirrored { [width - p[0], p[1]] } else { p };
         let roll = if self.mirrored { -self.turn } else { self.turn };
-        let place = Similarity::about(face.centre, flip(self.centre), self.size / face.size, roll - face.roll_rad);
+        let place = Affine::about(face.centre, flip(self.centre), self.size / face.size, roll - face.roll_rad);
         let mut head = Canvas::new(canvas.width, canvas.height);
         self.render.mips.warp(&place, &mut head);
         if self.mirrored {
@@ -256,7 +257,7 @@ impl<'a> Placed<'a> {
         recolour(&mut head, dice);
         if dice.chance(0.5) {
             let sigma = dice.range(0.2, 0.8);
-            blur_plane(&mut head.planes[3], canvas.width, canvas.height, sigma);
+            blur_rows(&mut head.planes[3], canvas.width, 1, sigma);
         }
         canvas.lay_over(&head);
         let points: Vec<[f32; 2]> = self.render.landmarks.iter().map(|p| flip(place.apply(*p))).collect();

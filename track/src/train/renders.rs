@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_old_background_leaves_the_rim() {
-        let mut rgba = vec![200u8, 100, 0, 0].repeat(64);
+        let mut rgba = [200u8, 100, 0, 0].repeat(64);
         // Half of foreground 40 over the ground.
         rgba.extend([120, 70, 20, 128]);
         rgba.extend([40, 40, 40, 255].repeat(63));
