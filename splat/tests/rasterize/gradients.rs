@@ -137,7 +137,7 @@ fn absolute_gradients_are_sums_over_pixels() {
     let mut gaussians = cloud(1, Colors::Features { channels: 3 }, 0);
     gaussians.means.fill(0.0);
     let camera = &cameras(30, 27)[..1];
-    let settings = settings(3);
+    let settings = Settings { absolute_gradients: true, ..settings(3) };
     let loss = Loss::new(camera, 3, 5);
     let (_, saved) = splat::forward(gaussians.slices(), camera, &settings).unwrap();
     let of = |color: &[f32]| {
