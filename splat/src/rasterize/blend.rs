@@ -117,13 +117,12 @@ impl<L: Lanes> Alpha<L> {
     }
 }
 
-/// Bits of a mask, the lowest first.
-pub fn bits_of(mut mask: u32) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = mask.trailing_zeros() as usize;
-        mask &= mask.wrapping_sub(1);
-        (bit < 32).then_some(bit & (WIDTH - 1))
-    })
+/// Takes the lowest bit out of a mask of blocks that is not empty.
+#[inline(always)]
+pub fn take_block(mask: &mut u32) -> usize {
+    let block = mask.trailing_zeros() as usize;
+    *mask &= *mask - 1;
+    block % WIDTH
 }
 
 /// Blends `tile`; `planes` receives Σ wᵢ valueᵢ.
@@ -167,7 +166,7 @@ impl Forward<'_> {
                 *to = tile.splats[from.splat()];
             }
             for (index, (splat, instance)) in staged.iter().zip(instances).enumerate() {
-                let blocks = splat.blocks::<L>(tile.corner) & live;
+                let mut blocks = splat.blocks::<L>(tile.corner) & live;
                 if blocks == 0 {
                     continue;
                 }
@@ -175,7 +174,8 @@ impl Forward<'_> {
                 let (own, others) = (splat.values::<PLANES>(), tile.others::<PLANES>(instance.splat()));
                 let placed = Placed::<L>::new(splat, tile.corner);
                 let mut counted = 0u32;
-                for block in bits_of(blocks) {
+                while blocks != 0 {
+                    let block = take_block(&mut blocks);
                     let alpha = Alpha::<L>::new::<SMOOTH>(placed.at(block).log2, cutoff_width);
                     let before = L::load(&light[block]);
                     let after = alpha.blended.neg_mul_add(before, before);
@@ -226,7 +226,9 @@ fn initial_light(inside: [usize; 2]) -> Plane {
 /// One bit per block that has a pixel above 0.
 #[inline(always)]
 fn lit_blocks<L: Lanes>(light: &Plane) -> u32 {
-    (0..WIDTH).fold(0, |bits, block| {
-        bits | ((L::bits(L::load(&light[block]).above(L::all(0.0))) != 0) as u32) << block
-    })
+    let mut bits = 0;
+    for block in 0..WIDTH {
+        bits |= ((L::bits(L::load(&light[block]).above(L::all(0.0))) != 0) as u32) << block;
+    }
+    bits
 }

@@ -3,7 +3,7 @@
 //! With wᵢ = αᵢ Tᵢ, image = Σ wᵢ vᵢ + T background and alpha = 1 − T, T being what the last Gaussian leaves:
 //! ∂L/∂αᵢ = Tᵢ (vᵢ·g) − (Σ_{j>i} wⱼ (vⱼ·g) + T (background·g − g_alpha)) / (1 − αᵢ), where g is the gradient by the pixel.
 use super::Cutoff;
-use super::blend::{Alpha, Pixels, Placed, STAGE, Tile, bits_of};
+use super::blend::{Alpha, Pixels, Placed, STAGE, Tile, take_block};
 use super::instructions::Kernel;
 use super::lanes::{Block, Lanes, Plane, WIDTH};
 use super::slots::Slots;
@@ -109,7 +109,9 @@ impl Backward<'_> {
         let (zero, one) = (L::all(0.0), L::all(1.0));
         let mut sums = [zero; WIDTH];
         state.by_outer.fill(Block::default());
-        for block in bits_of(turn.blocks) {
+        let mut blocks = turn.blocks;
+        while blocks != 0 {
+            let block = take_block(&mut blocks);
             let at = placed.at(block);
             let alpha = Alpha::<L>::new::<SMOOTH>(at.log2, cutoff_width);
             let last = L::load(&self.pixels.last[block]);

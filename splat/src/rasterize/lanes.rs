@@ -33,7 +33,8 @@ pub fn place(x: usize, y: usize) -> (usize, usize) {
     (y / SIDE * SIDE + x / SIDE, y % SIDE * SIDE + x % SIDE)
 }
 
-/// Sixteen numbers in registers. All operations but [`Lanes::sums`] act on each number alone, and round as IEEE 754 has it.
+/// Sixteen numbers in registers. (In kernels over them: loops, not closures. A closure that is not inlined lacks the
+/// instructions of its caller and calls each intrinsic as a function.) All operations but [`Lanes::sums`] act on each number alone, and round as IEEE 754 has it.
 pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> {
     /// Sixteen yes or no.
     type Mask: Copy;
@@ -74,9 +75,15 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     }
 }
 
-/// Coefficients of 2ᶠ for |f| ≤ ½, the highest power first: minimax (Cephes' `exp2f`), 1 being exact.
-const EXP2: [f32; 7] =
-    [1.535_336_2e-4, 1.339_887_4e-3, 9.618_437e-3, 5.550_332_5e-2, 2.402_264_8e-1, 6.931_472e-1, 1.0];
+/// 2ᶠ for |f| ≤ ½: minimax polynomial of Cephes' `exp2f`.
+#[inline(always)]
+fn exp2_fraction<L: Lanes>(f: L) -> L {
+    let mut p = L::all(1.535_336_2e-4);
+    for c in [1.339_887_4e-3, 9.618_437e-3, 5.550_332_5e-2, 2.402_264_8e-1, 6.931_472e-1, 1.0] {
+        p = p.mul_add(f, L::all(c));
+    }
+    p
+}
 
 #[cfg(test)]
 mod tests {

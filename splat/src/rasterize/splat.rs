@@ -70,7 +70,15 @@ impl Splat {
     #[inline(always)]
     pub fn values<const PLANES: usize>(&self) -> [f32; PLANES] {
         let all = [self.rgb[0], self.rgb[1], self.rgb[2], self.depth];
-        std::array::from_fn(|p| all[p])
+        let mut own = [0.0; PLANES];
+        own.copy_from_slice(&all[..PLANES]);
+        own
+    }
+
+    #[inline(always)]
+    pub fn log2_alpha<L: Lanes>(&self, dx: L, dy: L) -> L {
+        let along = L::all(self.xx).mul_add(dx, L::all(self.xy) * dy);
+        along.mul_add(dx, (L::all(self.yy) * dy).mul_add(dy, L::all(self.log2_opacity)))
     }
 
     /// One bit per 4×4 block of the tile at `corner` that it may touch.
@@ -85,12 +93,8 @@ impl Splat {
         let (right, bottom) = (left + reach, top + reach);
         let zero = L::all(0.0);
         let (near_x, near_y) = (zero.max(left).min(right), zero.max(top).min(bottom));
-        let log2_alpha = |dx: L, dy: L| {
-            let along = L::all(self.xx).mul_add(dx, L::all(self.xy) * dy);
-            along.mul_add(dx, (L::all(self.yy) * dy).mul_add(dy, L::all(self.log2_opacity)))
-        };
-        let on_side = log2_alpha(near_x, (L::all(self.lean_y) * near_x).max(top).min(bottom));
-        let on_edge = log2_alpha((L::all(self.lean_x) * near_y).max(left).min(right), near_y);
+        let on_side = self.log2_alpha(near_x, (L::all(self.lean_y) * near_x).max(top).min(bottom));
+        let on_edge = self.log2_alpha((L::all(self.lean_x) * near_y).max(left).min(right), near_y);
         L::bits(on_side.max(on_edge).at_least(L::all(LOG2_TOUCH)))
     }
 }

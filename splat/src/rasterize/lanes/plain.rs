@@ -1,5 +1,5 @@
 //! Arrays, for every machine: the compiler turns these loops into the vectors that the target has.
-use super::{Block, EXP2, Lanes, WIDTH};
+use super::{Block, Lanes, WIDTH, exp2_fraction};
 use std::ops::{Add, Div, Mul, Sub};
 
 /// Sixteen numbers.
@@ -132,7 +132,7 @@ impl Lanes for Plain {
         let x = self.max(Self::all(-40.0));
         let shifted = x + Self::all(ROUND);
         let f = x - (shifted - Self::all(ROUND));
-        let p = EXP2[1..].iter().fold(Self::all(EXP2[0]), |p, &c| p.mul_add(f, Self::all(c)));
+        let p = exp2_fraction(f);
         p.each(shifted, |p, shifted| f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23)))
     }
 

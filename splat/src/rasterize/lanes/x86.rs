@@ -2,7 +2,7 @@
 //!
 //! SAFETY of every block here: the intrinsics need their instruction set, and nothing else. These types appear only as
 //! the type parameter of a kernel that `instructions.rs` runs after it found the set on this machine.
-use super::{Block, EXP2, Lanes, WIDTH};
+use super::{Block, Lanes, WIDTH, exp2_fraction};
 use std::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 
@@ -13,6 +13,14 @@ pub struct Avx512(__m512);
 /// Lanes 0..8 and 8..16.
 #[derive(Clone, Copy)]
 pub struct Avx2([__m256; 2]);
+
+/// An intrinsic of two registers on both halves. (No closure: one that is not inlined would lack the instructions.)
+macro_rules! halves {
+    ($intrinsic:expr, $a:expr, $b:expr) => {
+        // SAFETY: see the top of this file.
+        Avx2(unsafe { [$intrinsic($a.0[0], $b.0[0]), $intrinsic($a.0[1], $b.0[1])] })
+    };
+}
 
 /// `a op b` of both types by their intrinsics.
 macro_rules! operator {
@@ -32,8 +40,7 @@ macro_rules! operator {
 
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
-                // SAFETY: see the top of this file.
-                self.each(other, |a, b| unsafe { $half(a, b) })
+                halves!($half, self, other)
             }
         }
     };
@@ -44,10 +51,51 @@ operator!(Sub, sub, _mm512_sub_ps, _mm256_sub_ps);
 operator!(Mul, mul, _mm512_mul_ps, _mm256_mul_ps);
 operator!(Div, div, _mm512_div_ps, _mm256_div_ps);
 
-impl Avx2 {
-    #[inline(always)]
-    fn each(self, other: Self, f: impl Fn(__m256, __m256) -> __m256) -> Self {
-        Avx2([f(self.0[0], other.0[0]), f(self.0[1], other.0[1])])
+/// Adds quarters 2i and 2i + 1 of both; those of `a` come first.
+#[inline(always)]
+fn quarters(a: Avx512, b: Avx512) -> Avx512 {
+    // SAFETY: see the top of this file.
+    Avx512(unsafe {
+        _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a.0, b.0), _mm512_shuffle_f32x4::<0xdd>(a.0, b.0))
+    })
+}
+
+/// In each quarter, adds numbers 2i and 2i + 1 of both; those of `a` come first.
+#[inline(always)]
+fn singles(a: Avx512, b: Avx512) -> Avx512 {
+    // SAFETY: see the top of this file.
+    Avx512(unsafe { _mm512_add_ps(_mm512_shuffle_ps::<0x88>(a.0, b.0), _mm512_shuffle_ps::<0xdd>(a.0, b.0)) })
+}
+
+/// Of each number, the nearest whole one.
+#[inline(always)]
+unsafe fn nearest(x: __m256) -> __m256 {
+    // SAFETY: see the top of this file.
+    unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x) }
+}
+
+/// `p · 2^whole`
+#[inline(always)]
+unsafe fn times_power(p: __m256, whole: __m256) -> __m256 {
+    // SAFETY: see the top of this file.
+    unsafe {
+        let exponent = _mm256_slli_epi32::<23>(_mm256_cvtps_epi32(whole));
+        _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent))
+    }
+}
+
+/// Sums of eight rows.
+#[inline(always)]
+fn eight_sums(rows: &[Avx2]) -> __m256 {
+    // SAFETY: see the top of this file.
+    unsafe {
+        let mut half = [_mm256_setzero_ps(); 8];
+        for i in 0..8 {
+            half[i] = _mm256_add_ps(rows[i].0[0], rows[i].0[1]);
+        }
+        let low = _mm256_hadd_ps(_mm256_hadd_ps(half[0], half[1]), _mm256_hadd_ps(half[2], half[3]));
+        let high = _mm256_hadd_ps(_mm256_hadd_ps(half[4], half[5]), _mm256_hadd_ps(half[6], half[7]));
+        _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high))
     }
 }
 
@@ -112,8 +160,7 @@ impl Lanes for Avx512 {
     fn exp2(self) -> Self {
         // SAFETY: see the top of this file.
         let whole = Avx512(unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) });
-        let f = self - whole;
-        let p = EXP2[1..].iter().fold(Self::all(EXP2[0]), |p, &c| p.mul_add(f, Self::all(c)));
+        let p = exp2_fraction(self - whole);
         // SAFETY: see the top of this file.
         Avx512(unsafe { _mm512_scalef_ps(p.0, whole.0) })
     }
@@ -139,21 +186,14 @@ impl Lanes for Avx512 {
     /// Pairs of rows are folded into one another until one register holds a number of each: 15 additions for 16 sums.
     #[inline(always)]
     fn sums(rows: &[Self; WIDTH]) -> Self {
-        // SAFETY of all four: see the top of this file.
-        let quarters = |a: Self, b: Self| unsafe {
-            let (x, y) = (_mm512_shuffle_f32x4::<0x88>(a.0, b.0), _mm512_shuffle_f32x4::<0xdd>(a.0, b.0));
-            Avx512(_mm512_add_ps(x, y))
-        };
-        let singles = |a: Self, b: Self| unsafe {
-            let (x, y) = (_mm512_shuffle_ps::<0x88>(a.0, b.0), _mm512_shuffle_ps::<0xdd>(a.0, b.0));
-            Avx512(_mm512_add_ps(x, y))
-        };
         // After these, 128-bit quarter q of `four[i]` holds four partial sums of row 4i + q.
-        let four: [Self; 4] = std::array::from_fn(|i| {
-            quarters(quarters(rows[4 * i], rows[4 * i + 1]), quarters(rows[4 * i + 2], rows[4 * i + 3]))
-        });
+        let mut four = [rows[0]; 4];
+        for i in 0..4 {
+            let (low, high) = (quarters(rows[4 * i], rows[4 * i + 1]), quarters(rows[4 * i + 2], rows[4 * i + 3]));
+            four[i] = quarters(low, high);
+        }
+        // Quarter q holds the sums of rows q, 4 + q, 8 + q, 12 + q.
         let one = singles(singles(four[0], four[1]), singles(four[2], four[3]));
-        // Now quarter q holds the sums of rows q, 4 + q, 8 + q, 12 + q.
         // SAFETY: see the top of this file.
         unsafe {
             let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -201,101 +241,85 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         // SAFETY: see the top of this file.
-        Avx2([0, 1].map(|i| unsafe { _mm256_fmadd_ps(self.0[i], b.0[i], c.0[i]) }))
+        Avx2(unsafe { [_mm256_fmadd_ps(self.0[0], b.0[0], c.0[0]), _mm256_fmadd_ps(self.0[1], b.0[1], c.0[1])] })
     }
 
     #[inline(always)]
     fn neg_mul_add(self, b: Self, c: Self) -> Self {
         // SAFETY: see the top of this file.
-        Avx2([0, 1].map(|i| unsafe { _mm256_fnmadd_ps(self.0[i], b.0[i], c.0[i]) }))
+        Avx2(unsafe { [_mm256_fnmadd_ps(self.0[0], b.0[0], c.0[0]), _mm256_fnmadd_ps(self.0[1], b.0[1], c.0[1])] })
     }
 
     #[inline(always)]
     fn min(self, other: Self) -> Self {
-        // SAFETY: see the top of this file.
-        self.each(other, |a, b| unsafe { _mm256_min_ps(a, b) })
+        halves!(_mm256_min_ps, self, other)
     }
 
     #[inline(always)]
     fn max(self, other: Self) -> Self {
-        // SAFETY: see the top of this file.
-        self.each(other, |a, b| unsafe { _mm256_max_ps(a, b) })
+        halves!(_mm256_max_ps, self, other)
     }
 
     #[inline(always)]
     fn abs(self) -> Self {
-        // SAFETY: see the top of this file.
-        self.each(Self::all(-0.0), |a, sign| unsafe { _mm256_andnot_ps(sign, a) })
+        let sign = Self::all(-0.0);
+        halves!(_mm256_andnot_ps, sign, self)
     }
 
     #[inline(always)]
     fn sqrt(self) -> Self {
         // SAFETY: see the top of this file.
-        self.each(self, |a, _| unsafe { _mm256_sqrt_ps(a) })
+        Avx2(unsafe { [_mm256_sqrt_ps(self.0[0]), _mm256_sqrt_ps(self.0[1])] })
     }
 
     #[inline(always)]
     fn exp2(self) -> Self {
         let x = self.max(Self::all(-40.0));
         // SAFETY: see the top of this file.
-        let whole =
-            x.each(x, |x, _| unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x) });
-        let f = x - whole;
-        let p = EXP2[1..].iter().fold(Self::all(EXP2[0]), |p, &c| p.mul_add(f, Self::all(c)));
+        let whole = Avx2(unsafe { [nearest(x.0[0]), nearest(x.0[1])] });
+        let p = exp2_fraction(x - whole);
         // SAFETY: see the top of this file.
-        p.each(whole, |p, whole| unsafe {
-            let exponent = _mm256_slli_epi32::<23>(_mm256_cvtps_epi32(whole));
-            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), exponent))
-        })
+        Avx2(unsafe { [times_power(p.0[0], whole.0[0]), times_power(p.0[1], whole.0[1])] })
     }
 
     #[inline(always)]
     fn at_least(self, other: Self) -> Self::Mask {
-        // SAFETY: see the top of this file.
-        self.each(other, |a, b| unsafe { _mm256_cmp_ps::<_CMP_GE_OQ>(a, b) }).0
+        halves!(_mm256_cmp_ps::<_CMP_GE_OQ>, self, other).0
     }
 
     #[inline(always)]
     fn above(self, other: Self) -> Self::Mask {
-        // SAFETY: see the top of this file.
-        self.each(other, |a, b| unsafe { _mm256_cmp_ps::<_CMP_GT_OQ>(a, b) }).0
+        halves!(_mm256_cmp_ps::<_CMP_GT_OQ>, self, other).0
     }
 
     #[inline(always)]
     fn or_else(self, mask: Self::Mask, other: Self) -> Self {
         // SAFETY: see the top of this file.
-        Avx2([0, 1].map(|i| unsafe { _mm256_blendv_ps(other.0[i], self.0[i], mask[i]) }))
+        Avx2(unsafe {
+            [_mm256_blendv_ps(other.0[0], self.0[0], mask[0]), _mm256_blendv_ps(other.0[1], self.0[1], mask[1])]
+        })
     }
 
     #[inline(always)]
     fn or_zero(self, mask: Self::Mask) -> Self {
-        // SAFETY: see the top of this file.
-        self.each(Avx2(mask), |a, mask| unsafe { _mm256_and_ps(a, mask) })
+        halves!(_mm256_and_ps, self, Avx2(mask))
     }
 
     #[inline(always)]
     fn sums(rows: &[Self; WIDTH]) -> Self {
-        // SAFETY of both: see the top of this file.
-        let half = |row: &Self| unsafe { _mm256_add_ps(row.0[0], row.0[1]) };
-        let eight = |rows: &[Self]| unsafe {
-            let pair = |i: usize| _mm256_hadd_ps(half(&rows[i]), half(&rows[i + 1]));
-            let (low, high) = (_mm256_hadd_ps(pair(0), pair(2)), _mm256_hadd_ps(pair(4), pair(6)));
-            let (x, y) = (_mm256_permute2f128_ps::<0x20>(low, high), _mm256_permute2f128_ps::<0x31>(low, high));
-            _mm256_add_ps(x, y)
-        };
-        Avx2([eight(&rows[..8]), eight(&rows[8..])])
+        Avx2([eight_sums(&rows[..8]), eight_sums(&rows[8..])])
     }
 
     #[inline(always)]
     fn both(a: Self::Mask, b: Self::Mask) -> Self::Mask {
         // SAFETY: see the top of this file.
-        [0, 1].map(|i| unsafe { _mm256_and_ps(a[i], b[i]) })
+        unsafe { [_mm256_and_ps(a[0], b[0]), _mm256_and_ps(a[1], b[1])] }
     }
 
     #[inline(always)]
     fn bits(mask: Self::Mask) -> u32 {
         // SAFETY: see the top of this file.
-        let [low, high] = mask.map(|half| unsafe { _mm256_movemask_ps(half) } as u32);
-        low | high << 8
+        let (low, high) = unsafe { (_mm256_movemask_ps(mask[0]), _mm256_movemask_ps(mask[1])) };
+        low as u32 | (high as u32) << 8
     }
 }
