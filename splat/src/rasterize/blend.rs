@@ -6,7 +6,7 @@ use super::tiles::Instance;
 use super::{ALPHA_CAP, ALPHA_CUT, Cutoff, TRANSMITTANCE_STOP};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
-/// Splats that are copied together before they are blended, so that their cache misses overlap.
+/// Splats that are copied together, while the next as many are asked for: their cache misses overlap.
 pub const STAGE: usize = 16;
 /// A place that no instance has: pixels that nothing touched.
 const NONE: f32 = -1.0;
@@ -164,6 +164,9 @@ impl Forward<'_> {
         for (stage, instances) in tile.instances.chunks(STAGE).enumerate() {
             for (to, from) in staged.iter_mut().zip(instances) {
                 *to = tile.splats[from.splat()];
+            }
+            for next in tile.instances.iter().skip((stage + 1) * STAGE).take(STAGE) {
+                L::prefetch(&tile.splats[next.splat()]);
             }
             for (index, (splat, instance)) in staged.iter().zip(instances).enumerate() {
                 let mut blocks = splat.blocks::<L>(tile.corner) & live;

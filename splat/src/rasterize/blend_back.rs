@@ -15,13 +15,15 @@ pub const SHAPE_SLOTS: usize = 8;
 
 /// Gradients by a tile's pixels, 0 outside the image.
 pub struct TileUpstream<'a> {
-    /// By the channels, then by the depth.
+    /// By the channels, then by the depth `Σ wᵢ zᵢ`.
     pub planes: &'a [Plane],
-    /// T (background·g − g_alpha) of each pixel.
-    pub behind: Plane,
+    /// By the transmittance that is left, but for the background's share.
+    pub by_light: Plane,
+    /// `[C]`, or empty for black.
+    pub background: &'a [f32],
 }
 
-/// Writes the slots of those instances that counted.
+/// Writes the slots of those instances that counted, and returns the gradient by the background.
 pub struct Backward<'a> {
     pub tile: Tile<'a>,
     pub pixels: &'a Pixels,
@@ -33,10 +35,11 @@ pub struct Backward<'a> {
 }
 
 impl Kernel for Backward<'_> {
-    type Output = ();
+    /// `[C]`
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes>(self) -> Vec<f32> {
         match (self.cutoff, self.tile.planes) {
             (Cutoff::Hard, OWN_PLANES) if self.absolute => self.planes::<L, false, true, OWN_PLANES>(0.0),
             (Cutoff::Hard, OWN_PLANES) => self.planes::<L, false, false, OWN_PLANES>(0.0),
@@ -68,18 +71,26 @@ struct Turn<'a> {
 impl Backward<'_> {
     /// `PLANES` of the splats' own planes are summed in registers, or all of the table's in memory.
     #[inline(always)]
-    fn planes<L: Lanes, const SMOOTH: bool, const ABSOLUTE: bool, const PLANES: usize>(self, cutoff_width: f32) {
+    fn planes<L: Lanes, const SMOOTH: bool, const ABSOLUTE: bool, const PLANES: usize>(
+        self,
+        cutoff_width: f32,
+    ) -> Vec<f32> {
         let (tile, pixels) = (&self.tile, self.pixels);
         assert_eq!(self.upstream.planes.len(), tile.planes);
         let mut state = State {
             transmittance: pixels.transmittance,
-            behind: self.upstream.behind,
+            behind: Plane::default(),
             by_outer: vec![Block::default(); tile.planes - PLANES],
         };
+        let by_background = self.behind_all::<L>(&mut state.behind);
         let mut staged = [Splat::default(); STAGE];
         for (stage, instances) in tile.instances[..pixels.end].chunks(STAGE).enumerate().rev() {
             for (to, from) in staged.iter_mut().zip(instances) {
                 *to = tile.splats[from.splat()];
+            }
+            for next in &tile.instances[stage.saturating_sub(1) * STAGE..stage * STAGE] {
+                L::prefetch(&tile.splats[next.splat()]);
+                L::prefetch(&tile.touched[next.slot()]);
             }
             for (index, (splat, instance)) in staged.iter().zip(instances).enumerate().rev() {
                 let blocks = tile.touched[instance.slot()].load(Relaxed) as u32;
@@ -92,6 +103,32 @@ impl Backward<'_> {
                 self.write_slot::<L>(instance.slot(), sums, &state.by_outer);
             }
         }
+        by_background
+    }
+
+    /// What the light that is left gave the loss, pixel by pixel; and the gradient by the background.
+    #[inline(always)]
+    fn behind_all<L: Lanes>(&self, behind: &mut Plane) -> Vec<f32> {
+        let channels = self.tile.planes - 1;
+        let light = &self.pixels.transmittance;
+        for block in 0..WIDTH {
+            let mut by_light = L::load(&self.upstream.by_light[block]);
+            for (plane, &value) in self.upstream.planes[..channels].iter().zip(self.upstream.background) {
+                by_light = L::load(&plane[block]).mul_add(L::all(value), by_light);
+            }
+            (L::load(&light[block]) * by_light).store(&mut behind[block]);
+        }
+        let mut by_background = vec![0.0; channels];
+        for (sum, plane) in by_background.iter_mut().zip(self.upstream.planes) {
+            let mut rows = [L::all(0.0); WIDTH];
+            for block in 0..WIDTH {
+                rows[block] = L::load(&light[block]) * L::load(&plane[block]);
+            }
+            let mut of_rows = Block::default();
+            L::sums(&rows).store(&mut of_rows);
+            *sum = of_rows.0.iter().sum();
+        }
+        by_background
     }
 
     /// The sixteen sums that fill a slot's first block, but for the planes of the table (those go to `state`).

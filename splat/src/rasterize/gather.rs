@@ -1,7 +1,7 @@
 //! The backward pass: per camera tile by tile into slots, then per Gaussian over its slots and cameras.
 use super::blend_back::{self, SHAPE_SLOTS, TileUpstream};
 use super::instructions::Kernel;
-use super::lanes::{Block, Lanes, Plane, TILE, WIDTH, place};
+use super::lanes::{Block, Lanes, Plane, SIDE, TILE, WIDTH, place};
 use super::project::Lens;
 use super::project_back::Moments;
 use super::slots::Slots;
@@ -194,54 +194,62 @@ fn add_f64(to: &mut [f64], from: &[f64]) {
 /// Tiles back to front into `slots`; returns the gradient by the background.
 fn pixels_backward(view: &View, settings: &Settings, up: &Upstream<'_>, slots: &mut [Block]) -> Vec<f64> {
     let slots = &Slots::new(slots, view.slot_blocks());
-    let mut by_tile = vec![Vec::new(); view.n_tiles()];
     let order = view.tiles.longest_first();
-    let done: Vec<Vec<f64>> = order
-        .par_iter()
+    let mut shares: Vec<(u32, Vec<f32>)> = order
+        .into_par_iter()
         .with_max_len(1)
-        .map(|&tile| tile_backward(view, tile as usize, settings, up, slots))
+        .map(|tile| (tile, tile_backward(view, tile as usize, settings, up, slots)))
         .collect();
-    order.iter().zip(done).for_each(|(&tile, share)| by_tile[tile as usize] = share);
+    shares.sort_unstable_by_key(|(tile, _)| *tile);
     let mut background = vec![0.0; view.planes - 1];
-    by_tile.iter().for_each(|tile| add_f64(&mut background, tile));
+    for (_, share) in shares {
+        background.iter_mut().zip(share).for_each(|(sum, share)| *sum += share as f64);
+    }
     background
 }
 
 /// One tile: fetches its pixels' gradients, runs the kernel, and returns the gradient by the background.
-fn tile_backward(view: &View, tile: usize, settings: &Settings, up: &Upstream<'_>, slots: &Slots<'_>) -> Vec<f64> {
+fn tile_backward(view: &View, tile: usize, settings: &Settings, up: &Upstream<'_>, slots: &Slots<'_>) -> Vec<f32> {
     let channels = view.planes - 1;
     let (pixels, [left, top]) = (&view.pixels[tile], view.corner(tile));
     let mut planes = vec![Plane::default(); view.planes];
-    let mut behind = Plane::default();
-    let mut background = vec![0.0f64; channels];
-    for y in 0..TILE.min(view.height - top) {
-        for x in 0..TILE.min(view.width - left) {
-            let (block, lane) = place(x, y);
-            let at = (top + y) * view.width + left + x;
-            let light = pixels.transmittance[block].0[lane];
-            let mut by_light = -up.alpha.map_or(0.0, |a| a[at]);
-            for c in 0..channels {
-                let g = up.color[at * channels + c];
-                planes[c][block].0[lane] = g;
-                by_light += settings.background.get(c).copied().unwrap_or(0.0) * g;
-                background[c] += (light * g) as f64;
+    let mut by_light = Plane::default();
+    let inside = [TILE.min(view.width - left), TILE.min(view.height - top)];
+    for (x, y) in (0..inside[1]).flat_map(|y| (0..inside[0]).step_by(SIDE).map(move |x| (x, y))) {
+        let (block, lane) = place(x, y);
+        let at = (top + y) * view.width + left + x;
+        for i in 0..SIDE.min(inside[0] - x) {
+            for (plane, &g) in planes.iter_mut().zip(&up.color[(at + i) * channels..][..channels]) {
+                plane[block].0[lane + i] = g;
+            }
+            if let Some(by_alpha) = up.alpha {
+                by_light[block].0[lane + i] = -by_alpha[at + i];
             }
             if let Some(by_depth) = up.depth {
-                let mut g = by_depth[at];
-                if settings.depth == Depth::Expected {
-                    let alpha = (1.0 - light).max(LEAST_ALPHA);
-                    let sum = view.canvas[tile * view.planes + channels][block].0[lane];
-                    // Of sum / alpha; a constant divisor where alpha is under the least.
-                    by_light += if alpha > LEAST_ALPHA { g * sum / (alpha * alpha) } else { 0.0 };
-                    g /= alpha;
-                }
-                planes[channels][block].0[lane] = g;
+                planes[channels][block].0[lane + i] = by_depth[at + i];
             }
-            behind[block].0[lane] = light * by_light;
         }
     }
-    let (upstream, cutoff, absolute) =
-        (TileUpstream { planes: &planes, behind }, settings.cutoff, settings.absolute_gradients);
-    settings.instructions.run(blend_back::Backward { tile: view.tile(tile), pixels, upstream, slots, cutoff, absolute });
-    background
+    if settings.depth == Depth::Expected {
+        let sums = &view.canvas[tile * view.planes + channels];
+        through_expected_depth(sums, &pixels.transmittance, &mut planes[channels], &mut by_light);
+    }
+    let upstream = TileUpstream { planes: &planes, by_light, background: &settings.background };
+    let (tile, cutoff, absolute) = (view.tile(tile), settings.cutoff, settings.absolute_gradients);
+    settings.instructions.run(blend_back::Backward { tile, pixels, upstream, slots, cutoff, absolute })
+}
+
+/// From the gradient by `sum / alpha` to that by `sum`, in place; adds to the gradient by `light` = 1 − alpha. Where
+/// alpha is under [`LEAST_ALPHA`] the divisor is a constant.
+fn through_expected_depth(sums: &Plane, light: &Plane, by_depth: &mut Plane, by_light: &mut Plane) {
+    for block in 0..WIDTH {
+        for lane in 0..WIDTH {
+            let alpha = 1.0 - light[block].0[lane];
+            let g = &mut by_depth[block].0[lane];
+            if alpha > LEAST_ALPHA {
+                by_light[block].0[lane] += *g * sums[block].0[lane] / (alpha * alpha);
+            }
+            *g /= alpha.max(LEAST_ALPHA);
+        }
+    }
 }

@@ -52,7 +52,6 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     /// The greater; `other` if either is not a number.
     fn max(self, other: Self) -> Self;
     fn abs(self) -> Self;
-    fn sqrt(self) -> Self;
     /// 2ˣ within 2 ulp for −40 ≤ x ≤ 126; under 10⁻¹² below.
     fn exp2(self) -> Self;
     /// `self ≥ other`; no if either is not a number.
@@ -63,6 +62,10 @@ pub trait Lanes: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = S
     fn or_else(self, mask: Self::Mask, other: Self) -> Self;
     /// Lane i: the sum of row i's numbers, in an order that is fixed for each instruction set.
     fn sums(rows: &[Self; WIDTH]) -> Self;
+
+    /// Asks for what will be read soon.
+    #[inline(always)]
+    fn prefetch<T>(_soon: &T) {}
 
     fn both(a: Self::Mask, b: Self::Mask) -> Self::Mask;
     /// Bit i: what the mask says in lane i.
@@ -120,8 +123,7 @@ mod tests {
             same("min", x.min(y), &f32::min);
             same("max", x.max(y), &f32::max);
             same("abs", x.abs(), &|a, _| a.abs());
-            same("sqrt", x.abs().sqrt(), &|a, _| a.abs().sqrt());
-            same("or_else", x.or_else(x.above(y), y), &|a, b| if a > b { a } else { b });
+                same("or_else", x.or_else(x.above(y), y), &|a, b| if a > b { a } else { b });
             same("or_zero", x.or_zero(L::both(x.above(y), y.at_least(L::all(0.0)))), &|a, b| {
                 if a > b && b >= 0.0 { a } else { 0.0 }
             });

@@ -50,16 +50,16 @@ pub struct Tiles {
 }
 
 impl Tiles {
-    /// Lists Gaussians by their `[N]` `depths` (positive, or [`NOT_DRAWN`]), ties by index. `tiles` holds those of
-    /// `chunk` Gaussians each, one after the other; `counts[n]` of them are of Gaussian n. `size` in tiles.
+    /// Lists Gaussians by their `[N]` `depths` (positive, or [`NOT_DRAWN`]), ties by index. Each of `tiles` holds those of
+    /// `PART` Gaussians, one after the other; `counts[n]` of them are of Gaussian n. `size` in tiles.
     ///
     /// # Errors
     /// [`Error::TooManyPairs`]
-    pub fn list(
+    pub fn list<const PART: usize>(
         &mut self,
         depths: &[f32],
         counts: &[u32],
-        (chunk, tiles): (usize, &[Vec<u32>]),
+        tiles: &[Vec<u32>],
         size: [usize; 2],
     ) -> Result<(), Error> {
         self.size = size;
@@ -74,20 +74,23 @@ impl Tiles {
         let first_slots = &self.first_slots;
         let of = |key: u64| {
             let n = key as u32 as usize;
-            let (first, before) = (first_slots[n], first_slots[n / chunk * chunk]);
+            let (first, before) = (first_slots[n], first_slots[n / PART * PART]);
             let range = (first - before) as usize..(first_slots[n + 1] - before) as usize;
-            (n as u32, first, &tiles[n / chunk][range])
+            (n as u32, first, &tiles[n / PART][range])
         };
         let count = |keys: &[u64]| {
             let mut counts = vec![0u32; size[0] * size[1]];
-            keys.iter().flat_map(|&key| of(key).2).for_each(|&tile| counts[tile as usize] += 1);
+            for &key in keys {
+                of(key).2.iter().for_each(|&tile| counts[tile as usize] += 1);
+            }
             counts
         };
         let mut cursors: Vec<Vec<u32>> = self.keys[0].par_chunks(CHUNK).map(count).collect();
         start_cursors(&mut self.starts, &mut cursors, size[0] * size[1]);
         let instances = &self.instances;
         self.keys[0].par_chunks(CHUNK).zip(&mut cursors).for_each(|(keys, cursor)| {
-            for (n, first, tiles) in keys.iter().map(|&key| of(key)) {
+            for &key in keys {
+                let (n, first, tiles) = of(key);
                 for (slot, &tile) in (first..).zip(tiles) {
                     let next = &mut cursor[tile as usize];
                     instances[*next as usize].set(n, slot);
@@ -176,7 +179,7 @@ mod tests {
         let depths = [2.0, 0.5, NOT_DRAWN, 2.0, 1e-3, 0.5, 1e4];
         let mut tiles = Tiles::default();
         let all = vec![vec![0, 0, 0], vec![0, 0, 0]];
-        tiles.list(&depths, &[1, 1, 0, 1, 1, 1, 1], (4, &all), [1, 1]).unwrap();
+        tiles.list::<4>(&depths, &[1, 1, 0, 1, 1, 1, 1], &all, [1, 1]).unwrap();
         let order: Vec<usize> = tiles.instances(0).iter().map(Instance::splat).collect();
         assert_eq!(order, [4, 1, 5, 0, 3, 6]);
         let slots: Vec<usize> = tiles.instances(0).iter().map(Instance::slot).collect();
@@ -186,7 +189,7 @@ mod tests {
     #[test]
     fn too_many_pairs_are_an_error() {
         let counts = [u32::MAX, 2];
-        let error = Tiles::default().list(&[1.0, 1.0], &counts, (2, &[]), [1, 1]);
+        let error = Tiles::default().list::<2>(&[1.0, 1.0], &counts, &[], [1, 1]);
         assert!(matches!(error, Err(Error::TooManyPairs { got }) if got == (1 << 32) + 1));
     }
 }

@@ -53,7 +53,7 @@ impl View {
         let size = [camera.width.div_ceil(TILE), camera.height.div_ceil(TILE)];
         image.radii.resize(gaussians.len(), 0.0);
         image.stats = self.project(gaussians, &Lens::new(camera, settings), settings, size, &mut image.radii);
-        self.tiles.list(&self.depths, &self.counts, (CHUNK, &self.chunk_tiles), size)?;
+        self.tiles.list::<CHUNK>(&self.depths, &self.counts, &self.chunk_tiles, size)?;
         self.blend(settings);
         self.compose(settings, image);
         Ok(())

@@ -121,11 +121,6 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.each(self, |a, _| a.sqrt())
-    }
-
-    #[inline(always)]
     fn exp2(self) -> Self {
         /// 1.5 · 2²³: adding it rounds to a whole number, left in the low bits.
         const ROUND: f32 = 12_582_912.0;

@@ -151,12 +151,6 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        // SAFETY: see the top of this file.
-        Avx512(unsafe { _mm512_sqrt_ps(self.0) })
-    }
-
-    #[inline(always)]
     fn exp2(self) -> Self {
         // SAFETY: see the top of this file.
         let whole = Avx512(unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) });
@@ -199,6 +193,12 @@ impl Lanes for Avx512 {
             let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
             Avx512(_mm512_permutexvar_ps(order, one.0))
         }
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(soon: &T) {
+        // SAFETY: a hint that reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(soon).cast()) }
     }
 
     #[inline(always)]
@@ -267,12 +267,6 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn sqrt(self) -> Self {
-        // SAFETY: see the top of this file.
-        Avx2(unsafe { [_mm256_sqrt_ps(self.0[0]), _mm256_sqrt_ps(self.0[1])] })
-    }
-
-    #[inline(always)]
     fn exp2(self) -> Self {
         let x = self.max(Self::all(-40.0));
         // SAFETY: see the top of this file.
@@ -308,6 +302,12 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn sums(rows: &[Self; WIDTH]) -> Self {
         Avx2([eight_sums(&rows[..8]), eight_sums(&rows[8..])])
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(soon: &T) {
+        // SAFETY: a hint that reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(soon).cast()) }
     }
 
     #[inline(always)]
