@@ -10,6 +10,7 @@
 //!
 //! Letters: `N` Gaussians, `C` channels, `H` `W` pixels.
 
+mod batch;
 mod blend;
 mod blend_back;
 mod color;
@@ -26,6 +27,7 @@ mod tiles;
 mod vectors;
 mod view;
 
+pub use batch::{SceneViews, backward_batch, forward_batch};
 pub use instructions::Instructions;
 pub use pool::Pool;
 
@@ -204,7 +206,7 @@ pub struct Gradients {
 
 /// Draws the Gaussians as each camera sees them.
 ///
-/// A batch of different scenes is one call per scene. Gaussians that cannot be drawn (NaN, infinity, behind the
+/// A batch of different scenes is a call of [`forward_batch`]. Gaussians that cannot be drawn (NaN, infinity, behind the
 /// camera) are left out and counted in [`Rendered::stats`]; they get a gradient of zero.
 ///
 /// Projection: Zwicker et al. 2002, "EWA splatting"; blending: Kerbl et al. 2023, "3D Gaussian Splatting", eq. 3.

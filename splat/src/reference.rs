@@ -2,7 +2,7 @@
 //! specification that [`crate::rasterize`] is tested against, and what its gradients are differenced on.
 //!
 //! Every input is a plain number here, so that a test may move any of them by a millionth.
-use crate::rasterize::{ALPHA_CAP, ALPHA_CUT, Cutoff, DILATION_PX2, Settings, TRANSMITTANCE_STOP};
+use crate::rasterize::{ALPHA_CAP, ALPHA_CUT, Cutoff, DILATION_PX2, Depth, Settings, TRANSMITTANCE_STOP};
 use crate::{Camera, Colors, GaussianSlices};
 
 type Mat3 = [[f64; 3]; 3];
@@ -80,7 +80,10 @@ pub fn render(scene: &Scene, camera: &Pinhole, settings: &Settings) -> Image {
             }
             image.color.extend((0..channels).map(|c| color[c] + light * scene.background.get(c).unwrap_or(&0.0)));
             image.alpha.push(1.0 - light);
-            image.depth.push(depth);
+            image.depth.push(match settings.depth {
+                Depth::Accumulated => depth,
+                Depth::Expected => depth / (1.0 - light).max(1e-10),
+            });
         }
     }
     image

@@ -1,9 +1,9 @@
 //! Chooses at run time which copy of the inner loops runs.
 //!
 //! The loops are written once, generic and always inlined; here they are compiled for three instruction sets.
-use super::lanes::{Lanes, Plain};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
+use super::lanes::{Lanes, Plain};
 
 /// A set of vector instructions that this machine has. Ordered from the least to the most able.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

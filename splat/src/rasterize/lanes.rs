@@ -123,7 +123,7 @@ mod tests {
             same("min", x.min(y), &f32::min);
             same("max", x.max(y), &f32::max);
             same("abs", x.abs(), &|a, _| a.abs());
-                same("or_else", x.or_else(x.above(y), y), &|a, b| if a > b { a } else { b });
+            same("or_else", x.or_else(x.above(y), y), &|a, b| if a > b { a } else { b });
             same("or_zero", x.or_zero(L::both(x.above(y), y.at_least(L::all(0.0)))), &|a, b| {
                 if a > b && b >= 0.0 { a } else { 0.0 }
             });

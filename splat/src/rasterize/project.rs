@@ -125,7 +125,15 @@ impl Lens {
                 return Err(Culled::Outside);
             }
         }
-        Ok(Footprint { mean, covariance, determinant: geometry.dilated_determinant, opacity, depth: t[2], reach, radius })
+        Ok(Footprint {
+            mean,
+            covariance,
+            determinant: geometry.dilated_determinant,
+            opacity,
+            depth: t[2],
+            reach,
+            radius,
+        })
     }
 
     #[inline(always)]

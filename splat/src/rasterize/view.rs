@@ -244,10 +244,13 @@ impl ProjectChunk<'_> {
         if !self.lens.color(self.gaussians, n, color) {
             return Err(Culled::NonFinite);
         }
-        let outline = Outline::new(&footprint);
+        let (outline, before) = (Outline::new(&footprint), self.listed.len());
         for row in outline.tile_rows(self.tiles[1]) {
             let first = (row * self.tiles[0]) as u32;
             self.listed.extend(outline.tile_columns(row, self.tiles[0]).map(|column| first + column as u32));
+        }
+        if self.listed.len() == before {
+            return Err(Culled::Outside);
         }
         self.splats[i] = Splat::new(&footprint, rgb);
         (self.depths[i], self.radii[i]) = (footprint.depth, footprint.radius);

@@ -55,9 +55,7 @@ operator!(Div, div, _mm512_div_ps, _mm256_div_ps);
 #[inline(always)]
 fn quarters(a: Avx512, b: Avx512) -> Avx512 {
     // SAFETY: see the top of this file.
-    Avx512(unsafe {
-        _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a.0, b.0), _mm512_shuffle_f32x4::<0xdd>(a.0, b.0))
-    })
+    Avx512(unsafe { _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a.0, b.0), _mm512_shuffle_f32x4::<0xdd>(a.0, b.0)) })
 }
 
 /// In each quarter, adds numbers 2i and 2i + 1 of both; those of `a` come first.
@@ -153,7 +151,8 @@ impl Lanes for Avx512 {
     #[inline(always)]
     fn exp2(self) -> Self {
         // SAFETY: see the top of this file.
-        let whole = Avx512(unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) });
+        let whole =
+            Avx512(unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(self.0) });
         let p = exp2_fraction(self - whole);
         // SAFETY: see the top of this file.
         Avx512(unsafe { _mm512_scalef_ps(p.0, whole.0) })
