@@ -30,6 +30,7 @@ mod view;
 pub use batch::{SceneViews, backward_batch, forward_batch};
 pub use instructions::Instructions;
 pub use pool::Pool;
+pub(crate) use {instructions::Kernel, lanes::Lanes, project::sigmoid};
 
 use crate::{Camera, Error, GaussianSlices};
 use rayon::prelude::*;
