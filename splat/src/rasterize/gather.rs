@@ -120,19 +120,13 @@ impl Kernel for ChunkBackward<'_, '_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) -> [f64; 10] {
-        if self.fresh {
-            let o = &mut self.out;
-            for part in [&mut o.means, &mut o.quats, &mut o.log_scales, &mut o.opacity_logits, &mut o.colors] {
-                part.fill(0.0);
-            }
-            o.mean_2d.fill(0.0);
-            o.mean_2d_abs.fill(0.0);
-        }
         let mut camera = [0.0f64; 10];
         let mut sums = vec![0.0; self.view.slot_blocks() * WIDTH];
         for i in 0..self.out.opacity_logits.len() {
             if self.sum_slots(i, &mut sums) {
                 self.add_gaussian(i, &sums, &mut camera);
+            } else if self.fresh {
+                self.clear_gaussian(i);
             }
         }
         camera
@@ -156,7 +150,17 @@ impl ChunkBackward<'_, '_> {
         any
     }
 
-    /// Adds the gradients of the chunk's Gaussian `i`.
+    fn clear_gaussian(&mut self, i: usize) {
+        let (out, stride) = (&mut self.out, self.gaussians.kind.stride());
+        out.means[3 * i..3 * i + 3].fill(0.0);
+        out.quats[4 * i..4 * i + 4].fill(0.0);
+        out.log_scales[3 * i..3 * i + 3].fill(0.0);
+        (out.opacity_logits[i], out.mean_2d[i]) = (0.0, 0.0);
+        out.colors[i * stride..(i + 1) * stride].fill(0.0);
+        out.mean_2d_abs.get_mut(i).into_iter().for_each(|v| *v = 0.0);
+    }
+
+    /// Adds the gradients of the chunk's Gaussian `i`, or sets them if they are fresh.
     #[inline(always)]
     fn add_gaussian(&mut self, i: usize, sums: &[f32], camera: &mut [f64; 10]) {
         let (gaussians, out, n) = (self.gaussians, &mut self.out, self.first + i);
@@ -164,17 +168,19 @@ impl ChunkBackward<'_, '_> {
         let (shape, by_values) = sums[..SHAPE_SLOTS + self.view.planes].split_at(SHAPE_SLOTS);
         let moments = Moments { g: shape[0], gx: shape[1], gy: shape[2], gxx: shape[3], gxy: shape[4], gyy: shape[5] };
         let (by_color, by_depth) = by_values.split_at(by_values.len() - 1);
-        let stored = &mut out.colors[i * stride..(i + 1) * stride];
-        let by_mean = lens.color_backward(gaussians, n, by_color, stored);
+        let (stored, rgb) = (&mut out.colors[i * stride..(i + 1) * stride], self.view.splats[n].rgb);
+        let by_mean = lens.color_backward(gaussians, n, (rgb, by_color), stored, self.fresh);
         let gradient = lens.backward(gaussians, n, &moments, by_depth[0], by_mean);
-        add(&mut out.means[3 * i..3 * i + 3], &gradient.mean);
-        add(&mut out.quats[4 * i..4 * i + 4], &gradient.quat);
-        add(&mut out.log_scales[3 * i..3 * i + 3], &gradient.log_scale);
-        out.opacity_logits[i] += gradient.opacity_logit;
-        out.mean_2d[i] += gradient.mean_2d[0].hypot(gradient.mean_2d[1]);
-        if let Some(absolute) = out.mean_2d_abs.get_mut(i) {
+        let fresh = self.fresh;
+        put(fresh, &mut out.means[3 * i..3 * i + 3], &gradient.mean);
+        put(fresh, &mut out.quats[4 * i..4 * i + 4], &gradient.quat);
+        put(fresh, &mut out.log_scales[3 * i..3 * i + 3], &gradient.log_scale);
+        put(fresh, &mut out.opacity_logits[i..=i], &[gradient.opacity_logit]);
+        put(fresh, &mut out.mean_2d[i..=i], &[gradient.mean_2d[0].hypot(gradient.mean_2d[1])]);
+        if !out.mean_2d_abs.is_empty() {
             // The tile loop differentiated log2(alpha).
-            *absolute += (shape[6] * shape[6] + shape[7] * shape[7]).sqrt() * std::f32::consts::LN_2;
+            let length = (shape[6] * shape[6] + shape[7] * shape[7]).sqrt() * std::f32::consts::LN_2;
+            put(fresh, &mut out.mean_2d_abs[i..=i], &[length]);
         }
         for (t, v) in camera.iter_mut().zip(gradient.pose.iter().chain(&gradient.intrinsics)) {
             *t += *v as f64;
@@ -182,9 +188,10 @@ impl ChunkBackward<'_, '_> {
     }
 }
 
+/// Sets what is fresh, adds to what is not.
 #[inline(always)]
-fn add(to: &mut [f32], from: &[f32]) {
-    to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+fn put(fresh: bool, to: &mut [f32], from: &[f32]) {
+    to.iter_mut().zip(from).for_each(|(t, f)| *t = if fresh { *f } else { *t + f });
 }
 
 fn add_f64(to: &mut [f64], from: &[f64]) {
