@@ -28,9 +28,12 @@
 //! Image: pixels, origin top left, pixel centres at +0.5.
 #![deny(missing_docs)]
 
+pub mod adam;
 pub mod camera;
+pub mod cuda;
 pub mod error;
 pub mod gaussians;
+pub mod loss;
 pub mod ply;
 pub mod rasterize;
 pub mod reference;

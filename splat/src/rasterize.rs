@@ -212,7 +212,7 @@ fn check(gaussians: GaussianSlices<'_>, cameras: &[Camera], settings: &Settings)
 }
 
 impl Settings {
-    fn check(&self, channels: usize) -> Result<(), Error> {
+    pub(crate) fn check(&self, channels: usize) -> Result<(), Error> {
         if !self.background.is_empty() {
             same("background", self.background.len(), channels)?;
         }
