@@ -106,8 +106,14 @@ weights: build ## a set of weights like the shipped one: renders and trains anew
 	@$(MAKE) --no-print-directory pipeline PIPE=$(OUT)/weights DATASET=configs/weights.toml
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
-test: build ## every test
+test: build setup-kernels ## every test
 	@$(CARGO) test --release --workspace
+
+setup-kernels: # NVIDIA's run-time compiler; it needs no GPU
+	@setup/fetch.sh kernels
+
+kernels: setup-kernels ## compile every GPU kernel for every supported GPU; fails on spills and on registers above the table
+	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release -p splat --test kernels
 
 faults: build ## bad input to every tool: exit codes, messages, nothing half-written
 	@$(CARGO) test --release -p effigy-tests --test faults
@@ -132,5 +138,5 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base build datagen demo pipeline weights test faults realism lint clean \
+.PHONY: help setup setup-base setup-kernels kernels build datagen demo pipeline weights test faults realism lint clean \
 	bench bench-splat bench-datagen bench-prior bench-track bench-invert

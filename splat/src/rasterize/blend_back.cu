@@ -46,7 +46,7 @@ extern "C" __global__ void __launch_bounds__(TILE_PIXELS) pixels_back(PixelBackA
     }
     out[0] = total + light * by_light;
     __syncthreads();
-    for (u32 c = thread; c < CHANNELS; c += TILE_PIXELS) {
+    for (int c = thread; c < CHANNELS; c += TILE_PIXELS) {
         float sum = 0.0f;
         for (u32 w = 0; w < TILE_PIXELS / WARP; w++) sum += shares[w][c];
         a.background_shares[place.tile * CHANNELS + c] = sum;
