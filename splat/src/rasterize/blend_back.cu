@@ -4,6 +4,10 @@
 // ∂L/∂αᵢ = Tᵢ (vᵢ·g) − (Σ_{j>i} wⱼ (vⱼ·g) + T (background·g − g_alpha)) / (1 − αᵢ), where g is the gradient by the pixel.
 // The CPU walks back to front and adds the sum up; here every bucket starts from its saved state and takes away.
 
+// Floats a gradient slot: g, gx, gy, gxx, gxy, gyy, |x|, |y| (Moments, absgrad), planes; filled up to whole float4.
+constexpr int SHAPE_SLOTS = 8;
+constexpr int SLOT_FLOATS = (SHAPE_SLOTS + PLANES + 3) / 4 * 4;
+
 struct PixelBackArgs {
     const float* end_states;        // [I·T, 1 + PLANES, 256]
     const float* background;        // [CHANNELS]
@@ -72,6 +76,9 @@ struct BlendBackArgs {
 };
 
 constexpr u32 BACK_WARPS = 4;
+// Blocks a multiprocessor: up to 128 registers a thread, or all there are. Left to itself the assembler aims at 48 and
+// spills some variants.
+constexpr int BACK_BLOCKS = PLANES <= 8 ? 4 : 1;
 // Pixels in flight: those of the 32 steps at hand and of the 32 before.
 constexpr u32 RING = 2 * WARP;
 
@@ -155,7 +162,7 @@ DEVICE void write_slot(const Sums& s, float* out) {
 // A warp owns the 32 instances of a bucket, one a lane, and the tile's pixels stream through it: at step s lane l holds
 // pixel s − l, whose state it has from lane l − 1. So each instance's sums stay in registers and are written once.
 // grid: a warp per bucket, 4 warps a block.
-extern "C" __global__ void __launch_bounds__(BACK_WARPS * WARP) blend_back(BlendBackArgs a) {
+extern "C" __global__ void __launch_bounds__(BACK_WARPS * WARP, BACK_BLOCKS) blend_back(BlendBackArgs a) {
     __shared__ Stream streams[BACK_WARPS];
     const u32 lane = lane_index(), warp = threadIdx.x / WARP, bucket = blockIdx.x * BACK_WARPS + warp;
     if (bucket >= *a.n_buckets) return;

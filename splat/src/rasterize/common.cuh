@@ -20,9 +20,6 @@ constexpr int BUCKET = 32;              // instances of a tile that one warp own
 constexpr int PLANES = CHANNELS + DEPTH;
 // Floats a splat: mean x y, xx, xy, yy, log2(opacity), camera z, channels; filled up to whole float4.
 constexpr int SPLAT_FLOATS = (7 + CHANNELS + 3) / 4 * 4;
-// Floats a gradient slot: g, gx, gy, gxx, gxy, gyy, |x|, |y| (Moments, absgrad), planes; filled up to whole float4.
-constexpr int SHAPE_SLOTS = 8;
-constexpr int SLOT_FLOATS = (SHAPE_SLOTS + PLANES + 3) / 4 * 4;
 constexpr int COLOR_FLOATS = SH_DEGREE < 0 ? CHANNELS : 3 * (SH_DEGREE + 1) * (SH_DEGREE + 1);
 
 #define DEVICE __device__ __forceinline__
