@@ -69,13 +69,16 @@ fn measure(
     let camera = [Camera::look_at(Vec3::new(0.0, 0.0, 0.75), Vec3::ZERO, Vec3::Y, focal, size, size)];
     let weights: Vec<f32> = (0..size * size * 3).map(|i| ((i * 7919) % 1000) as f32 / 500.0 - 1.0).collect();
     let mut best = [[f64::MAX; 2]; 3];
+    let pool = splat::rasterize::Pool::default();
     for _ in 0..=repeats {
         let start = (Instant::now(), cpu_ms()?);
-        let (_, saved) = splat::forward(gaussians.slices(), &camera, settings)?;
+        let (images, saved) = pool.forward(gaussians.slices(), &camera, settings)?;
         let middle = (Instant::now(), cpu_ms()?);
         let upstream = [Upstream { color: &weights, alpha: None, depth: None }];
-        let _gradients = splat::backward(gaussians.slices(), &camera, settings, &saved, &upstream)?;
+        let gradients = splat::backward(gaussians.slices(), &camera, settings, &saved, &upstream)?;
         let end = (Instant::now(), cpu_ms()?);
+        drop(saved);
+        pool.take_back(images, gradients);
         for (best, (from, to)) in best.iter_mut().zip([(start, middle), (middle, end), (start, end)]) {
             best[0] = best[0].min((to.0 - from.0).as_secs_f64() * 1e3);
             best[1] = best[1].min(to.1 - from.1);

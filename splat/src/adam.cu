@@ -12,8 +12,10 @@ struct AdamArray {
     float* square;          // [n] running mean of its square
     u32 n;
     u32 first_block;
-    float rate;
-    u32 unused;             // so that arrays of this follow each other without a gap
+    float rate;             // of the first `head` of every `stride` numbers
+    float tail_rate;        // of the others
+    u32 stride;
+    u32 head;
 };
 
 struct AdamArgs {
@@ -22,8 +24,8 @@ struct AdamArgs {
     float beta1;
     float beta2;
     float epsilon;
-    float mean_scale;       // 1 / (1 − beta1ᵗ)
-    float square_scale;     // 1 / (1 − beta2ᵗ)
+    float correction1;      // 1 − beta1ᵗ
+    float correction2;      // 1 − beta2ᵗ
 };
 
 extern "C" __global__ void __launch_bounds__(THREADS) adam(const __grid_constant__ AdamArgs a) {
@@ -32,11 +34,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) adam(const __grid_constant
     const AdamArray& array = a.arrays[which];
     const u32 first = (blockIdx.x - array.first_block) * THREADS * ITEMS + threadIdx.x;
     for (u32 i = first; i < first + THREADS * ITEMS && i < array.n; i += THREADS) {
-        const float g = array.gradient[i];
-        const float mean = a.beta1 * array.mean[i] + (1.0f - a.beta1) * g;
-        const float square = a.beta2 * array.square[i] + (1.0f - a.beta2) * g * g;
+        // A gradient that is not finite counts as 0.
+        const float given = array.gradient[i], g = isfinite(given) ? given : 0.0f;
+        const float mean = array.mean[i] + (1.0f - a.beta1) * (g - array.mean[i]);
+        const float square = array.square[i] + (1.0f - a.beta2) * (g * g - array.square[i]);
+        const float rate = i % array.stride < array.head ? array.rate : array.tail_rate;
         array.mean[i] = mean;
         array.square[i] = square;
-        array.values[i] -= array.rate * mean * a.mean_scale / (sqrtf(square * a.square_scale) + a.epsilon);
+        array.values[i] -= rate * ((mean / a.correction1) / (sqrtf(square / a.correction2) + a.epsilon));
     }
 }

@@ -43,7 +43,7 @@ mod rasterizer;
 mod slices;
 mod sort;
 
-pub use adam::{Adam, AdamArray, AdamStep};
+pub use adam::{AdamArray, AdamStep, DeviceAdam, Rate};
 pub use engine::{Address, Engine, Fetched, Launch};
 pub use error::Error;
 pub use frame::Frame;

@@ -1,5 +1,5 @@
 // L1 and structural similarity of two images in one loss, and its gradient. Mirrors loss.rs.
-// Variant: CHANNELS. Images are [I, H, W, CHANNELS]; a window counts if it lies whole inside the image.
+// Variant: CHANNELS. Images are [I, H, W, CHANNELS]; beyond the frame all is 0.
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
@@ -38,11 +38,6 @@ DEVICE Patch patch_of(const LossArgs& a) {
 
 DEVICE bool inside(const LossArgs& a, int x, int y) { return x >= 0 && y >= 0 && x < (int)a.width && y < (int)a.height; }
 DEVICE u64 index_of(const LossArgs& a, const Patch& p, int x, int y) { return p.base + ((u64)y * a.width + x) * CHANNELS; }
-
-// Whether the window around a pixel lies inside the image.
-DEVICE bool is_whole(const LossArgs& a, int x, int y) {
-    return x >= RADIUS && y >= RADIUS && x + RADIUS < (int)a.width && y + RADIUS < (int)a.height;
-}
 
 // Sum over the block in a fixed order; thread 0 gets it. Every thread must come here.
 DEVICE float block_sum(float v) {
@@ -95,8 +90,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) loss(LossArgs a) {
     float m[MOMENTS] = {}, slopes[3] = {}, alike = 0.0f;
     for (int k = 0; k < WINDOW; k++)
         for (int j = 0; j < MOMENTS; j++) m[j] += WEIGHTS[k] * rows[j][row + k][column];
-    if (is_whole(a, x, y)) alike = similarity(m, slopes);
     if (inside(a, x, y)) {
+        alike = similarity(m, slopes);
         const u64 at = index_of(a, p, x, y), plane = (u64)a.n_images * a.width * a.height * CHANNELS;
         for (int j = 0; j < 3; j++) a.slopes[j * plane + at] = slopes[j];
     }
@@ -141,23 +136,26 @@ extern "C" __global__ void __launch_bounds__(THREADS) loss_back(LossArgs a) {
 
 struct LossSumArgs {
     const float* shares;    // [n, 2]
-    float* loss;            // [1]
+    float* loss;            // [3] (1 − λ) l1 + λ (1 − similarity), l1, similarity
     u32 n;
-    float l1_weight;
-    float similarity_weight;
-    float constant;
+    float count;            // numbers of all images
+    float ssim_weight;      // λ
 };
 
 // grid: one block of 256 threads.
 extern "C" __global__ void __launch_bounds__(THREADS) loss_sum(LossSumArgs a) {
-    __shared__ double sums[THREADS];
-    double sum = 0.0;
-    for (u32 i = threadIdx.x; i < a.n; i += THREADS)
-        sum += (double)a.l1_weight * a.shares[2 * i] + (double)a.similarity_weight * a.shares[2 * i + 1];
-    sums[threadIdx.x] = sum;
+    __shared__ double sums[2][THREADS];
+    double l1 = 0.0, similar = 0.0;
+    for (u32 i = threadIdx.x; i < a.n; i += THREADS) l1 += a.shares[2 * i], similar += a.shares[2 * i + 1];
+    sums[0][threadIdx.x] = l1, sums[1][threadIdx.x] = similar;
     for (u32 half = THREADS / 2; half > 0; half /= 2) {
         __syncthreads();
-        if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+        if (threadIdx.x >= half) continue;
+        for (int k = 0; k < 2; k++) sums[k][threadIdx.x] += sums[k][threadIdx.x + half];
     }
-    if (threadIdx.x == 0) *a.loss = (float)(sums[0] + a.constant);
+    if (threadIdx.x > 0) return;
+    const double mean_l1 = sums[0][0] / a.count, mean_similar = sums[1][0] / a.count;
+    a.loss[0] = (float)((1.0 - a.ssim_weight) * mean_l1 + a.ssim_weight * (1.0 - mean_similar));
+    a.loss[1] = (float)mean_l1;
+    a.loss[2] = (float)mean_similar;
 }

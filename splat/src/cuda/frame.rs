@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Words before the stats: pairs kept and wanted, buckets kept and wanted.
 pub const COUNTERS: usize = 4;
 /// Reasons not to draw a Gaussian, per image.
-pub const REASONS: usize = 4;
+pub const REASONS: usize = 5;
 
 /// A batch of images and everything its backward pass reads, on the device.
 pub struct Frame {
@@ -132,7 +132,8 @@ impl Frame {
             culled_non_finite: reasons[0],
             culled_depth: reasons[1],
             culled_transparent: reasons[2],
-            culled_outside: reasons[3],
+            culled_small: reasons[3],
+            culled_outside: reasons[4],
         });
         Ok(Counts { wanted: words[1], buckets: words[2], stats: stats.collect() })
     }

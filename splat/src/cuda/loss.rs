@@ -3,19 +3,18 @@ use super::Error;
 use super::engine::{self, Address, Engine, Launch};
 use super::pool::{Buffer, Pool};
 use super::program::Program;
-use crate::loss::Stack;
+use crate::loss::L1Ssim;
 use std::sync::Arc;
 
 const TILE: usize = 16;
 const THREADS: usize = TILE * TILE;
 
-/// [`crate::loss::l1_ssim`] on an engine.
+/// [`L1Ssim::compare`] on an engine, for a stack of images: the mean over all.
 pub struct DeviceLoss {
     pool: Pool,
     program: Program,
-    stack: Stack,
-    /// λ, the share of similarity.
-    lambda: f32,
+    loss: L1Ssim,
+    n_images: usize,
 }
 
 /// Where one loss is computed.
@@ -25,7 +24,7 @@ pub struct LossPass {
     pub image: Address,
     /// `[I, H, W, C]`
     pub target: Address,
-    /// `[1]`, written.
+    /// `[3]`, written: the loss, its L1 part, the similarity, as in [`crate::loss::Loss`].
     pub loss: Address,
     /// `[I, H, W, C]` of the loss by `image`, written; or none.
     pub gradient: Address,
@@ -50,19 +49,14 @@ struct LossSumArgs {
     shares: Address,
     loss: Address,
     n: u32,
-    l1_weight: f32,
-    similarity_weight: f32,
-    constant: f32,
+    count: f32,
+    ssim_weight: f32,
 }
 
 impl DeviceLoss {
-    /// For images of one size; `lambda` is the share of similarity, 0..=1.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if no window fits into the images.
-    pub fn new(engine: Arc<dyn Engine>, stack: Stack, lambda: f32) -> Result<Self, Error> {
-        stack.check()?;
-        Ok(DeviceLoss { pool: Pool::new(engine), program: Program::loss(stack.channels), stack, lambda })
+    /// For `n_images` images of the size that `loss` says.
+    pub fn new(engine: Arc<dyn Engine>, loss: L1Ssim, n_images: usize) -> Self {
+        DeviceLoss { pool: Pool::new(engine), program: Program::loss(loss.channels), loss, n_images }
     }
 
     /// Loss and gradient, both written to the device.
@@ -73,9 +67,13 @@ impl DeviceLoss {
     /// # Safety
     /// The addresses have the sizes said and stay good until the device has finished.
     pub unsafe fn run(&self, pass: &LossPass) -> Result<(), Error> {
-        let Stack { images, height, width, channels } = self.stack;
+        let L1Ssim { width, height, channels, ssim_weight } = self.loss;
+        let (images, count) = (self.n_images, self.n_images * width * height * channels);
         let blocks = images * channels * height.div_ceil(TILE) * width.div_ceil(TILE);
-        let slopes: Buffer = self.pool.take::<f32>(3 * self.stack.len())?;
+        if blocks == 0 {
+            return Ok(());
+        }
+        let slopes: Buffer = self.pool.take::<f32>(3 * count)?;
         let shares: Buffer = self.pool.take::<f32>(2 * blocks)?;
         let args = LossArgs {
             image: pass.image,
@@ -86,16 +84,15 @@ impl DeviceLoss {
             width: width as u32,
             height: height as u32,
             n_images: images as u32,
-            l1_weight: (1.0 - self.lambda) / self.stack.len() as f32,
-            similarity_weight: -self.lambda / self.stack.windows() as f32,
+            l1_weight: (1.0 - ssim_weight) / count as f32,
+            similarity_weight: -ssim_weight / count as f32,
         };
         let sum = LossSumArgs {
             shares: shares.address(),
             loss: pass.loss,
             n: blocks as u32,
-            l1_weight: args.l1_weight,
-            similarity_weight: args.similarity_weight,
-            constant: self.lambda,
+            count: count as f32,
+            ssim_weight,
         };
         let (engine, program, threads) = (self.pool.engine(), &self.program, THREADS);
         // SAFETY: passed on to the caller; the scratch has the sizes that loss.cu names.

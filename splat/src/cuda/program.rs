@@ -1,5 +1,5 @@
 //! The kernels' source, put together for a variant.
-use crate::rasterize::{ALPHA_CAP, ALPHA_CUT, Cutoff, DILATION_PX2, TRANSMITTANCE_STOP};
+use crate::rasterize::{ALPHA_CAP, ALPHA_CUT, Cutoff, DILATION_PX2, LEAST_ALPHA, TRANSMITTANCE_STOP};
 use crate::{Colors, loss};
 use std::fmt::Write;
 
@@ -76,6 +76,7 @@ impl Variant {
             ("ALPHA_CAP", ALPHA_CAP),
             ("TRANSMITTANCE_STOP", TRANSMITTANCE_STOP),
             ("DILATION_PX2", DILATION_PX2),
+            ("LEAST_ALPHA", LEAST_ALPHA),
         ] {
             constant(&mut text, name, value);
         }
@@ -137,12 +138,14 @@ impl Program {
     pub fn loss(channels: usize) -> Self {
         let mut text = String::new();
         whole(&mut text, "CHANNELS", channels as i32);
-        whole(&mut text, "WINDOW", loss::WINDOW as i32);
+        let taps = 2 * loss::REACH + 1;
+        whole(&mut text, "WINDOW", taps as i32);
         constant(&mut text, "SSIM_C1", loss::C1);
         constant(&mut text, "SSIM_C2", loss::C2);
-        let weights = loss::window().map(|w| format!("{w:e}f")).join(", ");
+        let weights: Vec<String> =
+            (0..taps).map(|tap| format!("{:e}f", loss::WINDOW[tap.min(taps - 1 - tap)])).collect();
         // Infallible: a `String` takes all that is written.
-        let _ = writeln!(text, "__device__ constexpr float WEIGHTS[WINDOW] = {{{weights}}};");
+        let _ = writeln!(text, "__device__ constexpr float WEIGHTS[WINDOW] = {{{}}};", weights.join(", "));
         Program {
             name: format!("loss {channels}"),
             source: text + include_str!("../loss.cu"),

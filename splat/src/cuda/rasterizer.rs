@@ -5,7 +5,7 @@ use super::pool::{Buffer, Pool};
 use super::program::{MOST_CHANNELS, Program, Variant};
 use super::sort::{self, Scanned, Zeros};
 use super::{Error, Fetched};
-use crate::rasterize::Cutoff;
+use crate::rasterize::{Cutoff, Depth};
 use crate::{Camera, Colors, Settings};
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub struct DeviceGaussians {
 }
 
 /// Where the images go, one per camera.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct DeviceImages {
     /// `[I, H, W, C]`, as [`crate::Rendered::color`].
     pub color: Address,
@@ -56,10 +56,12 @@ pub struct DeviceImages {
     pub alpha: Address,
     /// `[I, H, W]`, or none: images without depth are faster.
     pub depth: Address,
+    /// `[I, N]` as [`crate::Rendered::radii`], or none.
+    pub radii: Address,
 }
 
 /// Gradients of a loss by the images.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct DeviceUpstream {
     /// `[I, H, W, C]`
     pub color: Address,
@@ -70,7 +72,7 @@ pub struct DeviceUpstream {
 }
 
 /// Where the gradients go; what was there is overwritten.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct DeviceGradients {
     /// `[B, N, 3]`
     pub means: Address,
@@ -82,6 +84,8 @@ pub struct DeviceGradients {
     pub opacity_logits: Address,
     /// `[B, N, kind.stride()]`
     pub colors: Address,
+    /// `[B, N]` as [`crate::Gradients::mean_2d`], or none.
+    pub mean_2d: Address,
     /// `[B, N]` as [`crate::Gradients::mean_2d_abs`], or none.
     pub mean_2d_abs: Address,
     /// `[C]`, or none.
@@ -130,6 +134,7 @@ struct SceneArgs {
     antialiased: u32,
     near_m: f32,
     far_m: f32,
+    radius_clip_px: f32,
 }
 
 #[repr(C)]
@@ -139,6 +144,7 @@ struct ProjectArgs {
     outlines: Address,
     depth_keys: Address,
     counts: Address,
+    radii: Address,
     stats: Address,
 }
 
@@ -187,6 +193,7 @@ struct BlendArgs {
     height: u32,
     tiles_x: u32,
     tiles_y: u32,
+    expected_depth: u32,
     cutoff_width: f32,
 }
 
@@ -203,6 +210,7 @@ struct PixelBackArgs {
     height: u32,
     tiles_x: u32,
     tiles_y: u32,
+    expected_depth: u32,
 }
 
 #[repr(C)]
@@ -236,6 +244,7 @@ struct GatherArgs {
     log_scales: Address,
     opacity_logits: Address,
     colors: Address,
+    mean_2d: Address,
     mean_2d_abs: Address,
     camera_shares: Address,
 }
@@ -471,6 +480,7 @@ fn scene_args(gaussians: &DeviceGaussians, settings: &Settings, size: &Size, len
         antialiased: settings.antialiased as u32,
         near_m: settings.near_m,
         far_m: settings.far_m,
+        radius_clip_px: settings.radius_clip_px,
     }
 }
 
@@ -595,6 +605,7 @@ impl ForwardPass<'_> {
             outlines: out.outlines.address(),
             depth_keys: out.depth_keys.address(),
             counts: out.counts.address(),
+            radii: self.images.radii,
             stats: counters.offset(4 * COUNTERS),
         };
         let all = if pairs == 0 { 0 } else { self.gaussians.n_scenes * self.gaussians.n_gaussians };
@@ -726,6 +737,7 @@ impl ForwardPass<'_> {
             height: size.height as u32,
             tiles_x: size.tiles[0] as u32,
             tiles_y: size.tiles[1] as u32,
+            expected_depth: (self.settings.depth == Depth::Expected) as u32,
             cutoff_width: cutoff_width(self.settings),
         };
         // SAFETY: passed on to the caller.
@@ -781,6 +793,7 @@ impl BackwardPass<'_> {
             height: size.height as u32,
             tiles_x: size.tiles[0] as u32,
             tiles_y: size.tiles[1] as u32,
+            expected_depth: (frame.settings.depth == Depth::Expected) as u32,
         };
         // SAFETY: passed on to the caller.
         unsafe {
@@ -845,6 +858,7 @@ impl BackwardPass<'_> {
             log_scales: out.log_scales,
             opacity_logits: out.opacity_logits,
             colors: out.colors,
+            mean_2d: out.mean_2d,
             mean_2d_abs: out.mean_2d_abs,
             camera_shares: if wanted { shares.address() } else { Address::NONE },
         };

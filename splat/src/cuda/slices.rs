@@ -49,7 +49,9 @@ impl Rasterizer {
         let color = self.pool().take::<f32>(cameras.len() * pixels * channels)?;
         let [alpha, depth] =
             [self.pool().take::<f32>(cameras.len() * pixels)?, self.pool().take::<f32>(cameras.len() * pixels)?];
-        let images = DeviceImages { color: color.address(), alpha: alpha.address(), depth: depth.address() };
+        let radii = self.pool().take::<f32>(cameras.len() * n_gaussians)?;
+        let at = [&color, &alpha, &depth, &radii].map(Buffer::address);
+        let images = DeviceImages { color: at[0], alpha: at[1], depth: at[2], radii: at[3] };
         // SAFETY: every buffer was just made with the size that the documentation names.
         let frame = unsafe { self.forward(&device, cameras, settings, &images)? };
         let stats = frame.stats()?;
@@ -62,6 +64,7 @@ impl Rasterizer {
                 color: self.download(&color, i * pixels * channels, pixels * channels)?,
                 alpha: self.download(&alpha, i * pixels, pixels)?,
                 depth: self.download(&depth, i * pixels, pixels)?,
+                radii: self.download(&radii, i * n_gaussians, n_gaussians)?,
                 stats,
             });
         }
@@ -79,7 +82,8 @@ impl Rasterizer {
         let alpha = self.stack("upstream alpha", upstream.iter().map(|u| u.alpha), pixels, images)?;
         let depth = self.stack("upstream depth", upstream.iter().map(|u| u.depth), pixels, images)?;
         let device = DeviceUpstream { color: color.address(), alpha: alpha.address(), depth: depth.address() };
-        let lengths = [3 * n, 4 * n, 3 * n, n, g.kind.stride() * n, n, channels, CAMERA_FLOATS * images];
+        let absolute = if saved.frame.settings.absolute_gradients { n } else { 0 };
+        let lengths = [3 * n, 4 * n, 3 * n, n, g.kind.stride() * n, channels, CAMERA_FLOATS * images, n, absolute];
         let mut buffers = Vec::with_capacity(lengths.len());
         for length in lengths {
             buffers.push(self.pool().take::<f32>(length)?);
@@ -91,9 +95,10 @@ impl Rasterizer {
             log_scales: at(2),
             opacity_logits: at(3),
             colors: at(4),
-            mean_2d_abs: at(5),
-            background: at(6),
-            cameras: at(7),
+            background: at(5),
+            cameras: at(6),
+            mean_2d: at(7),
+            mean_2d_abs: if absolute > 0 { at(8) } else { Address::NONE },
         };
         // SAFETY: every buffer was just made with the size that the documentation names.
         unsafe { self.backward(&saved.frame, &device, &gradients)? };
@@ -102,7 +107,7 @@ impl Rasterizer {
             arrays.push(self.download(buffer, 0, length)?);
         }
         let mut take = |i: usize| std::mem::take(&mut arrays[i]);
-        let (cameras, background) = (take(7), take(6));
+        let (cameras, background) = (take(6), take(5));
         let cameras = cameras.chunks_exact(CAMERA_FLOATS);
         Ok(Gradients {
             means: take(0),
@@ -113,7 +118,8 @@ impl Rasterizer {
             background,
             camera_pose: cameras.clone().map(|c| std::array::from_fn(|i| c[i])).collect(),
             intrinsics: cameras.map(|c| std::array::from_fn(|i| c[6 + i])).collect(),
-            mean_2d_abs: take(5),
+            mean_2d: take(7),
+            mean_2d_abs: take(8),
         })
     }
 

@@ -23,6 +23,7 @@ struct BlendArgs {
     u32 height;
     u32 tiles_x;
     u32 tiles_y;
+    u32 expected_depth;         // depth is divided by alpha
     float cutoff_width;         // of the smooth cutoff
 };
 
@@ -119,7 +120,10 @@ DEVICE void write_pixel(const BlendArgs& a, const Place& place, const Pixel& p, 
     const u64 at = ((u64)place.image * a.height + y) * a.width + x;
     for (int c = 0; c < CHANNELS; c++) a.color[at * CHANNELS + c] = p.sums[c] + p.transmittance * a.background[c];
     if (a.alpha) a.alpha[at] = 1.0f - p.transmittance;
-    if constexpr (DEPTH) a.depth[at] = p.sums[CHANNELS];
+    if constexpr (DEPTH) {
+        const float sum = p.sums[CHANNELS];
+        a.depth[at] = a.expected_depth ? sum / fmaxf(1.0f - p.transmittance, LEAST_ALPHA) : sum;
+    }
 }
 
 extern "C" __global__ void __launch_bounds__(TILE_PIXELS) blend(BlendArgs a) {

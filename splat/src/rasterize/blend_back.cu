@@ -20,6 +20,7 @@ struct PixelBackArgs {
     u32 height;
     u32 tiles_x;
     u32 tiles_y;
+    u32 expected_depth;             // depth was divided by alpha
 };
 
 // Brings the upstream gradients into the order of tiles. grid: one block of 256 threads per tile.
@@ -44,9 +45,16 @@ extern "C" __global__ void __launch_bounds__(TILE_PIXELS) pixels_back(PixelBackA
         if (lane_index() == 0) shares[thread / WARP][c] = share;
     }
     if constexpr (DEPTH) {
-        const float g = inside && a.by_depth ? a.by_depth[at] : 0.0f;
+        const float sum = end[(1 + CHANNELS) * TILE_PIXELS];
+        float g = inside && a.by_depth ? a.by_depth[at] : 0.0f;
+        if (a.expected_depth) {
+            // By `sum` and by `light` through sum / alpha; where alpha is tiny the divisor is a constant.
+            const float alpha = 1.0f - light;
+            if (alpha > LEAST_ALPHA) by_light += g * sum / (alpha * alpha);
+            g /= fmaxf(alpha, LEAST_ALPHA);
+        }
         out[(1 + CHANNELS) * TILE_PIXELS] = g;
-        total += g * end[(1 + CHANNELS) * TILE_PIXELS];
+        total += g * sum;
     }
     out[0] = total + light * by_light;
     __syncthreads();

@@ -12,6 +12,7 @@ struct GatherArgs {
     float* log_scales;          // [B, N, 3]
     float* opacity_logits;      // [B, N]
     float* colors;              // [B, N, COLOR_FLOATS]
+    float* mean_2d;             // [B, N] or null
     float* mean_2d_abs;         // [B, N] or null
     float* camera_shares;       // [I, blocks of a scene, 10] or null: pose, then intrinsics
 };
@@ -25,6 +26,7 @@ struct Share {
     float quat[4];
     float log_scale[3];
     float opacity_logit;
+    float mean_2d[2];
     float camera[CAMERA_FLOATS];
 };
 
@@ -171,14 +173,14 @@ DEVICE void project_back(
         (geometry.covariance[2] + DILATION_PX2) / d, -geometry.covariance[1] / d, (geometry.covariance[0] + DILATION_PX2) / d};
     float by_covariance[3], by_rows[2][3], by_t[3];
     covariance_back(s, geometry, conic, moments, by_covariance);
-    const float by_mean_2d[2] = {
-        conic[0] * moments[1] + conic[1] * moments[2], conic[1] * moments[1] + conic[2] * moments[2]};
+    out.mean_2d[0] = conic[0] * moments[1] + conic[1] * moments[2];
+    out.mean_2d[1] = conic[1] * moments[1] + conic[2] * moments[2];
     for (int k = 0; k < 3; k++) {
         const float r0 = geometry.rows[0][k], r1 = geometry.rows[1][k];
         by_rows[0][k] = 2.0f * by_covariance[0] * r0 + 2.0f * by_covariance[1] * r1;
         by_rows[1][k] = 2.0f * by_covariance[1] * r0 + 2.0f * by_covariance[2] * r1;
     }
-    position_back(lens, geometry, by_mean_2d, by_rows, by_depth, by_t, out.camera + 6);
+    position_back(lens, geometry, out.mean_2d, by_rows, by_depth, by_t, out.camera + 6);
     float by_axes[9];
     for (int k = 0; k < 3; k++) {
         by_axes[k] = by_rows[0][k] * geometry.jx;
@@ -225,7 +227,7 @@ extern "C" __global__ void __launch_bounds__(GATHER_THREADS) gather(GatherArgs a
     const u32 scene = blockIdx.x / blocks, block = blockIdx.x % blocks;
     const u32 n = block * GATHER_THREADS + threadIdx.x, g = scene * s.n_gaussians + n;
     const bool inside = n < s.n_gaussians;
-    float mean[3] = {}, quat[4] = {}, log_scale[3] = {}, opacity_logit = 0.0f, absolute = 0.0f;
+    float mean[3] = {}, quat[4] = {}, log_scale[3] = {}, opacity_logit = 0.0f, length = 0.0f, absolute = 0.0f;
     float colors[COLOR_FLOATS + 1] = {};
     for (u32 view = 0; view < s.n_views; view++) {
         const u32 image = scene * s.n_views + view, pair = image * s.n_gaussians + n;
@@ -239,6 +241,7 @@ extern "C" __global__ void __launch_bounds__(GATHER_THREADS) gather(GatherArgs a
             for (int i = 0; i < 3; i++) mean[i] += share.mean[i], log_scale[i] += share.log_scale[i];
             for (int i = 0; i < 4; i++) quat[i] += share.quat[i];
             opacity_logit += share.opacity_logit;
+            length += sqrtf(share.mean_2d[0] * share.mean_2d[0] + share.mean_2d[1] * share.mean_2d[1]);
             // The tile loop differentiated log2(alpha).
             absolute += sqrtf(sums[6] * sums[6] + sums[7] * sums[7]) * 0.693147181f;
         }
@@ -249,6 +252,7 @@ extern "C" __global__ void __launch_bounds__(GATHER_THREADS) gather(GatherArgs a
     for (int i = 0; i < 4; i++) a.quats[4 * g + i] = quat[i];
     a.opacity_logits[g] = opacity_logit;
     for (int i = 0; i < COLOR_FLOATS; i++) a.colors[(u64)g * COLOR_FLOATS + i] = colors[i];
+    if (a.mean_2d) a.mean_2d[g] = length;
     if (a.mean_2d_abs) a.mean_2d_abs[g] = absolute;
 }
 

@@ -17,6 +17,7 @@ struct Scene {
     u32 antialiased;
     float near_m;
     float far_m;
+    float radius_clip_px;
 };
 
 struct ProjectArgs {
@@ -25,12 +26,14 @@ struct ProjectArgs {
     float4* outlines;     // [P, 2]
     u32* depth_keys;      // [P] bits of camera z, which is positive; CULLED_KEY if not drawn
     u32* counts;          // [P] tiles touched; 0 if not drawn
-    u32* stats;           // [I, 4] not drawn: non-finite, depth, transparent, outside
+    float* radii;         // [I, N] three standard deviations along the longer axis, pixels; 0 if not drawn; or null
+    u32* stats;           // [I, 5] not drawn: non-finite, depth, transparent, small, outside
 };
 
 constexpr u32 CULLED_KEY = 0xffffffffu;
 
-enum Culled { DRAWN = 0, NON_FINITE = 1, OUT_OF_DEPTH = 2, TRANSPARENT = 3, OUTSIDE = 4 };
+enum Culled { DRAWN = 0, NON_FINITE = 1, OUT_OF_DEPTH = 2, TRANSPARENT = 3, SMALL = 4, OUTSIDE = 5 };
+constexpr u32 REASONS = 5;
 
 // Everything between the parameters and the footprint that the gradient needs again; as `Geometry` in project.rs.
 struct Geometry {
@@ -56,6 +59,7 @@ struct Footprint {
     float opacity;
     float depth;
     float reach;
+    float radius;
 };
 
 // Where alpha reaches the cut: row at dy is mean + slope·dy ± √(span − shrink·dy²). As in splat.rs.
@@ -165,6 +169,9 @@ DEVICE Culled project_one(const Scene& s, const Lens& lens, u32 g, Footprint& ou
     }
     if (!finite) return NON_FINITE;
     if (out.opacity < ALPHA_CUT) return TRANSPARENT;
+    const float middle = 0.5f * (out.covariance[0] + out.covariance[2]), half = 0.5f * (out.covariance[0] - out.covariance[2]);
+    out.radius = 3.0f * sqrtf(middle + sqrtf(half * half + out.covariance[1] * out.covariance[1]));
+    if (out.radius <= s.radius_clip_px) return SMALL;
     out.reach = fmaxf(logf(out.opacity / ALPHA_CUT), 0.0f);
     for (int axis = 0; axis < 2; axis++) {
         const float extent = sqrtf(2.0f * out.reach * out.covariance[2 * axis]);
@@ -323,22 +330,25 @@ extern "C" __global__ void __launch_bounds__(128) project(ProjectArgs a) {
     for (u32 view = 0; view < s.n_views; view++) {
         const u32 image = scene * s.n_views + view, pair = image * s.n_gaussians + n;
         const Lens& lens = s.lenses[image];
-        Footprint footprint;
+        Footprint footprint = {};
         float color[CHANNELS + 1];
         Culled reason = project_one(s, lens, g, footprint);
         if (reason == DRAWN && !color_of(s, lens, g, color)) reason = NON_FINITE;
+        const Outline o = outline_of(footprint);
+        const u32 count = reason == DRAWN ? count_tiles(o, s.tiles_x, s.tiles_y) : 0;
+        if (reason == DRAWN && count == 0) reason = OUTSIDE;
+        if (a.radii) a.radii[pair] = reason == DRAWN ? footprint.radius : 0.0f;
         if (reason != DRAWN) {
             a.depth_keys[pair] = CULLED_KEY;
             a.counts[pair] = 0;
-            atomicAdd(a.stats + 4 * image + reason - 1, 1u);
+            atomicAdd(a.stats + REASONS * image + reason - 1, 1u);
             continue;
         }
-        const Outline o = outline_of(footprint);
         write_splat(footprint, color, a.splats + (u64)pair * SPLAT_FLOATS);
         a.outlines[2 * pair] = make_float4(o.mean_x, o.mean_y, o.slope, o.span);
         a.outlines[2 * pair + 1] = make_float4(o.shrink, o.far_y, o.dy_right, 0.0f);
         a.depth_keys[pair] = __float_as_uint(footprint.depth);
-        a.counts[pair] = count_tiles(o, s.tiles_x, s.tiles_y);
+        a.counts[pair] = count;
     }
 }
 #endif

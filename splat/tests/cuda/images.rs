@@ -4,6 +4,7 @@ use crate::engines;
 use crate::scene::{Loss, cameras, cloud, greatest_difference};
 use glam::Vec3;
 use splat::cuda::{Address, DeviceGaussians, DeviceImages, Engine, Error, Overflow, Rasterizer};
+use splat::rasterize::Depth;
 use splat::reference::{Pinhole, Scene};
 use splat::{Camera, Colors, Cutoff, Gaussians, Gradients, Rendered, Settings, reference};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ struct Case {
     settings: Settings,
 }
 
-fn parts(g: &Gradients) -> [(&'static str, Vec<f32>); 9] {
+fn parts(g: &Gradients) -> [(&'static str, Vec<f32>); 10] {
     [
         ("means", g.means.clone()),
         ("quats", g.quats.clone()),
@@ -28,6 +29,7 @@ fn parts(g: &Gradients) -> [(&'static str, Vec<f32>); 9] {
         ("opacity_logits", g.opacity_logits.clone()),
         ("colors", g.colors.clone()),
         ("background", g.background.clone()),
+        ("mean_2d", g.mean_2d.clone()),
         ("mean_2d_abs", g.mean_2d_abs.clone()),
         ("camera_pose", g.camera_pose.as_flattened().to_vec()),
         ("intrinsics", g.intrinsics.as_flattened().to_vec()),
@@ -67,6 +69,8 @@ fn agrees(case: &Case) {
             close(&format!("{name}: color"), &image.color, &want.color, IMAGE_TOLERANCE);
             close(&format!("{name}: alpha"), &image.alpha, &want.alpha, IMAGE_TOLERANCE);
             close(&format!("{name}: depth"), &image.depth, &want.depth, IMAGE_TOLERANCE);
+            let greatest = want.radii.iter().fold(0.0f32, |m, r| m.max(*r));
+            close(&format!("{name}: radii"), &image.radii, &want.radii, IMAGE_TOLERANCE * greatest);
         }
         for ((what, got), (_, want)) in parts(&gradients).iter().zip(&parts(&want_gradients)) {
             let scale = want.iter().fold(1e-6f32, |m, v| m.max(v.abs()));
@@ -86,6 +90,7 @@ fn settings(channels: usize) -> Settings {
     Settings {
         background: (0..channels).map(|c| 0.1 + 0.2 * c as f32).collect(),
         cutoff: Cutoff::Smooth { width: 4e-3 },
+        absolute_gradients: true,
         ..Settings::default()
     }
 }
@@ -112,6 +117,19 @@ fn antialiased() {
     gaussians.log_scales.iter_mut().for_each(|s| *s -= 1.2); // about a pixel, where the factor matters
     let settings = Settings { antialiased: true, ..settings(3) };
     agrees(&Case { gaussians, cameras: cameras(48, 48), settings });
+}
+
+/// Depth divided by alpha, where alpha is large enough for `f32` to hold the quotient; small Gaussians left out.
+#[test]
+fn expected_depth_and_clipped_radii() {
+    let mut gaussians = cloud(200, Colors::Features { channels: 2 }, 13);
+    for n in 0..8 {
+        gaussians.log_scales[3 * n..3 * n + 3].copy_from_slice(&[-1.0, -1.1, -1.2]);
+    }
+    let settings = Settings { depth: Depth::Expected, radius_clip_px: 4.0, ..settings(2) };
+    let case = Case { gaussians, cameras: cameras(40, 35), settings };
+    assert!(run_on_cpu(&case).0[0].stats.culled_small > 10);
+    agrees(&case);
 }
 
 /// The cutoff that everyone uses. At its edge a pixel may fall on either side in `f32`, and then differs by 1/255.
@@ -360,7 +378,7 @@ fn scenes_of_a_batch_are_independent() {
         };
         let pixels = 4 * 48 * 33;
         let color = memory.of(&vec![0.0; 3 * pixels]);
-        let images = DeviceImages { color, alpha: Address::NONE, depth: Address::NONE };
+        let images = DeviceImages { color, ..DeviceImages::default() };
         // SAFETY: all were made just above with these sizes.
         let frame = unsafe { rasterizer.forward(&device, &all, &settings, &images) }.unwrap();
         assert_eq!(frame.stats().unwrap(), alone.iter().map(|i| i.stats).collect::<Vec<_>>(), "{name}");
