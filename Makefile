@@ -115,6 +115,13 @@ setup-kernels: # NVIDIA's run-time compiler; it needs no GPU
 kernels: setup-kernels ## compile every GPU kernel for every supported GPU; fails on spills and on registers above the table
 	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release -p splat --test kernels
 
+gpu-check: ## the GPU backend measured and tested, here or wherever OUT/gpu-check is carried to
+	@mkdir -p "$(OUT)/gpu-check" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+	@$(CARGO) build --release --quiet -p splat --example bench_gpu && cp target/release/examples/bench_gpu "$(OUT)/gpu-check/splat-bench-gpu"
+	@cp "$$($(CARGO) test --release --quiet -p splat --test cuda --no-run --message-format json | \
+		sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)" "$(OUT)/gpu-check/splat-cuda-tests"
+	@"$(OUT)/gpu-check/gpu-check.sh" "$(OUT)/gpu-check" || [ $$? = 66 ]
+
 faults: build ## bad input to every tool: exit codes, messages, nothing half-written
 	@$(CARGO) test --release -p effigy-tests --test faults
 
@@ -143,5 +150,5 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base setup-kernels kernels build datagen demo pipeline weights test faults realism lint clean \
+.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
 	bench bench-splat bench-datagen bench-prior bench-track bench-invert

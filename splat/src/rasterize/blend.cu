@@ -126,7 +126,10 @@ DEVICE void write_pixel(const BlendArgs& a, const Place& place, const Pixel& p, 
     }
 }
 
-extern "C" __global__ void __launch_bounds__(TILE_PIXELS) blend(BlendArgs a) {
+// Blocks a multiprocessor, which bounds the registers: left to itself the assembler spills wide images on sm_100.
+constexpr int BLEND_BLOCKS = PLANES <= 4 ? 6 : PLANES <= 9 ? 5 : 2;
+
+extern "C" __global__ void __launch_bounds__(TILE_PIXELS, BLEND_BLOCKS) blend(BlendArgs a) {
     __shared__ __align__(16) float staged[TILE_PIXELS][SPLAT_FLOATS];
     __shared__ u32 warp_lasts[TILE_PIXELS / WARP];
     const u32 thread = threadIdx.x, lane = lane_index(), warp = thread / WARP;

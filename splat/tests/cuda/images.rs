@@ -60,22 +60,24 @@ fn run_on_cpu(case: &Case) -> (Vec<Rendered>, Gradients) {
 
 /// Images and gradients of every engine are the CPU's.
 fn agrees(case: &Case) {
+    engines().into_iter().for_each(|(name, engine)| agrees_on(name, engine, case));
+}
+
+fn agrees_on(name: &str, engine: Arc<dyn Engine>, case: &Case) {
     let (want_images, want_gradients) = run_on_cpu(case);
-    for (name, engine) in engines() {
-        let (images, gradients) = run(&mut Rasterizer::shared(engine), case);
-        assert_eq!(images.len(), want_images.len());
-        for (image, want) in images.iter().zip(&want_images) {
-            assert_eq!(image.stats, want.stats, "{name}");
-            close(&format!("{name}: color"), &image.color, &want.color, IMAGE_TOLERANCE);
-            close(&format!("{name}: alpha"), &image.alpha, &want.alpha, IMAGE_TOLERANCE);
-            close(&format!("{name}: depth"), &image.depth, &want.depth, IMAGE_TOLERANCE);
-            let greatest = want.radii.iter().fold(0.0f32, |m, r| m.max(*r));
-            close(&format!("{name}: radii"), &image.radii, &want.radii, IMAGE_TOLERANCE * greatest);
-        }
-        for ((what, got), (_, want)) in parts(&gradients).iter().zip(&parts(&want_gradients)) {
-            let scale = want.iter().fold(1e-6f32, |m, v| m.max(v.abs()));
-            close(&format!("{name}: {what}"), got, want, GRADIENT_TOLERANCE * scale);
-        }
+    let (images, gradients) = run(&mut Rasterizer::shared(engine), case);
+    assert_eq!(images.len(), want_images.len());
+    for (image, want) in images.iter().zip(&want_images) {
+        assert_eq!(image.stats, want.stats, "{name}");
+        close(&format!("{name}: color"), &image.color, &want.color, IMAGE_TOLERANCE);
+        close(&format!("{name}: alpha"), &image.alpha, &want.alpha, IMAGE_TOLERANCE);
+        close(&format!("{name}: depth"), &image.depth, &want.depth, IMAGE_TOLERANCE);
+        let greatest = want.radii.iter().fold(0.0f32, |m, r| m.max(*r));
+        close(&format!("{name}: radii"), &image.radii, &want.radii, IMAGE_TOLERANCE * greatest);
+    }
+    for ((what, got), (_, want)) in parts(&gradients).iter().zip(&parts(&want_gradients)) {
+        let scale = want.iter().fold(1e-6f32, |m, v| m.max(v.abs()));
+        close(&format!("{name}: {what}"), got, want, GRADIENT_TOLERANCE * scale);
     }
 }
 
@@ -100,6 +102,25 @@ fn harmonics_of_every_degree() {
     for degree in 0..=3 {
         let kind = Colors::Sh { degree };
         agrees(&Case { gaussians: cloud(200, kind, degree as u64), cameras: cameras(53, 38), settings: settings(3) });
+    }
+}
+
+/// On a GPU twenty, of a size that fills it.
+#[test]
+fn random_scenes() {
+    for (name, engine) in engines() {
+        let (count, n, size) = if name == "GPU" { (20, 4000, 200) } else { (2, 100, 40) };
+        for seed in 0..count {
+            let kind = [Colors::Sh { degree: 3 }, Colors::Features { channels: 3 }][seed as usize % 2];
+            let cameras = cameras(size + seed as usize, size - 3 * seed as usize);
+            let antialiased = seed % 3 == 0;
+            let case = Case {
+                gaussians: cloud(n, kind, 100 + seed),
+                cameras,
+                settings: Settings { antialiased, ..settings(3) },
+            };
+            agrees_on(&format!("{name}, seed {seed}"), engine.clone(), &case);
+        }
     }
 }
 
@@ -296,22 +317,20 @@ fn broken_gaussians_are_counted() {
 /// The same bits run after run, and in whatever order the threads of a block run.
 #[test]
 fn bit_identical() {
-    let case = Case {
-        gaussians: cloud(500, Colors::Sh { degree: 2 }, 9),
-        cameras: cameras(70, 45),
-        settings: Settings::default(),
-    };
-    let backwards: Arc<dyn Engine> = Arc::new(Emulator::new(Order::Descending));
-    let mut first: Vec<(&str, Vec<u32>)> = Vec::new();
-    for (name, engine) in engines().into_iter().chain([("emulator", backwards)]) {
+    for (name, engine) in engines() {
+        let (runs, n, size) = if name == "GPU" { (10, 30_000, 400) } else { (2, 300, 70) };
+        let (gaussians, cameras) = (cloud(n, Colors::Sh { degree: 2 }, 9), cameras(size, size - 25));
+        let case = Case { gaussians, cameras, settings: Settings::default() };
         let mut rasterizer = Rasterizer::shared(engine);
-        for _ in 0..if name == "GPU" { 10 } else { 2 } {
+        let mut now = || {
             let (images, gradients) = run(&mut rasterizer, &case);
-            let now = bits(&images, &gradients);
-            match first.iter().find(|(other, _)| *other == name) {
-                Some((_, then)) => assert!(*then == now, "{name}: two runs differ"),
-                None => first.push((name, now)),
-            }
+            bits(&images, &gradients)
+        };
+        let first = now();
+        (1..runs).for_each(|_| assert!(first == now(), "{name}: two runs differ"));
+        if name == "emulator" {
+            let (images, gradients) = run(&mut Rasterizer::new(Emulator::new(Order::Descending)), &case);
+            assert!(first == bits(&images, &gradients), "a barrier is missing");
         }
     }
 }
@@ -324,12 +343,14 @@ fn overflow_is_made_good() {
         cameras: cameras(64, 64),
         settings: Settings::default(),
     };
-    let roomy = run(&mut Rasterizer::new(Emulator::new(Order::Ascending)), &case);
-    let emulator = Arc::new(Emulator::new(Order::Ascending));
-    let tight = run(&mut Rasterizer::shared(emulator.clone()).with_capacity(100), &case);
-    assert!(bits(&roomy.0, &roomy.1) == bits(&tight.0, &tight.1));
-    let drawn = emulator.launched().iter().filter(|kernel| **kernel == "blend").count();
-    assert_eq!(drawn, 2, "once with too little room and once with enough");
+    for (name, engine) in engines() {
+        let roomy = run(&mut Rasterizer::shared(engine.clone()), &case);
+        let mut rasterizer = Rasterizer::shared(engine.clone()).with_capacity(100);
+        let (_, saved) = rasterizer.forward_slices(case.gaussians.slices(), &case.cameras, &case.settings).unwrap();
+        assert!(saved.frame().instances().unwrap() > 100, "{name}: it must not fit");
+        let tight = run(&mut Rasterizer::shared(engine).with_capacity(100), &case);
+        assert!(bits(&roomy.0, &roomy.1) == bits(&tight.0, &tight.1), "{name}");
+    }
 }
 
 /// Without waiting, an incomplete frame is an error of its backward pass, and the next frame is whole.
@@ -340,15 +361,16 @@ fn deferred_overflow_is_an_error_once() {
         cameras: cameras(64, 64),
         settings: Settings::default(),
     };
-    let want = run(&mut Rasterizer::new(Emulator::new(Order::Ascending)), &case);
-    let mut rasterizer =
-        Rasterizer::new(Emulator::new(Order::Ascending)).with_capacity(100).on_overflow(Overflow::Defer);
-    let (_, saved) = rasterizer.forward_slices(case.gaussians.slices(), &case.cameras, &case.settings).unwrap();
-    let loss = Loss::new(&case.cameras, 3, 5);
-    let error = rasterizer.backward_slices(&saved, &loss.upstream()).unwrap_err();
-    assert!(matches!(error, Error::Overflow { capacity: 100, wanted } if wanted > 100), "{error}");
-    let got = run(&mut rasterizer, &case);
-    assert!(bits(&want.0, &want.1) == bits(&got.0, &got.1));
+    for (name, engine) in engines() {
+        let want = run(&mut Rasterizer::shared(engine.clone()), &case);
+        let mut rasterizer = Rasterizer::shared(engine).with_capacity(100).on_overflow(Overflow::Defer);
+        let (_, saved) = rasterizer.forward_slices(case.gaussians.slices(), &case.cameras, &case.settings).unwrap();
+        let loss = Loss::new(&case.cameras, 3, 5);
+        let error = rasterizer.backward_slices(&saved, &loss.upstream()).unwrap_err();
+        assert!(matches!(error, Error::Overflow { capacity: 100, wanted } if wanted > 100), "{name}: {error}");
+        let got = run(&mut rasterizer, &case);
+        assert!(bits(&want.0, &want.1) == bits(&got.0, &got.1), "{name}");
+    }
 }
 
 /// Two scenes in one call are each drawn by their own cameras, as in two calls.
@@ -390,7 +412,7 @@ fn scenes_of_a_batch_are_independent() {
 
 #[test]
 fn wrong_shapes_are_errors() {
-    let mut rasterizer = Rasterizer::new(Emulator::new(Order::Ascending));
+    let mut rasterizer = Rasterizer::shared(engines().remove(0).1);
     let wide = cloud(2, Colors::Features { channels: 33 }, 0);
     let error = rasterizer.forward_slices(wide.slices(), &cameras(16, 16), &Settings::default()).err().unwrap();
     assert!(error.to_string().contains("channels on a GPU: expected shape [32], got [33]"), "{error}");
