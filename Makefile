@@ -121,8 +121,21 @@ weights: build ## a set of weights like the shipped one: renders and trains anew
 		PERCEPTUAL_MINUTES=10 IDENTITY_MINUTES=15 TRACK_MINUTES=30 PRIOR_MINUTES=40
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
-test: build ## every test
+test: build setup-kernels ## every test
 	@$(CARGO) test --release --workspace
+
+setup-kernels: # NVIDIA's run-time compiler; it needs no GPU
+	@setup/fetch.sh kernels
+
+kernels: setup-kernels ## compile every GPU kernel for every supported GPU; fails on spills and on registers above the table
+	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release -p splat --test kernels
+
+gpu-check: ## the GPU backend measured and tested, here or wherever OUT/gpu-check is carried to
+	@mkdir -p "$(OUT)/gpu-check" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+	@$(CARGO) build --release --quiet -p splat --example bench_gpu && cp target/release/examples/bench_gpu "$(OUT)/gpu-check/splat-bench-gpu"
+	@cp "$$($(CARGO) test --release --quiet -p splat --test cuda --no-run --message-format json | \
+		sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)" "$(OUT)/gpu-check/splat-cuda-tests"
+	@"$(OUT)/gpu-check/gpu-check.sh" "$(OUT)/gpu-check" || [ $$? = 66 ]
 
 faults: build ## bad input to every tool: exit codes, messages, nothing half-written
 	@$(CARGO) test --release -p effigy-tests --test faults
@@ -158,5 +171,5 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base build datagen demo pipeline weights test faults realism lint clean \
+.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
 	bench bench-splat bench-datagen bench-prior bench-track bench-invert

@@ -46,10 +46,10 @@ pub struct Adam {
     steps: i32,
 }
 
-const BETA1: f32 = 0.9;
-const BETA2: f32 = 0.999;
+pub(crate) const BETA1: f32 = 0.9;
+pub(crate) const BETA2: f32 = 0.999;
 /// As Kerbl et al.: parameters of Gaussians get gradients far under the usual 1e-8.
-const EPSILON: f32 = 1e-15;
+pub(crate) const EPSILON: f32 = 1e-15;
 
 impl Adam {
     /// For `n` Gaussians.

@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Modules: what a picture is made of (`camera`, `gaussians`), the picture (`rasterize`, and `reference`, its
-//! specification), what a fit needs besides (`loss`, `adam`, `densify`), and files (`files`).
+//! specification), what a fit needs besides (`loss`, `adam`, `densify`), the same on a GPU (`cuda`), and files (`files`).
 //!
 //! Invariant: no files but those of Gaussians, no torch, no globals.
 //! World: right-handed, metres, y up, the head faces +z. Camera: x right, y down, z forward.
@@ -40,6 +40,8 @@ pub mod reference;
 pub mod adam;
 pub mod densify;
 pub mod loss;
+
+pub mod cuda;
 
 pub mod dotsplat;
 pub mod files;

@@ -7,13 +7,14 @@ use crate::rasterize::{Instructions, Kernel, Lanes};
 use rayon::prelude::*;
 
 /// Half the window.
-const REACH: usize = 5;
+pub(crate) const REACH: usize = 5;
 /// The window along one axis, σ = 1.5, sum 1: outermost to middle; it is symmetric.
-const WINDOW: [f32; REACH + 1] = [0.001_028_38, 0.007_598_758, 0.036_000_773, 0.109_360_69, 0.213_005_54, 0.266_011_7];
+pub(crate) const WINDOW: [f32; REACH + 1] =
+    [0.001_028_38, 0.007_598_758, 0.036_000_773, 0.109_360_69, 0.213_005_54, 0.266_011_7];
 /// (0.01 · range)², for values from 0 to 1.
-const C1: f32 = 1e-4;
+pub(crate) const C1: f32 = 1e-4;
 /// (0.03 · range)²
-const C2: f32 = 9e-4;
+pub(crate) const C2: f32 = 9e-4;
 
 /// The size of an image, and how much of each loss counts.
 #[derive(Clone, Copy, Debug, PartialEq)]

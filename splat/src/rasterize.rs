@@ -30,7 +30,7 @@ mod view;
 pub use batch::{SceneViews, backward_batch, forward_batch};
 pub use instructions::Instructions;
 pub use pool::Pool;
-pub(crate) use {instructions::Kernel, lanes::Lanes, project::sigmoid};
+pub(crate) use {instructions::Kernel, lanes::Lanes, project::sigmoid, view::LEAST_ALPHA};
 
 use crate::{Camera, Error, GaussianSlices};
 use rayon::prelude::*;
@@ -281,7 +281,7 @@ fn check(gaussians: GaussianSlices<'_>, cameras: &[Camera], settings: &Settings)
 }
 
 impl Settings {
-    fn check(&self, channels: usize) -> Result<(), Error> {
+    pub(crate) fn check(&self, channels: usize) -> Result<(), Error> {
         if !self.background.is_empty() {
             same("background", self.background.len(), channels)?;
         }
