@@ -121,8 +121,21 @@ weights: build ## a set of weights like the shipped one: renders and trains anew
 		PERCEPTUAL_MINUTES=10 IDENTITY_MINUTES=15 TRACK_MINUTES=30 PRIOR_MINUTES=40
 
 # ---- checks ----------------------------------------------------------------------------------------------------------
-test: build ## every test
+test: build setup-kernels ## every test
 	@$(CARGO) test --release --workspace
+
+setup-kernels: # NVIDIA's run-time compiler; it needs no GPU
+	@setup/fetch.sh kernels
+
+kernels: setup-kernels ## compile every GPU kernel for every supported GPU; fails on spills and on registers above the table
+	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release -p splat --test kernels
+
+gpu-check: ## the GPU backend measured and tested, here or wherever OUT/gpu-check is carried to
+	@mkdir -p "$(OUT)/gpu-check" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+	@$(CARGO) build --release --quiet -p splat --example bench_gpu && cp target/release/examples/bench_gpu "$(OUT)/gpu-check/splat-bench-gpu"
+	@cp "$$($(CARGO) test --release --quiet -p splat --test cuda --no-run --message-format json | \
+		sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)" "$(OUT)/gpu-check/splat-cuda-tests"
+	@"$(OUT)/gpu-check/gpu-check.sh" "$(OUT)/gpu-check" || [ $$? = 66 ]
 
 faults: build ## bad input to every tool: exit codes, messages, nothing half-written
 	@$(CARGO) test --release -p effigy-tests --test faults
@@ -130,14 +143,25 @@ faults: build ## bad input to every tool: exit codes, messages, nothing half-wri
 bench: build ## speed and memory of every part, as a table and as OUT/bench/*.json (bench-splat and so on for one)
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench"
 
-bench-splat bench-datagen bench-prior bench-track bench-invert: build
+# The rasterizer needs neither torch nor assets; EFFIGY_PYTHON names a Python with torch for the mark beside it.
+bench-splat: ## the rasterizer alone: its bars, threads, instruction sets (HEAD_PLY=file adds a real head)
+	@$(CARGO) run --release --quiet -p splat --example bench -- --strict --json "$(OUT)/bench/splat.json" \
+		$(if $(HEAD_PLY),--head "$(HEAD_PLY)") $(if $(EFFIGY_PYTHON),--torch "$(EFFIGY_PYTHON)")
+
+bench-datagen bench-prior bench-track bench-invert: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
 
-realism: build ## our landmarks on real photos against MediaPipe's (fetches its wheel into .venv-realism, once)
-	@$(MAKE) --no-print-directory $(DEMO)/tracked/README.md
+REALISM := $(OUT)/realism
+realism: build $(HEAD) ## our landmarks on a real photo and 11 variants of it against MediaPipe's (fetches its wheel into .venv-realism, once)
 	@test -x .venv-realism/bin/python || python3 -m venv .venv-realism
-	@.venv-realism/bin/python -c 'import mediapipe' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21
-	@.venv-realism/bin/python tests/realism/landmarks.py $(BIN)/shards $(DEMO)/tracked
+	@.venv-realism/bin/python -c 'import mediapipe' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21 pillow
+	@rm -rf "$(REALISM)"
+	@.venv-realism/bin/python tests/realism/variants.py third_party/photos/astronaut.png 93 "$(REALISM)/photos"
+	@for photo in "$(REALISM)"/photos/*.png; do \
+		$(BIN)/track fit --quiet --photos "$$photo" --face largest --head $(HEAD) --weights weights/track.safetensors \
+			--out "$(REALISM)/$$(basename "$$photo" .png)"; done; true
+	@cd "$(REALISM)" && "$(CURDIR)/.venv-realism/bin/python" "$(CURDIR)/tests/realism/landmarks.py" "$(CURDIR)/$(BIN)/shards" \
+		$$(cd photos && ls | sed 's/\.png$$//')
 
 lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 	@$(CARGO) fmt --all --check
@@ -147,5 +171,5 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base build datagen demo pipeline weights test faults realism lint clean \
+.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
 	bench bench-splat bench-datagen bench-prior bench-track bench-invert

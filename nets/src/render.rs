@@ -4,11 +4,15 @@
 //! their gradients taken back.
 use crate::custom::custom;
 use crate::error::{Error, check_shape};
-use splat::rasterize::{self, Saved, Upstream};
+use splat::rasterize::{self, Pool, Saved, Upstream};
 use splat::{Camera, Colors, GaussianSlices, Gaussians};
+use std::sync::LazyLock;
 use tch::{Device, Kind, Tensor};
 
 pub use splat::rasterize::Settings;
+
+/// Memory that finished passes leave to the next ones.
+static MEMORY: LazyLock<Pool> = LazyLock::new(Pool::default);
 
 /// N Gaussians in tensors; units and parametrisation as in [`splat::Gaussians`].
 #[derive(Debug)]
@@ -131,7 +135,7 @@ pub fn render(g: &GaussianTensors, cameras: &[Camera], settings: &Settings) -> R
     let (h, w) = one_size(cameras)?;
     let device = g.means.device();
     let pinned = Pinned::new(g);
-    let (images, saved) = rasterize::forward(pinned.slices(g.kind), cameras, settings)?;
+    let (images, saved) = MEMORY.forward(pinned.slices(g.kind), cameras, settings)?;
     let (b, c) = (cameras.len() as i64, g.kind.channels() as i64);
     let gather = |part: fn(&rasterize::Rendered) -> &[f32], size: &[i64]| {
         let all: Vec<Tensor> = images.iter().map(|i| Tensor::from_slice(part(i))).collect();

@@ -114,6 +114,11 @@ impl Vq {
         self.codebook.index_select(0, &indices.flatten(0, -1)).view(size.as_slice())
     }
 
+    /// Whether a batch has filled the codebook.
+    pub fn is_filled(&self) -> bool {
+        self.filled.double_value(&[]) > 0.0
+    }
+
     /// `[K, D]`, not to be changed.
     pub fn codebook(&self) -> &Tensor {
         &self.codebook

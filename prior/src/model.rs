@@ -155,9 +155,9 @@ impl Prior {
         });
     }
 
-    /// Lets codes pass as they are while training is young; what the configuration says otherwise.
-    pub fn quantise_from_now(&mut self, on: bool) {
-        self.quantising = on && self.config.quantise;
+    /// Lets codes pass as they are while training is `young` and the codebook empty; else as the configuration says.
+    pub fn quantise_unless(&mut self, young: bool) {
+        self.quantising = self.config.quantise && (!young || self.id_quantizer.is_filled());
     }
 
     /// z_id `[B, code_dim, id_grid, id_grid]`, not yet quantised.

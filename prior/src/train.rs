@@ -148,7 +148,7 @@ impl<'a> Trainer<'a> {
         let c = &self.plan.config;
         let batch = self.plan.data.batch(rows)?;
         let prior = &mut self.loaded.prior;
-        prior.quantise_from_now(self.budget.fraction(step) >= c.train.quantise_from);
+        prior.quantise_unless(self.budget.fraction(step) < c.train.quantise_from);
         let z_id = prior.encode_identity(&batch.maps.texture, &batch.maps.position);
         let z_expr = prior.encode_expression(&batch.maps.expression);
         let (id, expr) = (prior.quantise_identity(&z_id, Mode::Train), prior.quantise_expression(&z_expr, Mode::Train));

@@ -24,6 +24,12 @@ pub enum Error {
         /// What was given.
         got: f32,
     },
+    /// More Gaussians on more tiles than 32 bits count.
+    #[error("{got} pairs of a Gaussian and a tile in one image; expected at most 4294967295")]
+    TooManyPairs {
+        /// How many.
+        got: u64,
+    },
     /// A camera no image can be made with (zero size, non-finite or non-positive focal length).
     #[error("camera: {0}")]
     Camera(String),

@@ -23,7 +23,10 @@
 //! # Ok::<(), splat::Error>(())
 //! ```
 //!
-//! Invariant: no files (but the `.ply` reader and writer), no torch, no globals.
+//! Modules: what a picture is made of (`camera`, `gaussians`), the picture (`rasterize`, and `reference`, its
+//! specification), what a fit needs besides (`loss`, `adam`, `densify`), the same on a GPU (`cuda`), and files (`files`).
+//!
+//! Invariant: no files but those of Gaussians, no torch, no globals.
 //! World: right-handed, metres, y up, the head faces +z. Camera: x right, y down, z forward.
 //! Image: pixels, origin top left, pixel centres at +0.5.
 #![deny(missing_docs)]
@@ -31,9 +34,19 @@
 pub mod camera;
 pub mod error;
 pub mod gaussians;
-pub mod ply;
 pub mod rasterize;
 pub mod reference;
+
+pub mod adam;
+pub mod densify;
+pub mod loss;
+
+pub mod cuda;
+
+pub mod dotsplat;
+pub mod files;
+pub mod ply;
+pub mod spz;
 
 pub use camera::Camera;
 pub use error::Error;

@@ -7,15 +7,15 @@
 //!
 //! Colours are stored as they are. Most viewers show them without a transfer curve, so Gaussians in linear light look
 //! dark there unless they were converted first.
+use crate::files::{parse_file, require_rgb, write_whole};
 use crate::{Colors, Error, GaussianSlices, Gaussians};
-use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 /// Bytes a header may take.
 const MAX_HEADER: usize = 64 << 10;
 /// Zeroth harmonic: what turns a plain colour into a coefficient.
-const Y0: f32 = 0.282_094_8;
+pub(crate) const Y0: f32 = 0.282_094_8;
 
 /// Where the values of one Gaussian lie in its record.
 struct Layout {
@@ -43,8 +43,7 @@ const FIXED: [&str; 14] = [
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it is not such a file, with what was expected.
 pub fn read(path: &Path) -> Result<Gaussians, Error> {
-    let bytes = fs::read(path).map_err(|source| Error::Io { source, path: path.to_owned() })?;
-    parse(&bytes).map_err(|what| Error::Format { what, path: path.to_owned() })
+    parse_file(path, parse)
 }
 
 /// Writes a `.ply`; it appears whole or not at all. Plain RGB becomes harmonics of degree 0 (what a viewer shows is
@@ -54,28 +53,15 @@ pub fn read(path: &Path) -> Result<Gaussians, Error> {
 /// [`Error::Shape`] for arrays that disagree or features that are not three channels, [`Error::Io`] if the file cannot
 /// be written.
 pub fn write(path: &Path, gaussians: GaussianSlices<'_>) -> Result<(), Error> {
-    gaussians.check()?;
-    if let Colors::Features { channels } = gaussians.kind
-        && channels != 3
-    {
-        return Err(Error::Shape { what: "channels of a .ply", expected: vec![3], got: vec![channels] });
-    }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = write_to(&part, gaussians).and_then(|()| fs::rename(&part, path));
-    written.map_err(|source| {
-        let _ = fs::remove_file(&part); // the first error is the one to tell
-        Error::Io { source, path: PathBuf::from(path) }
-    })
+    require_rgb("channels of a .ply", &gaussians)?;
+    write_whole(path, |out| write_to(out, gaussians))
 }
 
-fn write_to(path: &Path, g: GaussianSlices<'_>) -> std::io::Result<()> {
+fn write_to(out: &mut impl Write, g: GaussianSlices<'_>) -> std::io::Result<()> {
     let k = match g.kind {
         Colors::Sh { .. } => g.kind.stride() / 3,
         Colors::Features { .. } => 1,
     };
-    let mut out = BufWriter::new(File::create(path)?);
     writeln!(out, "ply\nformat binary_little_endian 1.0\nelement vertex {}", g.len())?;
     let names = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2"].map(str::to_owned).into_iter();
     let names = names.chain((0..3 * (k - 1)).map(|i| format!("f_rest_{i}")));
@@ -102,7 +88,7 @@ fn write_to(path: &Path, g: GaussianSlices<'_>) -> std::io::Result<()> {
             out.write_all(&value.to_le_bytes())?;
         }
     }
-    out.into_inner().map_err(|e| e.into_error())?.sync_all()
+    Ok(())
 }
 
 fn parse(bytes: &[u8]) -> Result<Gaussians, String> {

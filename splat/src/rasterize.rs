@@ -10,6 +10,7 @@
 //!
 //! Letters: `N` Gaussians, `C` channels, `H` `W` pixels.
 
+mod batch;
 mod blend;
 mod blend_back;
 mod color;
@@ -17,16 +18,22 @@ mod gather;
 pub(crate) mod harmonics;
 mod instructions;
 mod lanes;
+mod pool;
 mod project;
 mod project_back;
+mod slots;
 mod splat;
 mod tiles;
 mod vectors;
 mod view;
 
+pub use batch::{SceneViews, backward_batch, forward_batch};
 pub use instructions::Instructions;
+pub use pool::Pool;
+pub(crate) use {instructions::Kernel, lanes::Lanes, project::sigmoid, view::LEAST_ALPHA};
 
 use crate::{Camera, Error, GaussianSlices};
+use rayon::prelude::*;
 
 /// Alpha under which a Gaussian does not touch a pixel.
 pub const ALPHA_CUT: f32 = 1.0 / 255.0;
@@ -50,6 +57,15 @@ pub enum Cutoff {
     },
 }
 
+/// What [`Rendered::depth`] holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// `Σ wᵢ zᵢ`
+    Accumulated,
+    /// `Σ wᵢ zᵢ / Σ wᵢ`, and 0 where nothing is.
+    Expected,
+}
+
 /// What belongs to the picture rather than to the scene.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -62,6 +78,12 @@ pub struct Settings {
     pub near_m: f32,
     /// Gaussians farther than this (camera z, metres) are dropped.
     pub far_m: f32,
+    /// Gaussians whose radius (three standard deviations along the longer axis, pixels) is at most this are dropped.
+    pub radius_clip_px: f32,
+    /// What the depth image holds.
+    pub depth: Depth,
+    /// Also gives [`Gradients::mean_2d_abs`], for a tenth more time.
+    pub absolute_gradients: bool,
     /// How alpha ends at [`ALPHA_CUT`].
     pub cutoff: Cutoff,
     /// Which copy of the inner loops runs. Each is bit-reproducible; two of them differ by rounding.
@@ -75,6 +97,9 @@ impl Default for Settings {
             antialiased: false,
             near_m: 0.01,
             far_m: 1e4,
+            radius_clip_px: 0.0,
+            depth: Depth::Accumulated,
+            absolute_gradients: false,
             cutoff: Cutoff::Hard,
             instructions: Instructions::best(),
         }
@@ -92,12 +117,14 @@ pub struct Stats {
     pub culled_depth: usize,
     /// Opacity under [`ALPHA_CUT`].
     pub culled_transparent: usize,
+    /// Radius within [`Settings::radius_clip_px`].
+    pub culled_small: usize,
     /// Touches no pixel centre of the image.
     pub culled_outside: usize,
 }
 
 /// One image.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rendered {
     /// W, pixels.
     pub width: usize,
@@ -109,11 +136,19 @@ pub struct Rendered {
     pub color: Vec<f32>,
     /// `[H, W]` in 0..1: `Σ wᵢ`.
     pub alpha: Vec<f32>,
-    /// `[H, W]` accumulated depth `Σ wᵢ zᵢ` of the Gaussians' centres, metres of camera z. Divide by `alpha` (where
-    /// that is not 0) for the expected depth.
+    /// `[H, W]` accumulated or expected depth of the Gaussians' centres, metres of camera z, as [`Settings::depth`] says.
     pub depth: Vec<f32>,
+    /// `[N]` three standard deviations along the longer axis of each projected Gaussian, pixels; 0 if it was not drawn.
+    pub radii: Vec<f32>,
     /// What was drawn and what was not.
     pub stats: Stats,
+}
+
+impl Rendered {
+    /// `[N]` which Gaussians were drawn into at least one tile.
+    pub fn visible(&self) -> impl ExactSizeIterator<Item = bool> + '_ {
+        self.radii.iter().map(|r| *r > 0.0)
+    }
 }
 
 /// What [`backward`] needs of the forward pass. Opaque.
@@ -121,6 +156,13 @@ pub struct Rendered {
 pub struct Saved {
     pub(crate) views: Vec<view::View>,
     pub(crate) n_gaussians: usize,
+    pool: Pool,
+}
+
+impl Drop for Saved {
+    fn drop(&mut self) {
+        self.pool.take_back_views(std::mem::take(&mut self.views));
+    }
 }
 
 /// Gradient of the loss by one image. One per camera.
@@ -135,7 +177,7 @@ pub struct Upstream<'a> {
 }
 
 /// Gradient of the loss by every input, summed over the cameras where they share it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Gradients {
     /// `[N, 3]` by the means, 1/m.
     pub means: Vec<f32>,
@@ -154,29 +196,56 @@ pub struct Gradients {
     pub camera_pose: Vec<[f32; 6]>,
     /// `[cameras]` by fx, fy, cx, cy.
     pub intrinsics: Vec<[f32; 4]>,
+    /// `[N]` length of (∂L/∂x, ∂L/∂y), x, y being the projected mean in pixels; summed over cameras. It drives
+    /// densification (Kerbl et al. 2023).
+    pub mean_2d: Vec<f32>,
     /// `[N]` length of (Σ|∂L/∂x|, Σ|∂L/∂y|), the sums running over the pixels and x, y being the projected mean in pixels;
-    /// summed over cameras. It drives densification (Ye et al. 2024, "AbsGS").
+    /// summed over cameras. It drives densification (Ye et al. 2024, "AbsGS"). Empty unless
+    /// [`Settings::absolute_gradients`] asks for it.
     pub mean_2d_abs: Vec<f32>,
 }
 
 /// Draws the Gaussians as each camera sees them.
 ///
-/// A batch of different scenes is one call per scene. Gaussians that cannot be drawn (NaN, infinity, behind the
+/// A batch of different scenes is a call of [`forward_batch`]. Gaussians that cannot be drawn (NaN, infinity, behind the
 /// camera) are left out and counted in [`Rendered::stats`]; they get a gradient of zero.
 ///
 /// Projection: Zwicker et al. 2002, "EWA splatting"; blending: Kerbl et al. 2023, "3D Gaussian Splatting", eq. 3.
 ///
 /// # Errors
 /// [`Error::Shape`] if an array has another size than its documentation says, [`Error::Camera`] and
-/// [`Error::Setting`] for those that make no image.
+/// [`Error::Setting`] for those that make no image, [`Error::TooManyPairs`] if Gaussians cover more tiles than can be counted.
 pub fn forward(
     gaussians: GaussianSlices<'_>,
     cameras: &[Camera],
     settings: &Settings,
 ) -> Result<(Vec<Rendered>, Saved), Error> {
-    check(gaussians, cameras, settings)?;
-    let (images, views) = view::draw_all(gaussians, cameras, settings);
-    Ok((images, Saved { views, n_gaussians: gaussians.len() }))
+    Pool::default().forward(gaussians, cameras, settings)
+}
+
+impl Pool {
+    /// As [`forward`], in the memory that earlier passes left here.
+    ///
+    /// # Errors
+    /// As [`forward`].
+    pub fn forward(
+        &self,
+        gaussians: GaussianSlices<'_>,
+        cameras: &[Camera],
+        settings: &Settings,
+    ) -> Result<(Vec<Rendered>, Saved), Error> {
+        check(gaussians, cameras, settings)?;
+        let drawn: Result<Vec<(Rendered, view::View)>, Error> = cameras
+            .par_iter()
+            .map(|camera| {
+                let (mut image, mut view) = (self.image(), self.view());
+                view.draw(&gaussians, camera, settings, &mut image)?;
+                Ok((image, view))
+            })
+            .collect();
+        let (images, views) = drawn?.into_iter().unzip();
+        Ok((images, Saved { views, n_gaussians: gaussians.len(), pool: self.clone() }))
+    }
 }
 
 /// Gradients of a loss by everything that [`forward`] read, given its gradients by the images. `gaussians`, `cameras`
@@ -212,7 +281,7 @@ fn check(gaussians: GaussianSlices<'_>, cameras: &[Camera], settings: &Settings)
 }
 
 impl Settings {
-    fn check(&self, channels: usize) -> Result<(), Error> {
+    pub(crate) fn check(&self, channels: usize) -> Result<(), Error> {
         if !self.background.is_empty() {
             same("background", self.background.len(), channels)?;
         }
@@ -222,6 +291,8 @@ impl Settings {
             require("background", value.is_finite(), "finite values", value)?;
         }
         require("near_m", self.near_m >= 0.0 && self.near_m.is_finite(), "at least 0", self.near_m)?;
+        let radius = self.radius_clip_px;
+        require("radius_clip_px", radius >= 0.0 && radius.is_finite(), "at least 0", radius)?;
         require("far_m", self.far_m > self.near_m, "more than near_m", self.far_m)?;
         match self.cutoff {
             Cutoff::Hard => Ok(()),

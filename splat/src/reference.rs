@@ -2,7 +2,7 @@
 //! specification that [`crate::rasterize`] is tested against, and what its gradients are differenced on.
 //!
 //! Every input is a plain number here, so that a test may move any of them by a millionth.
-use crate::rasterize::{ALPHA_CAP, ALPHA_CUT, Cutoff, DILATION_PX2, Settings, TRANSMITTANCE_STOP};
+use crate::rasterize::{ALPHA_CAP, ALPHA_CUT, Cutoff, DILATION_PX2, Depth, Settings, TRANSMITTANCE_STOP};
 use crate::{Camera, Colors, GaussianSlices};
 
 type Mat3 = [[f64; 3]; 3];
@@ -48,6 +48,9 @@ pub struct Image {
     pub alpha: Vec<f64>,
     /// `[H, W]`
     pub depth: Vec<f64>,
+    /// `[H, W]` the least relative distance of an alpha from the cut or of a transmittance from the stop: where this
+    /// is next to rounding, another rasterizer may decide otherwise.
+    pub margin: Vec<f64>,
 }
 
 struct Splat {
@@ -65,12 +68,14 @@ pub fn render(scene: &Scene, camera: &Pinhole, settings: &Settings) -> Image {
         (0..scene.opacity_logits.len()).filter_map(|n| project(scene, camera, settings, n)).collect();
     splats.sort_by(|a, b| a.depth.total_cmp(&b.depth)); // stable: ties stay in order of index
     let ([width, height], channels) = (camera.size, scene.kind.channels());
-    let mut image = Image { color: vec![], alpha: vec![], depth: vec![] };
+    let mut image = Image { color: vec![], alpha: vec![], depth: vec![], margin: vec![] };
     for y in 0..height {
         for x in 0..width {
-            let (mut color, mut depth, mut light) = (vec![0.0; channels], 0.0, 1.0);
+            let (mut color, mut depth, mut light, mut margin) = (vec![0.0; channels], 0.0, 1.0, f64::MAX);
             for splat in &splats {
-                let alpha = alpha_at(splat, [x as f64 + 0.5, y as f64 + 0.5], settings.cutoff);
+                let (alpha, raw) = alpha_at(splat, [x as f64 + 0.5, y as f64 + 0.5], settings.cutoff);
+                let to_stop = (light * (1.0 - alpha) / TRANSMITTANCE_STOP as f64 - 1.0).abs();
+                margin = margin.min((raw / ALPHA_CUT as f64 - 1.0).abs()).min(to_stop);
                 if light * (1.0 - alpha) <= TRANSMITTANCE_STOP as f64 {
                     break;
                 }
@@ -80,18 +85,23 @@ pub fn render(scene: &Scene, camera: &Pinhole, settings: &Settings) -> Image {
             }
             image.color.extend((0..channels).map(|c| color[c] + light * scene.background.get(c).unwrap_or(&0.0)));
             image.alpha.push(1.0 - light);
-            image.depth.push(depth);
+            image.margin.push(margin);
+            image.depth.push(match settings.depth {
+                Depth::Accumulated => depth,
+                Depth::Expected => depth / (1.0 - light).max(1e-10),
+            });
         }
     }
     image
 }
 
-fn alpha_at(splat: &Splat, pixel: [f64; 2], cutoff: Cutoff) -> f64 {
+/// As blended, and before the cutoff and the cap.
+fn alpha_at(splat: &Splat, pixel: [f64; 2], cutoff: Cutoff) -> (f64, f64) {
     let (dx, dy) = (pixel[0] - splat.mean[0], pixel[1] - splat.mean[1]);
     let [a, b, c] = splat.conic;
     let raw = splat.opacity * (-0.5 * (a * dx * dx + 2.0 * b * dx * dy + c * dy * dy)).exp();
     let (cut, capped) = (ALPHA_CUT as f64, raw.min(ALPHA_CAP as f64));
-    match cutoff {
+    let blended = match cutoff {
         Cutoff::Hard => {
             if raw >= cut {
                 capped
@@ -103,7 +113,8 @@ fn alpha_at(splat: &Splat, pixel: [f64; 2], cutoff: Cutoff) -> f64 {
             let t = ((raw - cut) / width as f64).clamp(0.0, 1.0);
             capped * t * t * (3.0 - 2.0 * t)
         }
-    }
+    };
+    (blended, raw)
 }
 
 fn project(scene: &Scene, camera: &Pinhole, settings: &Settings, n: usize) -> Option<Splat> {

@@ -1,22 +1,28 @@
 //! Blends one tile, front to back.
 use super::instructions::Kernel;
-use super::lanes::{Plane, Row, TILE, add_scaled, exp2, fma};
+use super::lanes::{Block, Lanes, Plane, SIDE, TILE, WIDTH, place};
 use super::splat::{OWN_PLANES, Splat};
+use super::tiles::Instance;
 use super::{ALPHA_CAP, ALPHA_CUT, Cutoff, TRANSMITTANCE_STOP};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
-/// Splats that are copied together before they are blended, so that their cache misses overlap.
+/// Splats that are copied together, while the next as many are asked for: their cache misses overlap.
 pub const STAGE: usize = 16;
+/// A place that no instance has: pixels that nothing touched.
+const NONE: f32 = -1.0;
 
 /// What a tile reads.
 #[derive(Clone, Copy)]
 pub struct Tile<'a> {
-    /// Sorted by depth.
+    /// `[N]`
     pub splats: &'a [Splat],
-    /// `[splats, planes]`: channels, then camera z; empty if there are [`OWN_PLANES`].
+    /// `[N, planes]`: channels, then camera z; empty if there are [`OWN_PLANES`].
     pub values: &'a [f32],
     pub planes: usize,
-    /// Indices into `splats`, front to back.
-    pub instances: &'a [u32],
+    /// Front to back.
+    pub instances: &'a [Instance],
+    /// `[slots]` one bit per block of its tile where the instance counted.
+    pub touched: &'a [AtomicU16],
     /// Image position of the tile's corner, pixels.
     pub corner: [f32; 2],
     /// Columns and rows that lie in the image.
@@ -26,139 +32,206 @@ pub struct Tile<'a> {
 impl<'a> Tile<'a> {
     /// Values of a splat in the planes that are not its own, of which there are `PLANES`.
     #[inline(always)]
-    pub fn others<const PLANES: usize>(&self, splat: u32) -> &'a [f32] {
-        if PLANES == self.planes { &[] } else { &self.values[splat as usize * self.planes..][..self.planes] }
+    pub fn others<const PLANES: usize>(&self, splat: usize) -> &'a [f32] {
+        if PLANES == self.planes { &[] } else { &self.values[splat * self.planes..][..self.planes] }
     }
 }
 
 /// What the way back needs of each pixel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Pixels {
     /// After the last Gaussian.
-    pub transmittance: [Row; TILE],
-    /// Position in the tile's instances of the last Gaussian that counted; −1 if none.
-    pub last: [[i32; TILE]; TILE],
+    pub transmittance: Plane,
+    /// Place in the tile's list of the last Gaussian that counted (a whole number); negative if none.
+    pub last: Plane,
+    /// Length of the list up to the last of all these.
+    pub end: usize,
 }
 
-/// Alpha at a pixel before the cutoff and the cap, from log2(alpha).
-#[inline(always)]
-pub fn raw_alpha<const FMA: bool>(splat: &Splat, linear: f32, constant: f32, dx: f32) -> f32 {
-    exp2::<FMA>(fma::<FMA>(fma::<FMA>(splat.xx, dx, linear), dx, constant))
+/// A splat at the pixels of a tile.
+pub struct Placed<'a, L> {
+    splat: &'a Splat,
+    /// From the mean to the pixels of the tile's first block.
+    dx: L,
+    dy: L,
 }
 
-/// Alpha as blended and its derivative by the raw alpha; both 0 under the cut.
-#[inline(always)]
-pub fn cut_alpha<const SMOOTH: bool>(raw: f32, width: f32) -> (f32, f32) {
-    let capped = if raw < ALPHA_CAP { raw } else { ALPHA_CAP };
-    let open = if raw < ALPHA_CAP { 1.0 } else { 0.0 };
-    if SMOOTH {
-        let t = ((raw - ALPHA_CUT) / width).clamp(0.0, 1.0);
-        let step = t * t * (3.0 - 2.0 * t);
-        (capped * step, open * step + capped * 6.0 * t * (1.0 - t) / width)
-    } else if raw >= ALPHA_CUT {
-        (capped, open)
-    } else {
-        (0.0, 0.0)
+/// A splat at the sixteen pixels of one block.
+pub struct At<L> {
+    pub dx: L,
+    pub dy: L,
+    /// `xx · dx + xy · dy`
+    pub along: L,
+    /// Of alpha, before the cutoff and the cap.
+    pub log2: L,
+}
+
+impl<'a, L: Lanes> Placed<'a, L> {
+    #[inline(always)]
+    pub fn new(splat: &'a Splat, corner: [f32; 2]) -> Self {
+        const X: Block = Block([0., 1., 2., 3., 0., 1., 2., 3., 0., 1., 2., 3., 0., 1., 2., 3.]);
+        const Y: Block = Block([0., 0., 0., 0., 1., 1., 1., 1., 2., 2., 2., 2., 3., 3., 3., 3.]);
+        Placed {
+            splat,
+            dx: L::load(&X) + L::all(corner[0] + 0.5 - splat.mean[0]),
+            dy: L::load(&Y) + L::all(corner[1] + 0.5 - splat.mean[1]),
+        }
+    }
+
+    #[inline(always)]
+    pub fn at(&self, block: usize) -> At<L> {
+        let (splat, dx) = (self.splat, self.dx + L::all((block % SIDE * SIDE) as f32));
+        let dy = self.dy + L::all((block / SIDE * SIDE) as f32);
+        let along = L::all(splat.xx).mul_add(dx, L::all(splat.xy) * dy);
+        let constant = (L::all(splat.yy) * dy).mul_add(dy, L::all(splat.log2_opacity));
+        At { dx, dy, along, log2: along.mul_add(dx, constant) }
     }
 }
 
-/// Blends `tile`; `planes` receives Σ wᵢ valueᵢ and must be zero.
+/// Alpha at sixteen pixels.
+pub struct Alpha<L: Lanes> {
+    /// Before the cutoff and the cap.
+    pub raw: L,
+    /// As blended; anything where the Gaussian does not touch.
+    pub blended: L,
+    /// Where the Gaussian touches.
+    pub touches: L::Mask,
+    /// Derivative of `blended` by `raw`.
+    pub slope: L,
+}
+
+impl<L: Lanes> Alpha<L> {
+    #[inline(always)]
+    pub fn new<const SMOOTH: bool>(log2: L, cutoff_width: f32) -> Self {
+        let (raw, cap, cut) = (log2.exp2(), L::all(ALPHA_CAP), L::all(ALPHA_CUT));
+        let capped = raw.min(cap);
+        let open = L::all(1.0).or_zero(cap.above(raw));
+        if !SMOOTH {
+            return Alpha { raw, blended: capped, touches: raw.at_least(cut), slope: open };
+        }
+        let (zero, one, per_width) = (L::all(0.0), L::all(1.0), L::all(1.0 / cutoff_width));
+        let t = ((raw - cut) * per_width).max(zero).min(one);
+        let step = t * t * (L::all(3.0) - L::all(2.0) * t);
+        let rise = L::all(6.0) * t * (one - t) * per_width;
+        Alpha { raw, blended: capped * step, touches: step.above(zero), slope: open * step + capped * rise }
+    }
+}
+
+/// Takes the lowest bit out of a mask of blocks that is not empty.
+#[inline(always)]
+pub fn take_block(mask: &mut u32) -> usize {
+    let block = mask.trailing_zeros() as usize;
+    *mask &= *mask - 1;
+    block % WIDTH
+}
+
+/// Blends `tile`; `planes` receives Σ wᵢ valueᵢ.
 pub struct Forward<'a> {
     pub tile: Tile<'a>,
     pub planes: &'a mut [Plane],
+    pub pixels: &'a mut Pixels,
     pub cutoff: Cutoff,
 }
 
 impl Kernel for Forward<'_> {
-    type Output = Pixels;
+    type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) -> Pixels {
-        // A constant number of planes keeps them inside the one loop over a row's pixels.
-        let (tile, planes) = (&self.tile, self.planes);
+    fn run<L: Lanes>(self) {
+        // A constant number of planes keeps their values in registers.
         match (self.cutoff, self.tile.planes) {
-            (Cutoff::Hard, OWN_PLANES) => forward_planes::<FMA, false, OWN_PLANES>(tile, planes, 0.0),
-            (Cutoff::Hard, _) => forward_planes::<FMA, false, 0>(tile, planes, 0.0),
-            (Cutoff::Smooth { width }, OWN_PLANES) => forward_planes::<FMA, true, OWN_PLANES>(tile, planes, width),
-            (Cutoff::Smooth { width }, _) => forward_planes::<FMA, true, 0>(tile, planes, width),
+            (Cutoff::Hard, OWN_PLANES) => self.planes::<L, false, OWN_PLANES>(0.0),
+            (Cutoff::Hard, _) => self.planes::<L, false, 0>(0.0),
+            (Cutoff::Smooth { width }, OWN_PLANES) => self.planes::<L, true, OWN_PLANES>(width),
+            (Cutoff::Smooth { width }, _) => self.planes::<L, true, 0>(width),
         }
     }
 }
 
-/// `PLANES` of the splats' own planes are blended in the loop over pixels, or all of the table's after it.
-#[inline(always)]
-fn forward_planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
-    tile: &Tile<'_>,
-    planes: &mut [Plane],
-    cutoff_width: f32,
-) -> Pixels {
-    assert_eq!(planes.len(), tile.planes);
-    let mut last = [[-1; TILE]; TILE];
-    // Transmittance; negative once the pixel is finished, or if it lies outside the image.
-    let mut light = [[-1.0f32; TILE]; TILE];
-    for row in &mut light[..tile.inside[1]] {
-        row[..tile.inside[0]].fill(1.0);
-    }
-    let mut staged = [Splat::default(); STAGE];
-    for (stage, instances) in tile.instances.chunks(STAGE).enumerate() {
-        let live_rows = rows_above_zero(&light);
-        if live_rows == 0 {
-            break;
-        }
-        for (to, &from) in staged.iter_mut().zip(instances) {
-            *to = tile.splats[from as usize];
-        }
-        for (index, (splat, &instance)) in staged.iter().zip(instances).enumerate() {
-            let mut rows = splat.rows::<FMA>(tile.corner) & live_rows;
-            if rows == 0 {
-                continue;
+impl Forward<'_> {
+    /// `PLANES` of the splats' own planes are blended, or all of the table's.
+    #[inline(always)]
+    fn planes<L: Lanes, const SMOOTH: bool, const PLANES: usize>(self, cutoff_width: f32) {
+        let (tile, planes, pixels) = (&self.tile, self.planes, self.pixels);
+        assert_eq!(planes.len(), tile.planes);
+        planes.fill(Plane::default());
+        *pixels = Pixels { transmittance: Plane::default(), last: [Block([NONE; WIDTH]); WIDTH], end: 0 };
+        // Transmittance of pixels that still take light; negative once finished, or outside the image.
+        let mut light = initial_light(tile.inside);
+        // A block may have live pixels where this has its bit.
+        let mut live = lit_blocks::<L>(&light);
+        let mut staged = [Splat::default(); STAGE];
+        for (stage, instances) in tile.instances.chunks(STAGE).enumerate() {
+            for (to, from) in staged.iter_mut().zip(instances) {
+                *to = tile.splats[from.splat()];
             }
-            let position = (stage * STAGE + index) as i32;
-            let own: [f32; PLANES] = splat.values();
-            let others = tile.others::<PLANES>(instance);
-            let left = tile.corner[0] + 0.5 - splat.mean[0];
-            let top = tile.corner[1] + 0.5 - splat.mean[1];
-            while rows != 0 {
-                let r = (rows.trailing_zeros() as usize) & (TILE - 1);
-                rows &= rows - 1;
-                let dy = top + r as f32;
-                let (linear, constant) = (splat.xy * dy, fma::<FMA>(splat.yy * dy, dy, splat.log2_opacity));
-                let (light, last) = (&mut light[r], &mut last[r]);
-                let (inner, outer) = planes.split_at_mut(PLANES);
-                let mut weight: Row = [0.0; TILE];
-                for i in 0..TILE {
-                    let raw = raw_alpha::<FMA>(splat, linear, constant, left + i as f32);
-                    let (alpha, _) = cut_alpha::<SMOOTH>(raw, cutoff_width);
-                    let before = light[i];
-                    let next = fma::<FMA>(-alpha, before, before);
-                    let counts = next > TRANSMITTANCE_STOP;
-                    let w = if counts { alpha * before } else { 0.0 };
-                    light[i] = if counts { next } else { -before.abs() };
-                    last[i] = if counts & (alpha > 0.0) { position } else { last[i] };
+            for next in tile.instances.iter().skip((stage + 1) * STAGE).take(STAGE) {
+                L::prefetch(&tile.splats[next.splat()]);
+            }
+            for (index, (splat, instance)) in staged.iter().zip(instances).enumerate() {
+                let mut blocks = splat.blocks::<L>(tile.corner) & live;
+                if blocks == 0 {
+                    continue;
+                }
+                let place = stage * STAGE + index;
+                let (own, others) = (splat.values::<PLANES>(), tile.others::<PLANES>(instance.splat()));
+                let placed = Placed::<L>::new(splat, tile.corner);
+                let mut counted = 0u32;
+                while blocks != 0 {
+                    let block = take_block(&mut blocks);
+                    let alpha = Alpha::<L>::new::<SMOOTH>(placed.at(block).log2, cutoff_width);
+                    let before = L::load(&light[block]);
+                    let after = alpha.blended.neg_mul_add(before, before);
+                    let counts = L::both(alpha.touches, after.above(L::all(TRANSMITTANCE_STOP)));
+                    let weight = (alpha.blended * before).or_zero(counts);
+                    // Touched, but not counted: finished.
+                    let finished = L::all(0.0) - before.abs();
+                    after.or_else(counts, finished.or_else(alpha.touches, before)).store(&mut light[block]);
+                    counted |= ((L::bits(counts) != 0) as u32) << block;
+                    let last = &mut pixels.last[block];
+                    L::all(place as f32).or_else(counts, L::load(last)).store(last);
+                    let (inner, outer) = planes.split_at_mut(PLANES);
                     for p in 0..PLANES {
-                        inner[p][r][i] = fma::<FMA>(w, own[p], inner[p][r][i]);
+                        let sum = &mut inner[p][block];
+                        weight.mul_add(L::all(own[p]), L::load(sum)).store(sum);
                     }
-                    weight[i] = w;
+                    for (plane, &value) in outer.iter_mut().zip(others) {
+                        let sum = &mut plane[block];
+                        weight.mul_add(L::all(value), L::load(sum)).store(sum);
+                    }
                 }
-                for (plane, &value) in outer.iter_mut().zip(others) {
-                    add_scaled::<FMA>(&mut plane[r], &weight, value);
+                if counted != 0 {
+                    tile.touched[instance.slot()].store(counted as u16, Relaxed);
+                    pixels.end = place + 1;
                 }
             }
+            live = lit_blocks::<L>(&light);
+            if live == 0 {
+                break;
+            }
+        }
+        for (to, from) in pixels.transmittance.iter_mut().zip(&light) {
+            L::load(from).abs().store(to);
         }
     }
-    Pixels { transmittance: light.map(|row| row.map(f32::abs)), last }
 }
 
-/// One bit per row that has a pixel above 0.
+/// 1 inside the image, −1 outside.
+fn initial_light(inside: [usize; 2]) -> Plane {
+    let mut light = [Block([-1.0; WIDTH]); WIDTH];
+    for (x, y) in (0..inside[1].min(TILE)).flat_map(|y| (0..inside[0].min(TILE)).map(move |x| (x, y))) {
+        let (block, lane) = place(x, y);
+        light[block].0[lane] = 1.0;
+    }
+    light
+}
+
+/// One bit per block that has a pixel above 0.
 #[inline(always)]
-fn rows_above_zero(rows: &[Row; TILE]) -> u32 {
+fn lit_blocks<L: Lanes>(light: &Plane) -> u32 {
     let mut bits = 0;
-    for r in 0..TILE {
-        let mut any = 0u32;
-        for i in 0..TILE {
-            any |= (rows[r][i] > 0.0) as u32;
-        }
-        bits |= any << r;
+    for block in 0..WIDTH {
+        bits |= ((L::bits(L::load(&light[block]).above(L::all(0.0))) != 0) as u32) << block;
     }
     bits
 }

@@ -3,180 +3,217 @@
 //! With wᵢ = αᵢ Tᵢ, image = Σ wᵢ vᵢ + T background and alpha = 1 − T, T being what the last Gaussian leaves:
 //! ∂L/∂αᵢ = Tᵢ (vᵢ·g) − (Σ_{j>i} wⱼ (vⱼ·g) + T (background·g − g_alpha)) / (1 − αᵢ), where g is the gradient by the pixel.
 use super::Cutoff;
-use super::blend::{Pixels, STAGE, Tile, cut_alpha, raw_alpha};
+use super::blend::{Alpha, Pixels, Placed, STAGE, Tile, take_block};
 use super::instructions::Kernel;
-use super::lanes::{Plane, Row, TILE, add_product, add_scaled, fma, sum};
+use super::lanes::{Block, Lanes, Plane, WIDTH};
+use super::slots::Slots;
 use super::splat::{OWN_PLANES, Splat};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Floats of a slot before the planes: g, gx, gy, gxx, gxy, gyy (see `project_back::Moments`), |∂x|, |∂y|.
 pub const SHAPE_SLOTS: usize = 8;
 
 /// Gradients by a tile's pixels, 0 outside the image.
 pub struct TileUpstream<'a> {
-    /// By the channels, then by the depth.
+    /// By the channels, then by the depth `Σ wᵢ zᵢ`.
     pub planes: &'a [Plane],
-    /// T (background·g − g_alpha) of each pixel.
-    pub behind: Plane,
+    /// By the transmittance that is left, but for the background's share.
+    pub by_light: Plane,
+    /// `[C]`, or empty for black.
+    pub background: &'a [f32],
 }
 
-/// Writes all of `slots` `[instances, SHAPE_SLOTS + planes]`.
+/// Writes the slots of those instances that counted, and returns the gradient by the background.
 pub struct Backward<'a> {
     pub tile: Tile<'a>,
     pub pixels: &'a Pixels,
-    pub upstream: &'a TileUpstream<'a>,
-    pub slots: &'a mut [f32],
+    pub upstream: TileUpstream<'a>,
+    pub slots: &'a Slots<'a>,
     pub cutoff: Cutoff,
+    /// Also |∂x| and |∂y|.
+    pub absolute: bool,
 }
 
 impl Kernel for Backward<'_> {
-    type Output = ();
+    /// `[C]`
+    type Output = Vec<f32>;
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<L: Lanes>(self) -> Vec<f32> {
         match (self.cutoff, self.tile.planes) {
-            (Cutoff::Hard, OWN_PLANES) => self.planes::<FMA, false, OWN_PLANES>(0.0),
-            (Cutoff::Hard, _) => self.planes::<FMA, false, 0>(0.0),
-            (Cutoff::Smooth { width }, OWN_PLANES) => self.planes::<FMA, true, OWN_PLANES>(width),
-            (Cutoff::Smooth { width }, _) => self.planes::<FMA, true, 0>(width),
+            (Cutoff::Hard, OWN_PLANES) if self.absolute => self.planes::<L, false, true, OWN_PLANES>(0.0),
+            (Cutoff::Hard, OWN_PLANES) => self.planes::<L, false, false, OWN_PLANES>(0.0),
+            (Cutoff::Hard, _) => self.planes::<L, false, true, 0>(0.0),
+            (Cutoff::Smooth { width }, OWN_PLANES) => self.planes::<L, true, true, OWN_PLANES>(width),
+            (Cutoff::Smooth { width }, _) => self.planes::<L, true, true, 0>(width),
         }
     }
 }
 
+/// What changes from splat to splat.
+struct State {
+    /// Of each pixel, behind the splat at hand.
+    transmittance: Plane,
+    /// Σ of what the weights behind gave the loss, with the background's share.
+    behind: Plane,
+    /// Sums by the planes of the table.
+    by_outer: Vec<Block>,
+}
+
+/// One splat in the tile.
+struct Turn<'a> {
+    splat: &'a Splat,
+    others: &'a [f32],
+    place: f32,
+    blocks: u32,
+}
+
 impl Backward<'_> {
-    /// `PLANES` of the splats' own planes are summed in the loop over pixels, or all of the table's around it.
+    /// `PLANES` of the splats' own planes are summed in registers, or all of the table's in memory.
     #[inline(always)]
-    fn planes<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(self, cutoff_width: f32) {
+    fn planes<L: Lanes, const SMOOTH: bool, const ABSOLUTE: bool, const PLANES: usize>(
+        self,
+        cutoff_width: f32,
+    ) -> Vec<f32> {
         let (tile, pixels) = (&self.tile, self.pixels);
         assert_eq!(self.upstream.planes.len(), tile.planes);
         let mut state = State {
             transmittance: pixels.transmittance,
-            behind: self.upstream.behind,
-            by_outer: vec![[0.0; TILE]; tile.planes - PLANES],
+            behind: Plane::default(),
+            by_outer: vec![Block::default(); tile.planes - PLANES],
         };
-        let last_of_row = pixels.last.map(|row| row.iter().fold(-1, |a, &b| a.max(b)));
-        let end = (last_of_row.iter().fold(-1, |a, &b| a.max(b)) + 1) as usize;
-        let width = SHAPE_SLOTS + tile.planes;
-        self.slots[end * width..].fill(0.0);
+        let by_background = self.behind_all::<L>(&mut state.behind);
         let mut staged = [Splat::default(); STAGE];
-        for (stage, instances) in tile.instances[..end].chunks(STAGE).enumerate().rev() {
-            for (to, &from) in staged.iter_mut().zip(instances) {
-                *to = tile.splats[from as usize];
+        for (stage, instances) in tile.instances[..pixels.end].chunks(STAGE).enumerate().rev() {
+            for (to, from) in staged.iter_mut().zip(instances) {
+                *to = tile.splats[from.splat()];
             }
-            for (index, (splat, &instance)) in staged.iter().zip(instances).enumerate().rev() {
-                let position = stage * STAGE + index;
-                let rows = splat.rows::<FMA>(tile.corner) & rows_at_least(&last_of_row, position as i32);
-                let slot = &mut self.slots[position * width..][..width];
-                if rows == 0 {
-                    slot.fill(0.0);
-                } else {
-                    let (others, corner, position) = (tile.others::<PLANES>(instance), tile.corner, position as i32);
-                    let at = At { splat, others, position, rows, corner, cutoff_width };
-                    backward_splat::<FMA, SMOOTH, PLANES>(&at, pixels, self.upstream, &mut state, slot);
+            for next in &tile.instances[stage.saturating_sub(1) * STAGE..stage * STAGE] {
+                L::prefetch(&tile.splats[next.splat()]);
+                L::prefetch(&tile.touched[next.slot()]);
+            }
+            for (index, (splat, instance)) in staged.iter().zip(instances).enumerate().rev() {
+                let blocks = tile.touched[instance.slot()].load(Relaxed) as u32;
+                if blocks == 0 {
+                    continue;
                 }
+                let (others, place) = (tile.others::<PLANES>(instance.splat()), (stage * STAGE + index) as f32);
+                let turn = Turn { splat, others, place, blocks };
+                let sums = self.splat::<L, SMOOTH, ABSOLUTE, PLANES>(&turn, &mut state, cutoff_width);
+                self.write_slot::<L>(instance.slot(), sums, &state.by_outer);
             }
         }
+        by_background
     }
-}
 
-/// Of each pixel, behind the splat at hand.
-struct State {
-    transmittance: Plane,
-    /// Σ of what the weights behind gave the loss, with the background's share.
-    behind: Plane,
-    /// Room for the sums of the planes outside the loop.
-    by_outer: Vec<Row>,
-}
-
-/// One splat in the tile.
-struct At<'a> {
-    splat: &'a Splat,
-    others: &'a [f32],
-    position: i32,
-    rows: u32,
-    corner: [f32; 2],
-    cutoff_width: f32,
-}
-
-#[inline(always)]
-fn backward_splat<const FMA: bool, const SMOOTH: bool, const PLANES: usize>(
-    at: &At<'_>,
-    pixels: &Pixels,
-    upstream: &TileUpstream<'_>,
-    state: &mut State,
-    slot: &mut [f32],
-) {
-    let (splat, mut rows) = (at.splat, at.rows);
-    let own: [f32; PLANES] = splat.values();
-    let (inner, outer) = upstream.planes.split_at(PLANES);
-    let left = at.corner[0] + 0.5 - splat.mean[0];
-    let top = at.corner[1] + 0.5 - splat.mean[1];
-    // Σ over rows of g, g·dy, g·dy², |∂x|, |∂y|. A column's dx is the same in every row, so its moments can wait.
-    let (mut columns, mut by_inner) = ([[0.0f32; TILE]; 5], [[0.0f32; TILE]; PLANES]);
-    state.by_outer.fill([0.0; TILE]);
-    while rows != 0 {
-        let r = (rows.trailing_zeros() as usize) & (TILE - 1);
-        rows &= rows - 1;
-        let dy = top + r as f32;
-        let (linear, constant) = (splat.xy * dy, fma::<FMA>(splat.yy * dy, dy, splat.log2_opacity));
-        let mut outer_along: Row = [0.0; TILE];
-        for (g, &value) in outer.iter().zip(at.others) {
-            add_scaled::<FMA>(&mut outer_along, &g[r], value);
+    /// What the light that is left gave the loss, pixel by pixel; and the gradient by the background.
+    #[inline(always)]
+    fn behind_all<L: Lanes>(&self, behind: &mut Plane) -> Vec<f32> {
+        let channels = self.tile.planes - 1;
+        let light = &self.pixels.transmittance;
+        for block in 0..WIDTH {
+            let mut by_light = L::load(&self.upstream.by_light[block]);
+            for (plane, &value) in self.upstream.planes[..channels].iter().zip(self.upstream.background) {
+                by_light = L::load(&plane[block]).mul_add(L::all(value), by_light);
+            }
+            (L::load(&light[block]) * by_light).store(&mut behind[block]);
         }
-        let (light, rest, last) = (&mut state.transmittance[r], &mut state.behind[r], &pixels.last[r]);
-        let mut weight: Row = [0.0; TILE];
-        let [s0, sy, syy, abs_x, abs_y] = &mut columns;
-        let (lean_x, lean_y) = (splat.xy * dy, 2.0 * splat.yy * dy);
-        for i in 0..TILE {
-            let dx = left + i as f32;
-            let raw = raw_alpha::<FMA>(splat, linear, constant, dx);
-            let (alpha, slope) = cut_alpha::<SMOOTH>(raw, at.cutoff_width);
-            let counts = last[i] >= at.position;
-            let (alpha, slope) = if counts { (alpha, slope) } else { (0.0, 0.0) };
-            let mut along = outer_along[i];
+        let mut by_background = vec![0.0; channels];
+        for (sum, plane) in by_background.iter_mut().zip(self.upstream.planes) {
+            let mut rows = [L::all(0.0); WIDTH];
+            for block in 0..WIDTH {
+                rows[block] = L::load(&light[block]) * L::load(&plane[block]);
+            }
+            let mut of_rows = Block::default();
+            L::sums(&rows).store(&mut of_rows);
+            *sum = of_rows.0.iter().sum();
+        }
+        by_background
+    }
+
+    /// The sixteen sums that fill a slot's first block, but for the planes of the table (those go to `state`).
+    #[inline(always)]
+    fn splat<L: Lanes, const SMOOTH: bool, const ABSOLUTE: bool, const PLANES: usize>(
+        &self,
+        turn: &Turn<'_>,
+        state: &mut State,
+        cutoff_width: f32,
+    ) -> L {
+        let splat = turn.splat;
+        let own = splat.values::<PLANES>();
+        let (inner, outer) = self.upstream.planes.split_at(PLANES);
+        let placed = Placed::<L>::new(splat, self.tile.corner);
+        let (zero, one) = (L::all(0.0), L::all(1.0));
+        let mut sums = [zero; WIDTH];
+        state.by_outer.fill(Block::default());
+        let mut blocks = turn.blocks;
+        while blocks != 0 {
+            let block = take_block(&mut blocks);
+            let at = placed.at(block);
+            let alpha = Alpha::<L>::new::<SMOOTH>(at.log2, cutoff_width);
+            let last = L::load(&self.pixels.last[block]);
+            let counts = L::both(alpha.touches, last.at_least(L::all(turn.place)));
+            let blended = alpha.blended.or_zero(counts);
+            let mut along = zero;
+            for (g, &value) in outer.iter().zip(turn.others) {
+                along = L::load(&g[block]).mul_add(L::all(value), along);
+            }
             for p in 0..PLANES {
-                along = fma::<FMA>(own[p], inner[p][r][i], along);
+                along = L::load(&inner[p][block]).mul_add(L::all(own[p]), along);
             }
-            let per_light = 1.0 / (1.0 - alpha);
-            let here = light[i] * per_light;
-            let w = alpha * here;
-            let by_alpha = fma::<FMA>(here, along, -rest[i] * per_light);
-            light[i] = here;
-            rest[i] = fma::<FMA>(w, along, rest[i]);
-            weight[i] = w;
+            let (light, behind) = (&mut state.transmittance[block], &mut state.behind[block]);
+            let (after, rest) = (L::load(light), L::load(behind));
+            let per_light = one / (one - blended);
+            let here = after * per_light;
+            let weight = blended * here;
+            let by_alpha = after.mul_add(along, zero - rest) * per_light;
+            here.store(light);
+            weight.mul_add(along, rest).store(behind);
+            for (sum, g) in state.by_outer.iter_mut().zip(outer) {
+                weight.mul_add(L::load(&g[block]), L::load(sum)).store(sum);
+            }
             for p in 0..PLANES {
-                by_inner[p][i] = fma::<FMA>(w, inner[p][r][i], by_inner[p][i]);
+                sums[SHAPE_SLOTS + p] = weight.mul_add(L::load(&inner[p][block]), sums[SHAPE_SLOTS + p]);
             }
-            let g = by_alpha * slope * raw;
-            s0[i] += g;
-            sy[i] = fma::<FMA>(g, dy, sy[i]);
-            syy[i] = fma::<FMA>(g, dy * dy, syy[i]);
-            abs_x[i] = fma::<FMA>(g.abs(), fma::<FMA>(2.0 * splat.xx, dx, lean_x).abs(), abs_x[i]);
-            abs_y[i] = fma::<FMA>(g.abs(), fma::<FMA>(splat.xy, dx, lean_y).abs(), abs_y[i]);
+            let g = (by_alpha * alpha.slope * alpha.raw).or_zero(counts);
+            let (gx, gy) = (g * at.dx, g * at.dy);
+            sums[0] = sums[0] + g;
+            sums[1] = sums[1] + gx;
+            sums[2] = sums[2] + gy;
+            sums[3] = gx.mul_add(at.dx, sums[3]);
+            sums[4] = gx.mul_add(at.dy, sums[4]);
+            sums[5] = gy.mul_add(at.dy, sums[5]);
+            if ABSOLUTE {
+                let by_x = L::all(splat.xx).mul_add(at.dx, at.along);
+                let by_y = L::all(splat.xy).mul_add(at.dx, L::all(2.0 * splat.yy) * at.dy);
+                sums[6] = sums[6] + (g * by_x).abs();
+                sums[7] = sums[7] + (g * by_y).abs();
+            }
         }
-        for (sum, g) in state.by_outer.iter_mut().zip(outer) {
-            add_product::<FMA>(sum, &weight, &g[r]);
-        }
+        L::sums(&sums)
     }
-    let [s0, sy, syy, abs_x, abs_y] = columns;
-    let (mut sx, mut sxx, mut sxy) = ([0.0; TILE], [0.0; TILE], [0.0; TILE]);
-    for i in 0..TILE {
-        let dx = left + i as f32;
-        sx[i] = s0[i] * dx;
-        sxx[i] = sx[i] * dx;
-        sxy[i] = sy[i] * dx;
-    }
-    let shape: [Row; SHAPE_SLOTS] = [s0, sx, sy, sxx, sxy, syy, abs_x, abs_y];
-    for (out, row) in slot.iter_mut().zip(shape.iter().chain(&by_inner).chain(&state.by_outer)) {
-        *out = sum(row);
-    }
-}
 
-/// One bit per row whose last position is at least `position`.
-#[inline(always)]
-fn rows_at_least(last_of_row: &[i32; TILE], position: i32) -> u32 {
-    let mut bits = [0u32; TILE];
-    for r in 0..TILE {
-        bits[r] = ((last_of_row[r] >= position) as u32) << r;
+    #[inline(always)]
+    fn write_slot<L: Lanes>(&self, slot: usize, sums: L, by_outer: &[Block]) {
+        let mut first = Block::default();
+        sums.store(&mut first);
+        if by_outer.is_empty() {
+            return self.slots.write(slot, 0, first);
+        }
+        // The table's planes follow the shape's sums, over as many blocks as it takes.
+        let mut flat = by_outer.chunks(WIDTH).flat_map(|rows| {
+            let mut all = [L::all(0.0); WIDTH];
+            all.iter_mut().zip(rows).for_each(|(to, from)| *to = L::load(from));
+            let mut out = Block::default();
+            L::sums(&all).store(&mut out);
+            out.0.into_iter().take(rows.len())
+        });
+        for value in &mut first.0[SHAPE_SLOTS..] {
+            *value = flat.next().unwrap_or(0.0);
+        }
+        self.slots.write(slot, 0, first);
+        for part in 1..self.slots.blocks {
+            self.slots.write(slot, part, Block(std::array::from_fn(|_| flat.next().unwrap_or(0.0))));
+        }
     }
-    bits.iter().fold(0, |all, b| all | b)
 }

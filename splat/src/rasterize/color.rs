@@ -13,7 +13,7 @@ impl Lens {
         match gaussians.kind {
             Colors::Features { .. } => out.copy_from_slice(stored),
             Colors::Sh { .. } => {
-                let sum = self.sh_color(gaussians, n, self.direction(gaussians, n).0).1;
+                let sum = self.sh_color(gaussians, n, self.direction(gaussians, n).0);
                 if sum.iter().any(|v| !v.is_finite()) {
                     return false;
                 }
@@ -23,43 +23,46 @@ impl Lens {
         out.iter().all(|v| v.is_finite())
     }
 
-    /// Harmonics in direction `d`, and the colour before it is cut at 0.
+    /// The colour in direction `d`, before it is cut at 0.
     #[inline(always)]
-    fn sh_color(&self, gaussians: &GaussianSlices<'_>, n: usize, d: [f32; 3]) -> ([f32; MAX_K], [f32; 3]) {
-        let Colors::Sh { degree } = gaussians.kind else { return ([0.0; MAX_K], [0.0; 3]) };
+    fn sh_color(&self, gaussians: &GaussianSlices<'_>, n: usize, d: [f32; 3]) -> [f32; 3] {
+        let Colors::Sh { degree } = gaussians.kind else { return [0.0; 3] };
         let (b, stride) = (harmonics::basis(degree, d), gaussians.kind.stride());
-        let mut sum = [0.5f32; 3];
+        // Every other coefficient to the other sum: two short chains of additions instead of a long one.
+        let mut sums = [[0.5f32, 0.5, 0.5], [0.0; 3]];
         for (k, coefficient) in gaussians.colors[n * stride..(n + 1) * stride].chunks_exact(3).enumerate() {
             for c in 0..3 {
-                sum[c] += b[k] * coefficient[c];
+                sums[k % 2][c] += b[k] * coefficient[c];
             }
         }
-        (b, sum)
+        [0, 1, 2].map(|c| sums[0][c] + sums[1][c])
     }
 
-    /// Gradient of the colour, `by_color` being that by [`Self::color`]. Adds to `stored` (the Gaussian's stored colour)
-    /// and returns the gradient by its mean.
+    /// Gradient of the colour, `by_color` being that by [`Self::color`], which gave `rgb` if there are harmonics. Writes the
+    /// gradient by the Gaussian's stored colour to `stored` (adds it, unless `fresh`) and returns that by its mean.
     #[inline(always)]
     pub fn color_backward(
         &self,
         gaussians: &GaussianSlices<'_>,
         n: usize,
-        by_color: &[f32],
+        (rgb, by_color): ([f32; 3], &[f32]),
         stored: &mut [f32],
+        fresh: bool,
     ) -> [f32; 3] {
         let Colors::Sh { degree } = gaussians.kind else {
-            stored.iter_mut().zip(by_color).for_each(|(s, g)| *s += g);
+            stored.iter_mut().zip(by_color).for_each(|(s, g)| *s = if fresh { *g } else { *s + g });
             return [0.0; 3];
         };
         let (d, length) = self.direction(gaussians, n);
-        let (b, color) = self.sh_color(gaussians, n, d);
-        let open = |c: usize| if color[c] > 0.0 { by_color[c] } else { 0.0 };
+        let b = harmonics::basis(degree, d);
+        // A colour that was cut at 0 stays there.
+        let open = |c: usize| if rgb[c] > 0.0 { by_color[c] } else { 0.0 };
         let g = [open(0), open(1), open(2)];
         let coefficients = &gaussians.colors[n * stored.len()..(n + 1) * stored.len()];
         let mut weights = [0.0; MAX_K];
         for (k, (s, c)) in stored.chunks_exact_mut(3).zip(coefficients.chunks_exact(3)).enumerate() {
             for i in 0..3 {
-                s[i] += b[k] * g[i];
+                s[i] = if fresh { b[k] * g[i] } else { s[i] + b[k] * g[i] };
             }
             weights[k] = c[0] * g[0] + c[1] * g[1] + c[2] * g[2];
         }

@@ -1,6 +1,9 @@
 //! Chooses at run time which copy of the inner loops runs.
 //!
 //! The loops are written once, generic and always inlined; here they are compiled for three instruction sets.
+#[cfg(target_arch = "x86_64")]
+use super::lanes::{Avx2, Avx512};
+use super::lanes::{Lanes, Plain};
 
 /// A set of vector instructions that this machine has. Ordered from the least to the most able.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +22,7 @@ enum Set {
 /// Loops to be compiled for every set. `run` must be `#[inline(always)]`, and so must all that it calls.
 pub trait Kernel {
     type Output;
-    /// `FMA`: fused multiply-add is an instruction.
-    fn run<const FMA: bool>(self) -> Self::Output;
+    fn run<L: Lanes>(self) -> Self::Output;
 }
 
 impl Instructions {
@@ -61,7 +63,7 @@ impl Instructions {
     /// Runs the copy of `kernel` that was compiled for this set.
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            Set::Baseline => kernel.run::<false>(),
+            Set::Baseline => kernel.run::<Plain>(),
             // SAFETY: values of this type are made by `available` only, after it found the instructions.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { run_avx2(kernel) },
@@ -75,11 +77,11 @@ impl Instructions {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<true>()
+    kernel.run::<Avx2>()
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw,avx2,fma")]
 fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<true>()
+    kernel.run::<Avx512>()
 }

@@ -9,6 +9,7 @@ pub enum Culled {
     NonFinite,
     Depth,
     Transparent,
+    Small,
     Outside,
 }
 
@@ -23,6 +24,7 @@ pub struct Lens {
     size: [f32; 2],
     near: f32,
     far: f32,
+    radius_clip: f32,
     pub antialiased: bool,
 }
 
@@ -39,6 +41,8 @@ pub struct Footprint {
     pub depth: f32,
     /// ln(opacity / cut): the ellipse where alpha falls to the cut is `½ dᵀ covariance⁻¹ d = reach`.
     pub reach: f32,
+    /// Three standard deviations along the longer axis.
+    pub radius: f32,
 }
 
 /// Everything between the parameters and the footprint that the gradient needs again.
@@ -81,6 +85,7 @@ impl Lens {
             size: [camera.width as f32, camera.height as f32],
             near: settings.near_m,
             far: settings.far_m,
+            radius_clip: settings.radius_clip_px,
             antialiased: settings.antialiased,
         }
     }
@@ -108,6 +113,11 @@ impl Lens {
         if opacity < ALPHA_CUT {
             return Err(Culled::Transparent);
         }
+        let (middle, half) = (0.5 * (covariance[0] + covariance[2]), 0.5 * (covariance[0] - covariance[2]));
+        let radius = 3.0 * (middle + (half * half + xy * xy).sqrt()).sqrt();
+        if radius <= self.radius_clip {
+            return Err(Culled::Small);
+        }
         let reach = (opacity / ALPHA_CUT).ln().max(0.0);
         for axis in 0..2 {
             let extent = (2.0 * reach * covariance[2 * axis]).sqrt();
@@ -115,7 +125,15 @@ impl Lens {
                 return Err(Culled::Outside);
             }
         }
-        Ok(Footprint { mean, covariance, determinant: geometry.dilated_determinant, opacity, depth: t[2], reach })
+        Ok(Footprint {
+            mean,
+            covariance,
+            determinant: geometry.dilated_determinant,
+            opacity,
+            depth: t[2],
+            reach,
+            radius,
+        })
     }
 
     #[inline(always)]

@@ -24,6 +24,8 @@ pub struct ShapeGradient {
     pub opacity_logit: f32,
     pub pose: [f32; 6],
     pub intrinsics: [f32; 4],
+    /// By the projected mean, pixels.
+    pub mean_2d: [f32; 2],
 }
 
 impl Lens {
@@ -49,7 +51,7 @@ impl Lens {
             let ([r0, r1], [c0, c1, c2]) = (geometry.rows, by_covariance);
             [mix(2.0 * c0, r0, 2.0 * c1, r1), mix(2.0 * c1, r0, 2.0 * c2, r1)]
         };
-        let mut out = ShapeGradient::default();
+        let mut out = ShapeGradient { mean_2d: by_mean_2d, ..ShapeGradient::default() };
         let by_t = self.position_backward(&geometry, by_mean_2d, &by_rows, by_depth, &mut out.intrinsics);
         let by_axes = [
             scaled(by_rows[0], geometry.jx),

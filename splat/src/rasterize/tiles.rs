@@ -1,34 +1,158 @@
 //! Which splats touch which 16×16 tile, front to back.
 //!
-//! A counting sort by tile of splats in depth order keeps that order within each tile. Each Gaussian also keeps a
-//! list of where its instances went, in a fixed order, so that its gradients can be summed in that order.
-use super::instructions::{Instructions, Kernel};
-use super::splat::Splat;
+//! Every (Gaussian, tile) pair has a slot; slots run Gaussian by Gaussian. Each tile lists its pairs in order of depth:
+//! a counting sort by tile of Gaussians in depth order. Nothing here depends on the number of threads.
+use crate::Error;
 use rayon::prelude::*;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 
-/// Splats a task: part of the layout, never taken from the thread count.
+/// Gaussians a task when sorting: part of the layout, never taken from the thread count.
 const CHUNK: usize = 4096;
+/// Depth of a Gaussian that is not drawn.
+pub const NOT_DRAWN: f32 = f32::INFINITY;
+
+/// A (Gaussian, tile) pair: index of the splat, and its slot.
+#[derive(Debug, Default)]
+pub struct Instance(AtomicU64);
+
+impl Instance {
+    #[inline(always)]
+    pub fn splat(&self) -> usize {
+        (self.0.load(Relaxed) >> 32) as usize
+    }
+
+    #[inline(always)]
+    pub fn slot(&self) -> usize {
+        self.0.load(Relaxed) as u32 as usize
+    }
+
+    /// A plain store, made atomic so that chunks may write disjoint places of one list.
+    fn set(&self, splat: u32, slot: u32) {
+        self.0.store((splat as u64) << 32 | slot as u64, Relaxed);
+    }
+}
 
 /// The lists.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tiles {
     /// Tiles across and down.
     pub size: [usize; 2],
     /// `[tiles + 1]` where each tile's instances start.
     starts: Vec<u32>,
-    /// Indices of splats, tile by tile, front to back.
-    instances: Vec<u32>,
-    /// `[N + 1]` where each Gaussian's positions start.
-    gaussian_starts: Vec<u32>,
-    /// Positions in `instances`, Gaussian by Gaussian.
-    positions: Vec<u32>,
+    /// Tile by tile, front to back.
+    instances: Vec<Instance>,
+    /// `[N + 1]` where each Gaussian's slots start.
+    first_slots: Vec<u32>,
+    /// `[slots]` bits of the blocks where the pair counted; the forward pass writes them.
+    pub touched: Vec<AtomicU16>,
+    /// Depths and indices of what is drawn, front to back in the end; and room to sort them.
+    keys: [Vec<u64>; 2],
 }
 
-/// Indices of `depths` in ascending order, ties by index: radix sort of the bits (depths are positive).
-pub fn depth_order(keys: Vec<(f32, u32)>) -> Vec<u32> {
-    let mut from: Vec<u64> = keys.iter().map(|&(depth, id)| (depth.to_bits() as u64) << 32 | id as u64).collect();
-    let mut to = vec![0u64; from.len()];
+impl Tiles {
+    /// Lists Gaussians by their `[N]` `depths` (positive, or [`NOT_DRAWN`]), ties by index. Each of `tiles` holds those of
+    /// `PART` Gaussians, one after the other; `counts[n]` of them are of Gaussian n. `size` in tiles.
+    ///
+    /// # Errors
+    /// [`Error::TooManyPairs`]
+    pub fn list<const PART: usize>(
+        &mut self,
+        depths: &[f32],
+        counts: &[u32],
+        tiles: &[Vec<u32>],
+        size: [usize; 2],
+    ) -> Result<(), Error> {
+        self.size = size;
+        let total = self.number_slots(counts)?;
+        self.touched.clear();
+        self.touched.resize_with(total, AtomicU16::default);
+        self.instances.resize_with(total, Instance::default);
+        self.keys[0].clear();
+        let keys = depths.iter().enumerate().filter(|(_, depth)| **depth < NOT_DRAWN);
+        self.keys[0].extend(keys.map(|(n, depth)| (depth.to_bits() as u64) << 32 | n as u64));
+        sort(&mut self.keys);
+        let first_slots = &self.first_slots;
+        let of = |key: u64| {
+            let n = key as u32 as usize;
+            let (first, before) = (first_slots[n], first_slots[n / PART * PART]);
+            let range = (first - before) as usize..(first_slots[n + 1] - before) as usize;
+            (n as u32, first, &tiles[n / PART][range])
+        };
+        let count = |keys: &[u64]| {
+            let mut counts = vec![0u32; size[0] * size[1]];
+            for &key in keys {
+                of(key).2.iter().for_each(|&tile| counts[tile as usize] += 1);
+            }
+            counts
+        };
+        let mut cursors: Vec<Vec<u32>> = self.keys[0].par_chunks(CHUNK).map(count).collect();
+        start_cursors(&mut self.starts, &mut cursors, size[0] * size[1]);
+        let instances = &self.instances;
+        self.keys[0].par_chunks(CHUNK).zip(&mut cursors).for_each(|(keys, cursor)| {
+            for &key in keys {
+                let (n, first, tiles) = of(key);
+                for (slot, &tile) in (first..).zip(tiles) {
+                    let next = &mut cursor[tile as usize];
+                    instances[*next as usize].set(n, slot);
+                    *next += 1;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Running sums of `counts`; returns the last.
+    fn number_slots(&mut self, counts: &[u32]) -> Result<usize, Error> {
+        let mut total = 0u64;
+        self.first_slots.clear();
+        self.first_slots.push(0);
+        self.first_slots.extend(counts.iter().map(|&count| {
+            total += count as u64;
+            total as u32
+        }));
+        if total > u32::MAX as u64 { Err(Error::TooManyPairs { got: total }) } else { Ok(total as usize) }
+    }
+
+    /// Number of (Gaussian, tile) pairs.
+    pub fn len(&self) -> usize {
+        self.instances.len()
+    }
+
+    /// Of a tile, front to back.
+    pub fn instances(&self, tile: usize) -> &[Instance] {
+        &self.instances[self.starts[tile] as usize..self.starts[tile + 1] as usize]
+    }
+
+    /// Slots of a Gaussian; none if it is not drawn.
+    #[inline(always)]
+    pub fn slots(&self, gaussian: usize) -> std::ops::Range<usize> {
+        self.first_slots[gaussian] as usize..self.first_slots[gaussian + 1] as usize
+    }
+
+    /// Indices of all tiles, the longest list first, so that no thread is left with a long one at the end.
+    pub fn longest_first(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..(self.size[0] * self.size[1]) as u32).collect();
+        order.sort_by_key(|&tile| std::cmp::Reverse(self.starts[tile as usize + 1] - self.starts[tile as usize]));
+        order
+    }
+}
+
+/// Makes counts into places: `starts` of each tile, and within it each chunk's cursor.
+fn start_cursors(starts: &mut Vec<u32>, cursors: &mut [Vec<u32>], n_tiles: usize) {
+    let mut total = 0u32;
+    starts.clear();
+    for tile in 0..n_tiles {
+        starts.push(total);
+        for cursor in cursors.iter_mut() {
+            (cursor[tile], total) = (total, total + cursor[tile]);
+        }
+    }
+    starts.push(total);
+}
+
+/// Ascending by the high 32 bits, ties in their order: radix sort. The result is in the first.
+fn sort([from, to]: &mut [Vec<u64>; 2]) {
+    to.resize(from.len(), 0);
     for shift in [32, 43, 54] {
         let digit = |key: u64| (key >> shift) as usize & 2047;
         let mut starts = [0u32; 2048];
@@ -37,130 +161,13 @@ pub fn depth_order(keys: Vec<(f32, u32)>) -> Vec<u32> {
         for start in &mut starts {
             (*start, total) = (total, total + *start);
         }
-        for &key in &from {
+        for &key in from.iter() {
             let start = &mut starts[digit(key)];
             to[*start as usize] = key;
             *start += 1;
         }
-        std::mem::swap(&mut from, &mut to);
+        std::mem::swap(from, to);
     }
-    from.into_iter().map(|key| key as u32).collect()
-}
-
-/// The tiles of one chunk of splats.
-struct Emitted {
-    /// Splat by splat.
-    tiles: Vec<u32>,
-    /// `[splats]` where each one's tiles end.
-    ends: Vec<u32>,
-}
-
-struct Emit<'a> {
-    splats: &'a [Splat],
-    size: [usize; 2],
-}
-
-impl Kernel for Emit<'_> {
-    type Output = Emitted;
-
-    #[inline(always)]
-    fn run<const FMA: bool>(self) -> Emitted {
-        let [across, down] = self.size;
-        let mut out = Emitted { tiles: Vec::with_capacity(4 * CHUNK), ends: Vec::with_capacity(CHUNK) };
-        for splat in self.splats {
-            for row in splat.tile_rows(down) {
-                for column in splat.tile_columns(row, across) {
-                    out.tiles.push((row * across + column) as u32);
-                }
-            }
-            out.ends.push(out.tiles.len() as u32);
-        }
-        out
-    }
-}
-
-impl Tiles {
-    /// Bins splats of `n_gaussians` Gaussians that are sorted by depth; `size` in tiles.
-    pub fn new(splats: &[Splat], n_gaussians: usize, size: [usize; 2], instructions: Instructions) -> Self {
-        let emitted: Vec<Emitted> =
-            splats.par_chunks(CHUNK).map(|splats| instructions.run(Emit { splats, size })).collect();
-        let (starts, mut cursors) = tile_starts(&emitted, size[0] * size[1]);
-        let gaussian_starts = gaussian_starts(splats, &emitted, n_gaussians);
-        // Chunks write disjoint places of both; relaxed atomics are plain stores that the compiler accepts.
-        let zeros = || -> Vec<AtomicU32> { (0..starts[starts.len() - 1]).map(|_| AtomicU32::new(0)).collect() };
-        let (instances, positions) = (zeros(), zeros());
-        emitted.par_iter().zip(&mut cursors).enumerate().for_each(|(chunk, (Emitted { tiles, ends }, cursor))| {
-            let mut tiles = tiles.iter();
-            let mut begin = 0;
-            for (index, &end) in ends.iter().enumerate() {
-                let splat = chunk * CHUNK + index;
-                let first_slot = gaussian_starts[splats[splat].gaussian as usize] as usize;
-                for (slot, &tile) in tiles.by_ref().take((end - begin) as usize).enumerate() {
-                    let next = &mut cursor[tile as usize];
-                    instances[*next as usize].store(splat as u32, Relaxed);
-                    positions[first_slot + slot].store(*next, Relaxed);
-                    *next += 1;
-                }
-                begin = end;
-            }
-        });
-        let plain = |v: Vec<AtomicU32>| v.into_iter().map(AtomicU32::into_inner).collect();
-        Tiles { size, starts, instances: plain(instances), gaussian_starts, positions: plain(positions) }
-    }
-
-    /// Number of (splat, tile) pairs.
-    pub fn len(&self) -> usize {
-        self.instances.len()
-    }
-
-    /// Splats of a tile, front to back.
-    pub fn instances(&self, tile: usize) -> &[u32] {
-        &self.instances[self.starts[tile] as usize..self.starts[tile + 1] as usize]
-    }
-
-    /// Where among all instances those of a Gaussian are, in a fixed order; none if it is not drawn.
-    #[inline(always)]
-    pub fn positions(&self, gaussian: usize) -> &[u32] {
-        &self.positions[self.gaussian_starts[gaussian] as usize..self.gaussian_starts[gaussian + 1] as usize]
-    }
-}
-
-/// Where each tile's instances start, and within them each chunk's: `[tiles + 1]` and `[chunks][tiles]`.
-fn tile_starts(emitted: &[Emitted], n_tiles: usize) -> (Vec<u32>, Vec<Vec<u32>>) {
-    let mut starts = vec![0u32; n_tiles + 1];
-    let mut cursors: Vec<Vec<u32>> = emitted.iter().map(|_| vec![0u32; n_tiles]).collect();
-    for (cursor, chunk) in cursors.iter_mut().zip(emitted) {
-        for &tile in &chunk.tiles {
-            cursor[tile as usize] += 1;
-        }
-    }
-    let mut total = 0u32;
-    for tile in 0..n_tiles {
-        starts[tile] = total;
-        for cursor in &mut cursors {
-            let count = cursor[tile];
-            cursor[tile] = total;
-            total = total.checked_add(count).expect("at most 4 billion (Gaussian, tile) pairs");
-        }
-    }
-    starts[n_tiles] = total;
-    (starts, cursors)
-}
-
-/// `[N + 1]` running sum of how many tiles each Gaussian touches.
-fn gaussian_starts(splats: &[Splat], emitted: &[Emitted], n_gaussians: usize) -> Vec<u32> {
-    let mut starts = vec![0u32; n_gaussians + 1];
-    for (splats, chunk) in splats.chunks(CHUNK).zip(emitted) {
-        let mut begin = 0;
-        for (splat, &end) in splats.iter().zip(&chunk.ends) {
-            starts[splat.gaussian as usize + 1] = end - begin;
-            begin = end;
-        }
-    }
-    for n in 0..n_gaussians {
-        starts[n + 1] += starts[n];
-    }
-    starts
 }
 
 #[cfg(test)]
@@ -169,7 +176,20 @@ mod tests {
 
     #[test]
     fn depth_order_is_stable() {
-        let keys = vec![(2.0, 0), (0.5, 1), (2.0, 2), (1e-3, 3), (0.5, 4), (1e4, 5)];
-        assert_eq!(depth_order(keys), [3, 1, 4, 0, 2, 5]);
+        let depths = [2.0, 0.5, NOT_DRAWN, 2.0, 1e-3, 0.5, 1e4];
+        let mut tiles = Tiles::default();
+        let all = vec![vec![0, 0, 0], vec![0, 0, 0]];
+        tiles.list::<4>(&depths, &[1, 1, 0, 1, 1, 1, 1], &all, [1, 1]).unwrap();
+        let order: Vec<usize> = tiles.instances(0).iter().map(Instance::splat).collect();
+        assert_eq!(order, [4, 1, 5, 0, 3, 6]);
+        let slots: Vec<usize> = tiles.instances(0).iter().map(Instance::slot).collect();
+        assert_eq!(slots, [3, 1, 4, 0, 2, 5]);
+    }
+
+    #[test]
+    fn too_many_pairs_are_an_error() {
+        let counts = [u32::MAX, 2];
+        let error = Tiles::default().list::<2>(&[1.0, 1.0], &counts, &[], [1, 1]);
+        assert!(matches!(error, Err(Error::TooManyPairs { got }) if got == (1 << 32) + 1));
     }
 }

@@ -1,208 +1,156 @@
 //! The forward pass of one camera.
 use super::blend::{self, Pixels, Tile};
 use super::instructions::Kernel;
-use super::lanes::{Plane, TILE};
+use super::lanes::{Block, Lanes, Plane, SIDE, TILE};
 use super::project::{Culled, Lens};
-use super::splat::{OWN_PLANES, Splat};
-use super::tiles::{Tiles, depth_order};
-use super::{Rendered, Settings, Stats};
-use crate::{Camera, GaussianSlices};
+use super::splat::{OWN_PLANES, Outline, Splat};
+use super::tiles::{NOT_DRAWN, Tiles};
+use super::{Depth, Rendered, Settings, Stats};
+use crate::{Camera, Error, GaussianSlices};
 use rayon::prelude::*;
+use std::ops::AddAssign;
 
 /// Gaussians a task: part of the layout, never taken from the thread count.
 pub const CHUNK: usize = 1024;
+/// Alpha under which the expected depth is that of nothing: divided by this instead (as gsplat does).
+pub const LEAST_ALPHA: f32 = 1e-10;
 
-/// What one camera saw: everything its backward pass reads.
-#[derive(Debug)]
+/// What one camera saw: everything its backward pass reads. Its memory is kept from picture to picture.
+#[derive(Debug, Default)]
 pub struct View {
     pub width: usize,
     pub height: usize,
     /// Channels and depth.
     pub planes: usize,
-    /// Front to back.
+    /// `[N]`; of any content where not drawn.
     pub splats: Vec<Splat>,
-    /// `[splats, planes]`, or empty if the splats hold them.
+    /// `[N, planes]`, or empty if the splats hold them.
     pub values: Vec<f32>,
     pub tiles: Tiles,
     /// `[tiles]`
     pub pixels: Vec<Pixels>,
-}
-
-/// Draws every camera's image, in order.
-pub fn draw_all(gaussians: GaussianSlices<'_>, cameras: &[Camera], settings: &Settings) -> (Vec<Rendered>, Vec<View>) {
-    cameras.par_iter().map(|camera| draw(gaussians, camera, settings)).unzip()
-}
-
-fn draw(gaussians: GaussianSlices<'_>, camera: &Camera, settings: &Settings) -> (Rendered, View) {
-    let planes = gaussians.kind.channels() + 1;
-    let projected = project_all(&gaussians, &Lens::new(camera, settings), settings);
-    let (order, stats) = front_to_back(&projected);
-    let (splats, values) = in_order(&projected, &order, table_width(planes));
-    let size = [camera.width.div_ceil(TILE), camera.height.div_ceil(TILE)];
-    let tiles = Tiles::new(&splats, gaussians.len(), size, settings.instructions);
-    let mut view =
-        View { width: camera.width, height: camera.height, planes, splats, values, tiles, pixels: Vec::new() };
-    let mut canvas: Vec<Plane> = vec![[[0.0; TILE]; TILE]; view.n_tiles() * planes];
-    view.pixels = canvas
-        .par_chunks_mut(planes)
-        .enumerate()
-        .map(|(index, planes)| {
-            let tile = view.tile(index);
-            settings.instructions.run(blend::Forward { tile, planes, cutoff: settings.cutoff })
-        })
-        .collect();
-    (compose(&view, &canvas, settings, stats), view)
-}
-
-/// Of all Gaussians, in their order.
-struct Projected {
-    /// `[N]` why not drawn; `None` if drawn.
-    culled: Vec<Option<Culled>>,
-    /// `[N]`; unset for those not drawn.
-    splats: Vec<Splat>,
-    /// `[N, table_width]`
-    values: Vec<f32>,
-}
-
-/// Floats a Gaussian in the table of values: none if the splat holds them itself.
-fn table_width(planes: usize) -> usize {
-    if planes == OWN_PLANES { 0 } else { planes }
-}
-
-fn project_all(gaussians: &GaussianSlices<'_>, lens: &Lens, settings: &Settings) -> Projected {
-    let (n, width) = (gaussians.len(), table_width(gaussians.kind.channels() + 1));
-    let mut out = Projected { culled: vec![None; n], splats: vec![Splat::default(); n], values: vec![0.0; n * width] };
-    let mut tables = out.values.chunks_mut((CHUNK * width).max(1));
-    let parts: Vec<_> = out
-        .culled
-        .chunks_mut(CHUNK)
-        .zip(out.splats.chunks_mut(CHUNK))
-        .map(|(culled, splats)| (culled, splats, tables.next().unwrap_or_default()))
-        .collect();
-    parts.into_par_iter().enumerate().for_each(|(chunk, (culled, splats, values))| {
-        let first = chunk * CHUNK;
-        settings.instructions.run(ProjectChunk { gaussians, lens, first, culled, splats, values });
-    });
-    out
-}
-
-struct ProjectChunk<'a> {
-    gaussians: &'a GaussianSlices<'a>,
-    lens: &'a Lens,
-    first: usize,
-    culled: &'a mut [Option<Culled>],
-    splats: &'a mut [Splat],
-    values: &'a mut [f32],
-}
-
-impl Kernel for ProjectChunk<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let channels = self.gaussians.kind.channels();
-        let mut rgb = [0.0; 3];
-        for i in 0..self.culled.len() {
-            let n = self.first + i;
-            let footprint = match self.lens.project(self.gaussians, n) {
-                Ok(footprint) => footprint,
-                Err(reason) => {
-                    self.culled[i] = Some(reason);
-                    continue;
-                }
-            };
-            let color = if channels + 1 == OWN_PLANES {
-                &mut rgb[..]
-            } else {
-                let row = &mut self.values[i * (channels + 1)..][..channels + 1];
-                row[channels] = footprint.depth;
-                &mut row[..channels]
-            };
-            if self.lens.color(self.gaussians, n, color) {
-                self.splats[i] = Splat::new(&footprint, n as u32, rgb);
-            } else {
-                self.culled[i] = Some(Culled::NonFinite);
-            }
-        }
-    }
-}
-
-/// Indices of the Gaussians to draw, nearest first, and the counts.
-fn front_to_back(projected: &Projected) -> (Vec<u32>, Stats) {
-    let mut stats = Stats::default();
-    let mut keys = Vec::with_capacity(projected.culled.len());
-    for (culled, splat) in projected.culled.iter().zip(&projected.splats) {
-        match culled {
-            None => keys.push((splat.depth, splat.gaussian)),
-            Some(Culled::NonFinite) => stats.culled_non_finite += 1,
-            Some(Culled::Depth) => stats.culled_depth += 1,
-            Some(Culled::Transparent) => stats.culled_transparent += 1,
-            Some(Culled::Outside) => stats.culled_outside += 1,
-        }
-    }
-    stats.visible = keys.len();
-    (depth_order(keys), stats)
-}
-
-/// Splats and their rows of the table, nearest first.
-fn in_order(projected: &Projected, order: &[u32], table_width: usize) -> (Vec<Splat>, Vec<f32>) {
-    let mut splats = vec![Splat::default(); order.len()];
-    splats.par_chunks_mut(CHUNK).zip(order.par_chunks(CHUNK)).for_each(|(splats, order)| {
-        for (splat, &n) in splats.iter_mut().zip(order) {
-            *splat = projected.splats[n as usize];
-        }
-    });
-    let mut values = vec![0.0; order.len() * table_width];
-    if table_width > 0 {
-        values.par_chunks_mut(table_width).zip(order).with_min_len(CHUNK).for_each(|(row, &n)| {
-            row.copy_from_slice(&projected.values[n as usize * table_width..][..table_width]);
-        });
-    }
-    (splats, values)
-}
-
-/// From tiles of planes to an image of pixels, over the background.
-fn compose(view: &View, canvas: &[Plane], settings: &Settings, stats: Stats) -> Rendered {
-    let (width, height, channels) = (view.width, view.height, view.planes - 1);
-    let mut image = Rendered {
-        width,
-        height,
-        channels,
-        color: vec![0.0; width * height * channels],
-        alpha: vec![0.0; width * height],
-        depth: vec![0.0; width * height],
-        stats,
-    };
-    let background: Vec<f32> = (0..channels).map(|c| settings.background.get(c).copied().unwrap_or(0.0)).collect();
-    // Of each row of pixels: alpha, depth, colour. Zero channels have no colour to split into rows.
-    let mut colors = image.color.chunks_mut((width * channels).max(1));
-    let rows: Vec<_> = image
-        .alpha
-        .chunks_mut(width)
-        .zip(image.depth.chunks_mut(width))
-        .map(|(alpha, depth)| (alpha, depth, colors.next().unwrap_or_default()))
-        .collect();
-    rows.into_par_iter().enumerate().for_each(|(y, (alpha, depth, color))| {
-        for column in 0..view.tiles.size[0] {
-            let tile = (y / TILE) * view.tiles.size[0] + column;
-            let planes = &canvas[tile * view.planes..][..view.planes];
-            let pixels = column * TILE..((column + 1) * TILE).min(width);
-            let light = &view.pixels[tile].transmittance[y % TILE][..pixels.len()];
-            alpha[pixels.clone()].iter_mut().zip(light).for_each(|(a, light)| *a = 1.0 - light);
-            depth[pixels.clone()].copy_from_slice(&planes[channels][y % TILE][..pixels.len()]);
-            let color = &mut color[pixels.start * channels..pixels.end * channels];
-            for (c, background) in background.iter().enumerate() {
-                let plane = &planes[c][y % TILE];
-                for ((out, light), sum) in color[c..].iter_mut().step_by(channels).zip(light).zip(plane) {
-                    *out = sum + light * background;
-                }
-            }
-        }
-    });
-    image
+    /// `[tiles, planes]` Σ wᵢ valueᵢ
+    pub canvas: Vec<Plane>,
+    /// `[N]` number of tiles touched.
+    counts: Vec<u32>,
+    /// `[N]`
+    depths: Vec<f32>,
+    /// `[N / CHUNK]` the tiles of each chunk's Gaussians, one after the other.
+    chunk_tiles: Vec<Vec<u32>>,
 }
 
 impl View {
+    /// Draws what `camera` sees into `image`; the memory of both is used again.
+    pub fn draw(
+        &mut self,
+        gaussians: &GaussianSlices<'_>,
+        camera: &Camera,
+        settings: &Settings,
+        image: &mut Rendered,
+    ) -> Result<(), Error> {
+        (self.width, self.height) = (camera.width, camera.height);
+        self.planes = gaussians.kind.channels() + 1;
+        let size = [camera.width.div_ceil(TILE), camera.height.div_ceil(TILE)];
+        image.radii.resize(gaussians.len(), 0.0);
+        image.stats = self.project(gaussians, &Lens::new(camera, settings), settings, size, &mut image.radii);
+        self.tiles.list::<CHUNK>(&self.depths, &self.counts, &self.chunk_tiles, size)?;
+        self.blend(settings);
+        self.compose(settings, image);
+        Ok(())
+    }
+
+    fn project(
+        &mut self,
+        gaussians: &GaussianSlices<'_>,
+        lens: &Lens,
+        settings: &Settings,
+        tiles: [usize; 2],
+        radii: &mut [f32],
+    ) -> Stats {
+        let (n, width) = (gaussians.len(), if self.planes == OWN_PLANES { 0 } else { self.planes });
+        self.splats.resize(n, Splat::default());
+        self.values.resize(n * width, 0.0);
+        self.counts.resize(n, 0);
+        self.depths.resize(n, 0.0);
+        self.chunk_tiles.resize(n.div_ceil(CHUNK), Vec::new());
+        let mut values = self.values.chunks_mut((CHUNK * width).max(1));
+        let parts: Vec<_> = self
+            .splats
+            .chunks_mut(CHUNK)
+            .zip(self.counts.chunks_mut(CHUNK))
+            .zip(self.depths.chunks_mut(CHUNK))
+            .zip(radii.chunks_mut(CHUNK))
+            .zip(&mut self.chunk_tiles)
+            .enumerate()
+            .map(|(chunk, ((((splats, counts), depths), radii), listed))| {
+                let (first, values) = (chunk * CHUNK, values.next().unwrap_or_default());
+                ProjectChunk { gaussians, lens, first, tiles, splats, values, counts, depths, radii, listed }
+            })
+            .collect();
+        let stats: Vec<Stats> = parts.into_par_iter().map(|part| settings.instructions.run(part)).collect();
+        stats.into_iter().fold(Stats::default(), |mut all, part| {
+            all += part;
+            all
+        })
+    }
+
+    fn blend(&mut self, settings: &Settings) {
+        let n_tiles = self.n_tiles();
+        self.pixels.resize(n_tiles, Pixels::default());
+        self.canvas.resize(n_tiles * self.planes, Plane::default());
+        let (mut pixels, mut canvas) = (std::mem::take(&mut self.pixels), std::mem::take(&mut self.canvas));
+        let outputs = pixels.iter_mut().zip(canvas.chunks_mut(self.planes));
+        in_order_of(&self.tiles.longest_first(), outputs).into_par_iter().with_max_len(1).for_each(
+            |(index, (pixels, planes))| {
+                let (tile, cutoff) = (self.tile(index), settings.cutoff);
+                settings.instructions.run(blend::Forward { tile, planes, pixels, cutoff });
+            },
+        );
+        (self.pixels, self.canvas) = (pixels, canvas);
+    }
+
+    /// From tiles of planes to an image of pixels, over the background.
+    fn compose(&self, settings: &Settings, image: &mut Rendered) {
+        let (width, height, channels) = (self.width, self.height, self.planes - 1);
+        (image.width, image.height, image.channels) = (width, height, channels);
+        image.color.resize(width * height * channels, 0.0);
+        image.alpha.resize(width * height, 0.0);
+        image.depth.resize(width * height, 0.0);
+        // Of each row of pixels: alpha, depth, colour. Zero channels have no colour to split into rows.
+        let mut colors = image.color.chunks_mut((width * channels).max(1));
+        let rows: Vec<_> = image
+            .alpha
+            .chunks_mut(width)
+            .zip(image.depth.chunks_mut(width))
+            .map(|(alpha, depth)| (alpha, depth, colors.next().unwrap_or_default()))
+            .collect();
+        rows.into_par_iter().with_min_len(TILE).enumerate().for_each(|(y, (alpha, depth, color))| {
+            for x in (0..width).step_by(SIDE) {
+                let tile = (y / TILE) * self.tiles.size[0] + x / TILE;
+                let (block, lane) = super::lanes::place(x % TILE, y % TILE);
+                let planes = &self.canvas[tile * self.planes..][..self.planes];
+                let light = &self.pixels[tile].transmittance[block].0[lane..];
+                let end = (x + SIDE).min(width);
+                for (i, at) in (x..end).enumerate() {
+                    alpha[at] = 1.0 - light[i];
+                    let sum = planes[channels][block].0[lane + i];
+                    depth[at] = match settings.depth {
+                        Depth::Accumulated => sum,
+                        Depth::Expected => sum / alpha[at].max(LEAST_ALPHA),
+                    };
+                    for (c, out) in color[at * channels..(at + 1) * channels].iter_mut().enumerate() {
+                        *out = planes[c][block].0[lane + i];
+                    }
+                }
+                if !settings.background.is_empty() {
+                    for (out, light) in color[x * channels..end * channels].chunks_exact_mut(channels).zip(light) {
+                        out.iter_mut().zip(&settings.background).for_each(|(out, b)| *out += light * b);
+                    }
+                }
+            }
+        });
+    }
+
     pub fn n_tiles(&self) -> usize {
         self.tiles.size[0] * self.tiles.size[1]
     }
@@ -220,8 +168,103 @@ impl View {
             values: &self.values,
             planes: self.planes,
             instances: self.tiles.instances(index),
+            touched: &self.tiles.touched,
             corner: [x as f32, y as f32],
             inside: [(self.width - x).min(TILE), (self.height - y).min(TILE)],
         }
+    }
+
+    /// Blocks of a slot: the shape's sums and the planes'.
+    pub fn slot_blocks(&self) -> usize {
+        (super::blend_back::SHAPE_SLOTS + self.planes).div_ceil(std::mem::size_of::<Block>() / 4)
+    }
+}
+
+/// `items` with their indices, in the order given (a permutation).
+fn in_order_of<T>(order: &[u32], items: impl Iterator<Item = T>) -> Vec<(usize, T)> {
+    let mut items: Vec<Option<T>> = items.map(Some).collect();
+    order.iter().filter_map(|&i| Some((i as usize, items[i as usize].take()?))).collect()
+}
+
+/// A chunk of Gaussians through one camera.
+struct ProjectChunk<'a> {
+    gaussians: &'a GaussianSlices<'a>,
+    lens: &'a Lens,
+    first: usize,
+    /// Tiles across and down.
+    tiles: [usize; 2],
+    splats: &'a mut [Splat],
+    values: &'a mut [f32],
+    counts: &'a mut [u32],
+    depths: &'a mut [f32],
+    radii: &'a mut [f32],
+    listed: &'a mut Vec<u32>,
+}
+
+impl Kernel for ProjectChunk<'_> {
+    type Output = Stats;
+
+    #[inline(always)]
+    fn run<L: Lanes>(mut self) -> Stats {
+        let mut stats = Stats::default();
+        self.listed.clear();
+        for i in 0..self.splats.len() {
+            let before = self.listed.len();
+            let drawn = self.gaussian(i);
+            match drawn {
+                Ok(()) => stats.visible += 1,
+                Err(Culled::NonFinite) => stats.culled_non_finite += 1,
+                Err(Culled::Depth) => stats.culled_depth += 1,
+                Err(Culled::Transparent) => stats.culled_transparent += 1,
+                Err(Culled::Small) => stats.culled_small += 1,
+                Err(Culled::Outside) => stats.culled_outside += 1,
+            }
+            if drawn.is_err() {
+                (self.depths[i], self.radii[i]) = (NOT_DRAWN, 0.0);
+            }
+            self.counts[i] = (self.listed.len() - before) as u32;
+        }
+        stats
+    }
+}
+
+impl ProjectChunk<'_> {
+    #[inline(always)]
+    fn gaussian(&mut self, i: usize) -> Result<(), Culled> {
+        let (n, channels) = (self.first + i, self.gaussians.kind.channels());
+        let footprint = self.lens.project(self.gaussians, n)?;
+        let mut rgb = [0.0; 3];
+        let color = if channels + 1 == OWN_PLANES {
+            &mut rgb[..]
+        } else {
+            let row = &mut self.values[i * (channels + 1)..][..channels + 1];
+            row[channels] = footprint.depth;
+            &mut row[..channels]
+        };
+        if !self.lens.color(self.gaussians, n, color) {
+            return Err(Culled::NonFinite);
+        }
+        let (outline, before) = (Outline::new(&footprint), self.listed.len());
+        for row in outline.tile_rows(self.tiles[1]) {
+            let first = (row * self.tiles[0]) as u32;
+            self.listed.extend(outline.tile_columns(row, self.tiles[0]).map(|column| first + column as u32));
+        }
+        if self.listed.len() == before {
+            return Err(Culled::Outside);
+        }
+        self.splats[i] = Splat::new(&footprint, rgb);
+        (self.depths[i], self.radii[i]) = (footprint.depth, footprint.radius);
+        Ok(())
+    }
+}
+
+impl AddAssign for Stats {
+    fn add_assign(&mut self, other: Self) {
+        self.visible += other.visible;
+        self.culled_non_finite += other.culled_non_finite;
+        self.culled_depth += other.culled_depth;
+        self.culled_transparent += other.culled_transparent;
+        self.culled_small += other.culled_small;
+        self.culled_outside += other.culled_outside;
     }
 }

@@ -1,6 +1,7 @@
 //! Every analytic gradient of the fast `f32` rasterizer against central differences of the `f64` reference. The alpha
 //! cutoff is smooth here, so that the loss is differentiable everywhere but at the cap and the stop.
 use crate::scene::{Loss, cameras, cloud};
+use splat::rasterize::Depth;
 use splat::reference::{Pinhole, Scene};
 use splat::{Colors, Cutoff, Gaussians, Instructions, Settings, Upstream};
 
@@ -131,19 +132,32 @@ fn beyond_the_frame() {
     check(&Case { gaussians, settings: settings(3) });
 }
 
+/// The depth image divided by alpha. Everything is in sight here: at the silhouette's very edge, where alpha is next to
+/// nothing, the expected depth has steps that no difference quotient survives.
+#[test]
+fn expected_depth() {
+    let mut gaussians = cloud(9, Colors::Features { channels: 3 }, 12);
+    gaussians.log_scales.iter_mut().for_each(|s| *s = 0.2f32.ln() + 0.1 * *s);
+    let settings = Settings { depth: Depth::Expected, ..settings(3) };
+    check(&Case { gaussians, settings });
+}
+
 /// With one Gaussian, ∂L/∂cx is the gradient by its projected mean; so pixel by pixel their absolute values add up.
 #[test]
 fn absolute_gradients_are_sums_over_pixels() {
     let mut gaussians = cloud(1, Colors::Features { channels: 3 }, 0);
     gaussians.means.fill(0.0);
     let camera = &cameras(30, 27)[..1];
-    let settings = settings(3);
+    let settings = Settings { absolute_gradients: true, ..settings(3) };
     let loss = Loss::new(camera, 3, 5);
     let (_, saved) = splat::forward(gaussians.slices(), camera, &settings).unwrap();
     let of = |color: &[f32]| {
         let upstream = [Upstream { color, alpha: None, depth: None }];
         splat::backward(gaussians.slices(), camera, &settings, &saved, &upstream).unwrap()
     };
+    let whole = of(&loss.color[0]);
+    let length = whole.intrinsics[0][2].hypot(whole.intrinsics[0][3]);
+    assert!((whole.mean_2d[0] / length - 1.0).abs() < 1e-5, "{} against {length}", whole.mean_2d[0]);
     let mut sums = [0.0f32; 2];
     for pixel in 0..30 * 27 {
         let mut color = vec![0.0; 30 * 27 * 3];

@@ -21,7 +21,7 @@ fn all_finite(images: &[Rendered], g: &Gradients) -> bool {
 
 fn total(image: &Rendered) -> usize {
     let s = image.stats;
-    s.visible + s.culled_non_finite + s.culled_depth + s.culled_transparent + s.culled_outside
+    s.visible + s.culled_non_finite + s.culled_depth + s.culled_transparent + s.culled_small + s.culled_outside
 }
 
 #[test]

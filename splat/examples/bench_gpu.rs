@@ -1,0 +1,265 @@
+//! Milliseconds of the passes on a GPU, on a shell of Gaussians the size of a head at 512×512: one and eight cameras,
+//! 10,000 to 200,000 Gaussians, harmonics of degree 3, gradients by everything, from an L1 + SSIM loss to Adam.
+//!
+//! `cargo run --release -p splat --example bench_gpu [-- --json FILE] [--repeats R]`
+#[allow(dead_code, reason = "the CPU's bench uses the rest")]
+#[path = "bench/scenes.rs"]
+mod scenes;
+#[allow(dead_code, reason = "as above")]
+#[path = "bench/table.rs"]
+mod table;
+
+use glam::Vec3;
+use scenes::{front, shell};
+use splat::cuda::{
+    AdamArray, AdamStep, Address, DeviceAdam, DeviceGaussians, DeviceGradients, DeviceImages, DeviceLoss,
+    DeviceUpstream, Engine, Gpu, LossPass, Overflow, Rasterizer, Rate,
+};
+use splat::loss::L1Ssim;
+use splat::{Camera, Gaussians, Settings};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+use table::{Bar, Table};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const SIZE_PX: usize = 512;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("bench_gpu: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether every bar was kept.
+fn run() -> Result<bool> {
+    let (mut json, mut repeats): (Option<PathBuf>, usize) = (None, 200);
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("{arg}: expected a value after it"));
+        match arg.as_str() {
+            "--json" => json = Some(value()?.into()),
+            "--repeats" => repeats = value()?.parse::<usize>()?.max(1),
+            _ => return Err(format!("{arg}: expected --json FILE or --repeats R").into()),
+        }
+    }
+    let gpu = Gpu::new(0)?;
+    println!("{}, sm_{}", gpu.name(), gpu.arch());
+    let mut table = Table::default();
+    table.push("first pass, kernels compiled if they are new", first_pass_ms(&gpu)?, "ms", Bar::AtMost(1500.0));
+    table.push("first pass, kernels from the disk", first_pass_ms(&Gpu::new(0)?)?, "ms", Bar::AtMost(50.0));
+    for n_views in [1, 8] {
+        for n in [10_000, 50_000, 100_000, 200_000] {
+            Job::new(gpu.clone(), n, n_views)?.measure(repeats, &mut table)?;
+        }
+    }
+    println!("{table}");
+    json.map_or(Ok(()), |path| table.write(&path))?;
+    Ok(table.ok())
+}
+
+/// What forward and backward may take, and their scratch memory; of others there is no bar.
+fn bars(n: usize, n_views: usize) -> [Bar; 2] {
+    match (n, n_views) {
+        (100_000, 1) => [Bar::AtMost(0.60), Bar::None],
+        (50_000, 8) => [Bar::AtMost(1.7), Bar::None],
+        (100_000, 8) => [Bar::AtMost(2.6), Bar::AtMost(600.0)],
+        (200_000, 8) => [Bar::AtMost(4.6), Bar::None],
+        _ => [Bar::None; 2],
+    }
+}
+
+/// A small picture on a GPU that has not loaded the kernels yet.
+fn first_pass_ms(gpu: &Gpu) -> Result<f64> {
+    let start = Instant::now();
+    Rasterizer::new(gpu.clone()).forward_slices(shell(100).slices(), &cameras(1)[..1], &Settings::default())?;
+    Ok(start.elapsed().as_secs_f64() * 1e3)
+}
+
+/// `count` cameras around the head, 0.75 m away and 14° apart; one alone looks from the front.
+fn cameras(count: usize) -> Vec<Camera> {
+    let first = front(SIZE_PX);
+    let turn = |i: usize| 0.25 * (i as f32 - (count - 1) as f32 / 2.0);
+    let eye = |i: usize| 0.75 * Vec3::new(turn(i).sin(), 0.0, turn(i).cos());
+    (0..count).map(|i| Camera::look_at(eye(i), Vec3::ZERO, Vec3::Y, first.fx, SIZE_PX, SIZE_PX)).collect()
+}
+
+/// One scene on the device, with its images, gradients and Adam's memory.
+struct Job {
+    gpu: Gpu,
+    rasterizer: Rasterizer,
+    n: usize,
+    cameras: Vec<Camera>,
+    gaussians: DeviceGaussians,
+    images: DeviceImages,
+    gradients: DeviceGradients,
+    by_color: Address,
+    target: Address,
+    loss: DeviceLoss,
+    adam: DeviceAdam,
+    arrays: Vec<AdamArray>,
+}
+
+/// Seconds of each stage of one step.
+#[derive(Clone, Copy, Default)]
+struct Step {
+    forward: f64,
+    backward: f64,
+    both: f64,
+    training: f64,
+}
+
+impl Job {
+    fn new(gpu: Gpu, n: usize, n_views: usize) -> Result<Self> {
+        let (scene, cameras) = (shell(n), cameras(n_views));
+        let floats = n_views * SIZE_PX * SIZE_PX;
+        let zeros = |length: usize| upload(&gpu, &vec![0.0; length]);
+        let Gaussians { means, quats, log_scales, opacity_logits, colors, kind } = &scene;
+        let gaussians = DeviceGaussians {
+            means: upload(&gpu, means)?,
+            quats: upload(&gpu, quats)?,
+            log_scales: upload(&gpu, log_scales)?,
+            opacity_logits: upload(&gpu, opacity_logits)?,
+            colors: upload(&gpu, colors)?,
+            kind: *kind,
+            n_scenes: 1,
+            n_gaussians: n,
+        };
+        let gradients = DeviceGradients {
+            means: zeros(3 * n)?,
+            quats: zeros(4 * n)?,
+            log_scales: zeros(3 * n)?,
+            opacity_logits: zeros(n)?,
+            colors: zeros(48 * n)?,
+            mean_2d: zeros(n)?,
+            mean_2d_abs: zeros(n)?,
+            background: zeros(3)?,
+            cameras: zeros(10 * n_views)?,
+        };
+        let arrays = [
+            (gaussians.means, gradients.means, 3 * n),
+            (gaussians.quats, gradients.quats, 4 * n),
+            (gaussians.log_scales, gradients.log_scales, 3 * n),
+            (gaussians.opacity_logits, gradients.opacity_logits, n),
+            (gaussians.colors, gradients.colors, 48 * n),
+        ];
+        let arrays = arrays.map(|(values, gradient, n)| -> Result<AdamArray> {
+            // A rate of zero: the scene stays what it is from step to step.
+            Ok(AdamArray { values, gradient, mean: zeros(n)?, square: zeros(n)?, n, rate: Rate::Same(0.0) })
+        });
+        let engine: Arc<dyn Engine> = Arc::new(gpu.clone());
+        let loss = L1Ssim { width: SIZE_PX, height: SIZE_PX, channels: 3, ssim_weight: 0.2 };
+        Ok(Job {
+            rasterizer: Rasterizer::shared(engine.clone()),
+            n,
+            images: DeviceImages { color: zeros(3 * floats)?, alpha: zeros(floats)?, ..DeviceImages::default() },
+            by_color: zeros(3 * floats)?,
+            target: upload(&gpu, &(0..3 * floats).map(|i| (i * 7919 % 1000) as f32 / 1000.0).collect::<Vec<_>>())?,
+            loss: DeviceLoss::new(engine.clone(), loss, n_views),
+            adam: DeviceAdam::new(engine),
+            arrays: arrays.into_iter().collect::<Result<_>>()?,
+            gpu,
+            cameras,
+            gaussians,
+            gradients,
+        })
+    }
+
+    fn measure(mut self, repeats: usize, table: &mut Table) -> Result<()> {
+        let (loss, settings) = (upload(&self.gpu, &[0.0; 3])?, Settings::default());
+        let pass = LossPass { image: self.images.color, target: self.target, loss, gradient: self.by_color };
+        for _ in 0..5 {
+            self.step(&settings, &pass)?;
+        }
+        let mut best = Step { forward: f64::MAX, backward: f64::MAX, both: f64::MAX, training: f64::MAX };
+        for _ in 0..repeats {
+            let step = self.step(&settings, &pass)?;
+            best.forward = best.forward.min(step.forward);
+            best.backward = best.backward.min(step.backward);
+            best.both = best.both.min(step.both);
+            best.training = best.training.min(step.training);
+        }
+        // As a training run has it: nothing waits but the end.
+        self.rasterizer =
+            std::mem::replace(&mut self.rasterizer, Rasterizer::new(self.gpu.clone())).on_overflow(Overflow::Defer);
+        let start = Instant::now();
+        for _ in 0..repeats {
+            self.enqueue(&settings, &pass)?;
+        }
+        self.gpu.synchronize()?;
+        let streamed = start.elapsed().as_secs_f64() / repeats as f64;
+        let name = format!("{}k × {}", self.n / 1000, self.cameras.len());
+        let [time, memory] = bars(self.n, self.cameras.len());
+        for (what, seconds, bar) in [
+            ("forward", best.forward, Bar::None),
+            ("backward", best.backward, Bar::None),
+            ("forward + backward", best.both, time),
+            ("with loss and Adam", best.training, Bar::None),
+            ("with loss and Adam, never waiting", streamed, Bar::None),
+        ] {
+            table.push(format!("{name} {what}"), 1e3 * seconds, "ms", bar);
+        }
+        table.push(format!("{name} scratch"), self.rasterizer.device_bytes() as f64 / 1e6, "MB", memory);
+        Ok(())
+    }
+
+    /// One step, waiting after each stage; then passes alone, waiting at the end.
+    fn step(&mut self, settings: &Settings, pass: &LossPass) -> Result<Step> {
+        let upstream = DeviceUpstream { color: self.by_color, ..DeviceUpstream::default() };
+        let mut step = Step::default();
+        self.gpu.synchronize()?;
+        // SAFETY: all addresses are allocations of this job, of the sizes that the documentation names.
+        unsafe {
+            let start = Instant::now();
+            let frame = self.rasterizer.forward(&self.gaussians, &self.cameras, settings, &self.images)?;
+            self.gpu.synchronize()?;
+            step.forward = start.elapsed().as_secs_f64();
+            self.loss.run(pass)?;
+            self.gpu.synchronize()?;
+            let start = Instant::now();
+            self.rasterizer.backward(&frame, &upstream, &self.gradients)?;
+            self.gpu.synchronize()?;
+            step.backward = start.elapsed().as_secs_f64();
+            drop(frame);
+            let start = Instant::now();
+            let frame = self.rasterizer.forward(&self.gaussians, &self.cameras, settings, &self.images)?;
+            self.rasterizer.backward(&frame, &upstream, &self.gradients)?;
+            self.gpu.synchronize()?;
+            step.both = start.elapsed().as_secs_f64();
+        }
+        let start = Instant::now();
+        self.enqueue(settings, pass)?;
+        self.gpu.synchronize()?;
+        step.training = start.elapsed().as_secs_f64();
+        Ok(step)
+    }
+
+    /// A training step, launched.
+    fn enqueue(&mut self, settings: &Settings, pass: &LossPass) -> Result<()> {
+        let upstream = DeviceUpstream { color: self.by_color, ..DeviceUpstream::default() };
+        // SAFETY: as in `step`.
+        unsafe {
+            let frame = self.rasterizer.forward(&self.gaussians, &self.cameras, settings, &self.images)?;
+            self.loss.run(pass)?;
+            self.rasterizer.backward(&frame, &upstream, &self.gradients)?;
+            self.adam.step(&AdamStep { arrays: &self.arrays, step: 1 })?;
+        }
+        Ok(())
+    }
+}
+
+/// Memory that stays until the process ends.
+fn upload(gpu: &Gpu, values: &[f32]) -> Result<Address> {
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let at = gpu.allocate(bytes.len().max(4))?;
+    // SAFETY: just allocated with that length.
+    unsafe { gpu.write(at, &bytes)? };
+    Ok(at)
+}

@@ -1,0 +1,212 @@
+// Each tile's gradients into one slot per instance. Mirrors blend_back.rs and `tile_backward` of gather.rs.
+//
+// With wᵢ = αᵢ Tᵢ, image = Σ wᵢ vᵢ + T background and alpha = 1 − T, T being what the last instance leaves:
+// ∂L/∂αᵢ = Tᵢ (vᵢ·g) − (Σ_{j>i} wⱼ (vⱼ·g) + T (background·g − g_alpha)) / (1 − αᵢ), where g is the gradient by the pixel.
+// The CPU walks back to front and adds the sum up; here every bucket starts from its saved state and takes away.
+
+// Floats a gradient slot: g, gx, gy, gxx, gxy, gyy, |x|, |y| (Moments, absgrad), planes; filled up to whole float4.
+constexpr int SHAPE_SLOTS = 8;
+constexpr int SLOT_FLOATS = (SHAPE_SLOTS + PLANES + 3) / 4 * 4;
+
+struct PixelBackArgs {
+    const float* end_states;        // [I·T, 1 + PLANES, 256]
+    const float* background;        // [CHANNELS]
+    const float* by_color;          // [I, H, W, CHANNELS]
+    const float* by_alpha;          // [I, H, W] or null
+    const float* by_depth;          // [I, H, W] or null
+    float* upstream;                // [I·T, 1 + PLANES, 256] Σ wⱼ (vⱼ·g) + T (background·g − g_alpha), then g
+    float* background_shares;       // [I·T, CHANNELS]
+    u32 width;
+    u32 height;
+    u32 tiles_x;
+    u32 tiles_y;
+    u32 expected_depth;             // depth was divided by alpha
+};
+
+// Brings the upstream gradients into the order of tiles. grid: one block of 256 threads per tile.
+extern "C" __global__ void __launch_bounds__(TILE_PIXELS) pixels_back(PixelBackArgs a) {
+    __shared__ float shares[TILE_PIXELS / WARP][CHANNELS + 1];
+    const u32 thread = threadIdx.x;
+    const Place place = place_of(blockIdx.x, a.tiles_x, a.tiles_y);
+    const u32 x = place.left + column_of(thread), y = place.top + row_of(thread);
+    const bool inside = x < a.width && y < a.height;
+    const u64 at = ((u64)place.image * a.height + y) * a.width + x;
+    const u64 in_tiles = (u64)place.tile * (1 + PLANES) * TILE_PIXELS + thread;
+    const float* end = a.end_states + in_tiles;
+    float* out = a.upstream + in_tiles;
+    const float light = end[0];
+    float total = 0.0f, by_light = inside && a.by_alpha ? -a.by_alpha[at] : 0.0f;
+    for (int c = 0; c < CHANNELS; c++) {
+        const float g = inside ? a.by_color[at * CHANNELS + c] : 0.0f;
+        out[(1 + c) * TILE_PIXELS] = g;
+        total += g * end[(1 + c) * TILE_PIXELS];
+        by_light += g * a.background[c];
+        const float share = warp_sum(light * g);
+        if (lane_index() == 0) shares[thread / WARP][c] = share;
+    }
+    if constexpr (DEPTH) {
+        const float sum = end[(1 + CHANNELS) * TILE_PIXELS];
+        float g = inside && a.by_depth ? a.by_depth[at] : 0.0f;
+        if (a.expected_depth) {
+            // By `sum` and by `light` through sum / alpha; where alpha is tiny the divisor is a constant.
+            const float alpha = 1.0f - light;
+            if (alpha > LEAST_ALPHA) by_light += g * sum / (alpha * alpha);
+            g /= fmaxf(alpha, LEAST_ALPHA);
+        }
+        out[(1 + CHANNELS) * TILE_PIXELS] = g;
+        total += g * sum;
+    }
+    out[0] = total + light * by_light;
+    __syncthreads();
+    for (int c = thread; c < CHANNELS; c += TILE_PIXELS) {
+        float sum = 0.0f;
+        for (u32 w = 0; w < TILE_PIXELS / WARP; w++) sum += shares[w][c];
+        a.background_shares[place.tile * CHANNELS + c] = sum;
+    }
+}
+
+struct BlendBackArgs {
+    const float* splats;            // [P, SPLAT_FLOATS]
+    const u32* slots;               // [Q]
+    const u32* owners;              // [slots]
+    const u32* starts;              // [I·T + 1]
+    const u32* bucket_starts;       // [I·T]
+    const u32* bucket_tiles;        // [buckets]
+    const float* bucket_states;     // [buckets, 1 + PLANES, 256]
+    const u32* lasts;               // [I·T, 256]
+    const u32* tile_lasts;          // [I·T]
+    const float* upstream;          // [I·T, 1 + PLANES, 256]
+    float* gradients;               // [slots, SLOT_FLOATS]
+    const u32* n_buckets;
+    u32 tiles_x;
+    u32 tiles_y;
+    float cutoff_width;
+};
+
+constexpr u32 BACK_WARPS = 4;
+// Blocks a multiprocessor: up to 128 registers a thread, or all there are. Left to itself the assembler aims at 48 and
+// spills some variants.
+constexpr int BACK_BLOCKS = PLANES <= 8 ? 4 : 1;
+// Pixels in flight: those of the 32 steps at hand and of the 32 before.
+constexpr u32 RING = 2 * WARP;
+
+// Pixels on their way through a warp, and the list of those that are.
+struct Stream {
+    unsigned char pixels[TILE_PIXELS];
+    u32 last[RING];
+    float x[RING], y[RING];
+    float transmittance[RING];
+    float rest[RING];               // what is behind the bucket's first instance
+    float g[PLANES + 1][RING];
+};
+
+// Sums over pixels of one instance; as `Moments` in project_back.rs.
+struct Sums {
+    float g, gx, gy, gxx, gxy, gyy, abs_x, abs_y;
+    float planes[PLANES + 1];
+};
+
+// Lists the tile's pixels that are not finished at position `first`, in order.
+DEVICE u32 list_pixels(Stream& stream, const u32* lasts, u32 first, u32 lane) {
+    u32 n = 0;
+    for (u32 base = 0; base < TILE_PIXELS; base += WARP) {
+        const bool live = lasts[base + lane] > first;
+        const u32 all = __ballot_sync(ALL_LANES, live);
+        if (live) stream.pixels[n + __popc(all & lanes_below(lane))] = base + lane;
+        n += __popc(all);
+    }
+    __syncwarp();
+    return n;
+}
+
+// Puts pixel number `k` of the list into the ring, with its state before the bucket.
+DEVICE void stage_pixel(const BlendBackArgs& a, Stream& stream, const Place& place, u32 bucket, u32 k) {
+    const u32 pixel = stream.pixels[k], slot = k % RING;
+    const u64 in_tile = (u64)place.tile * (1 + PLANES) * TILE_PIXELS + pixel;
+    const u64 in_bucket = (u64)bucket * (1 + PLANES) * TILE_PIXELS + pixel;
+    float rest = a.upstream[in_tile];
+    for (int p = 0; p < PLANES; p++) {
+        const float g = a.upstream[in_tile + (1 + p) * TILE_PIXELS];
+        stream.g[p][slot] = g;
+        rest -= g * a.bucket_states[in_bucket + (1 + p) * TILE_PIXELS];
+    }
+    stream.rest[slot] = rest;
+    stream.transmittance[slot] = a.bucket_states[in_bucket];
+    stream.last[slot] = a.lasts[place.tile * TILE_PIXELS + pixel];
+    stream.x[slot] = place.left + column_of(pixel) + 0.5f;
+    stream.y[slot] = place.top + row_of(pixel) + 0.5f;
+}
+
+// One pixel meets one instance: adds to its sums, and moves the pixel's state behind it.
+DEVICE void back_splat(
+    Sums& sums, const float* splat, const Stream& stream, u32 slot, float cutoff_width, float& transmittance, float& rest) {
+    const float dx = stream.x[slot] - splat[0], dy = stream.y[slot] - splat[1];
+    const float raw = exp2_fast(log2_alpha(splat[2], splat[3], splat[4], splat[5], dx, dy));
+    float slope;
+    const float alpha = cut_alpha(raw, cutoff_width, slope);
+    if (alpha <= 0.0f) return;
+    float along = 0.0f;
+    for (int c = 0; c < CHANNELS; c++) along += splat[7 + c] * stream.g[c][slot];
+    if constexpr (DEPTH) along += splat[6] * stream.g[CHANNELS][slot];
+    const float weight = alpha * transmittance;
+    rest -= weight * along;
+    const float by_alpha = transmittance * along - __fdividef(rest, 1.0f - alpha);
+    transmittance = __fmaf_rn(-alpha, transmittance, transmittance);
+    for (int p = 0; p < PLANES; p++) sums.planes[p] += weight * stream.g[p][slot];
+    const float g = by_alpha * slope * raw, gx = g * dx, gy = g * dy;
+    sums.g += g, sums.gx += gx, sums.gy += gy;
+    sums.gxx += gx * dx, sums.gxy += gx * dy, sums.gyy += gy * dy;
+    sums.abs_x += fabsf(g * (2.0f * splat[2] * dx + splat[3] * dy));
+    sums.abs_y += fabsf(g * (splat[3] * dx + 2.0f * splat[4] * dy));
+}
+
+DEVICE void write_slot(const Sums& s, float* out) {
+    float all[SLOT_FLOATS] = {s.g, s.gx, s.gy, s.gxx, s.gxy, s.gyy, s.abs_x, s.abs_y};
+    for (int p = 0; p < PLANES; p++) all[SHAPE_SLOTS + p] = s.planes[p];
+    for (int i = 0; i < SLOT_FLOATS; i += 4)
+        *(float4*)(out + i) = make_float4(all[i], all[i + 1], all[i + 2], all[i + 3]);
+}
+
+// A warp owns the 32 instances of a bucket, one a lane, and the tile's pixels stream through it: at step s lane l holds
+// pixel s − l, whose state it has from lane l − 1. So each instance's sums stay in registers and are written once.
+// grid: a warp per bucket, 4 warps a block.
+extern "C" __global__ void __launch_bounds__(BACK_WARPS * WARP, BACK_BLOCKS) blend_back(BlendBackArgs a) {
+    __shared__ Stream streams[BACK_WARPS];
+    const u32 lane = lane_index(), warp = threadIdx.x / WARP, bucket = blockIdx.x * BACK_WARPS + warp;
+    if (bucket >= *a.n_buckets) return;
+    Stream& stream = streams[warp];
+    const Place place = place_of(a.bucket_tiles[bucket], a.tiles_x, a.tiles_y);
+    const u32 first = (bucket - a.bucket_starts[place.tile]) * BUCKET, position = first + lane;
+    const u32 start = a.starts[place.tile];
+    const bool exists = position < a.starts[place.tile + 1] - start;
+    const u32 slot = exists ? a.slots[start + position] : 0;
+
+    Sums sums = {};
+    u32 n_pixels = 0;
+    float splat[SPLAT_FLOATS];
+    if (a.tile_lasts[place.tile] > first) {
+        n_pixels = list_pixels(stream, a.lasts + place.tile * TILE_PIXELS, first, lane);
+        const float4* from = (const float4*)(a.splats + (u64)a.owners[slot] * SPLAT_FLOATS);
+        for (int i = 0; i < SPLAT_FLOATS / 4; i++) {
+            const float4 v = from[i];
+            splat[4 * i] = v.x, splat[4 * i + 1] = v.y, splat[4 * i + 2] = v.z, splat[4 * i + 3] = v.w;
+        }
+    }
+    float transmittance = 0.0f, rest = 0.0f;
+    const u32 steps = n_pixels == 0 ? 0 : n_pixels + WARP - 1;
+    for (u32 step = 0; step < steps; step++) {
+        if (step % WARP == 0) {
+            __syncwarp();
+            if (step + lane < n_pixels) stage_pixel(a, stream, place, bucket, step + lane);
+            __syncwarp();
+        }
+        transmittance = __shfl_up_sync(ALL_LANES, transmittance, 1);
+        rest = __shfl_up_sync(ALL_LANES, rest, 1);
+        const u32 k = step - lane; // wraps around before this lane's first pixel
+        if (k >= n_pixels) continue;
+        if (lane == 0) transmittance = stream.transmittance[k % RING], rest = stream.rest[k % RING];
+        if (exists && position < stream.last[k % RING])
+            back_splat(sums, splat, stream, k % RING, a.cutoff_width, transmittance, rest);
+    }
+    if (exists) write_slot(sums, a.gradients + (u64)slot * SLOT_FLOATS);
+}

@@ -1,0 +1,40 @@
+#!/bin/sh
+# The GPU backend on a machine that has an NVIDIA GPU and a driver, and needs neither Rust nor a compiler.
+#   gpu-check.sh [OUT]      beside it lie the programs that `make gpu-check` put there: splat-cuda-tests, splat-bench-gpu
+# Images and gradients against the CPU's, equal bits over ten runs, times and memory at 10k to 200k Gaussians; writes
+# OUT/gpu.txt, gpu.json and gpu-check.log. Minutes; exit 0 if all tests pass, 1 if not, 66 if there is no GPU or compiler.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+out=${1:-$here}
+mkdir -p "$out"
+
+if ! command -v nvidia-smi >/dev/null 2>&1 || ! nvidia-smi -L 2>/dev/null | grep -q GPU; then
+    echo "gpu-check: no NVIDIA GPU here; carry the folder $here to a machine that has one" >&2
+    exit 66
+fi
+nvidia-smi --query-gpu=name,driver_version,compute_cap,memory.total --format=csv,noheader | tee "$out/gpu.txt"
+
+# NVRTC: as told, beside this script, from the toolkit, or from any Python that has torch.
+find_nvrtc() {
+    for folder in "$here" "$here/nvrtc" /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib \
+        $(python3 -c 'import site, sys; print(*site.getsitepackages(), site.getusersitepackages(), *sys.path)' 2>/dev/null); do
+        for file in "$folder"/libnvrtc.so.1[23] "$folder"/nvidia/cu13/lib/libnvrtc.so.13 \
+            "$folder"/nvidia/cuda_nvrtc/lib/libnvrtc.so.12; do
+            [ -f "$file" ] && echo "$file" && return
+        done
+    done
+}
+SPLAT_NVRTC=${SPLAT_NVRTC:-$(find_nvrtc)}
+[ -n "$SPLAT_NVRTC" ] && export SPLAT_NVRTC && echo "NVRTC: $SPLAT_NVRTC"
+
+# A folder of its own, so that the first pass is timed with its compilation.
+SPLAT_CACHE=$(mktemp -d)
+export SPLAT_CACHE
+trap 'rm -rf "$SPLAT_CACHE"' EXIT
+
+status=0
+# The times first: the tests fill the folder of compiled kernels.
+timeout 200 "$here/splat-bench-gpu" --json "$out/gpu.json" || echo "gpu-check: a bar was missed, or the bench failed"
+SPLAT_TEST_ENGINES=gpu timeout 240 "$here/splat-cuda-tests" --test-threads 4 >"$out/gpu-check.log" 2>&1 || status=1
+grep -E '^test |^test result|panicked' "$out/gpu-check.log"
+exit $status
