@@ -104,7 +104,7 @@ $(PIPE)/track.safetensors: $(PIPE)/heads/README.md
 $(PIPE)/prior.safetensors: $(PIPE)/heads/README.md $(PIPE)/perceptual.safetensors
 	$(BIN)/prior train --data $(<D) --head $(HEAD) --config configs/prior.toml --set train.image_size=$(PIXELS) --perceptual $(PIPE)/perceptual.safetensors --minutes $(PRIOR_MINUTES) --out $@
 $(PIPE)/track.eval.txt: $(PIPE)/track.safetensors
-	$(BIN)/track eval --data $(PIPE)/heads --weights $< --head $(HEAD) --out $(PIPE)/track.eval.json > $@
+	$(BIN)/track eval --data $(PIPE)/heads --weights $< --head $(HEAD) --card --out $(PIPE)/track.eval.json > $@
 PIPE_JUDGES := --perceptual $(PIPE)/perceptual.safetensors --recogniser $(PIPE)/identity.safetensors
 HELD_PERSON := --identity $(HELD) --light 0 --head $(HEAD) $(PIPE_JUDGES)
 $(PIPE)/avatar/card.json: $(PIPE)/prior.safetensors $(PIPE)/identity.safetensors
