@@ -1,10 +1,12 @@
 // Runs CUDA kernels on the CPU, so that their source can be tested where no GPU is.
 //
-// Blocks run one after the other; the threads of a block are fibers that run until they meet a barrier, a shuffle or a
-// vote, and go on once all of the block or warp have come. It is stricter than a GPU: collectives take whole warps
-// only, lanes that wait at different lines are an error, and so is a block that cannot go on. Threads run in
-// ascending or descending order: a kernel that forgets a barrier gives different bits in the two.
+// The threads of a block are fibers that run until they meet a barrier, a shuffle or a vote, and go on once all of the
+// block or warp have come. It is stricter than a GPU: collectives take whole warps only, lanes that wait at different
+// lines are an error, and so is a block that cannot go on. Threads run in ascending or descending order: a kernel that
+// forgets a barrier gives different bits in the two. Blocks run one after the other, or several at once on threads of the
+// operating system, each with shared memory of its own: so blocks that wait for others are tested too.
 #pragma once
+#include <atomic>
 #include <csetjmp>
 #include <cmath>
 #include <cstdarg>
@@ -13,6 +15,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <thread>
 #include <ucontext.h>
 #include <vector>
 
@@ -174,30 +178,53 @@ inline bool run_block(unsigned threads, bool descending) {
     }
 }
 
-// Null, or what went wrong.
+enum Order : unsigned { ASCENDING = 0, DESCENDING = 1, CONCURRENT = 2 };
+constexpr unsigned CONCURRENT_BLOCKS = 4;
+
+// Runs blocks until `next` says that there are none left, or one fails; returns what went wrong.
 template <class Arguments>
-const char* launch(void (*kernel)(Arguments), unsigned blocks, unsigned threads, const void* arguments, size_t size, bool descending) {
+std::string run_blocks(
+    void (*kernel)(Arguments), std::atomic<unsigned>& next, unsigned blocks, unsigned threads, const void* arguments, Order order) {
     static thread_local void (*current)(Arguments);
     current = kernel;
     state.error[0] = 0;
     state.arguments = arguments;
     state.body = [](const void* arguments) { current(*static_cast<const Arguments*>(arguments)); };
-    if (size != sizeof(Arguments)) fail("arguments of %zu bytes, the kernel takes %zu", size, sizeof(Arguments));
-    if (threads == 0 || threads > MOST_THREADS || threads % WARP_SIZE) fail("a block of %u threads", threads);
     blockDim.x = threads, gridDim.x = blocks;
-    for (unsigned block = 0; block < blocks && !state.error[0]; block++) {
-        blockIdx.x = block;
-        run_block(threads, descending);
+    while ((blockIdx.x = next++) < blocks && run_block(threads, order == DESCENDING)) {}
+    return state.error;
+}
+
+// Null, or what went wrong.
+template <class Arguments>
+const char* launch(void (*kernel)(Arguments), unsigned blocks, unsigned threads, const void* arguments, size_t size, Order order) {
+    static thread_local std::string error;
+    error.clear();
+    std::atomic<unsigned> next{0};
+    if (size != sizeof(Arguments)) {
+        error = "arguments of " + std::to_string(size) + " bytes, the kernel takes " + std::to_string(sizeof(Arguments));
+    } else if (threads == 0 || threads > MOST_THREADS || threads % WARP_SIZE) {
+        error = "a block of " + std::to_string(threads) + " threads";
+    } else if (order != CONCURRENT) {
+        error = run_blocks(kernel, next, blocks, threads, arguments, order);
+    } else {
+        std::string errors[CONCURRENT_BLOCKS];
+        std::vector<std::thread> workers;
+        for (std::string& mine : errors)
+            workers.emplace_back([&] { mine = run_blocks(kernel, next, blocks, threads, arguments, order); });
+        for (std::thread& worker : workers) worker.join();
+        for (const std::string& mine : errors)
+            if (error.empty()) error = mine;
     }
-    return state.error[0] ? state.error : nullptr;
+    return error.empty() ? nullptr : error.c_str();
 }
 } // namespace emulator
 
 // Makes kernel `name` callable from outside.
 #define EMULATE(name)                                                                                                  \
     extern "C" const char* launch_##name(                                                                              \
-        unsigned blocks, unsigned threads, const void* arguments, size_t size, bool descending) {                      \
-        return emulator::launch(name, blocks, threads, arguments, size, descending);                                   \
+        unsigned blocks, unsigned threads, const void* arguments, size_t size, emulator::Order order) {                \
+        return emulator::launch(name, blocks, threads, arguments, size, order);                                        \
     }
 
 // ---- what kernels call -------------------------------------------------------------------------------------------
@@ -253,9 +280,7 @@ inline unsigned __reduce_max_sync(unsigned mask, unsigned v, int line = __builti
 }
 
 inline unsigned atomicAdd(unsigned* at, unsigned v) {
-    const unsigned before = *at;
-    *at = before + v;
-    return before;
+    return __atomic_fetch_add(at, v, __ATOMIC_RELAXED);
 }
 
 using std::isfinite;

@@ -16,11 +16,14 @@ const POISON: u8 = 0xff;
 /// After every allocation, to catch whoever writes past it.
 const GUARD: [u8; 256] = [0xa5; 256];
 
-/// The order in which the threads of a block are run.
+/// The order in which the threads of a block are run, and blocks; as in emulator.h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Order {
-    Ascending,
-    Descending,
+    Ascending = 0,
+    Descending = 1,
+    /// Threads ascending, four blocks at once.
+    Concurrent = 2,
 }
 
 pub struct Emulator {
@@ -109,13 +112,13 @@ unsafe impl Engine for Emulator {
     }
 
     unsafe fn launch(&self, launch: Launch<'_>, arguments: *const u8, size: usize) -> Result<(), Error> {
-        type Entry = unsafe extern "C" fn(u32, u32, *const u8, usize, bool) -> *const c_char;
+        type Entry = unsafe extern "C" fn(u32, u32, *const u8, usize, Order) -> *const c_char;
         let library = library(launch.program);
         let (blocks, threads) = (launch.blocks as u32, launch.threads as u32);
         // SAFETY: `EMULATE` in emulator.h defines it with this signature; it checks the size, the rest is the caller's.
         let answer = unsafe {
             let entry: Symbol<Entry> = library.get(format!("launch_{}", launch.kernel).as_bytes()).unwrap();
-            entry(blocks, threads, arguments, size, self.order == Order::Descending)
+            entry(blocks, threads, arguments, size, self.order)
         };
         if answer.is_null() {
             return Ok(());
@@ -159,8 +162,17 @@ fn compiled(program: &Program) -> PathBuf {
         let text = own.with_extension("cpp");
         std::fs::write(&text, &source).unwrap();
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
-        let flags =
-            ["-std=c++17", "-O2", "-march=native", "-ffp-contract=off", "-w", "-fPIC", "-shared", "-U_FORTIFY_SOURCE"];
+        let flags = [
+            "-std=c++17",
+            "-O2",
+            "-march=native",
+            "-ffp-contract=off",
+            "-w",
+            "-fPIC",
+            "-shared",
+            "-pthread",
+            "-U_FORTIFY_SOURCE",
+        ];
         let answer = Command::new(&compiler).args(flags).arg("-o").arg(&own).arg(&text).output();
         let answer = answer.unwrap_or_else(|error| panic!("{compiler}: {error}; the tests need a C++ compiler"));
         assert!(answer.status.success(), "{}: {}", program.name, String::from_utf8_lossy(&answer.stderr));

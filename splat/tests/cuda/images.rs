@@ -3,6 +3,7 @@ use crate::emulator::{Emulator, Order};
 use crate::engines;
 use crate::scene::{Loss, cameras, cloud, greatest_difference};
 use glam::Vec3;
+use proptest::prelude::*;
 use splat::cuda::{Address, DeviceGaussians, DeviceImages, Engine, Error, Overflow, Rasterizer};
 use splat::rasterize::Depth;
 use splat::reference::{Pinhole, Scene};
@@ -335,6 +336,19 @@ fn bit_identical() {
     }
 }
 
+/// Blocks that run at once give the same bits: those of scan and sort wait for each other's sums.
+#[test]
+fn blocks_at_once() {
+    let mut gaussians = cloud(6000, Colors::Features { channels: 1 }, 12);
+    gaussians.log_scales.iter_mut().for_each(|s| *s -= 0.7);
+    let case = Case { gaussians, cameras: cameras(75, 60), settings: Settings::default() };
+    let [alone, at_once] = [Order::Ascending, Order::Concurrent].map(|order| {
+        let (images, gradients) = run(&mut Rasterizer::new(Emulator::new(order)), &case);
+        bits(&images, &gradients)
+    });
+    assert!(alone == at_once);
+}
+
 /// With too little room the pass is repeated, and nobody sees a difference.
 #[test]
 fn overflow_is_made_good() {
@@ -407,6 +421,52 @@ fn scenes_of_a_batch_are_independent() {
         let got = memory.back(color, 3 * pixels);
         let want: Vec<f32> = alone.iter().flat_map(|i| i.color.clone()).collect();
         assert!(got.iter().map(|v| v.to_bits()).eq(want.iter().map(|v| v.to_bits())), "{name}");
+    }
+}
+
+/// Ordinary numbers, large and tiny ones, and the ones that are none.
+fn any_number() -> impl Strategy<Value = f32> {
+    prop_oneof![
+        8 => -3.0f32..3.0,
+        1 => prop_oneof![Just(0.0f32), Just(1e-40), Just(1e30), Just(-1e30), Just(f32::MAX)],
+        1 => prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY)],
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Nothing that is not a number comes out, every Gaussian is accounted for, and as on the CPU but for what lies
+    /// within rounding of two reasons.
+    #[test]
+    fn no_input_corrupts_the_image(
+        numbers in prop::collection::vec(any_number(), 14 * 6),
+        spread in prop_oneof![Just(0.01f32), Just(0.3), Just(30.0)],
+        small in -8.0f32..1.0,
+        antialiased: bool,
+    ) {
+        let mut gaussians = Gaussians::empty(Colors::Features { channels: 3 });
+        for v in numbers.chunks(14) {
+            gaussians.means.extend(v[..3].iter().map(|v| v * spread));
+            gaussians.quats.extend(&v[3..7]);
+            gaussians.log_scales.extend(v[7..10].iter().map(|v| v + small));
+            gaussians.opacity_logits.push(v[10]);
+            gaussians.colors.extend(v[11..14].iter().map(|v| v.clamp(-1e3, 1e3)));
+        }
+        let case = Case { gaussians, cameras: cameras(33, 20), settings: Settings { antialiased, ..settings(3) } };
+        let cpu = run_on_cpu(&case).0;
+        for (name, engine) in engines() {
+            let (images, gradients) = run(&mut Rasterizer::shared(engine), &case);
+            for (image, cpu) in images.iter().zip(&cpu) {
+                let s = image.stats;
+                let culled = s.culled_non_finite + s.culled_depth + s.culled_transparent + s.culled_small + s.culled_outside;
+                prop_assert_eq!(s.visible + culled, 6);
+                prop_assert_eq!(s.culled_non_finite, cpu.stats.culled_non_finite);
+                prop_assert!(image.alpha.iter().all(|a| (0.0..=1.0).contains(a)), "{}", name);
+                prop_assert!([&image.color, &image.depth].into_iter().flatten().all(|v| v.is_finite()), "{}", name);
+            }
+            prop_assert!(parts(&gradients).iter().all(|(_, part)| part.iter().all(|v| v.is_finite())), "{}", name);
+        }
     }
 }
 
