@@ -143,10 +143,10 @@ faults: build ## bad input to every tool: exit codes, messages, nothing half-wri
 bench: build ## speed and memory of every part, as a table and as OUT/bench/*.json (bench-splat and so on for one)
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench"
 
-# The rasterizer needs neither torch nor assets; EFFIGY_PYTHON names a Python with torch for the mark beside it.
+# The rasterizer needs neither torch nor assets.
 bench-splat: ## the rasterizer alone: its bars, threads, instruction sets (HEAD_PLY=file adds a real head)
 	@$(CARGO) run --release --quiet -p splat --example bench -- --strict --json "$(OUT)/bench/splat.json" \
-		$(if $(HEAD_PLY),--head "$(HEAD_PLY)") $(if $(EFFIGY_PYTHON),--torch "$(EFFIGY_PYTHON)")
+		$(if $(HEAD_PLY),--head "$(HEAD_PLY)")
 
 bench-datagen bench-prior bench-track bench-invert: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)

@@ -1,10 +1,9 @@
 //! How fast the rasterizer is on this machine, against its bars: `make bench-splat`.
 //!
-//! `cargo run --release -p splat --example bench -- [--json FILE] [--rounds R] [--head FILE.ply] [--torch PYTHON] [--strict]`
+//! `cargo run --release -p splat --example bench -- [--json FILE] [--rounds R] [--head FILE.ply] [--strict]`
 //!
 //! Every figure is the best of R rounds, and rounds go through all cases in turn, so that a busy minute of a shared machine
-//! spoils no one case. `--head` adds a real head's Gaussians, `--torch` a plain PyTorch rasterizer
-//! (tests/parity/torch_tiles.py, run by that Python). `--strict` exits with 1 if a bar is missed.
+//! spoils no one case. `--head` adds a real head's Gaussians; `--strict` exits with 1 if a bar is missed.
 mod cases;
 mod scenes;
 mod table;
@@ -17,7 +16,7 @@ use splat::reference::{self, Pinhole, Scene};
 use splat::{Instructions, Settings};
 use std::error::Error;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Instant;
 use table::{Bar, Table};
 
@@ -25,7 +24,6 @@ struct Arguments {
     json: Option<PathBuf>,
     rounds: usize,
     head: Option<PathBuf>,
-    torch: Option<String>,
     strict: bool,
 }
 
@@ -40,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Arguments, Box<dyn Error>> {
-    let mut out = Arguments { json: None, rounds: 15, head: None, torch: None, strict: false };
+    let mut out = Arguments { json: None, rounds: 15, head: None, strict: false };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg}: expected a value after it"));
@@ -48,9 +46,8 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
             "--json" => out.json = Some(value()?.into()),
             "--rounds" => out.rounds = value()?.parse::<usize>()?.max(1),
             "--head" => out.head = Some(value()?.into()),
-            "--torch" => out.torch = Some(value()?),
             "--strict" => out.strict = true,
-            _ => return Err(format!("{arg}: expected --json, --rounds, --head, --torch or --strict").into()),
+            _ => return Err(format!("{arg}: expected --json, --rounds, --head or --strict").into()),
         }
     }
     Ok(out)
@@ -64,10 +61,6 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     speed(arguments, &mut table)?;
     agreement(&mut table)?;
     parts_of_a_step(arguments.rounds, &mut table)?;
-    match &arguments.torch {
-        Some(python) => torch(python, &mut table)?,
-        None => table.skip("plain PyTorch, shell 100k", "no --torch PYTHON"),
-    }
     print!("{table}");
     if let Some(path) = &arguments.json {
         table.write(path)?;
@@ -154,32 +147,6 @@ fn parts_of_a_step(rounds: usize, table: &mut Table) -> Result<(), Box<dyn Error
     }
     table.push("L1 + SSIM and gradient, 512²", best_loss, "ms", Bar::None);
     table.push("Adam step, 100k", best_adam, "ms", Bar::None);
-    Ok(())
-}
-
-/// One pass each: it takes a minute, where ours takes a blink.
-fn torch(python: &str, table: &mut Table) -> Result<(), Box<dyn Error>> {
-    let (gaussians, name) = (shell(100_000), "plain PyTorch, shell 100k");
-    let ply = std::env::temp_dir().join(format!("splat-bench-{}.ply", std::process::id()));
-    splat::ply::write(&ply, gaussians.slices())?;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parity/torch_tiles.py");
-    let output = Command::new(python).arg(script).arg(&ply).output();
-    std::fs::remove_file(&ply)?;
-    let output = output?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let numbers: Vec<f64> = text.split_whitespace().filter_map(|w| w.parse().ok()).collect();
-    let [forward, both, mean] = numbers[..] else {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        table.skip(name, complaint.lines().last().unwrap_or("it said nothing"));
-        return Ok(());
-    };
-    let ours = splat::forward(gaussians.slices(), &[front(512)], &Settings::default())?.0.remove(0).color;
-    let our_mean = ours.iter().map(|v| *v as f64).sum::<f64>() / ours.len() as f64;
-    if (mean - our_mean).abs() > 1e-4 {
-        return Err(format!("{script} draws another picture: mean {mean}, ours {our_mean}").into());
-    }
-    table.push(format!("{name}: forward"), forward, "ms", Bar::None);
-    table.push(format!("{name}: forward + backward"), both, "ms", Bar::None);
     Ok(())
 }
 

@@ -6,9 +6,6 @@ use proptest::prelude::*;
 use splat::reference::{self, Pinhole, Scene};
 use splat::{Camera, Colors, Cutoff, Gaussians, Instructions, Settings};
 
-/// How near to a threshold a decision must be for `f32` to fall on the other side: a hundred roundings of the exponent.
-const MARGIN: f64 = 1e-4;
-
 /// What a case is made from.
 #[derive(Clone, Debug)]
 struct Case {
@@ -57,6 +54,12 @@ impl Case {
         g
     }
 
+    /// What `f32` may be off by, relative. The exponent of alpha is a sum of squares that cancel along a needle: half a pixel
+    /// thin and 40 long, they reach 1.4 · 40² before they do, which leaves 3e-4 of it.
+    fn rounding(&self) -> f64 {
+        if self.anisotropy < 1.0 { 5e-5 } else { 3e-4 }
+    }
+
     fn settings(&self, cutoff: Cutoff) -> Settings {
         Settings { background: vec![0.3, 0.1, 0.6], antialiased: self.antialiased, cutoff, ..Settings::default() }
     }
@@ -73,15 +76,15 @@ proptest! {
         for instructions in Instructions::available() {
             let settings = Settings { instructions, ..settings.clone() };
             let got = splat::forward(g.slices(), &[camera], &settings).unwrap().0.remove(0);
-            let mut flips = 0;
+            let (mut flips, rounding) = (0, case.rounding());
             for (i, margin) in want.margin.iter().enumerate() {
                 let pairs = (0..3).map(|c| (got.color[3 * i + c], want.color[3 * i + c]));
                 let pairs = pairs.chain([(got.alpha[i], want.alpha[i]), (got.depth[i], want.depth[i])]);
                 let apart = pairs.map(|(g, w)| (g as f64 - w).abs() / w.abs().max(1.0)).fold(0.0, f64::max);
-                if *margin > MARGIN {
-                    prop_assert!(apart < 5e-5, "pixel {i}, {}: {apart:.1e} at margin {margin:.1e}", instructions.name());
+                if *margin > 2.0 * rounding {
+                    prop_assert!(apart < rounding, "pixel {i}, {}: {apart:.1e} at margin {margin:.1e}", instructions.name());
                 } else {
-                    flips += (apart > 5e-5) as usize;
+                    flips += (apart > rounding) as usize;
                     // One Gaussian at the cut weighs 1/255; one at the stop what light is left, at most a tenth here.
                     prop_assert!(apart < 0.3, "pixel {i}, {}: {apart:.1e} at a threshold", instructions.name());
                 }
@@ -129,7 +132,8 @@ proptest! {
         let got: f64 = parts.iter().sum();
         let size = parts.iter().map(|p| p * p).sum::<f64>().sqrt().max(1e-3);
         if (left - right).abs() < 1e-3 * size {
-            prop_assert!((got - slope).abs() < 1e-3 * size, "{got} against {slope}, size {size}");
+            // The cutoff's slope and the moments of dx make thirty times the exponent's rounding of it.
+            prop_assert!((got - slope).abs() < 33.0 * case.rounding() * size, "{got} against {slope}, size {size}");
         }
     }
 }
