@@ -20,6 +20,14 @@ pub enum Error {
         /// How many there are.
         count: usize,
     },
+    /// A GPU without the instructions that the kernels use.
+    #[error("{name} has compute capability {}.{}; the kernels need 8.0 (2020) or later", arch / 10, arch % 10)]
+    TooOld {
+        /// What the maker calls it.
+        name: String,
+        /// Ten times its compute capability.
+        arch: u32,
+    },
     /// The run-time compiler is not installed.
     #[error(
         "no NVRTC library; install the CUDA toolkit or `pip install nvidia-cuda-nvrtc`, or name the file in SPLAT_NVRTC; searched {searched:?}"

@@ -9,6 +9,9 @@ use std::ffi::CString;
 use std::ptr::null_mut;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// The first capability with a maximum over a warp in one instruction.
+const OLDEST: u32 = 80;
+
 /// One NVIDIA GPU and one of its streams.
 ///
 /// The context is the device's primary one, which libtorch and the CUDA runtime use too: addresses may be passed to and
@@ -132,8 +135,11 @@ impl Inner {
                 .check("cuDeviceGetName", (f.cuDeviceGetName)(name.as_mut_ptr().cast(), name.len() as i32, device))?;
         }
         let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_string();
-        let (modules, landings) = (Mutex::default(), Mutex::default());
         let (arch, cache) = ((10 * major + minor) as u32, Cache::of_user());
+        if arch < OLDEST {
+            return Err(Error::TooOld { name, arch });
+        }
+        let (modules, landings) = (Mutex::default(), Mutex::default());
         let (stream, owns_stream) = (null_mut(), false);
         let inner = Inner { driver, device, context, stream, owns_stream, arch, name, cache, modules, landings };
         inner.bind()?;

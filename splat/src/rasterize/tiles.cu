@@ -47,10 +47,10 @@ extern "C" __global__ void __launch_bounds__(128) emit_instances(EmitArgs a) {
     pairs[thread] = pair;
     ends[thread] = inside ? offset - begin + count : 0xffffffffu;
     __syncwarp();
-    const u32 most = *a.total;
+    const u32 most = *a.total, room = begin < most ? most - begin : 0;
     u32 all = inside ? offset - begin + count : 0;
     for (u32 step = WARP / 2; step > 0; step /= 2) all = max(all, __shfl_xor_sync(ALL_LANES, all, step));
-    for (u32 i = lane; i < all && begin + i < most; i += WARP) {
+    for (u32 i = lane; i < min(all, room); i += WARP) {
         u32 owner = warp_first; // the first whose end lies beyond i
         for (u32 step = WARP / 2; step > 0; step /= 2)
             if (ends[owner + step - 1] <= i) owner += step;
