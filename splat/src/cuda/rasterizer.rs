@@ -379,6 +379,7 @@ impl Rasterizer {
             if wanted <= frame.capacity {
                 return Ok(frame);
             }
+            drop(frame);
             self.make_room(wanted)?;
         }
     }
@@ -422,6 +423,8 @@ impl Rasterizer {
             return Err(Error::TooLarge { wanted, most: sort::MOST_KEYS });
         }
         self.capacity = (wanted + wanted / 8).clamp(LEAST_CAPACITY, sort::MOST_KEYS);
+        // Buffers of the old size fit nothing any more.
+        self.pool.trim();
         Ok(())
     }
 
