@@ -109,7 +109,7 @@ fn speed(arguments: &Arguments, table: &mut Table) -> Result<(), Box<dyn Error>>
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             push(&format!("a real {name}, {count:.0}k, {all} threads"), t, Bar::None, Bar::None);
         }
-        _ => table.skip("a real head", "no --head FILE.ply"),
+        _ => table.skip("a real head", "no --head FILE.ply; `make demo` makes one"),
     }
     let fastest = alone[alone.len() - 1].processor_ms;
     // Two threads of two must come near to half; more are measured, not judged.
