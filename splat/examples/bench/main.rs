@@ -1,10 +1,12 @@
 //! How fast the rasterizer is on this machine, against its bars: `make bench-splat`.
 //!
-//! `cargo run --release -p splat --example bench -- [--json FILE] [--rounds R] [--head FILE.ply] [--strict]`
+//! `cargo run --release -p splat --example bench -- [--json FILE] [--rounds R] [--head FILE.ply] [--torch PYTHON] [--strict]`
 //!
 //! Every figure is the best of R rounds, and rounds go through all cases in turn, so that a busy minute of a shared machine
-//! spoils no one case. `--head` adds a real head's Gaussians; `--strict` exits with 1 if a bar is missed.
+//! spoils no one case. `--head` adds a real head's Gaussians, `--torch` a plain PyTorch rasterizer if that Python has
+//! torch. `--strict` exits with 1 if a bar is missed.
 mod cases;
+mod mark;
 mod scenes;
 mod table;
 
@@ -24,6 +26,7 @@ struct Arguments {
     json: Option<PathBuf>,
     rounds: usize,
     head: Option<PathBuf>,
+    torch: Option<String>,
     strict: bool,
 }
 
@@ -38,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn arguments() -> Result<Arguments, Box<dyn Error>> {
-    let mut out = Arguments { json: None, rounds: 15, head: None, strict: false };
+    let mut out = Arguments { json: None, rounds: 15, head: None, torch: None, strict: false };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg}: expected a value after it"));
@@ -46,8 +49,9 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
             "--json" => out.json = Some(value()?.into()),
             "--rounds" => out.rounds = value()?.parse::<usize>()?.max(1),
             "--head" => out.head = Some(value()?.into()),
+            "--torch" => out.torch = Some(value()?),
             "--strict" => out.strict = true,
-            _ => return Err(format!("{arg}: expected --json, --rounds, --head or --strict").into()),
+            _ => return Err(format!("{arg}: expected --json, --rounds, --head, --torch or --strict").into()),
         }
     }
     Ok(out)
@@ -61,6 +65,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     speed(arguments, &mut table)?;
     agreement(&mut table)?;
     parts_of_a_step(arguments.rounds, &mut table)?;
+    match &arguments.torch {
+        Some(python) => mark::torch(python, &mut table)?,
+        None => table.skip(mark::NAME, "no --torch PYTHON"),
+    }
     print!("{table}");
     if let Some(path) = &arguments.json {
         table.write(path)?;
@@ -96,8 +104,12 @@ fn speed(arguments: &Arguments, table: &mut Table) -> Result<(), Box<dyn Error>>
     let rest = &times[sizes.len() + sets.len()..];
     push(&format!("cloud 100k, {all} threads"), &rest[0], Bar::None, Bar::None);
     match (&arguments.head, rest.get(1)) {
-        (Some(path), Some(t)) => push(&path.display().to_string(), t, Bar::None, Bar::None),
-        _ => table.skip("a real head", "no --head FILE.ply"),
+        (Some(path), Some(t)) => {
+            let count = cases[cases.len() - 1].gaussians.len() as f64 / 1000.0;
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            push(&format!("a real {name}, {count:.0}k, {all} threads"), t, Bar::None, Bar::None);
+        }
+        _ => table.skip("a real head", "no --head FILE.ply; `make demo` makes one"),
     }
     let fastest = alone[alone.len() - 1].processor_ms;
     // Two threads of two must come near to half; more are measured, not judged.

@@ -77,7 +77,11 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "splat on {}", machine())?;
         for r in &self.rows {
-            let value = if r.value.abs() < 0.01 { format!("{:.1e}", r.value) } else { format!("{:.2}", r.value) };
+            let value = if r.value != 0.0 && r.value.abs() < 0.01 {
+                format!("{:.1e}", r.value)
+            } else {
+                format!("{:.2}", r.value)
+            };
             let bar = match r.bar {
                 Bar::None => String::new(),
                 Bar::AtMost(bar) => format!("  bar ≤ {bar}"),

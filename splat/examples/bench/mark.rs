@@ -1,0 +1,71 @@
+//! The mark beside our figures: the same scene by `tests/parity/torch_tiles.py`, which also vouches for image and gradients.
+use crate::scenes::{front, shell};
+use crate::table::{Bar, Table};
+use splat::{Settings, Upstream};
+use std::error::Error;
+use std::path::Path;
+use std::process::Command;
+
+pub const NAME: &str = "plain PyTorch, shell 100k";
+
+/// Both passes by that Python: they take seconds, where ours take a blink. Without torch there it is skipped.
+pub fn torch(python: &str, table: &mut Table) -> Result<(), Box<dyn Error>> {
+    let import = Command::new(python).args(["-c", "import torch"]).output();
+    let complaint = match import {
+        Ok(output) if output.status.success() => None,
+        Ok(output) => Some(last_line(&output.stderr)),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(complaint) = complaint {
+        table.skip(NAME, format!("{complaint} ({python}; `make parity-python` makes one)"));
+        return Ok(());
+    }
+    let folder = std::env::temp_dir().join(format!("splat-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let rows = rows(python, &folder);
+    std::fs::remove_dir_all(&folder)?;
+    rows?.into_iter().for_each(|(what, value, unit, bar)| table.push(format!("{NAME}{what}"), value, unit, bar));
+    Ok(())
+}
+
+type Figure = (String, f64, &'static str, Bar);
+
+fn rows(python: &str, folder: &Path) -> Result<Vec<Figure>, Box<dyn Error>> {
+    let threads = std::thread::available_parallelism()?.get();
+    let (ply, ours) = (folder.join("shell.ply"), folder.join("ours.f32"));
+    write_ours(&ply, &ours)?;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parity/torch_tiles.py");
+    let output = Command::new(python).arg(script).args([&ply, &ours]).arg(threads.to_string()).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [both, processor, apart, beyond, slope] = numbers[..] else {
+        return Err(format!("{script}: expected 5 figures, got {text:?}: {}", last_line(&output.stderr)).into());
+    };
+    Ok(vec![
+        (format!(", {threads} threads: forward + backward"), both, "ms", Bar::None),
+        (format!(", {threads} threads: forward + backward, processor time"), processor, "ms", Bar::None),
+        (": greatest distance of a pixel".into(), apart, "", Bar::None),
+        // An alpha at the cutoff may fall on either side of it: worth 1/255 of a colour, in few pixels.
+        (": pixels further than 2e-3 apart".into(), beyond, "", Bar::AtMost(100.0)),
+        (": gradients, relative".into(), slope, "", Bar::AtMost(1e-2)),
+    ])
+}
+
+/// The scene, and its image and gradients one array after another.
+fn write_ours(ply: &Path, file: &Path) -> Result<(), Box<dyn Error>> {
+    let (scene, camera, settings) = (shell(100_000), [front(512)], Settings::default());
+    splat::ply::write(ply, scene.slices())?;
+    let (images, saved) = splat::forward(scene.slices(), &camera, &settings)?;
+    let image = &images[0].color;
+    let per = 1.0 / image.len() as f32;
+    let color: Vec<f32> = image.iter().map(|v| if *v > 0.5 { per } else { -per }).collect();
+    let upstream = [Upstream { color: &color, alpha: None, depth: None }];
+    let g = splat::backward(scene.slices(), &camera, &settings, &saved, &upstream)?;
+    let arrays = [image, &g.means, &g.quats, &g.log_scales, &g.opacity_logits, &g.colors];
+    let bytes: Vec<u8> = arrays.into_iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
+    Ok(std::fs::write(file, bytes)?)
+}
+
+fn last_line(stderr: &[u8]) -> String {
+    String::from_utf8_lossy(stderr).lines().last().unwrap_or("it said nothing").to_owned()
+}
