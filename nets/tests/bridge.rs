@@ -279,6 +279,13 @@ fn misfits_are_named() {
 }
 
 #[test]
+fn a_gpu_that_is_not_there_is_the_users_to_mend() {
+    let error = nets::render::check_device(Device::Cuda(99)).expect_err("no machine of ours has a hundred GPUs");
+    assert!(matches!(&error, Error::Device { asked, .. } if asked == "cuda:99"), "{error}");
+    assert!(matches!(error.exit_code(), formats::exit::ExitCode::Usage));
+}
+
+#[test]
 fn arrays_go_there_and_back() {
     for backend in Backend::all() {
         let g = scene(&backend.fixed(12, 5, 0.3), &backend.fixed(5, 14, 1.1), RGB).to_gaussians().unwrap();
