@@ -78,7 +78,8 @@ impl Avatar {
         let (card, path) = AvatarCard::read(folder)?;
         let file = Checkpoint::load(&path)?;
         let floats = |name: &str| Ok::<_, anyhow::Error>(file.get(name)?.to_kind(Kind::Float));
-        let avatar = Avatar::new(weights::rebuild(&file, "prior")?, floats("pivot")?, floats("units")?);
+        let avatar =
+            Avatar::new(weights::rebuild(&file, "prior", tch::Device::Cpu)?, floats("pivot")?, floats("units")?);
         Ok(Avatar { card, ..avatar })
     }
 }

@@ -29,6 +29,9 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     common: CommonFlags,
+    /// Where to compute: `cpu`, which `auto` is too; GPUs are not supported yet.
+    #[arg(long, global = true, default_value = "auto")]
+    device: String,
 }
 
 #[derive(Subcommand)]
@@ -204,6 +207,7 @@ impl Cli {
         let Some(command) = nets::tool::begin::<Cli, _>(&self.common, self.command)? else {
             return Ok(ExitCode::Done);
         };
+        refuse_gpus(&self.device)?;
         match command {
             Command::Fit { .. } => run_fit(command, &self.common),
             Command::Eval { .. } => run_eval(command, &self.common),
@@ -257,6 +261,15 @@ impl Cli {
     }
 }
 
+/// Pictures, maps and codes of a subject are still made on the CPU: better said than slow.
+fn refuse_gpus(asked: &str) -> Result<()> {
+    if asked == "auto" || nets::device::parse(asked)? == Device::Cpu {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("--device {asked}: invert computes on the CPU only, for now; expected auto or cpu"))
+        .into())
+}
+
 fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
     let Command::Fit { input, head, prior, choice, judges, without_prior, name, out } = command else { unreachable!() };
     let mut config: FitConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
@@ -269,7 +282,7 @@ fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
         .into());
     }
     let (dataset, model, judges) = (Dataset::open(&input)?, HeadModel::load(&head)?, judges.open()?);
-    let mut loaded = prior::weights::load(&prior)?;
+    let mut loaded = prior::weights::load(&prior, Device::Cpu)?;
     let rows = choice.choice(Vec::new()).rows(&dataset)?;
     let subject = Subject::read(&dataset, &rows, &model, config.image_size, &loaded.prior.means().1.squeeze_dim(0))?;
     if without_prior {

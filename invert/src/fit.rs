@@ -232,7 +232,7 @@ fn measure(avatar: &mut Avatar, subject: &Subject, expressions: &Expressions) ->
 /// # Errors
 /// None today; reading buffers may fail on other devices.
 pub fn without_prior(prior: &LoadedPrior) -> Result<LoadedPrior> {
-    let bare = prior::weights::fresh(&prior.config, &prior.prior.n_points());
+    let bare = prior::weights::fresh(&prior.config, &prior.prior.n_points(), prior.vars.device());
     let trained = prior.vars.variables();
     tch::no_grad(|| {
         for (name, mut t) in bare.vars.variables() {

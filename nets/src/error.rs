@@ -48,6 +48,16 @@ pub enum Error {
         /// Why it cannot be used.
         why: String,
     },
+    /// Tensors of one operation that lie on two devices.
+    #[error("{what}: tensors on {one:?} and on {other:?}; expected one device")]
+    Devices {
+        /// Which tensors.
+        what: String,
+        /// The device of the first.
+        one: tch::Device,
+        /// Another one.
+        other: tch::Device,
+    },
     /// A loss or gradient that is no number; the step and what it was.
     #[error("{what} is not finite at step {step}")]
     NotFinite {
@@ -73,6 +83,9 @@ pub enum Error {
     /// The rasterizer refused.
     #[error(transparent)]
     Splat(#[from] splat::Error),
+    /// A GPU refused what it was told to do, or did not have the memory.
+    #[error("GPU: {0}")]
+    Cuda(splat::cuda::Error),
     /// libtorch refused.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
@@ -88,7 +101,12 @@ impl Error {
             Error::Io { .. } => ExitCode::Io,
             Error::Device { .. } => ExitCode::Usage,
             Error::Config { .. } => ExitCode::Config,
-            Error::Shape { .. } | Error::NotFinite { .. } | Error::Splat(_) | Error::Torch(_) => ExitCode::Bug,
+            Error::Shape { .. }
+            | Error::Devices { .. }
+            | Error::NotFinite { .. }
+            | Error::Splat(_)
+            | Error::Cuda(_)
+            | Error::Torch(_) => ExitCode::Bug,
         }
     }
 

@@ -1,18 +1,19 @@
 //! The bridge between `splat` and torch: [`render`] draws Gaussians held in tensors, differentiably.
 //!
-//! The rasterizer works on the CPU, in f32, straight on the tensors' memory. Tensors elsewhere are brought there and
-//! their gradients taken back.
+//! Invariant: it draws where the tensors are, in f32, straight on their memory: on the CPU by [`splat::rasterize`], on
+//! a GPU by [`splat::cuda`] in torch's current stream. What else is to be done is the same for both and stands here.
+
+mod cpu;
+mod cuda;
+
 use crate::custom::custom;
 use crate::error::{Error, check_shape};
-use splat::rasterize::{self, Pool, Saved, Upstream};
-use splat::{Camera, Colors, GaussianSlices, Gaussians};
-use std::sync::LazyLock;
+use splat::{Camera, Colors, Gaussians};
 use tch::{Device, Kind, Tensor};
 
+pub(crate) use cpu::floats;
+pub use cuda::EngineRenderer;
 pub use splat::rasterize::Settings;
-
-/// Memory that finished passes leave to the next ones.
-static MEMORY: LazyLock<Pool> = LazyLock::new(Pool::default);
 
 /// N Gaussians in tensors; units and parametrisation as in [`splat::Gaussians`].
 #[derive(Debug)]
@@ -69,16 +70,9 @@ impl GaussianTensors {
     /// [`Error::Shape`]
     pub fn to_gaussians(&self) -> Result<Gaussians, Error> {
         self.check()?;
-        let s = Pinned::new(self);
-        let g = s.slices(self.kind);
-        Ok(Gaussians {
-            means: g.means.to_vec(),
-            quats: g.quats.to_vec(),
-            log_scales: g.log_scales.to_vec(),
-            opacity_logits: g.opacity_logits.to_vec(),
-            colors: g.colors.to_vec(),
-            kind: self.kind,
-        })
+        let [means, quats, log_scales, opacity_logits, colors] =
+            self.tensors().map(|t| floats(&plain(&t.to_device(Device::Cpu))).to_vec());
+        Ok(Gaussians { means, quats, log_scales, opacity_logits, colors, kind: self.kind })
     }
 
     /// Number of Gaussians.
@@ -115,7 +109,12 @@ impl GaussianTensors {
         check_shape("means", &self.means, &[n, 3])?;
         check_shape("quats", &self.quats, &[n, 4])?;
         check_shape("log_scales", &self.log_scales, &[n, 3])?;
-        check_shape("colors", &self.colors, &[n, self.kind.stride() as i64])
+        check_shape("colors", &self.colors, &[n, self.kind.stride() as i64])?;
+        let device = self.means.device();
+        match self.tensors().into_iter().map(Tensor::device).find(|d| *d != device) {
+            None => Ok(()),
+            Some(other) => Err(Error::Devices { what: "Gaussians".into(), one: device, other }),
+        }
     }
 
     fn tensors(&self) -> [&Tensor; 5] {
@@ -123,32 +122,113 @@ impl GaussianTensors {
     }
 }
 
-/// Draws the Gaussians as every camera sees them. Differentiable in all five tensors.
+/// Draws the Gaussians as every camera sees them, on the device of the tensors. Differentiable in all five.
 ///
 /// All cameras must have the same image size. The background is in `settings` (C values; empty is black); a random
-/// one per step, on both sides of a loss, is how training makes opacity matter.
+/// one per step, on both sides of a loss, is how training makes opacity matter. Tensors that are not contiguous f32 are
+/// copied once; on a GPU nothing passes through the host.
 ///
 /// # Errors
-/// [`Error::Shape`] for tensors or cameras that do not fit together, [`Error::Splat`] from the rasterizer.
+/// [`Error::Shape`] and [`Error::Devices`] for tensors or cameras that do not fit together, [`Error::Splat`] from the
+/// rasterizer, [`Error::Device`] for a device that it cannot draw on, [`Error::Cuda`] from the driver. What goes wrong
+/// on the way back is an error of [`Tensor::f_backward`].
 pub fn render(g: &GaussianTensors, cameras: &[Camera], settings: &Settings) -> Result<RenderedTensors, Error> {
+    match g.means.device() {
+        Device::Cpu => render_on(&cpu::Cpu, g, cameras, settings),
+        Device::Cuda(index) => render_on(&EngineRenderer::of_torch(index)?, g, cameras, settings),
+        other => Err(no_rasterizer(other)),
+    }
+}
+
+/// Whether [`render`] can draw on a device, as far as that is known before the first image: a GPU that it can use is
+/// there, and its driver. Before hours of work, rather than after.
+///
+/// # Errors
+/// [`Error::Device`]
+pub fn check_device(device: Device) -> Result<(), Error> {
+    match device {
+        Device::Cpu => Ok(()),
+        Device::Cuda(index) => EngineRenderer::of_torch(index).map(drop),
+        other => Err(no_rasterizer(other)),
+    }
+}
+
+fn no_rasterizer(device: Device) -> Error {
+    Error::Device { asked: format!("{device:?}"), why: "the rasterizer draws on the CPU and on CUDA".into() }
+}
+
+/// Who draws: reads and writes tensors of one kind of device.
+trait Backend {
+    /// Fills all three images.
+    fn forward(&self, scene: &Scene, images: &RenderedTensors) -> Result<Box<dyn WayBack>, Error>;
+}
+
+/// What a backend keeps for the way back.
+trait WayBack: Send {
+    /// Fills the gradients by the five inputs.
+    fn run(&self, scene: &Scene, upstream: &Upstream, gradients: &[Tensor; 5]) -> Result<(), Error>;
+}
+
+/// What is drawn; kept until the graph is dropped.
+struct Scene {
+    /// Contiguous f32 without graph, in the order of [`GaussianTensors`].
+    inputs: [Tensor; 5],
+    kind: Colors,
+    cameras: Vec<Camera>,
+    settings: Settings,
+}
+
+/// Gradients of a loss by the images, contiguous f32.
+struct Upstream {
+    /// `[B, H, W, C]`
+    color: Tensor,
+    /// `[B, H, W]`; absent if nothing depends on it.
+    alpha: Option<Tensor>,
+    /// `[B, H, W]`; absent if nothing depends on it.
+    depth: Option<Tensor>,
+}
+
+fn render_on(
+    backend: &dyn Backend,
+    g: &GaussianTensors,
+    cameras: &[Camera],
+    settings: &Settings,
+) -> Result<RenderedTensors, Error> {
     g.check()?;
     let (h, w) = one_size(cameras)?;
-    let device = g.means.device();
-    let pinned = Pinned::new(g);
-    let (images, saved) = MEMORY.forward(pinned.slices(g.kind), cameras, settings)?;
     let (b, c) = (cameras.len() as i64, g.kind.channels() as i64);
-    let gather = |part: fn(&rasterize::Rendered) -> &[f32], size: &[i64]| {
-        let all: Vec<Tensor> = images.iter().map(|i| Tensor::from_slice(part(i))).collect();
-        Tensor::stack(&all, 0).view(size).to_device(device)
+    let scene =
+        Scene { inputs: g.tensors().map(plain), kind: g.kind, cameras: cameras.to_vec(), settings: settings.clone() };
+    let new = |size: &[i64]| Tensor::empty(size, (Kind::Float, g.means.device()));
+    let images = RenderedTensors { color: new(&[b, h, w, c]), alpha: new(&[b, h, w]), depth: new(&[b, h, w]) };
+    let way_back = backend.forward(&scene, &images)?;
+    let size = [b, h, w, c];
+    let backward = move |up: &[Option<Tensor>]| {
+        let gradients = go_back(&*way_back, &scene, size, up);
+        // Autograd takes no other kind of refusal.
+        gradients.unwrap_or_else(|error| panic!("{error}")).map(Some).into()
     };
-    let color = gather(|i| &i.color, &[b, h, w, c]);
-    let alpha = gather(|i| &i.alpha, &[b, h, w]);
-    let depth = gather(|i| &i.depth, &[b, h, w]);
-    let back = Back { pinned, kind: g.kind, cameras: cameras.to_vec(), settings: settings.clone(), saved, device };
-    let mut outputs = custom(&g.tensors(), || (vec![color, alpha, depth], move |up: &[Option<Tensor>]| back.run(up)));
-    let depth = outputs.pop().expect("three outputs");
-    let alpha = outputs.pop().expect("three outputs");
-    Ok(RenderedTensors { color: outputs.pop().expect("three outputs"), alpha, depth })
+    let RenderedTensors { color, alpha, depth } = images;
+    let outputs = custom(&g.tensors(), || (vec![color, alpha, depth], backward));
+    let [color, alpha, depth] = <[Tensor; 3]>::try_from(outputs).expect("three went in");
+    Ok(RenderedTensors { color, alpha, depth })
+}
+
+fn go_back(way_back: &dyn WayBack, scene: &Scene, size: [i64; 4], up: &[Option<Tensor>]) -> Result<[Tensor; 5], Error> {
+    let device = scene.inputs[0].device();
+    let upstream = Upstream {
+        color: up[0].as_ref().map_or_else(|| Tensor::zeros(size, (Kind::Float, device)), plain),
+        alpha: up[1].as_ref().map(plain),
+        depth: up[2].as_ref().map(plain),
+    };
+    let gradients = scene.inputs.each_ref().map(|t| Tensor::empty(t.size(), (Kind::Float, device)));
+    way_back.run(scene, &upstream, &gradients)?;
+    Ok(gradients)
+}
+
+/// The values as contiguous f32 without graph: shared, not copied, if they are so already.
+fn plain(t: &Tensor) -> Tensor {
+    tch::no_grad(|| t.detach().to_kind(Kind::Float).contiguous())
 }
 
 fn one_size(cameras: &[Camera]) -> Result<(i64, i64), Error> {
@@ -163,178 +243,5 @@ fn one_size(cameras: &[Camera]) -> Result<(i64, i64), Error> {
             expected: vec![first.height as i64, first.width as i64],
             got: vec![odd.height as i64, odd.width as i64],
         }),
-    }
-}
-
-/// The five tensors as contiguous f32 on the CPU (shared, not copied, if they are so already), kept alive.
-struct Pinned([Tensor; 5]);
-
-impl Pinned {
-    fn new(g: &GaussianTensors) -> Self {
-        Pinned(
-            g.tensors().map(|t| tch::no_grad(|| t.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous())),
-        )
-    }
-
-    fn slices(&self, kind: Colors) -> GaussianSlices<'_> {
-        let [means, quats, log_scales, opacity_logits, colors] = &self.0;
-        GaussianSlices {
-            means: floats(means),
-            quats: floats(quats),
-            log_scales: floats(log_scales),
-            opacity_logits: floats(opacity_logits),
-            colors: floats(colors),
-            kind,
-        }
-    }
-}
-
-/// The memory of a contiguous f32 tensor on the CPU.
-pub(crate) fn floats(t: &Tensor) -> &[f32] {
-    assert!(t.device() == Device::Cpu && t.kind() == Kind::Float && t.is_contiguous(), "a contiguous f32 CPU tensor");
-    if t.numel() == 0 {
-        return &[];
-    }
-    // SAFETY: device, kind and layout were just checked; the borrow keeps the storage alive. Parameters are changed
-    // in place only by the optimizer, between passes, never while a slice is held.
-    unsafe { std::slice::from_raw_parts(t.data_ptr().cast::<f32>(), t.numel()) }
-}
-
-struct Back {
-    pinned: Pinned,
-    kind: Colors,
-    cameras: Vec<Camera>,
-    settings: Settings,
-    saved: Saved,
-    device: Device,
-}
-
-impl Back {
-    fn run(&self, up: &[Option<Tensor>]) -> Vec<Option<Tensor>> {
-        let per_camera = |t: &Option<Tensor>| -> Option<Vec<Tensor>> {
-            let t = t.as_ref()?.to_device(Device::Cpu).to_kind(Kind::Float);
-            Some((0..self.cameras.len() as i64).map(|b| t.get(b).contiguous()).collect())
-        };
-        let (alpha, depth) = (per_camera(&up[1]), per_camera(&up[2]));
-        let color = per_camera(&up[0]).unwrap_or_else(|| self.no_color());
-        let upstream: Vec<Upstream> = (0..self.cameras.len())
-            .map(|b| Upstream {
-                color: floats(&color[b]),
-                alpha: alpha.as_ref().map(|a| floats(&a[b])),
-                depth: depth.as_ref().map(|d| floats(&d[b])),
-            })
-            .collect();
-        let slices = self.pinned.slices(self.kind);
-        let g = rasterize::backward(slices, &self.cameras, &self.settings, &self.saved, &upstream)
-            .expect("sizes were checked by the forward pass");
-        let parts = [g.means, g.quats, g.log_scales, g.opacity_logits, g.colors];
-        let like = |(values, t): (Vec<f32>, &Tensor)| {
-            Some(Tensor::from_slice(&values).view(t.size().as_slice()).to_device(self.device))
-        };
-        parts.into_iter().zip(&self.pinned.0).map(like).collect()
-    }
-
-    fn no_color(&self) -> Vec<Tensor> {
-        let c = self.kind.channels() as i64;
-        let size = |v: &Camera| [v.height as i64, v.width as i64, c];
-        self.cameras.iter().map(|v| Tensor::zeros(size(v), (Kind::Float, Device::Cpu))).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use glam::Vec3;
-    use splat::rasterize::Cutoff;
-
-    const KIND: Colors = Colors::Features { channels: 3 };
-
-    fn cameras() -> Vec<Camera> {
-        let eye = [Vec3::new(0.1, 0.0, 0.8), Vec3::new(-0.2, 0.1, 0.7)];
-        eye.iter().map(|&e| Camera::look_at(e, Vec3::ZERO, Vec3::Y, 60.0, 24, 20)).collect()
-    }
-
-    /// A small network (latent → all Gaussian parameters), as the prior has it.
-    fn scene(latent: &Tensor, weights: &Tensor) -> GaussianTensors {
-        let x = latent.matmul(weights).tanh(); // [N, 14]
-        let spread = Tensor::from_slice(&[0.15f32, 0.12, 0.1]);
-        GaussianTensors {
-            means: x.narrow(1, 0, 3) * spread,
-            quats: x.narrow(1, 3, 4) + Tensor::from_slice(&[1.5f32, 0.0, 0.0, 0.0]),
-            log_scales: x.narrow(1, 7, 3) * 0.3 - 3.0,
-            opacity_logits: x.select(1, 10) + 0.5,
-            colors: x.narrow(1, 11, 3) * 0.5 + 0.5,
-            kind: KIND,
-        }
-    }
-
-    fn fixed(n: i64, columns: i64, phase: f64) -> Tensor {
-        let i = Tensor::arange(n * columns, (Kind::Float, Device::Cpu));
-        ((i * 0.7919 + phase) * 5.31).sin().view([n, columns])
-    }
-
-    fn loss(latent: &Tensor, weights: &Tensor) -> Tensor {
-        let settings =
-            Settings { background: vec![0.2, 0.4, 0.1], cutoff: Cutoff::Smooth { width: 4e-3 }, ..Default::default() };
-        let out = render(&scene(latent, weights), &cameras(), &settings).unwrap();
-        out.color.square().mean(Kind::Double) + out.alpha.mean(Kind::Double) * 0.3 + out.depth.mean(Kind::Double) * 0.2
-    }
-
-    #[test]
-    fn gradient_through_a_network_is_the_slope() {
-        let latent = fixed(12, 5, 0.3);
-        let weights = fixed(5, 14, 1.1).set_requires_grad(true);
-        loss(&latent, &weights).backward();
-        let grad = weights.grad();
-        let scale = grad.abs().max().double_value(&[]);
-        for i in 0..5 {
-            for j in 0..14 {
-                let e = 2e-3;
-                let moved = |sign: f64| {
-                    let w = weights.detach().copy();
-                    let _ = w.get(i).get(j).g_add_scalar_(sign * e);
-                    loss(&latent, &w).double_value(&[])
-                };
-                let slope = (moved(1.0) - moved(-1.0)) / (2.0 * e);
-                let got = grad.double_value(&[i, j]);
-                // f32 images: sums of 2880 rounded pixels over a step of 2e-3.
-                assert!((got - slope).abs() < 0.01 * scale, "[{i}, {j}]: {got} against {slope}");
-            }
-        }
-    }
-
-    #[test]
-    fn descends_to_a_target() {
-        let target = render(&scene(&fixed(12, 5, 0.3), &fixed(5, 14, 1.1)), &cameras(), &Settings::default()).unwrap();
-        let weights = (fixed(5, 14, 1.1) + fixed(5, 14, 9.0) * 0.1).set_requires_grad(true);
-        let mut adam = crate::optim::Adam::new(Default::default());
-        adam.add_group("w", 1.0, vec![("w".into(), weights.shallow_clone())]);
-        let mut losses = Vec::new();
-        for _ in 0..60 {
-            let out = render(&scene(&fixed(12, 5, 0.3), &weights), &cameras(), &Settings::default()).unwrap();
-            let loss = (out.color - &target.color).square().mean(Kind::Float);
-            losses.push(loss.double_value(&[]));
-            adam.zero_grad();
-            loss.backward();
-            adam.step(5e-3);
-        }
-        assert!(losses[59] < 0.1 * losses[0], "{} to {}", losses[0], losses[59]);
-    }
-
-    #[test]
-    fn misfits_are_named() {
-        let mut g = scene(&fixed(12, 5, 0.3), &fixed(5, 14, 1.1));
-        let mut two = cameras();
-        two[1].width = 25;
-        let error = render(&g, &two, &Settings::default()).unwrap_err().to_string();
-        assert!(error.contains("cameras of one batch"), "{error}");
-        g.quats = g.quats.narrow(1, 0, 3);
-        assert!(matches!(render(&g, &cameras(), &Settings::default()), Err(Error::Shape { .. })));
-    }
-
-    #[test]
-    fn arrays_go_there_and_back() {
-        let g = scene(&fixed(12, 5, 0.3), &fixed(5, 14, 1.1)).to_gaussians().unwrap();
-        assert_eq!(GaussianTensors::from_gaussians(&g).to_gaussians().unwrap(), g);
     }
 }

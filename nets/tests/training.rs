@@ -143,10 +143,13 @@ fn feature_net(data: &Dataset, out: &Path) {
     let unseen = (task.batches())(1000).unwrap();
     let loss = || task.loss(&unseen, 0, &mut Means::default()).unwrap().double_value(&[]);
     let before = loss();
+    let normal_error_deg = |figures: &serde_json::Value| figures["normal_error_deg"].as_f64().unwrap();
+    let untrained = normal_error_deg(&task.evaluate().unwrap());
     let outcome = run(&task, &config, out, Talk::Quiet).unwrap();
     assert!(loss() < 0.7 * before, "{before} to {}", loss());
-    // Forty steps teach no normals yet; that they are measured at all is the point.
-    assert!(outcome.metrics["normal_error_deg"].as_f64().is_some_and(|v| v > 0.0 && v < 180.0), "{}", outcome.metrics);
+    // Untrained, normals point anywhere (92.7°); forty steps bring them to 68.7°. Half of that must come.
+    let trained = normal_error_deg(&outcome.metrics);
+    assert!(trained < untrained - 12.0, "normals are off by {untrained}° before and {trained}° after");
     let net = Perceptual::open(out.to_str().unwrap(), Device::Cpu).unwrap().unwrap();
     let picture =
         |i: usize| -> Tensor { nets::data::rgb_from_encoded(&data.frame(i).unwrap().image).unwrap().unsqueeze(0) };

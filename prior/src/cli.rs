@@ -13,6 +13,7 @@ use prior::weights::{self, LoadedPrior};
 use prior::{eval, sample, train};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use tch::Device;
 
 /// Learns the prior of 3D-Gaussian heads from rendered shards, measures it, and samples new people from it.
 #[derive(Parser)]
@@ -22,6 +23,9 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     common: CommonFlags,
+    /// Where to compute: `auto`, `cpu` or `cuda:N`.
+    #[arg(long, global = true, default_value = "auto")]
+    device: String,
 }
 
 #[derive(Subcommand)]
@@ -90,9 +94,9 @@ struct Source {
 }
 
 impl Source {
-    fn open(&self, config: &PriorConfig) -> Result<HeadData> {
+    fn open(&self, config: &PriorConfig, device: Device) -> Result<HeadData> {
         let model = head::HeadModel::load(&self.head)?;
-        HeadData::open(&self.data, model, config.model.uv_size as usize, config.train.image_size)
+        Ok(HeadData::open(&self.data, model, config.model.uv_size as usize, config.train.image_size)?.on(device))
     }
 }
 
@@ -105,19 +109,21 @@ impl Cli {
         let Some(command) = nets::tool::begin::<Cli, _>(&self.common, self.command)? else {
             return Ok(ExitCode::Done);
         };
+        let device = nets::device::parse(&self.device)?;
+        nets::render::check_device(device)?;
         match command {
             Command::Train { source, out, perceptual, minutes } => {
                 let config = resolve(&self.common, minutes)?;
-                let net = Perceptual::open(&perceptual, tch::Device::Cpu).context("the perceptual net")?;
-                let plan = Plan { data: source.open(&config)?, config, perceptual: net, out };
+                let net = Perceptual::open(&perceptual, device).context("the perceptual net")?;
+                let plan = Plan { data: source.open(&config, device)?, config, perceptual: net, out };
                 run_train(&plan, &source, &perceptual, &self.common)
             }
             Command::Eval { source, weights, split, rows, out } => {
-                run_eval(&source, &weights, &split, rows, &out, &self.common)
+                run_eval(&source, (&weights, device), &split, rows, &out, &self.common)
             }
             Command::Sample { source, weights, n, spread, size, out } => {
-                let mut loaded = weights::load(&weights)?;
-                let data = source.open(&loaded.config)?;
+                let mut loaded = weights::load(&weights, device)?;
+                let data = source.open(&loaded.config, device)?;
                 let sheet = sample::sheet(&mut loaded.prior, &data, n, self.common.seed.unwrap_or(0), spread, size)?;
                 formats::publish::write_atomically(&out, &sheet)?;
                 Ok(ExitCode::Done)
@@ -185,14 +191,14 @@ fn run_train(plan: &Plan, source: &Source, perceptual: &str, common: &CommonFlag
 
 fn run_eval(
     source: &Source,
-    path: &Path,
+    (path, device): (&Path, Device),
     split: &str,
     rows: usize,
     out: &Path,
     common: &CommonFlags,
 ) -> Result<ExitCode> {
-    let mut loaded = weights::load(path)?;
-    let data = source.open(&loaded.config)?;
+    let mut loaded = weights::load(path, device)?;
+    let data = source.open(&loaded.config, device)?;
     let report = eval::evaluate(&mut loaded.prior, &data, split, loaded.config.train.light_id, rows)?;
     formats::publish::write_atomically(&out.with_extension("png"), &report.sheet)?;
     let card = metrics(&report, &loaded, split, 0.0);

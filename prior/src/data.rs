@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use splat::Camera;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// A dataset of rendered heads and the model they were made with.
 pub struct HeadData {
@@ -23,6 +23,7 @@ pub struct HeadData {
     uv_size: usize,
     image_size: usize,
     people: Mutex<FxHashMap<u32, Arc<Person>>>,
+    device: Device,
 }
 
 /// What every row of one identity shares. Up to [`MOST_KEPT`] are kept decoded.
@@ -79,7 +80,17 @@ impl HeadData {
             );
             return Err(formats::exit::Failure::bad_data(text).into());
         }
-        Ok(HeadData { dataset, model, uv, uv_size, image_size, people: Default::default() })
+        Ok(HeadData { dataset, model, uv, uv_size, image_size, people: Default::default(), device: Device::Cpu })
+    }
+
+    /// The same, its batches on `device`.
+    pub fn on(self, device: Device) -> Self {
+        HeadData { device, ..self }
+    }
+
+    /// Where batches lie, and so where a network trains on them.
+    pub fn device(&self) -> Device {
+        self.device
     }
 
     /// The rows of a split under one light (negative: every light).
@@ -106,7 +117,8 @@ impl HeadData {
         let examples: Vec<Example> = rows.par_iter().map(|&i| self.example(i)).collect::<Result<_>>()?;
         let (b, u, s) = (rows.len() as i64, self.uv_size as i64, self.image_size as i64);
         let stack = |f: fn(&Example) -> &Vec<f32>, shape: [i64; 4]| {
-            Tensor::from_slice(&examples.iter().flat_map(|e| f(e).iter().copied()).collect::<Vec<f32>>()).view(shape)
+            let all: Vec<f32> = examples.iter().flat_map(|e| f(e).iter().copied()).collect();
+            Tensor::from_slice(&all).view(shape).to_device(self.device)
         };
         Ok(Batch {
             maps: UvMaps {

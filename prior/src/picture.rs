@@ -3,7 +3,7 @@ use crate::model::HeadGaussians;
 use anyhow::Result;
 use nets::render::{GaussianTensors, Settings, render};
 use splat::Camera;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// `B` pictures.
 pub struct Drawn {
@@ -46,7 +46,7 @@ pub fn draw(heads: &HeadGaussians, cameras: &[Camera], backgrounds: &[[f32; 3]])
 /// Straight pictures `[B, 3, H, W]` over their backgrounds.
 pub fn composite(images: &Tensor, alphas: &Tensor, backgrounds: &[[f32; 3]]) -> Tensor {
     let flat: Vec<f32> = backgrounds.iter().flatten().copied().collect();
-    let behind = Tensor::from_slice(&flat).view([backgrounds.len() as i64, 3, 1, 1]);
+    let behind = Tensor::from_slice(&flat).view([backgrounds.len() as i64, 3, 1, 1]).to_device(images.device());
     images * alphas + behind * (1.0 - alphas)
 }
 
@@ -59,6 +59,6 @@ pub fn sheet_png(rows: &[Vec<Tensor>]) -> Result<Vec<u8>> {
     let sheet = Tensor::cat(&lines, 1); // [3, H, W]
     let (height, width) = (sheet.size()[1] as usize, sheet.size()[2] as usize);
     let bytes = (sheet.clamp(0.0, 1.0) * 255.0).round().to_kind(Kind::Uint8).permute([1, 2, 0]).contiguous();
-    let rgb: Vec<u8> = Vec::try_from(bytes.flatten(0, -1))?;
+    let rgb: Vec<u8> = Vec::try_from(bytes.flatten(0, -1).to_device(Device::Cpu))?;
     Ok(formats::image::png_from_rgb8(width, height, &rgb)?)
 }

@@ -51,7 +51,9 @@ impl CodeSpace {
     /// One code; `spread` 1 is the training heads' own variety.
     pub fn draw(&self, seed: u64, spread: f64) -> Tensor {
         tch::manual_seed(seed as i64);
+        // Drawn on the CPU: the same people on every device.
         let c = Tensor::randn([1, self.directions.size()[0]], (Kind::Float, tch::Device::Cpu)) * spread;
+        let c = c.to_device(self.mean.device());
         (&self.mean + c.matmul(&self.directions)).view(self.shape.as_slice())
     }
 }

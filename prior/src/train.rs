@@ -91,7 +91,7 @@ impl<'a> Trainer<'a> {
         let file = checkpoint_path(&plan.out);
         let resumed = file.exists().then(|| Checkpoint::load(&file)).transpose()?;
         let mut loaded = match &resumed {
-            Some(file) => weights::rebuild(file, "model").context("resuming")?,
+            Some(file) => weights::rebuild(file, "model", plan.data.device()).context("resuming")?,
             None => from_scratch(plan)?,
         };
         anyhow::ensure!(
@@ -196,7 +196,7 @@ fn from_scratch(plan: &Plan) -> Result<LoadedPrior> {
     let mean_head: Vec<Vec3> = model.neutral(&mean_shape(&plan.data));
     let points = region_points(model, &mean_head, &plan.config.model);
     let counts: Vec<i64> = points.iter().map(|p: &regions::RegionPoints| p.uvs.len() as i64).collect();
-    let mut loaded = weights::fresh(&plan.config, &counts);
+    let mut loaded = weights::fresh(&plan.config, &counts, plan.data.device());
     loaded.prior.set_mean(&position, &texture, &mask);
     loaded.prior.set_regions(&points);
     Ok(loaded)

@@ -23,10 +23,10 @@ pub struct LoadedPrior {
     pub steps: u64,
 }
 
-/// A fresh network on the CPU; `n_points` Gaussians a region.
-pub fn fresh(config: &PriorConfig, n_points: &[i64]) -> LoadedPrior {
+/// A fresh network; `n_points` Gaussians a region.
+pub fn fresh(config: &PriorConfig, n_points: &[i64], device: Device) -> LoadedPrior {
     tch::manual_seed(config.train.seed as i64);
-    let vars = nn::VarStore::new(Device::Cpu);
+    let vars = nn::VarStore::new(device);
     let prior = Prior::new(vars.root(), &config.model, n_points);
     LoadedPrior { vars, prior, config: config.clone(), steps: 0 }
 }
@@ -60,22 +60,22 @@ pub fn describe(file: &mut Checkpoint, loaded: &LoadedPrior) -> Result<()> {
 ///
 /// # Errors
 /// A missing file, one that is no prior, or one whose tensors do not fit its configuration.
-pub fn load(path: &Path) -> Result<LoadedPrior> {
+pub fn load(path: &Path, device: Device) -> Result<LoadedPrior> {
     let file = Checkpoint::load(path)?;
-    rebuild(&file, "").with_context(|| format!("{path:?} is not a prior"))
+    rebuild(&file, "", device).with_context(|| format!("{path:?} is not a prior"))
 }
 
 /// Rebuilds the network from the tensors under `prefix` of a checkpoint.
 ///
 /// # Errors
 /// As [`load`].
-pub fn rebuild(file: &Checkpoint, prefix: &str) -> Result<LoadedPrior> {
+pub fn rebuild(file: &Checkpoint, prefix: &str, device: Device) -> Result<LoadedPrior> {
     let note = |key: &str| file.notes.get(key).ok_or_else(|| Failure::bad_data(format!("no note {key} in the header")));
     let config: PriorConfig = toml::from_str(note(CONFIG)?).map_err(|e| Failure::bad_data(e.message().to_string()))?;
     config.model.check().map_err(|e| Failure::bad_data(e.to_string()))?;
     let n_points: Vec<i64> = serde_json::from_str(note(POINTS)?)?;
     let steps = note(STEPS)?.parse().map_err(|_| Failure::bad_data("prior_steps is not a number"))?;
-    let loaded = LoadedPrior { steps, ..fresh(&config, &n_points) };
+    let loaded = LoadedPrior { steps, ..fresh(&config, &n_points, device) };
     file.restore_vars(prefix, &loaded.vars)?;
     Ok(loaded)
 }
