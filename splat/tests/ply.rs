@@ -1,5 +1,6 @@
 //! `.ply`: what is written is read back, in the order public viewers expect; what is broken is refused in one line.
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use splat::{Colors, Error, Gaussians, ply};
 use std::fs;
 use std::path::PathBuf;
@@ -119,7 +120,7 @@ fn hostile_files_are_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
     #[test]
     fn damaged_files_never_panic(at in 0usize..700, byte: u8, cut in 0usize..900) {
