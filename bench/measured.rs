@@ -37,9 +37,9 @@ pub fn tool(name: &str, line: &str) -> Result<Measured, String> {
 ///
 /// # Errors
 /// As [`tool`], or that it wrote no JSON.
-pub fn example(package: &str, line: &str, json: &Path) -> Result<Value, String> {
+pub fn example(package: &str, name: &str, line: &str, json: &Path) -> Result<Value, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let words = ["run", "--release", "--quiet", "-p", package, "--example", "bench", "--", "--json"];
+    let words = ["run", "--release", "--quiet", "-p", package, "--example", name, "--", "--json"];
     run(Command::new(cargo).args(words).arg(json).args(line.split_whitespace()))?;
     let bytes = std::fs::read(json).map_err(|e| format!("{e}: {json:?}"))?;
     serde_json::from_slice(&bytes).map_err(|e| format!("{e}: {json:?}"))

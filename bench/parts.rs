@@ -10,7 +10,7 @@ const PHOTO: &str = "third_party/photos/astronaut.png";
 /// Forward and backward of 10,000, 50,000 and 100,000 Gaussians at 512².
 pub fn splat(report: &mut Report) {
     let folder = Folder::new("bench-splat");
-    match example("splat", "", &folder.path().join("splat.json")) {
+    match example("splat", "bench", "", &folder.path().join("splat.json")) {
         Ok(rows) => report.adopt(&rows),
         Err(why) => report.fail("rasterizer", why),
     }
@@ -40,7 +40,7 @@ pub fn datagen(report: &mut Report) {
         });
     }
     let line = format!("--head {}", head.display());
-    match example("datagen", &line, &folder.path().join("rays.json")) {
+    match example("datagen", "bench_trace", &line, &folder.path().join("rays.json")) {
         Ok(rows) => report.adopt(&rows),
         Err(why) => report.fail("rays", why),
     }
