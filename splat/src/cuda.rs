@@ -2,13 +2,14 @@
 //! a stream that may be another library's.
 //!
 //! ```no_run
-//! use splat::cuda::{Gpu, Rasterizer};
-//! # let (gaussians, cameras, settings): (splat::Gaussians, Vec<splat::Camera>, splat::Settings) = todo!();
-//! # let upstream: Vec<splat::Upstream> = vec![];
-//! let mut rasterizer = Rasterizer::new(Gpu::new(0)?);
-//! let (images, saved) = rasterizer.forward_slices(gaussians.slices(), &cameras, &settings)?;
-//! let gradients = rasterizer.backward_slices(&saved, &upstream)?;
-//! # Ok::<(), splat::cuda::Error>(())
+//! use splat::cuda::{Error, Gpu, Rasterizer};
+//! use splat::{Camera, Gaussians, Gradients, Settings, Upstream};
+//!
+//! fn slopes(gaussians: &Gaussians, cameras: &[Camera], upstream: &[Upstream]) -> Result<Gradients, Error> {
+//!     let mut rasterizer = Rasterizer::new(Gpu::new(0)?);
+//!     let (_images, saved) = rasterizer.forward_slices(gaussians.slices(), cameras, &Settings::default())?;
+//!     rasterizer.backward_slices(&saved, upstream)
+//! }
 //! ```
 //!
 //! Kernels are `.cu` text beside the Rust that they mirror. NVRTC compiles them at run time for the GPU at hand, once:
@@ -27,27 +28,36 @@
 //! Invariant: run after run gives the same bits. Every instance writes its own gradient slot, every Gaussian sums its
 //! slots in order, cameras and background are summed by trees of fixed shape; atomics only count in integers.
 
+// What is asked for, and what comes back.
+mod device;
+mod frame;
+mod rasterizer;
+mod slices;
+// The rows of launches.
 mod adam;
+mod args;
+mod backward;
+mod forward;
+mod loss;
+mod sort;
+// The device, and programs for it.
 mod cache;
 mod driver;
 mod engine;
-mod error;
-mod frame;
 mod gpu;
 mod library;
-mod loss;
 pub mod nvrtc;
 mod pool;
 pub mod program;
-mod rasterizer;
-mod slices;
-mod sort;
+
+mod error;
 
 pub use adam::{AdamArray, AdamStep, DeviceAdam, Rate};
+pub use device::{DeviceGaussians, DeviceGradients, DeviceImages, DeviceUpstream};
 pub use engine::{Address, Engine, Fetched, Launch};
 pub use error::Error;
 pub use frame::Frame;
 pub use gpu::Gpu;
 pub use loss::{DeviceLoss, LossPass};
-pub use rasterizer::{DeviceGaussians, DeviceGradients, DeviceImages, DeviceUpstream, Overflow, Rasterizer};
+pub use rasterizer::{Overflow, Rasterizer};
 pub use slices::SavedSlices;

@@ -1,8 +1,8 @@
 //! What a forward pass leaves for its backward pass.
+use super::device::DeviceGaussians;
 use super::engine::Fetched;
 use super::pool::Buffer;
 use super::program::{Program, Variant};
-use super::rasterizer::DeviceGaussians;
 use super::{Error, sort};
 use crate::{Settings, Stats};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Size {
 
     /// Buckets that `capacity` pairs can fill: whole ones, and one begun in each tile.
     pub fn buckets(&self, capacity: usize) -> usize {
-        capacity / super::rasterizer::BUCKET + self.n_tiles()
+        capacity / super::args::BUCKET + self.n_tiles()
     }
 }
 

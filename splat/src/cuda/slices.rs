@@ -1,6 +1,8 @@
 //! The passes on slices of the host: everything is copied there and back. For use without torch, and for tests.
+use super::args::CAMERA_FLOATS;
+use super::device::{DeviceGaussians, DeviceGradients, DeviceImages, DeviceUpstream};
 use super::pool::Buffer;
-use super::rasterizer::{CAMERA_FLOATS, DeviceGaussians, DeviceGradients, DeviceImages, DeviceUpstream, Rasterizer};
+use super::rasterizer::Rasterizer;
 use super::{Address, Error, Frame};
 use crate::{Camera, GaussianSlices, Gradients, Rendered, Settings, Upstream};
 
