@@ -1,4 +1,8 @@
 //! One file for each command.
+mod card;
+pub mod export;
+mod import;
+mod labels;
 mod ls;
 mod merge;
 mod repair;
@@ -10,18 +14,15 @@ mod stat;
 mod verify;
 
 use crate::cli::{Cli, Command};
-use clap::CommandFactory;
-use formats::exit::{ExitCode, Failure};
-use formats::progress::Talk;
+use formats::exit::ExitCode;
 
 /// Does what was typed.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    if let Some(shell) = cli.completions {
-        clap_complete::generate(shell, &mut Cli::command(), "shards", &mut std::io::stdout());
+    let Some(command) = cli.output.begin::<Cli, _>(cli.command)? else {
         return Ok(ExitCode::Done);
-    }
-    let talk = Talk::from_flags(cli.json, cli.quiet);
-    match cli.command.ok_or_else(|| Failure::usage("expected a command; see shards --help"))? {
+    };
+    let talk = cli.output.talk();
+    match command {
         Command::Ls { path, rows } => ls::run(&path, rows.condition.as_deref(), talk),
         Command::Stat { path, rows } => stat::run(&path, rows.condition.as_deref(), talk),
         Command::Schema { path } => schema::run(&path, talk),
@@ -31,6 +32,11 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             sheet::run(&path, rows.condition.as_deref(), &out, n as usize, seed, &look, talk)
         }
         Command::Report { path, rows, out, seed } => report::run(&path, rows.condition.as_deref(), &out, seed, talk),
+        Command::Export { path, rows, to, out, dry_run } => {
+            export::run(&path, rows.condition.as_deref(), to, &out, dry_run, talk)
+        }
+        Command::Import { folder, out, split, dry_run } => import::run(&folder, &out, &split, dry_run, talk),
+        Command::Card { path, license, write } => card::run(&path, license.as_deref(), write, talk),
         Command::Verify { path, deep } => verify::run(&path, deep, talk),
         Command::Repair { path, dry_run } => repair::run(&path, dry_run, talk),
         Command::Merge { path } => merge::run(&path, talk),

@@ -249,7 +249,7 @@ impl Eval {
         let (networks, head) = models.open(device)?;
         let figures = evaluate::run(&dataset, split, self.frames, &networks, &head, config, common.talk())?;
         common.talk().event("eval", serde_json::to_value(&figures)?);
-        if !common.json {
+        if !common.output.json {
             println!("{figures}");
         }
         if self.card {
