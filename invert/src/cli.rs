@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use formats::Dataset;
 use formats::card::write_json;
 use formats::exit::{ExitCode, Failure};
-use formats::flags::CommonFlags;
+use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
 use formats::publish::write_atomically;
 use head::HeadModel;
@@ -60,6 +60,8 @@ enum Command {
         /// Avatar folder to write.
         #[arg(long)]
         out: PathBuf,
+        #[command(flatten)]
+        rehearsal: RehearsalFlags,
     },
     /// Moves an avatar by a shard's expressions or the built-in performance.
     Drive {
@@ -271,7 +273,7 @@ fn refuse_gpus(asked: &str) -> Result<()> {
 }
 
 fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
-    let Command::Fit { input, head, prior, choice, judges, without_prior, name, out } = command else { unreachable!() };
+    let Command::Fit { input, head, prior, choice, judges, without_prior, name, out, rehearsal } = command else { unreachable!() };
     let mut config: FitConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
     config.seed = common.seed.unwrap_or(config.seed);
     if config.image_size < 16 || !config.image_size.is_multiple_of(8) {
@@ -281,9 +283,15 @@ fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
         ))
         .into());
     }
+    if let Some(code) = rehearsal.print(&config, common)? {
+        return Ok(code);
+    }
     let (dataset, model, judges) = (Dataset::open(&input)?, HeadModel::load(&head)?, judges.open()?);
     let mut loaded = prior::weights::load(&prior, Device::Cpu)?;
     let rows = choice.choice(Vec::new()).rows(&dataset)?;
+    if let Some(code) = rehearsal.tell(|| format!("would fit an avatar to {} pictures: {out:?}", rows.len())) {
+        return Ok(code);
+    }
     let subject = Subject::read(&dataset, &rows, &model, config.image_size, &loaded.prior.means().1.squeeze_dim(0))?;
     if without_prior {
         loaded = fit::without_prior(&loaded)?;

@@ -26,7 +26,8 @@ fn untar(path: &Path) -> BTreeMap<String, Vec<u8>> {
         let octal = |range: std::ops::Range<usize>| {
             usize::from_str_radix(std::str::from_utf8(&head[range]).unwrap().trim_matches(['\0', ' ']), 8).unwrap()
         };
-        let sum: usize = head.iter().enumerate().map(|(i, &b)| if (148..156).contains(&i) { 32 } else { b as usize }).sum();
+        let sum: usize =
+            head.iter().enumerate().map(|(i, &b)| if (148..156).contains(&i) { 32 } else { b as usize }).sum();
         assert_eq!(octal(148..156), sum, "checksum");
         let name = std::str::from_utf8(&head[..100]).unwrap().trim_end_matches('\0').to_string();
         let size = octal(124..136);
@@ -71,8 +72,12 @@ fn coco_boxes_and_masks_cover_the_ball() {
         assert!(within(0) && within(1) && (p[2] == 1.0 || p[2] == 2.0), "{p:?} in {bbox:?}");
     }
     assert_eq!(head["segmentation"]["size"], serde_json::json!([SIZE, SIZE]));
-    assert_eq!(unpack(head["segmentation"]["counts"].as_str().unwrap()), mask.data.iter().map(|a| *a > 0).collect::<Vec<_>>());
-    let classes: Vec<&str> = coco["categories"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        unpack(head["segmentation"]["counts"].as_str().unwrap()),
+        mask.data.iter().map(|a| *a > 0).collect::<Vec<_>>()
+    );
+    let classes: Vec<&str> =
+        coco["categories"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
     assert_eq!((classes[0], classes[1], classes.len()), ("head", "skin", 16));
 }
 
@@ -102,7 +107,8 @@ fn unpack(counts: &str) -> Vec<bool> {
 fn nerfstudio_cameras_project_the_landmarks_where_they_are() {
     let set = Set::new("nerfstudio");
     let out = export(&set, "nerfstudio", &[]);
-    let scenes: Vec<_> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let scenes: Vec<_> =
+        std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(scenes.len(), 6, "three people, two expressions: {scenes:?}");
     let transforms = json(&out.join("000001-0001/transforms.json"));
     let frames = transforms["frames"].as_array().unwrap();
@@ -119,7 +125,10 @@ fn nerfstudio_cameras_project_the_landmarks_where_they_are() {
             let (x, y, depth) = (along(0), -along(1), -along(2));
             assert!(depth > 0.0);
             let (u, v) = (number("fl_x") * x / depth + number("cx"), number("fl_y") * y / depth + number("cy"));
-            assert!((u - f64::from(pixel[0])).abs() < 1e-3 && (v - f64::from(pixel[1])).abs() < 1e-3, "{u} {v} {pixel:?}");
+            assert!(
+                (u - f64::from(pixel[0])).abs() < 1e-3 && (v - f64::from(pixel[1])).abs() < 1e-3,
+                "{u} {v} {pixel:?}"
+            );
         }
         let path = |key: &str| out.join("000001-0001").join(frame[key].as_str().unwrap());
         assert_eq!(std::fs::read(path("file_path")).unwrap(), expected.image);
@@ -128,7 +137,8 @@ fn nerfstudio_cameras_project_the_landmarks_where_they_are() {
         let mask = image::gray8_from_png(&std::fs::read(path("mask_path")).unwrap()).unwrap();
         assert_eq!((mask.data[0], mask.data[24 * SIZE + 24]), (0, 255));
     }
-    let ply = std::fs::read_to_string(out.join("000001-0001").join(transforms["ply_file_path"].as_str().unwrap())).unwrap();
+    let ply =
+        std::fs::read_to_string(out.join("000001-0001").join(transforms["ply_file_path"].as_str().unwrap())).unwrap();
     assert_eq!(ply.split("end_header\n").nth(1).unwrap().lines().count(), 72);
 }
 
@@ -153,7 +163,8 @@ fn an_export_appears_whole_or_not_at_all() {
     let broken = set.run(&["export", "--to", "webdataset", "--out", &out]);
     assert_eq!(broken.status.code(), Some(65));
     assert!(text(&broken.stderr).contains("sha256 differs"), "{}", text(&broken.stderr));
-    let left: Vec<_> = std::fs::read_dir(Path::new(&out).parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(Path::new(&out).parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["set"], "nothing unfinished remains");
 }
 
@@ -174,8 +185,10 @@ fn hostile_names_stay_inside_the_folder() {
         let done = shards(&["export", path.to_str().unwrap(), "--to", to, "--out", &out]);
         assert_eq!(done.status.code(), Some(0), "{to}: {}", text(&done.stderr));
     }
-    let mut beside: Vec<_> =
-        std::fs::read_dir(set.0.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut beside: Vec<_> = std::fs::read_dir(set.0.parent().unwrap())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     beside.sort();
     assert_eq!(beside, ["coco", "nerfstudio", "set", "webdataset"]);
     assert!(!Path::new("/tmp/escaped").exists() && !set.0.with_file_name("escaped").exists());

@@ -51,7 +51,9 @@ fn a_bad_condition_is_a_usage_error_that_names_the_place() {
 fn sheets_draw_layers_and_say_which_are_missing() {
     let set = Set::new("sheet");
     let out = set.file("sheet.png");
-    let sheet = |draw: &str| shards(&["sheet", set.path(), "--out", &out, "--n", "4", "--cell", "32", "--draw", draw, "--captions"]);
+    let sheet = |draw: &str| {
+        shards(&["sheet", set.path(), "--out", &out, "--n", "4", "--cell", "32", "--draw", draw, "--captions"])
+    };
     assert_eq!(sheet("landmarks,segmentation,gaze").status.code(), Some(0));
     let plain = formats::image::size_of(&std::fs::read(&out).unwrap()).unwrap();
     assert_eq!(sheet("alpha,depth").status.code(), Some(0));
@@ -66,8 +68,13 @@ fn sheets_draw_layers_and_say_which_are_missing() {
 fn the_card_shows_where_the_images_are() {
     let set = Set::new("card");
     let card = text(&set.run(&["card"]).stdout);
-    assert!(card.starts_with("---\n") && card.contains("license: cc0-1.0") && card.contains("path: frames/train-*.parquet"));
-    assert!(card.contains("| `landmarks_2d` | f32[72, 2] | px |") && card.contains("| `age` | f32 | years |"), "{card}");
+    assert!(
+        card.starts_with("---\n") && card.contains("license: cc0-1.0") && card.contains("path: frames/train-*.parquet")
+    );
+    assert!(
+        card.contains("| `landmarks_2d` | f32[72, 2] | px |") && card.contains("| `age` | f32 | years |"),
+        "{card}"
+    );
     let written = set.run(&["card", "--license", "cc-by-4.0", "--write"]);
     assert_eq!(written.status.code(), Some(0));
     assert!(std::fs::read_to_string(set.file("README.md")).unwrap().contains("license: cc-by-4.0\n"));

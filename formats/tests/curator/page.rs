@@ -16,7 +16,10 @@ fn the_report_is_one_page_with_the_right_counts() {
         // The two first people's train frames differ from one another in the colours.
         assert!(page.contains(words), "{words}");
     }
-    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"), "it needs nothing else");
+    assert!(
+        !page.contains("http://") && !page.contains("https://") && !page.contains("<script"),
+        "it needs nothing else"
+    );
     assert!(!page.contains("NaN"));
 }
 
@@ -24,7 +27,10 @@ fn the_report_is_one_page_with_the_right_counts() {
 fn a_part_is_reported_as_a_part() {
     let set = Set::new("report-part");
     let out = set.file("report.html");
-    assert_eq!(set.run(&["report", "--out", &out, "--where", "age > 60 and light.kind < 'st<'"]).status.code(), Some(0));
+    assert_eq!(
+        set.run(&["report", "--out", &out, "--where", "age > 60 and light.kind < 'st<'"]).status.code(),
+        Some(0)
+    );
     let page = std::fs::read_to_string(&out).unwrap();
     assert!(page.contains("light.kind &lt; &#39;st&lt;&#39;") && page.contains("<b>4</b><span>frames"), "{page:.3000}");
     let none = set.run(&["report", "--out", &out, "--where", "age > 99"]);

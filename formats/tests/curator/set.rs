@@ -98,7 +98,10 @@ pub fn row(split: &str, identity: u32, expression: u32, camera_id: u32) -> Frame
     let skin = [[224, 172, 140], [150, 98, 70], [84, 52, 36]][identity as usize];
     let tint = (camera_id + 4 * expression) as u8;
     let rgb: Vec<u8> = (0..pixels).flat_map(|i| if inside(i) { skin } else { [90 + tint, 110, 130] }).collect();
-    let gray = |value: u8| image::png_from_gray8(SIZE, SIZE, &(0..pixels).map(|i| if inside(i) { value } else { 0 }).collect::<Vec<_>>()).unwrap();
+    let gray = |value: u8| {
+        image::png_from_gray8(SIZE, SIZE, &(0..pixels).map(|i| if inside(i) { value } else { 0 }).collect::<Vec<_>>())
+            .unwrap()
+    };
     let depth_mm10 = (place.length() * 10_000.0) as u16;
     let depth: Vec<u16> = (0..pixels).map(|i| if inside(i) { depth_mm10 } else { 0 }).collect();
     let mut row = FrameRow {
