@@ -9,8 +9,7 @@ mod scenes;
 #[path = "bench/table.rs"]
 mod table;
 
-use glam::Vec3;
-use scenes::{front, shell};
+use scenes::{around, shell};
 use splat::cuda::{
     AdamArray, AdamStep, Address, DeviceAdam, DeviceGaussians, DeviceGradients, DeviceImages, DeviceLoss,
     DeviceUpstream, Engine, Gpu, LossPass, Overflow, Rasterizer, Rate,
@@ -79,16 +78,8 @@ fn bars(n: usize, n_views: usize) -> [Bar; 2] {
 /// A small picture on a GPU that has not loaded the kernels yet.
 fn first_pass_ms(gpu: &Gpu) -> Result<f64> {
     let start = Instant::now();
-    Rasterizer::new(gpu.clone()).forward_slices(shell(100).slices(), &cameras(1)[..1], &Settings::default())?;
+    Rasterizer::new(gpu.clone()).forward_slices(shell(100).slices(), &around(1, SIZE_PX), &Settings::default())?;
     Ok(start.elapsed().as_secs_f64() * 1e3)
-}
-
-/// `count` cameras around the head, 0.75 m away and 14° apart; one alone looks from the front.
-fn cameras(count: usize) -> Vec<Camera> {
-    let first = front(SIZE_PX);
-    let turn = |i: usize| 0.25 * (i as f32 - (count - 1) as f32 / 2.0);
-    let eye = |i: usize| 0.75 * Vec3::new(turn(i).sin(), 0.0, turn(i).cos());
-    (0..count).map(|i| Camera::look_at(eye(i), Vec3::ZERO, Vec3::Y, first.fx, SIZE_PX, SIZE_PX)).collect()
 }
 
 /// One scene on the device, with its images, gradients and Adam's memory.
@@ -118,7 +109,7 @@ struct Step {
 
 impl Job {
     fn new(gpu: Gpu, n: usize, n_views: usize) -> Result<Self> {
-        let (scene, cameras) = (shell(n), cameras(n_views));
+        let (scene, cameras) = (shell(n), around(n_views, SIZE_PX));
         let floats = n_views * SIZE_PX * SIZE_PX;
         let zeros = |length: usize| upload(&gpu, &vec![0.0; length]);
         let Gaussians { means, quats, log_scales, opacity_logits, colors, kind } = &scene;

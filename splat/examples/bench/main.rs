@@ -6,7 +6,9 @@
 //! spoils no one case. `--head` adds a real head's Gaussians, `--torch` a plain PyTorch rasterizer if that Python has
 //! torch. `--strict` exits with 1 if a bar is missed.
 mod cases;
+mod kernels;
 mod mark;
+#[allow(dead_code, reason = "the GPU's bench uses the rest")]
 mod scenes;
 mod table;
 
@@ -65,6 +67,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     speed(arguments, &mut table)?;
     agreement(&mut table)?;
     parts_of_a_step(arguments.rounds, &mut table)?;
+    kernels::compile(arguments.rounds, &mut table)?;
     match &arguments.torch {
         Some(python) => mark::torch(python, &mut table)?,
         None => table.skip(mark::NAME, "no --torch PYTHON"),

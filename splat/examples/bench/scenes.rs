@@ -25,6 +25,14 @@ pub fn front(size: usize) -> Camera {
     Camera::look_at(Vec3::new(0.0, 0.0, 0.75), Vec3::ZERO, Vec3::Y, focal, size, size)
 }
 
+/// `count` cameras around the head, 0.75 m away and 14° apart; one alone looks from the front.
+pub fn around(count: usize, size: usize) -> Vec<Camera> {
+    let focal = front(size).fx;
+    let turn = |i: usize| 0.25 * (i as f32 - (count as f32 - 1.0) / 2.0);
+    let eye = |i: usize| 0.75 * Vec3::new(turn(i).sin(), 0.0, turn(i).cos());
+    (0..count).map(|i| Camera::look_at(eye(i), Vec3::ZERO, Vec3::Y, focal, size, size)).collect()
+}
+
 fn scene(n: usize, place: &dyn Fn(&mut dyn FnMut() -> f32) -> Vec3) -> Gaussians {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut normal = || -> f32 { rng.sample(StandardNormal) };
