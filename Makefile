@@ -156,10 +156,13 @@ bench-splat: $(filter $(DEMO)/head.ply,$(HEAD_PLY)) ## the rasterizer alone: its
 $(DEMO)/head.ply: $(DEMO_AVATAR)
 	@$(BIN)/invert export --avatar $(<D) --out $@
 
+# PyTorch's own index has a wheel without CUDA; it is asked only where it answers.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
 parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-splat (0.2 GB, or 2.5 GB where only PyPI is reached)
 	@test -x .venv-parity/bin/python || python3 -m venv .venv-parity
-	@.venv-parity/bin/python -c 'import torch' 2>/dev/null || \
-		.venv-parity/bin/pip install -q --extra-index-url https://download.pytorch.org/whl/cpu torch==2.11.0 numpy
+	@.venv-parity/bin/python -c 'import torch, numpy' 2>/dev/null || .venv-parity/bin/pip install -q torch==2.11.0 numpy \
+		$$(python3 -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=9)' 2>/dev/null && \
+			echo --extra-index-url $(TORCH_INDEX))
 
 bench-datagen bench-prior bench-track bench-invert: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
