@@ -130,8 +130,10 @@ setup-kernels: # NVIDIA's run-time compiler; it needs no GPU
 kernels: setup-kernels ## compile every GPU kernel for every supported GPU; fails on spills and on registers above the table
 	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release -p splat --test kernels
 
-gpu-check: ## the GPU backend measured and tested, here or wherever OUT/gpu-check is carried to
-	@mkdir -p "$(OUT)/gpu-check" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+gpu-check: setup-kernels ## the GPU backend measured and tested, here or wherever OUT/gpu-check is carried to
+	@mkdir -p "$(OUT)/gpu-check/nvrtc" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+	@cp third_party/nvrtc/libnvrtc.so.1* third_party/nvrtc/libnvrtc-builtins.so.* "$(OUT)/gpu-check/nvrtc/"
+	@echo "$(EFFIGY_COMMIT)" > "$(OUT)/gpu-check/commit"
 	@$(CARGO) build --release --quiet -p splat --example bench_gpu && cp target/release/examples/bench_gpu "$(OUT)/gpu-check/splat-bench-gpu"
 	@cp "$$($(CARGO) test --release --quiet -p splat --test cuda --no-run --message-format json | \
 		sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)" "$(OUT)/gpu-check/splat-cuda-tests"

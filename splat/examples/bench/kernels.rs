@@ -1,5 +1,5 @@
 //! How long the GPU's kernels take to compile, which needs no GPU.
-use crate::table::{Bar, Table};
+use crate::report::{Bar, Report};
 use splat::cuda::nvrtc::{self, Target};
 use splat::cuda::program::{Program, Variant};
 use splat::{Colors, Cutoff};
@@ -11,9 +11,9 @@ const ARCH: u32 = 90;
 const NAME: &str = "GPU kernels of a first pass, compiled for sm_90";
 
 /// What a first pass compiles, side by side as it does.
-pub fn compile(rounds: usize, table: &mut Table) -> Result<(), Box<dyn Error>> {
+pub fn compile(rounds: usize, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let Ok(compiler) = nvrtc::compiler() else {
-        table.skip(NAME, "no NVRTC; `make kernels` fetches it");
+        report.skip(NAME, "no NVRTC; `make kernels` fetches it");
         return Ok(());
     };
     let variant = Variant::new(Colors::Sh { degree: 3 }, false, Cutoff::Hard);
@@ -28,6 +28,6 @@ pub fn compile(rounds: usize, table: &mut Table) -> Result<(), Box<dyn Error>> {
         })?;
         best = best.min(start.elapsed().as_secs_f64() * 1e3);
     }
-    table.push(NAME, best, "ms", Bar::AtMost(1500.0));
+    report.judge(NAME, best, "ms", Bar::AtMost(1500.0));
     Ok(())
 }
