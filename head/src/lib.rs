@@ -47,6 +47,7 @@ pub mod obj;
 
 // People, and the file.
 pub mod file;
+pub mod plausibility;
 pub mod prior;
 pub mod sampler;
 
