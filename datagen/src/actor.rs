@@ -77,7 +77,8 @@ impl<'a> Actor<'a> {
         shape: Vec<f32>,
         looks: Looks,
     ) -> Self {
-        let neutral = stage.model.neutral(&shape);
+        let mut neutral = stage.model.neutral(&shape);
+        stage.correctives.rest(&stage.model, &mut neutral);
         let refined = stage.subdivision.apply(&neutral);
         let landmarks = stage.model.landmarks_at(&neutral);
         let skin = surface_of(stage.skin(), &refined);
@@ -119,7 +120,7 @@ impl<'a> Actor<'a> {
     pub fn take(&self, performance: &Performance) -> Take {
         let params =
             HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
-        let posed = self.stage.model.pose_neutral(&self.neutral, &params);
+        let posed = self.stage.correctives.pose(&self.stage.model, &self.neutral, &params);
         let refined = self.stage.subdivision.apply(&posed.positions);
         let mut meshes = Vec::new();
         for piece in &self.stage.pieces {

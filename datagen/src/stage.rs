@@ -8,13 +8,15 @@ use head::model::{HeadModel, Part};
 use head::normals::triangles;
 use head::sampler::Sampler;
 use head::uv::Padding;
-use head::{Subdivision, UvAtlas};
+use head::{Correctives, Subdivision, UvAtlas};
 use std::collections::BTreeMap;
 
 /// Shared by all persons; made once.
 pub struct Stage {
     /// Parameters → mesh.
     pub model: HeadModel,
+    /// Mends its poses.
+    pub correctives: Correctives,
     /// Draws shapes for it.
     pub sampler: Sampler,
     /// Refines it.
@@ -96,7 +98,20 @@ impl Stage {
         region_maps.insert("lips".into(), places.values.iter().map(|p| outline.lips(*p)).collect());
         let identity_atlas = UvAtlas::new(&model, config.maps.uv_size as usize);
         let sampler = Sampler::new(&model);
-        Ok(Stage { model, sampler, subdivision, pieces, regions, cloth, atlas, padding, region_maps, identity_atlas })
+        let correctives = Correctives::new(&model);
+        Ok(Stage {
+            model,
+            correctives,
+            sampler,
+            subdivision,
+            pieces,
+            regions,
+            cloth,
+            atlas,
+            padding,
+            region_maps,
+            identity_atlas,
+        })
     }
 
     /// The skin.
