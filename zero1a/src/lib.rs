@@ -1,0 +1,7 @@
+//! One photo → an animatable avatar, by SymGEN (Zhou et al. 2025, "Zero-1-to-A", arXiv 2503.15851).
+//!
+//! A portrait [`video`] diffusion model re-makes clips of what the avatar looks like, the clips lie on disk as versions of
+//! a data set, and the avatar learns from them: each improves the other.
+#![deny(missing_docs)]
+
+pub mod video;
