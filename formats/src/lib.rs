@@ -57,7 +57,7 @@ pub mod progress;
 pub mod provenance;
 pub mod publish;
 
-pub use avatar::AvatarCard;
+pub use avatar::{AvatarCard, AvatarKind};
 pub use dataset::Dataset;
 pub use error::Error;
 pub use frame::FrameRow;

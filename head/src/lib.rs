@@ -31,6 +31,7 @@ pub mod params;
 // Parameters → mesh.
 pub mod evaluate;
 pub mod landmarks;
+pub mod person;
 pub mod rig;
 pub mod surface;
 
@@ -54,5 +55,6 @@ pub use error::Error;
 pub use evaluate::Posed;
 pub use landmarks::LandmarkModel;
 pub use model::{HeadModel, HeadParams};
+pub use person::{PersonMesh, TriangleFrame};
 pub use subdivide::Subdivision;
 pub use uv::{UvAtlas, UvMapF32};
