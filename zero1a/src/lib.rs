@@ -4,4 +4,5 @@
 //! a data set, and the avatar learns from them: each improves the other.
 #![deny(missing_docs)]
 
+pub mod landmark_map;
 pub mod video;
