@@ -11,6 +11,7 @@ pub mod render;
 // Blocks.
 pub mod conv;
 pub mod mlp;
+pub mod noise;
 pub mod unet;
 pub mod uv;
 pub mod vq;
