@@ -12,6 +12,7 @@ pub mod rigged;
 // Blocks.
 pub mod conv;
 pub mod mlp;
+pub mod noise;
 pub mod unet;
 pub mod uv;
 pub mod vq;
