@@ -41,8 +41,12 @@ pub mod verify;
 mod columns;
 mod frames;
 mod identities;
+mod layout;
 mod schema;
 pub mod table;
+
+pub mod clips;
+pub mod versions;
 
 pub mod avatar;
 pub mod card;
@@ -58,6 +62,7 @@ pub mod provenance;
 pub mod publish;
 
 pub use avatar::{AvatarCard, AvatarKind};
+pub use clips::ClipRow;
 pub use dataset::Dataset;
 pub use error::Error;
 pub use frame::FrameRow;
@@ -67,3 +72,4 @@ pub use publish::{Existing, Published, publish};
 pub use reader::{Part, Shard, read_frames, read_identities};
 pub use shard::{FrameWriter, IdentityWriter, ShardWriter, Written, write_frames, write_identities};
 pub use shard_name::ShardName;
+pub use versions::VersionedSet;

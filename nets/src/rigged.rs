@@ -66,6 +66,13 @@ impl Frames {
     }
 }
 
+impl Frames {
+    /// `[N]` metres: the sizes of the triangles `[N]`.
+    pub fn sizes(&self, triangle: &Tensor) -> Tensor {
+        self.scale.index_select(0, triangle).squeeze_dim(1)
+    }
+}
+
 impl Bound {
     /// Number of Gaussians.
     pub fn len(&self) -> usize {
@@ -139,8 +146,13 @@ impl Rigged {
     /// What the expression (52 ARKit units) and the pose (jaw and eyeballs; neck and head stay at rest) show, in head
     /// space; differentiable in the bound parameters.
     pub fn posed(&self, expression: &[f32; 52], pose: &[Vec3; 5]) -> GaussianTensors {
+        self.bound.in_head(&self.frames(expression, pose))
+    }
+
+    /// The frames of all triangles in that pose.
+    pub fn frames(&self, expression: &[f32; 52], pose: &[Vec3; 5]) -> Frames {
         let positions = self.mesh.posed(expression, pose);
-        self.bound.in_head(&Frames::new(&self.mesh.frames(&positions), self.bound.local.means.device()))
+        Frames::new(&self.mesh.frames(&positions), self.bound.local.means.device())
     }
 }
 

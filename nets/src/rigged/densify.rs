@@ -22,7 +22,7 @@ pub struct Densify {
 
 impl Default for Densify {
     fn default() -> Self {
-        Densify { gradient: 2e-4, small: 0.3, least_opacity: 0.005, most: 200_000 }
+        Densify { gradient: 2e-2, small: 0.3, least_opacity: 0.005, most: 200_000 }
     }
 }
 
