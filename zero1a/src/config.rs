@@ -205,7 +205,9 @@ impl RunConfig {
             return Err(Failure::config(format!("{key} = 0: expected at least 1")).into());
         }
         if self.reference_size < 16 {
-            return Err(Failure::config(format!("reference_size = {}: expected at least 16", self.reference_size)).into());
+            return Err(
+                Failure::config(format!("reference_size = {}: expected at least 16", self.reference_size)).into()
+            );
         }
         if self.start.sh_degree > 3 || ![1, 4].contains(&self.start.per_triangle) {
             let text = "start: expected sh_degree of 0 to 3, per_triangle of 1 or 4";
@@ -213,7 +215,8 @@ impl RunConfig {
         }
         let empty = self.schedule().jobs(0).is_empty();
         if empty && self.method != Method::Sds {
-            let text = format!("method {:?} has no clip to begin with: raise progression.spatial or .synthetic", self.method);
+            let text =
+                format!("method {:?} has no clip to begin with: raise progression.spatial or .synthetic", self.method);
             return Err(Failure::config(text).into());
         }
         Ok(())

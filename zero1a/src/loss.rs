@@ -42,15 +42,16 @@ pub fn visible(means: &Tensor, camera: &Camera) -> Tensor {
         let rows = m.transpose().to_cols_array_2d();
         let flat: Vec<f32> = rows[..3].iter().flat_map(|row| row[..3].to_vec()).collect();
         let turn = Tensor::from_slice(&flat).view([3, 3]).to_device(means.device());
-        let shift = Tensor::from_slice(&rows[..3].iter().map(|row| row[3]).collect::<Vec<f32>>()).to_device(means.device());
+        let shift =
+            Tensor::from_slice(&rows[..3].iter().map(|row| row[3]).collect::<Vec<f32>>()).to_device(means.device());
         let p = means.detach().matmul(&turn.tr()) + shift;
         let (x, y, z) = (p.select(1, 0), p.select(1, 1), p.select(1, 2));
         let within = |v: Tensor, focal: f32, centre: f32, side: usize| {
             let pixel: Tensor = v / z.clamp_min(1e-6) * f64::from(focal) + f64::from(centre);
             pixel.ge(0.0).logical_and(&pixel.le(side as f64))
         };
-        let inside = within(x, camera.fx, camera.cx, camera.width)
-            .logical_and(&within(y, camera.fy, camera.cy, camera.height));
+        let inside =
+            within(x, camera.fx, camera.cx, camera.width).logical_and(&within(y, camera.fy, camera.cy, camera.height));
         inside.logical_and(&z.gt(0.01))
     })
 }
@@ -92,7 +93,8 @@ mod tests {
     #[test]
     fn what_the_camera_does_not_see_is_not_visible() {
         let camera = Camera::look_at(Vec3::new(0.3, 0.1, 1.0), Vec3::new(0.0, 0.05, 0.0), Vec3::Y, 100.0, 64, 64);
-        let points = [Vec3::new(0.0, 0.05, 0.0), Vec3::new(0.1, 0.0, 0.0), Vec3::new(2.0, 0.0, 0.0), Vec3::new(0.6, 0.15, 2.0)];
+        let points =
+            [Vec3::new(0.0, 0.05, 0.0), Vec3::new(0.1, 0.0, 0.0), Vec3::new(2.0, 0.0, 0.0), Vec3::new(0.6, 0.15, 2.0)];
         let flat: Vec<f32> = points.iter().flat_map(|p| p.to_array()).collect();
         let got: Vec<bool> = Vec::try_from(visible(&rows(&flat), &camera)).unwrap();
         let want = points.map(|p| {

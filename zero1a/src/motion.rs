@@ -39,9 +39,7 @@ pub fn held(seed: u64) -> Expression {
 pub fn relaxed(seed: u64, frames: usize) -> Vec<Expression> {
     let mut dice = Dice::new(&[seed, 0x7265]);
     let curves: Vec<(usize, f32, f32, f32)> = (0..2 + dice.below(2))
-        .map(|_| {
-            (relaxed_unit(&mut dice), dice.range(0.15, 0.4), dice.range(0.5, 1.2), dice.range(0.0, 1.0))
-        })
+        .map(|_| (relaxed_unit(&mut dice), dice.range(0.15, 0.4), dice.range(0.5, 1.2), dice.range(0.0, 1.0)))
         .collect();
     (0..frames)
         .map(|i| {

@@ -228,7 +228,11 @@ mod tests {
         assert_eq!([poses(0), poses(9)], [[0; 4], [0; 4]]);
         assert_eq!([poses(10), poses(19)], [[0, 1, 1, 1]; 2]);
         assert_eq!([poses(20), poses(30), poses(99)], [[0, 1, 2, 2], [0, 1, 2, 3], [0, 1, 2, 3]]);
-        assert_eq!((0..4).map(|i| s.pose(3, i, 0)).collect::<Vec<_>>(), [0, 1, 2, 3], "temporal clips are never held back");
+        assert_eq!(
+            (0..4).map(|i| s.pose(3, i, 0)).collect::<Vec<_>>(),
+            [0, 1, 2, 3],
+            "temporal clips are never held back"
+        );
         let all_at_once = schedule(Method::WithoutProgression);
         assert_eq!((0..4).map(|i| all_at_once.pose(0, i, 0)).collect::<Vec<_>>(), [0, 1, 2, 3]);
     }

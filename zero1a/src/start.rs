@@ -168,8 +168,7 @@ impl<'a> Paint<'a> {
                 (in_front && bilinear(&subject.alpha, pixel).x > 0.9).then(|| bilinear(&subject.image, pixel))
             })
             .collect();
-        let either: Vec<Option<Vec3>> =
-            (0..seen.len()).map(|v| seen[v].or(seen[model.mirror[v] as usize])).collect();
+        let either: Vec<Option<Vec3>> = (0..seen.len()).map(|v| seen[v].or(seen[model.mirror[v] as usize])).collect();
         Paint { colors: spread(model, &either), subject, positions, normals }
     }
 
@@ -221,7 +220,8 @@ fn spread(model: &HeadModel, known: &[Option<Vec3>]) -> Vec<Vec3> {
     for (face, part) in model.faces.iter().zip(&model.face_parts) {
         face.iter().for_each(|&v| part_of[v as usize] = *part);
     }
-    let seen: Vec<Vec3> = known.iter().zip(&part_of).filter(|(_, p)| **p == Part::Skin).filter_map(|(c, _)| *c).collect();
+    let seen: Vec<Vec3> =
+        known.iter().zip(&part_of).filter(|(_, p)| **p == Part::Skin).filter_map(|(c, _)| *c).collect();
     let skin = seen.iter().sum::<Vec3>() / seen.len().max(1) as f32;
     (0..colors.len()).map(|v| inner(part_of[v], skin).or(colors[v]).unwrap_or(skin)).collect()
 }
@@ -308,7 +308,10 @@ pub(crate) mod tests {
         let (model, subject) = subject();
         let starts = [1, 4].map(|n| Start { per_triangle: n, hair_m: Vec::new(), ..Default::default() });
         let wide = starts.map(|start| {
-            let g = rigged(&model, &subject, &start, Device::Cpu).posed(&[0.0; 52], &[Vec3::ZERO; 5]).to_gaussians().unwrap();
+            let g = rigged(&model, &subject, &start, Device::Cpu)
+                .posed(&[0.0; 52], &[Vec3::ZERO; 5])
+                .to_gaussians()
+                .unwrap();
             let n = g.len();
             let area = |i: usize| (g.log_scales[3 * i] + g.log_scales[3 * i + 2]).exp();
             (n, (0..n).map(area).sum::<f32>())

@@ -79,7 +79,9 @@ pub fn middle_of_head(model: &HeadModel, neutral: &[Vec3]) -> Vec3 {
     let (mut low, mut high) = (Vec3::splat(f32::MAX), Vec3::splat(f32::MIN));
     let shows = |region: &str, v: usize| model.regions.get(region).is_some_and(|mask| mask[v] > 0.5);
     for (face, part) in model.faces.iter().zip(&model.face_parts) {
-        for v in face.iter().map(|v| *v as usize).filter(|&v| *part == Part::Skin && (shows("face", v) || shows("scalp", v))) {
+        for v in
+            face.iter().map(|v| *v as usize).filter(|&v| *part == Part::Skin && (shows("face", v) || shows("scalp", v)))
+        {
             (low, high) = (low.min(neutral[v]), high.max(neutral[v]));
         }
     }

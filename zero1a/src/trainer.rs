@@ -85,7 +85,8 @@ impl Trainer {
             visible = Some(visible.map_or(seen.shallow_clone(), |v| v.logical_or(&seen)));
         }
         let visible = visible.expect("a step looks at a picture");
-        let (drawn, target) = (Tensor::cat(&drawn, 0), Tensor::stack(&samples.iter().map(|s| &s.target).collect::<Vec<_>>(), 0));
+        let (drawn, target) =
+            (Tensor::cat(&drawn, 0), Tensor::stack(&samples.iter().map(|s| &s.target).collect::<Vec<_>>(), 0));
         let weights = &config.loss;
         let pictures = match against {
             Against::Pictures(net) => {
@@ -220,7 +221,8 @@ impl Trainer {
     /// # Errors
     /// What the rasterizer says.
     pub fn pictures(&self, moments: &[Moment], background: [f32; 3]) -> Result<Tensor> {
-        let drawn = moments.iter().map(|m| tch::no_grad(|| picture(&self.rigged.posed(&m.expression, &REST), m, background)));
+        let drawn =
+            moments.iter().map(|m| tch::no_grad(|| picture(&self.rigged.posed(&m.expression, &REST), m, background)));
         Ok(Tensor::cat(&drawn.collect::<Result<Vec<_>>>()?, 0))
     }
 }
