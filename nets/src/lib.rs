@@ -9,6 +9,7 @@
 pub mod custom;
 pub mod render;
 // Blocks.
+pub mod attention;
 pub mod conv;
 pub mod mlp;
 pub mod noise;
