@@ -10,6 +10,7 @@ pub mod custom;
 pub mod render;
 pub mod rigged;
 // Blocks.
+pub mod attention;
 pub mod conv;
 pub mod mlp;
 pub mod noise;

@@ -9,6 +9,8 @@ use tch::Tensor;
 pub mod chain;
 pub mod invert;
 pub mod sample;
+pub mod small;
+pub mod train;
 pub mod window;
 
 pub use chain::{ChainConfig, Level};
