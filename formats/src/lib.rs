@@ -64,7 +64,7 @@ pub mod progress;
 pub mod provenance;
 pub mod publish;
 
-pub use avatar::AvatarCard;
+pub use avatar::{AvatarCard, AvatarKind};
 pub use clips::ClipRow;
 pub use dataset::Dataset;
 pub use error::Error;
