@@ -43,8 +43,12 @@ pub mod verify;
 mod columns;
 mod frames;
 mod identities;
+mod layout;
 mod schema;
 pub mod table;
+
+pub mod clips;
+pub mod versions;
 
 pub mod avatar;
 pub mod card;
@@ -64,7 +68,8 @@ pub mod provenance;
 pub mod publish;
 pub mod stop;
 
-pub use avatar::AvatarCard;
+pub use avatar::{AvatarCard, AvatarKind};
+pub use clips::ClipRow;
 pub use dataset::Dataset;
 pub use error::Error;
 pub use frame::FrameRow;
@@ -75,3 +80,4 @@ pub use reader::{Part, Shard, read_frames, read_identities};
 pub use scan::Scan;
 pub use shard::{FrameWriter, IdentityWriter, ShardWriter, Written, write_frames, write_identities};
 pub use shard_name::ShardName;
+pub use versions::VersionedSet;
