@@ -93,8 +93,11 @@ fn code_of_cause(cause: &(dyn StdError + 'static)) -> Option<ExitCode> {
     if let Some(err) = cause.downcast_ref::<crate::Error>() {
         return Some(err.exit_code());
     }
-    if cause.is::<crate::filter::FilterError>() {
-        return Some(ExitCode::Usage);
+    if let Some(err) = cause.downcast_ref::<crate::scan::ScanError>() {
+        return Some(match err {
+            crate::scan::ScanError::File(err) => err.exit_code(),
+            crate::scan::ScanError::Filter(_) => ExitCode::Usage,
+        });
     }
     if let Some(err) = cause.downcast_ref::<splat::Error>() {
         return Some(match err {

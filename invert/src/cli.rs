@@ -273,7 +273,9 @@ fn refuse_gpus(asked: &str) -> Result<()> {
 }
 
 fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
-    let Command::Fit { input, head, prior, choice, judges, without_prior, name, out, rehearsal } = command else { unreachable!() };
+    let Command::Fit { input, head, prior, choice, judges, without_prior, name, out, rehearsal } = command else {
+        unreachable!()
+    };
     let mut config: FitConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
     config.seed = common.seed.unwrap_or(config.seed);
     if config.image_size < 16 || !config.image_size.is_multiple_of(8) {

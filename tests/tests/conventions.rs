@@ -34,7 +34,11 @@ const CODES: [(&str, i32, &str); 34] = [
     ("prior", 2, "train"),
     ("prior", 65, "train --data text --head {head} --perceptual none --out p.safetensors"),
     ("prior", 66, "train --data absent --head {head} --perceptual none --out p.safetensors"),
-    ("prior", 73, "train --data {data} --head {head} --perceptual none --out /proc/none/p.safetensors --config {prior}"),
+    (
+        "prior",
+        73,
+        "train --data {data} --head {head} --perceptual none --out /proc/none/p.safetensors --config {prior}",
+    ),
     ("prior", 78, "train --data {data} --head {head} --perceptual none --out p.safetensors --set train.stepz=3"),
     ("invert", 0, "export --avatar {avatar} --out a.ply"),
     ("invert", 2, "fit"),
@@ -69,7 +73,18 @@ fn every_tool_prints_the_same_table_of_codes() {
     let folder = Folder::new("help");
     for tool in TOOLS {
         let help = Tool::new(tool, folder.path()).words("--help").done().stdout.replace('\n', " ");
-        for code in ["0 done", "1 findings", "2 usage", "65 bad input", "66 missing", "70 a defect", "73 cannot", "74 I/O", "75 stopped", "78 conf"] {
+        for code in [
+            "0 done",
+            "1 findings",
+            "2 usage",
+            "65 bad input",
+            "66 missing",
+            "70 a defect",
+            "73 cannot",
+            "74 I/O",
+            "75 stopped",
+            "78 conf",
+        ] {
             let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(words.contains(code), "{tool}: {code}\n{help}");
         }

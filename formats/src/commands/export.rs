@@ -71,16 +71,18 @@ pub fn run(
     for selection in scan.selections() {
         let selection = selection?;
         let complaint = |what: String| Error::data(selection.shard.path(), what);
-        selection.for_each_batch(Part::All, |batch, _| {
-            formats::stop::check()?;
-            let frames = FrameRow::rows(batch).map_err(complaint)?;
-            check_digests(batch, &frames).map_err(complaint)?;
-            for (i, frame) in frames.iter().enumerate() {
-                sink.frame(frame, batch, i)?;
-                progress.add(1);
-            }
-            Ok::<_, ExportError>(())
-        })?;
+        selection
+            .for_each_batch(Part::All, |batch, _| {
+                formats::stop::check()?;
+                let frames = FrameRow::rows(batch).map_err(complaint)?;
+                check_digests(batch, &frames).map_err(complaint)?;
+                for (i, frame) in frames.iter().enumerate() {
+                    sink.frame(frame, batch, i)?;
+                    progress.add(1);
+                }
+                Ok::<_, ExportError>(())
+            })
+            .map_err(|e| e.0)?;
     }
     sink.finish()?;
     folder.publish(out)?;
@@ -90,9 +92,13 @@ pub fn run(
 }
 
 /// Lets a sink's `anyhow` error through the reader.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct ExportError(#[from] anyhow::Error);
+struct ExportError(anyhow::Error);
+
+impl From<anyhow::Error> for ExportError {
+    fn from(err: anyhow::Error) -> Self {
+        ExportError(err)
+    }
+}
 
 impl From<Error> for ExportError {
     fn from(err: Error) -> Self {
