@@ -58,13 +58,13 @@ def check_row(reader, row):
 
 
 # DuckDB
-count = duckdb.sql(f"SELECT count(*), count(DISTINCT frame_id) FROM '{frames}'").fetchone()
+count = duckdb.sql(f"SELECT count(*), count(DISTINCT frame_id) FROM '{frames}'").fetchall()[0]
 check("duckdb: the rows of the manifest, each id once", count == (counted, counted))
 result = duckdb.sql(f"SELECT * FROM '{frames}' WHERE frame_id = {expected['frame_id']}")
-check_row("duckdb", dict(zip(result.columns, result.fetchone())))
-joined = duckdb.sql(f"SELECT count(*) FROM '{frames}' f JOIN '{people}' p USING (identity_id)").fetchone()[0]
+check_row("duckdb", dict(zip(result.columns, result.fetchall()[0])))
+joined = duckdb.sql(f"SELECT count(*) FROM '{frames}' f JOIN '{people}' p USING (identity_id)").fetchall()[0][0]
 check("duckdb: every frame has its person", joined == counted)
-second = duckdb.sql(f"SELECT landmarks_2d[1][2] FROM '{frames}' WHERE frame_id = {expected['frame_id']}").fetchone()[0]
+second = duckdb.sql(f"SELECT landmarks_2d[1][2] FROM '{frames}' WHERE frame_id = {expected['frame_id']}").fetchall()[0][0]
 check("duckdb: one entry of an array", abs(second - expected["landmarks_2d"][0][1]) < 1e-4)
 
 # Polars

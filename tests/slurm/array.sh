@@ -67,7 +67,8 @@ check "with the same bytes" same stopped
 
 plan preempted; job=$(submit preempted --array=0-7); running "$job"; sleep 1
 sbatch --parsable --wait -p high --array=0-3 --cpus-per-task=1 --wrap 'sleep 2' -o /dev/null >/dev/null; ended "$job"
-check "preempted and requeued, the same bytes" same preempted
+check "a task is preempted and starts again" grep -q "restart 1" datagen-"${job}"_0.log datagen-"${job}"_1.log datagen-"${job}"_2.log datagen-"${job}"_3.log
+check "with the same bytes" same preempted
 
 plan doubled; a=$(submit doubled --array=0-7); b=$(submit doubled --array=0-7); ended "$a"; ended "$b"
 check "the same array twice at once: nothing lost, nothing doubled" same doubled
