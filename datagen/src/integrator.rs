@@ -5,7 +5,7 @@
 //! later bounces is clamped against single bright pixels.
 use crate::accel::{Hit, Ray};
 use crate::bsdf::skin::{Base, CoatDesc, Coated, Lobe};
-use crate::bsdf::{Bsdf, Scattered, dielectric::Dielectric, diffuse::Diffuse, eye, hair::Fibre};
+use crate::bsdf::{Bsdf, Scattered, dielectric::Dielectric, diffuse::Diffuse, eye, hair::Fibre, relief};
 use crate::environment::Environment;
 use crate::film::{NO_PART, SurfaceHit};
 use crate::sampler::Sampler;
@@ -319,8 +319,8 @@ impl<'a> Integrator<'a> {
                 vertex(Bsdf::Diffuse(Diffuse { normal, albedo }), albedo, normal)
             }
             Material::Skin(m) => {
-                let normal = bumped(m, mesh, hit, uv, normal);
-                let desc = skin_coat(m, uv, normal, self.settings.subsurface);
+                let (normal, shade) = relief::carved(m, mesh, hit, uv, normal);
+                let desc = skin_coat(m, uv, shade, normal, self.settings.subsurface);
                 let medium = (desc.base == Base::Walk).then(|| Medium::new(desc.albedo, m.spread));
                 Vertex { medium, ..coated(desc, normal) }
             }
@@ -331,7 +331,10 @@ impl<'a> Integrator<'a> {
             Material::Coated(m) => {
                 let lobes = [Lobe { share: 1.0, alpha: m.roughness.max(0.02) }, Lobe { share: 0.0, alpha: 1.0 }];
                 let albedo = m.albedo.at(uv);
-                coated(CoatDesc { albedo, base_normal: normal, base: Base::Diffuse, lobes, ior: m.ior }, normal)
+                coated(
+                    CoatDesc { albedo, base_normal: normal, base: Base::Diffuse, lobes, fuzz: 0.0, ior: m.ior },
+                    normal,
+                )
             }
             Material::Dielectric(m) => {
                 let outward = if hit.normal.dot(wo) < 0.0 { -normal } else { normal };
@@ -341,7 +344,7 @@ impl<'a> Integrator<'a> {
     }
 }
 
-fn skin_coat(m: &SkinMaterial, uv: Vec2, normal: Vec3, how: Subsurface) -> CoatDesc {
+fn skin_coat(m: &SkinMaterial, uv: Vec2, shade: f32, normal: Vec3, how: Subsurface) -> CoatDesc {
     let gloss = m.gloss.at(uv);
     let alpha = |r: f32| (r * gloss.x).clamp(0.05, 1.0);
     let strength = gloss.y.clamp(0.0, 1.0);
@@ -350,7 +353,7 @@ fn skin_coat(m: &SkinMaterial, uv: Vec2, normal: Vec3, how: Subsurface) -> CoatD
         Lobe { share: m.sharp * strength, alpha: alpha(m.roughness[1]) },
     ];
     let base = if how == Subsurface::RandomWalk { Base::Walk } else { Base::Diffuse };
-    CoatDesc { albedo: m.albedo.at(uv), base_normal: normal, base, lobes, ior: m.ior }
+    CoatDesc { albedo: m.albedo.at(uv) * shade, base_normal: normal, base, lobes, fuzz: m.fuzz, ior: m.ior }
 }
 
 /// Unit shading normal and unit triangle normal, both on the side of the viewer.
@@ -370,28 +373,6 @@ fn texture_coordinate(mesh: &MeshDesc, hit: &Hit) -> Vec2 {
     mesh.uvs
         .get(hit.primitive as usize)
         .map_or(Vec2::ZERO, |[a, b, c]| *a * (1.0 - hit.u - hit.v) + *b * hit.u + *c * hit.v)
-}
-
-/// The normal of the surface displaced by its height map (Blinn 1978): minus the height's gradient over the surface.
-fn bumped(m: &SkinMaterial, mesh: &MeshDesc, hit: &Hit, uv: Vec2, normal: Vec3) -> Vec3 {
-    let (Some(height), Some(corners)) = (&m.bump, mesh.uvs.get(hit.primitive as usize)) else { return normal };
-    let [a, b, c] = mesh.triangles[hit.primitive as usize].map(|i| mesh.positions[i as usize]);
-    let (p1, p2) = (b - a, c - a);
-    let (t1, t2) = (corners[1] - corners[0], corners[2] - corners[0]);
-    let det = t1.perp_dot(t2);
-    if det.abs() < 1e-12 {
-        return normal;
-    }
-    let (along_u, along_v) = ((p1 * t2.y - p2 * t1.y) / det, (p2 * t1.x - p1 * t2.x) / det);
-    let area = along_u.cross(along_v).dot(normal);
-    if area.abs() < 1e-12 {
-        return normal;
-    }
-    let step = Vec2::new(1.0 / height.size().0 as f32, 1.0 / height.size().1 as f32);
-    let slope = |d: Vec2, length: f32| (height.at(uv + d).x - height.at(uv - d).x) / (2.0 * length);
-    let gradient = along_v.cross(normal) * (slope(Vec2::new(step.x, 0.0), step.x) / area)
-        + normal.cross(along_u) * (slope(Vec2::new(0.0, step.y), step.y) / area);
-    (normal - gradient).normalize_or(normal)
 }
 
 /// Where on a strand a hit lies.

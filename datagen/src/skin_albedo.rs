@@ -27,7 +27,7 @@ const BLOOD: Vec3 = Vec3::new(0.055, 0.42, 0.34);
 pub struct Paints {
     /// Linear RGB.
     pub albedo: Vec<[f32; 3]>,
-    /// Roughness factor, strength factor of the specular lobes, unused.
+    /// Roughness factor, strength factor of the specular lobes, depth of the grain (metres).
     pub gloss: Vec<[f32; 3]>,
 }
 
@@ -49,8 +49,8 @@ pub fn paint(stage: &Stage, looks: &Looks, neutral: &[Vec3], landmarks: &[Vec3],
         .with_min_len(4096)
         .map(|i| match stage.atlas.part(i) {
             Some(Part::Skin) => painter.skin(i, places.values[i]),
-            Some(part) => (flat_color(part, looks).to_array(), [1.0; 3]),
-            None => ([0.0; 3], [1.0; 3]),
+            Some(part) => (flat_color(part, looks).to_array(), [1.0, 1.0, 0.0]),
+            None => ([0.0; 3], [1.0, 1.0, 0.0]),
         })
         .collect();
     let (mut albedo, mut gloss): (Vec<_>, Vec<_>) = texels.into_iter().unzip();
@@ -125,7 +125,9 @@ impl<'a> Painter<'a> {
         let roughness = rough * (1.0 - 0.16 * shine) * (1.0 - 0.25 * lips);
         let strength =
             k.gloss * (1.0 + 0.25 * shine + 0.35 * lips) * (1.0 - 0.5 * smoothstep(0.1, 0.6, scalp) * (1.0 - shine));
-        (c.clamp(Vec3::splat(0.004), Vec3::splat(0.9)).to_array(), [roughness, strength, 0.0])
+        let open = 0.45 + 0.75 * nose + 0.5 * cheeks + 0.25 * shine;
+        let grain = k.pores_m * open * (1.0 - lips) * (1.0 - 0.7 * lids) * (1.0 - 0.6 * scalp);
+        (c.clamp(Vec3::splat(0.004), Vec3::splat(0.9)).to_array(), [roughness, strength, grain])
     }
 
     /// 1 in the hollow under an eye.

@@ -37,7 +37,7 @@ pub fn at(m: &EyeMaterial, position: Vec3, normal: Vec3, wo: Vec3) -> EyePoint {
     let cornea = if along > 0.0 { 1.0 - smoothstep(0.93 * m.iris_radius, 1.05 * m.iris_radius, rho) } else { 0.0 };
     let white = sclera(m, p, rho);
     let lobes = [Lobe { share: 1.0, alpha: TEAR_FILM }, Lobe { share: 0.0, alpha: 1.0 }];
-    let coat = CoatDesc { albedo: white, base_normal: normal, base: Base::Diffuse, lobes, ior: CORNEA_IOR };
+    let coat = CoatDesc { albedo: white, base_normal: normal, base: Base::Diffuse, lobes, fuzz: 0.0, ior: CORNEA_IOR };
     if cornea <= 0.0 {
         return EyePoint { coat, normal };
     }
