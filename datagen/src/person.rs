@@ -274,7 +274,7 @@ fn sample_skin(s: &mut Stream, origin: Origin, seed: u64) -> Skin {
         lip: s.uniform(0.35, 0.95),
         lipstick,
         gloss: s.uniform(0.7, 1.25),
-        roughness: s.uniform(0.32, 0.45),
+        roughness: s.uniform(0.28, 0.40),
         wrinkles: relief.wrinkles,
         pores_m: relief.pores_m,
         lip_creases_m: relief.lip_creases_m,
@@ -306,7 +306,7 @@ impl SkinRelief {
             wrinkles: (aged * s.uniform(0.6, 1.25)).min(1.0),
             pores_m: 1e-5 * s.uniform(2.0, 4.5) * (0.35 + 0.65 * grown) * (1.0 + 0.4 * aged),
             lip_creases_m: 1e-5 * s.uniform(6.0, 13.0) * (0.6 + 0.4 * grown),
-            lid_fold_m: s.normal_within(0.0062 - 0.0022 * asian, 0.001, [0.0026, 0.009]),
+            lid_fold_m: s.normal_within(0.0042 - 0.0014 * asian, 0.0008, [0.002, 0.0065]),
             lid_fold: if single { 0.12 } else { s.uniform(0.55, 1.0) },
             down: s.uniform(0.015, 0.06),
         }
@@ -356,7 +356,7 @@ fn sample_eyes(s: &mut Stream, origin: Origin, hair: Pigment) -> Eyes {
         iris: [Vec3::from(inner) * shade, Vec3::from(outer) * shade],
         iris_radius_m: s.normal_within(0.00590, 0.00018, [0.0055, 0.0063]),
         pupil_radius_m: s.normal_within(0.0019, 0.0004, [0.0012, 0.0030]),
-        sclera: Vec3::new(0.70, 0.665, 0.635).lerp(Vec3::new(0.66, 0.60, 0.51), yellow),
+        sclera: Vec3::new(0.62, 0.585, 0.56).lerp(Vec3::new(0.58, 0.52, 0.44), yellow),
         veins: s.uniform(0.1, 0.6),
     }
 }

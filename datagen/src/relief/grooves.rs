@@ -82,7 +82,7 @@ impl Grooves {
                     )
                 })
                 .collect();
-            self.add(Family::Vertical, &points, s.uniform(2.6e-4, 4.2e-4), 1.25e-3);
+            self.add(Family::Vertical, &points, s.uniform(2.2e-4, 3.6e-4), 1.5e-3);
         }
         // Between the brows.
         for side in [-1.0, 1.0] {
@@ -90,7 +90,7 @@ impl Grooves {
             let y = 0.5 * (l[21].y + l[22].y);
             let points = [(1.15, 0.012), (1.0, 0.004), (0.9, -0.004), (0.95, -0.010)]
                 .map(|(k, dy): (f32, f32)| Vec2::new(x * k, y + dy));
-            self.add(Family::Horizontal, &points, s.uniform(3.0e-4, 4.6e-4), 1.3e-3);
+            self.add(Family::Horizontal, &points, s.uniform(2.6e-4, 4.0e-4), 1.6e-3);
         }
     }
 
@@ -125,13 +125,14 @@ impl Grooves {
         let k = &looks.skin;
         let rise = over * k.lid_fold_m;
         let points = [
-            inner.lerp(upper_in, 0.15) + rise * 0.55,
-            upper_in + rise * 0.95,
-            0.5 * (upper_in + upper_out) + rise * 1.08,
-            upper_out + rise,
-            outer.lerp(upper_out, 0.25) + rise * 0.75 + out * 0.001,
+            inner.lerp(upper_in, 0.2) + rise * 0.5,
+            upper_in + rise * 0.9,
+            0.5 * (upper_in + upper_out) + rise,
+            upper_out + rise * 0.95,
+            outer.lerp(upper_out, 0.3) + rise * 0.8,
+            outer + rise * 0.55 + out * 0.003,
         ];
-        self.add(Family::Standing, &points, 5.5e-4 * k.lid_fold, 7.5e-4);
+        self.add(Family::Standing, &points, 4.2e-4 * k.lid_fold, 9e-4);
     }
 
     fn cheek(&mut self, l: &[Vec3], side: &Side, s: &mut Stream, looks: &Looks) {
@@ -146,14 +147,14 @@ impl Grooves {
             corner + out * 0.0085 - Vec2::Y * 0.007,
         ];
         let old = looks.skin.wrinkles;
-        self.add(Family::Horizontal, &fold, 6.0e-4, 1.9e-3);
-        self.add(Family::Standing, &fold, 1.0e-4 + 4.0e-4 * old * s.uniform(0.6, 1.2), 1.9e-3);
+        self.add(Family::Horizontal, &fold, 5.0e-4, 2.6e-3);
+        self.add(Family::Standing, &fold, 0.6e-4 + 3.2e-4 * old * s.uniform(0.5, 1.2), 2.8e-3);
         let marionette = [
             corner + out * 0.003 - Vec2::Y * 0.004,
             corner + out * 0.004 - Vec2::Y * 0.012,
             corner + out * 0.001 - Vec2::Y * 0.022,
         ];
-        self.add(Family::Standing, &marionette, 3.6e-4 * old * s.uniform(0.3, 1.2), 1.4e-3);
+        self.add(Family::Standing, &marionette, 2.8e-4 * old * s.uniform(0.2, 1.1), 2.0e-3);
         // Dimples of a smile, outside the fold.
         let smile =
             [corner + out * 0.016 + Vec2::Y * 0.012, corner + out * 0.018, corner + out * 0.015 - Vec2::Y * 0.012];
@@ -170,7 +171,7 @@ impl Grooves {
         let reach = Vec2::splat(4.0 * width_m + 0.001);
         let low = points.iter().fold(Vec2::INFINITY, |a, &b| a.min(b)) - reach;
         let high = points.iter().fold(Vec2::NEG_INFINITY, |a, &b| a.max(b)) + reach;
-        let line = Line { points: points.to_vec(), depth_m, width_m, low, high };
+        let line = Line { points: smoothed(points), depth_m, width_m, low, high };
         match family {
             Family::Standing => self.standing.push(line),
             Family::Vertical => self.moving[0].push(line),
@@ -194,8 +195,28 @@ impl Grooves {
         }
         // Lines are never quite straight.
         let bent = p.truncate() + 7e-4 * Vec2::new(noise(self.seed, p * 170.0), noise(self.seed ^ 1, p * 170.0));
-        lines.iter().map(|line| line.height(bent)).sum()
+        let uneven = 0.75 + 0.5 * noise(self.seed ^ 2, p * 120.0);
+        uneven * lines.iter().map(|line| line.height(bent)).sum::<f32>()
     }
+}
+
+/// Points along the curve through the given ones (Catmull–Rom with mirrored ends).
+fn smoothed(points: &[Vec2]) -> Vec<Vec2> {
+    const STEPS: usize = 5;
+    let last = points.len() as i32 - 1;
+    let at = |i: i32| match i {
+        i if i < 0 => 2.0 * points[0] - points[1],
+        i if i > last => 2.0 * points[last as usize] - points[last as usize - 1],
+        i => points[i as usize],
+    };
+    let mut curve = vec![points[0]];
+    for (i, step) in (0..last).flat_map(|i| (1..=STEPS).map(move |s| (i, s))) {
+        let t = step as f32 / STEPS as f32;
+        let [a, b, c, d] = [-1, 0, 1, 2].map(|o| at(i + o));
+        let bend = 2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * b - a - 3.0 * c + d);
+        curve.push(0.5 * (2.0 * b + t * (c - a) + t * t * bend));
+    }
+    curve
 }
 
 enum Family {
