@@ -5,9 +5,11 @@ use crate::expressions::Performance;
 use crate::eyes;
 use crate::hair::{self, Groom, Ground, Shell};
 use crate::person::{Looks, Origin};
-use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, SceneDesc, SkinMaterial, Texture};
+use crate::relief;
+use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, Relief, SceneDesc, SkinMaterial, Texture};
 use crate::skin_albedo::{self, Paints};
 use crate::stage::{Piece, Stage};
+use crate::strain;
 use crate::stream::{derive, subject};
 use crate::surface::Surface;
 use glam::{Affine3A, Vec3};
@@ -35,6 +37,9 @@ pub struct Actor<'a> {
     groom: Groom,
     albedo: Arc<Texture>,
     gloss: Arc<Texture>,
+    heights: Arc<Texture>,
+    /// The skin's refined vertices at rest.
+    skin_at_rest: Vec<Vec3>,
 }
 
 /// A person making a face, and what is known of it.
@@ -86,6 +91,7 @@ impl<'a> Actor<'a> {
         let scalp = stage.regions.get("scalp").cloned().unwrap_or_else(|| vec![0.0; skin.positions.len()]);
         let shell = Shell::new(&skin, &scalp);
         let Paints { albedo, gloss } = skin_albedo::paint(stage, &looks, &refined, &landmarks, &shell);
+        let heights = relief::carve(stage, &looks, &refined, &landmarks);
         let ground = Ground { skin: &skin, regions: &stage.regions, landmarks: &landmarks, eyes };
         let groom = Groom::grow(&ground, &looks, config.hair.strands, seed);
         let size = stage.atlas.size;
@@ -102,6 +108,8 @@ impl<'a> Actor<'a> {
             groom,
             albedo: texture(albedo),
             gloss: texture(gloss),
+            heights: texture(heights),
+            skin_at_rest: skin.positions,
             neutral,
         }
     }
@@ -156,7 +164,7 @@ impl<'a> Actor<'a> {
         let positions = piece.gather(refined);
         let material = match piece.part {
             Part::Lashes => return None,
-            Part::Skin => self.skin_material(),
+            Part::Skin => self.skin_material(&positions, &piece.triangles),
             Part::EyeLeft => eyes::material(&self.looks.eyes, posed, 0, &positions, self.seed),
             Part::EyeRight => eyes::material(&self.looks.eyes, posed, 1, &positions, self.seed),
             part => coated(part, skin_albedo::flat_color(part, &self.looks)),
@@ -173,10 +181,19 @@ impl<'a> Actor<'a> {
         })
     }
 
-    fn skin_material(&self) -> Material {
+    /// `posed` are the skin's vertices in this pose.
+    fn skin_material(&self, posed: &[Vec3], triangles: &[[u32; 3]]) -> Material {
         let mut skin = SkinMaterial::new(Paint::Map(self.albedo.clone()));
         skin.gloss = Paint::Map(self.gloss.clone());
         skin.roughness = [self.looks.skin.roughness, 0.45 * self.looks.skin.roughness];
+        skin.sharp = 0.25;
+        skin.fuzz = self.looks.skin.down;
+        skin.relief = Some(Relief {
+            heights: self.heights.clone(),
+            folds: Arc::new(strain::folds(&self.skin_at_rest, posed, triangles)),
+            grain: Some(self.stage.grain.0.clone()),
+            repeats: self.stage.grain.1,
+        });
         Material::Skin(skin)
     }
 }

@@ -310,7 +310,7 @@ impl Default for MapsConfig {
 
 impl Default for MeshConfig {
     fn default() -> Self {
-        MeshConfig { subdivision: 1, texture_size: 512 }
+        MeshConfig { subdivision: 1, texture_size: 1024 }
     }
 }
 

@@ -31,8 +31,10 @@ pub mod identity;
 pub mod light;
 pub mod outline;
 pub mod person;
+pub mod relief;
 pub mod skin_albedo;
 pub mod stage;
+pub mod strain;
 pub mod surface;
 
 // How they are traced.
