@@ -34,6 +34,7 @@ pub mod person;
 pub mod skin_albedo;
 pub mod stage;
 pub mod surface;
+pub mod sweep;
 
 // How they are traced.
 pub mod accel;
