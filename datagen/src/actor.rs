@@ -3,7 +3,7 @@ use crate::cameras::HeadBox;
 use crate::config::Config;
 use crate::expressions::Performance;
 use crate::eyes;
-use crate::hair::{self, Groom, Ground, Shell};
+use crate::hair::{self, Clearance, Groom, Ground, Obstacle, Shell};
 use crate::person::{Looks, Origin};
 use crate::relief;
 use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, Relief, SceneDesc, SkinMaterial, Texture};
@@ -92,7 +92,12 @@ impl<'a> Actor<'a> {
         let shell = Shell::new(&skin, &scalp);
         let Paints { albedo, gloss } = skin_albedo::paint(stage, &looks, &refined, &landmarks, &shell);
         let heights = relief::carve(stage, &looks, &refined, &landmarks);
-        let ground = Ground { skin: &skin, regions: &stage.regions, landmarks: &landmarks, eyes };
+        let shirt = stage.cloth.mesh(&skin, &looks.garment);
+        let mut obstacles = vec![Obstacle { positions: &skin.positions, triangles: &skin.triangles }];
+        obstacles.extend(shirt.iter().map(|m| Obstacle { positions: &m.positions, triangles: &m.triangles }));
+        let clearance = Clearance::new(&obstacles);
+        let ground =
+            Ground { skin: &skin, regions: &stage.regions, landmarks: &landmarks, eyes, clearance: &clearance };
         let groom = Groom::grow(&ground, &looks, config.hair.strands, seed);
         let size = stage.atlas.size;
         let texture = |texels| Arc::new(Texture::new(size, size, texels).expect("one texel for each of the atlas"));
@@ -135,7 +140,7 @@ impl<'a> Actor<'a> {
             meshes.extend(self.mesh(piece, &refined, &posed));
         }
         let skin = surface_of(self.stage.skin(), &refined);
-        meshes.extend(self.stage.cloth.mesh(&skin, &self.looks));
+        meshes.extend(self.stage.cloth.mesh(&skin, &self.looks.garment));
         let skull = posed.world_from_head();
         let curves = self.curves(&skin, skull);
         let center = skull.transform_point3(self.head_box.center);
@@ -152,7 +157,7 @@ impl<'a> Actor<'a> {
         let skin = surface_of(self.stage.skin(), &self.stage.subdivision.apply(&self.neutral));
         let curves = self.curves(&skin, Affine3A::IDENTITY);
         let curve_colors = curves.iter().map(|c| hair::mat_color(c.class, &self.looks)).collect();
-        Worn { curves, curve_colors, cloth: self.stage.cloth.mesh(&skin, &self.looks) }
+        Worn { curves, curve_colors, cloth: self.stage.cloth.mesh(&skin, &self.looks.garment) }
     }
 
     fn curves(&self, skin: &Surface, skull: Affine3A) -> Vec<CurveDesc> {

@@ -36,6 +36,7 @@ pub mod skin_albedo;
 pub mod stage;
 pub mod strain;
 pub mod surface;
+pub mod sweep;
 
 // How they are traced.
 pub mod accel;
