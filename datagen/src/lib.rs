@@ -37,7 +37,6 @@ pub mod surface;
 
 // How they are traced.
 pub mod accel;
-pub mod alpha;
 pub mod bench;
 pub mod bsdf;
 pub mod denoise;
