@@ -2,8 +2,23 @@
 //!
 //! Letters: `F` frames of a clip, `S` side of a picture in pixels, `C` latent channels, `s` side of a latent.
 //! Pictures are `[F, 3, S, S]`, straight sRGB in 0..=1; latents `[F, C, s, s]`, scaled to unit spread.
+//! [`sample()`] and [`invert()`] lead along a chain of noise levels ([`ChainConfig`]) whatever the model.
 use anyhow::Result;
 use tch::Tensor;
+
+pub mod chain;
+pub mod invert;
+pub mod sample;
+pub mod small;
+pub mod train;
+pub mod window;
+
+pub use chain::{ChainConfig, Level};
+pub use invert::invert;
+pub use sample::{noise, sample};
+
+#[cfg(test)]
+mod gaussian;
 
 /// What a clip is conditioned on.
 pub struct Condition {
@@ -19,6 +34,8 @@ pub struct Condition {
 pub trait VideoModel {
     /// Side of its pictures, pixels.
     fn size(&self) -> i64;
+    /// Shape of one frame's latent, `[C, s, s]`.
+    fn latent_shape(&self) -> [i64; 3];
     /// Most frames that it denoises at once; longer clips go through overlapping windows.
     fn window(&self) -> i64;
     /// Pictures → latents (the mean of the posterior), frame by frame.
