@@ -146,7 +146,8 @@ impl<'a> Actor<'a> {
         let center = skull.transform_point3(self.head_box.center);
         Take {
             scene: SceneDesc { meshes, curves },
-            landmarks: self.stage.model.landmarks_at(&posed.positions),
+            // On the surface as it is traced: a corner of a face keeps its index when the mesh is refined.
+            landmarks: self.stage.model.landmarks_at(&refined),
             gaze: posed.gaze,
             head_box: HeadBox { center, ..self.head_box },
         }

@@ -40,7 +40,6 @@ pub mod sweep;
 
 // How they are traced.
 pub mod accel;
-pub mod alpha;
 pub mod bench;
 pub mod bsdf;
 pub mod denoise;
