@@ -1,4 +1,9 @@
 //! One file for each command.
+mod checkout;
+mod compact;
+mod diff;
+mod gc;
+mod log;
 mod ls;
 mod merge;
 mod repair;
@@ -6,6 +11,7 @@ mod schema;
 mod sheet;
 mod show;
 mod stat;
+mod tag;
 mod verify;
 
 use crate::cli::{Cli, Command};
@@ -24,7 +30,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ls { path } => ls::run(&path, talk),
         Command::Stat { path } => stat::run(&path, talk),
         Command::Schema { path } => schema::run(&path, talk),
-        Command::Show { file, row, out } => show::run(&file, row, out.as_deref()),
+        Command::Show { file, version, row, out } => show::run(&file, version.as_deref(), row, out.as_deref()),
         Command::Sheet { path, out, n, seed, cell, landmarks, masks } => {
             let look = sheet::Look { cell: cell as usize, landmarks, masks };
             sheet::run(&path, &out, n as usize, seed, look, talk)
@@ -32,6 +38,12 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify { path, deep } => verify::run(&path, deep, talk),
         Command::Repair { path, dry_run } => repair::run(&path, dry_run, talk),
         Command::Merge { path } => merge::run(&path, talk),
+        Command::Log { set, last } => log::run(&set, last, talk),
+        Command::Diff { set, from, to } => diff::run(&set, &from, &to, talk),
+        Command::Checkout { set, version, out } => checkout::run(&set, &version, &out, talk),
+        Command::Tag { set, name, version, delete } => tag::run(&set, name.as_deref(), &version, delete, talk),
+        Command::Compact { set, below } => compact::run(&set, below * 1_000_000, talk),
+        Command::Gc { set, keep, dry_run } => gc::run(&set, keep, dry_run, talk),
     }
 }
 

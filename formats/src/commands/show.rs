@@ -1,19 +1,72 @@
 //! `shards show`: one row, labels as JSON, images as files.
 use anyhow::Context;
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, UInt32Type, UInt64Type};
 use formats::exit::{ExitCode, Failure};
-use formats::{Shard, digest, publish};
+use formats::versions::{Spec, Version};
+use formats::{Part, Shard, VersionedSet, digest, publish};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// Prints row `row` of a shard; writes its images into the folder `out`.
-pub fn run(file: &Path, row: usize, out: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let shard = Shard::open(file)?;
-    if row >= shard.rows() {
-        return Err(Failure::usage(format!("--row {row}: the shard has {} rows: {file:?}", shard.rows())).into());
+/// Prints a row of a shard or of a version, and writes its images into the folder `out`; without a row, what a version
+/// is and how to read it.
+pub fn run(path: &Path, version: Option<&str>, row: Option<usize>, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+    if !VersionedSet::is_at(path) {
+        if let Some(version) = version {
+            return Err(Failure::usage(format!("--version {version}: no versioned set: {path:?}")).into());
+        }
+        let shard = Shard::open(path)?;
+        let row = checked(row.unwrap_or(0), "shard", shard.rows(), path)?;
+        return print_row(&shard.row_batch(row)?, out);
     }
-    let batch = shard.row_batch(row)?;
+    let set = VersionedSet::open(path)?;
+    let version = set.version(set.resolve(version.unwrap_or("latest"))?)?;
+    let Some(row) = row else {
+        describe(&version, path);
+        return Ok(ExitCode::Done);
+    };
+    let row = checked(row, "version", version.len(), path)?;
+    for batch in version.batches(row..row + 1, Part::All)? {
+        print_row(&batch, out)?;
+    }
+    Ok(ExitCode::Done)
+}
+
+fn checked(row: usize, of: &str, rows: usize, path: &Path) -> Result<usize, Failure> {
+    match row < rows {
+        true => Ok(row),
+        false => Err(Failure::usage(format!("--row {row}: the {of} has {rows} rows: {path:?}"))),
+    }
+}
+
+fn describe(version: &Version, path: &Path) {
+    let (spec, number) = (version.spec(), version.number());
+    let made = &spec.provenance;
+    println!("version {number} of {}", path.display());
+    println!("  {} rows in {} groups of {}", version.len(), version.log().groups, spec.group);
+    println!("  table {:?} by {} {}, plan {:.12}", spec.table, made.tool, made.tool_version, made.config_hash);
+    println!("  digest {}", version.digest());
+    if number > 0 {
+        println!("\n{}", recipes(spec, number));
+    }
+}
+
+/// How other tools read a version; run in the folder of the set.
+fn recipes(spec: &Spec, number: u64) -> String {
+    let (group, position, index) = (&spec.group, &spec.position, format!("index/v{number:06}.parquet"));
+    let keys = format!("{group}, {position}, version");
+    let names = [group.as_str(), position.as_str(), "version"].map(|n| format!("'{n}'")).join(", ");
+    format!(
+        "DuckDB, in the folder of the set:\n  \
+         SET VARIABLE parts = (SELECT list(DISTINCT 'data/' || file) FROM '{index}');\n  \
+         FROM read_parquet(getvariable('parts')) SEMI JOIN '{index}' USING ({keys});\n\
+         Polars:\n  \
+         index = pl.read_parquet('{index}')\n  \
+         pl.scan_parquet(['data/' + f for f in index['file'].unique()]).join(index.lazy(), on=[{names}], how='semi')"
+    )
+}
+
+fn print_row(batch: &RecordBatch, out: Option<&Path>) -> anyhow::Result<ExitCode> {
     let mut labels = Map::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         let value = match (field.data_type(), out) {
