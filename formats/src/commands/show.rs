@@ -3,70 +3,19 @@ use anyhow::Context;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, UInt32Type, UInt64Type};
 use formats::exit::{ExitCode, Failure};
-use formats::versions::{Spec, Version};
-use formats::{Part, Shard, VersionedSet, digest, publish};
+use formats::{Scan, Shard, digest, publish};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// Prints a row of a shard or of a version, and writes its images into the folder `out`; without a row, what a version
-/// is and how to read it.
-pub fn run(path: &Path, version: Option<&str>, row: Option<usize>, out: Option<&Path>) -> anyhow::Result<ExitCode> {
-    if !VersionedSet::is_at(path) {
-        if let Some(version) = version {
-            return Err(Failure::usage(format!("--version {version}: no versioned set: {path:?}")).into());
-        }
-        let shard = Shard::open(path)?;
-        let row = checked(row.unwrap_or(0), "shard", shard.rows(), path)?;
-        return print_row(&shard.row_batch(row)?, out);
-    }
-    let set = VersionedSet::open(path)?;
-    let version = set.version(set.resolve(version.unwrap_or("latest"))?)?;
-    let Some(row) = row else {
-        describe(&version, path);
-        return Ok(ExitCode::Done);
-    };
-    let row = checked(row, "version", version.len(), path)?;
-    for batch in version.batches(row..row + 1, Part::All)? {
-        print_row(&batch, out)?;
-    }
-    Ok(ExitCode::Done)
+/// Prints row `row` of those that match `condition`; writes its images into the folder `out`.
+pub fn run(path: &Path, row: usize, condition: Option<&str>, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let (shard, row) = find(path, row, condition)?;
+    let batch = shard.row_batch(row)?;
+    print_row(&batch, out)
 }
 
-fn checked(row: usize, of: &str, rows: usize, path: &Path) -> Result<usize, Failure> {
-    match row < rows {
-        true => Ok(row),
-        false => Err(Failure::usage(format!("--row {row}: the {of} has {rows} rows: {path:?}"))),
-    }
-}
-
-fn describe(version: &Version, path: &Path) {
-    let (spec, number) = (version.spec(), version.number());
-    let made = &spec.provenance;
-    println!("version {number} of {}", path.display());
-    println!("  {} rows in {} groups of {}", version.len(), version.log().groups, spec.group);
-    println!("  table {:?} by {} {}, plan {:.12}", spec.table, made.tool, made.tool_version, made.config_hash);
-    println!("  digest {}", version.digest());
-    if number > 0 {
-        println!("\n{}", recipes(spec, number));
-    }
-}
-
-/// How other tools read a version; run in the folder of the set.
-fn recipes(spec: &Spec, number: u64) -> String {
-    let (group, position, index) = (&spec.group, &spec.position, format!("index/v{number:06}.parquet"));
-    let keys = format!("{group}, {position}, version");
-    let names = [group.as_str(), position.as_str(), "version"].map(|n| format!("'{n}'")).join(", ");
-    format!(
-        "DuckDB, in the folder of the set:\n  \
-         SET VARIABLE parts = (SELECT list(DISTINCT 'data/' || file) FROM '{index}');\n  \
-         FROM read_parquet(getvariable('parts')) SEMI JOIN '{index}' USING ({keys});\n\
-         Polars:\n  \
-         index = pl.read_parquet('{index}')\n  \
-         pl.scan_parquet(['data/' + f for f in index['file'].unique()]).join(index.lazy(), on=[{names}], how='semi')"
-    )
-}
-
-fn print_row(batch: &RecordBatch, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+/// Prints the only row of a batch; writes its images into the folder `out`.
+pub fn print_row(batch: &RecordBatch, out: Option<&Path>) -> anyhow::Result<ExitCode> {
     let mut labels = Map::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         let value = match (field.data_type(), out) {
@@ -80,6 +29,21 @@ fn print_row(batch: &RecordBatch, out: Option<&Path>) -> anyhow::Result<ExitCode
     Ok(ExitCode::Done)
 }
 
+/// The shard and the row in it.
+fn find(path: &Path, row: usize, condition: Option<&str>) -> anyhow::Result<(Shard, usize)> {
+    let scan = Scan::open(path, condition)?;
+    let mut before = 0;
+    for selection in scan.selections() {
+        let selection = selection?;
+        if let Some(&found) = selection.rows.get(row - before) {
+            return Ok((selection.shard, found));
+        }
+        before += selection.rows.len();
+    }
+    let which = if scan.is_filtered() { "rows match" } else { "rows are here" };
+    Err(Failure::usage(format!("--row {row}: {before} {which}: {path:?}")).into())
+}
+
 /// The path and size of an image, which is written into `out` when asked for.
 fn image(name: &str, column: &dyn Array, out: Option<&Path>) -> anyhow::Result<Value> {
     let parts = column.as_struct();
@@ -91,8 +55,9 @@ fn image(name: &str, column: &dyn Array, out: Option<&Path>) -> anyhow::Result<V
     }
     let bytes = bytes.as_binary::<i32>().value(0);
     let stored = if paths.is_null(0) { "" } else { paths.as_string::<i32>().value(0) };
-    // The name comes from the file: only its last part may decide where we write.
-    let file_name = Path::new(stored).file_name().map_or_else(|| format!("{name}.bin").into(), |n| n.to_os_string());
+    // Both names come from the file: only a last part may decide where we write.
+    let last = |name: &str| Path::new(name).file_name().map(|n| n.to_os_string());
+    let file_name = last(stored).or_else(|| last(&format!("{name}.bin"))).unwrap_or_else(|| "image.bin".into());
     if let Some(out) = out {
         let target = out.join(&file_name);
         publish::write_atomically(&target, bytes).with_context(|| format!("image {name:?}"))?;
