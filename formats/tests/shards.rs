@@ -73,8 +73,6 @@ fn full_row(i: u32) -> FrameRow {
         samples_per_pixel: 64,
         seed: u64::MAX - u64::from(i),
         shape: (0..11).map(|k| k as f32 - f).collect(),
-        action: format!("{{\"kind\":\"unit\",\"n\":{i}}}"),
-        capture: "{}".into(),
         source_path: format!("photo {i} ä.png"),
     }
 }

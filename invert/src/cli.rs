@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use formats::Dataset;
 use formats::card::write_json;
 use formats::exit::{ExitCode, Failure};
-use formats::flags::CommonFlags;
+use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
 use formats::publish::write_atomically;
 use head::HeadModel;
@@ -60,6 +60,8 @@ enum Command {
         /// Avatar folder to write.
         #[arg(long)]
         out: PathBuf,
+        #[command(flatten)]
+        rehearsal: RehearsalFlags,
     },
     /// Moves an avatar by a shard's expressions or the built-in performance.
     Drive {
@@ -262,7 +264,9 @@ impl Cli {
 }
 
 fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<ExitCode> {
-    let Command::Fit { input, head, prior, choice, judges, without_prior, name, out } = command else { unreachable!() };
+    let Command::Fit { input, head, prior, choice, judges, without_prior, name, out, rehearsal } = command else {
+        unreachable!()
+    };
     let mut config: FitConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
     config.seed = common.seed.unwrap_or(config.seed);
     if config.image_size < 16 || !config.image_size.is_multiple_of(8) {
@@ -272,9 +276,15 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
         ))
         .into());
     }
+    if let Some(code) = rehearsal.print(&config, common)? {
+        return Ok(code);
+    }
     let (dataset, model, judges) = (Dataset::open(&input)?, HeadModel::load(&head)?, judges.open(device)?);
     let mut loaded = prior::weights::load(&prior, device)?;
     let rows = choice.choice(Vec::new()).rows(&dataset)?;
+    if let Some(code) = rehearsal.tell(|| format!("would fit an avatar to {} pictures: {out:?}", rows.len())) {
+        return Ok(code);
+    }
     let mean_texture = loaded.prior.means().1.squeeze_dim(0).to_device(Device::Cpu);
     let subject = Subject::read(&dataset, &rows, &model, config.image_size, &mean_texture)?.on(device);
     if without_prior {
