@@ -57,6 +57,7 @@ pub mod error;
 pub mod exit;
 pub mod image;
 pub mod order;
+pub mod page;
 pub mod progress;
 pub mod provenance;
 pub mod publish;

@@ -1,17 +1,16 @@
 //! What `make demo` or `make pipeline` made, as one self-contained page.
 use anyhow::Result;
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use formats::card::read_json;
 use formats::exit::Failure;
+use formats::page::{STYLE, escape};
 use serde_json::Value;
 use std::path::Path;
 
 const DEMO: &str = include_str!("report/report.html");
 const PIPELINE: &str = include_str!("report/pipeline.html");
-const STYLE: &str = include_str!("report/report.css");
 
 /// Photo, avatar, motion, viewer, and what the prior is worth. `demo` holds what `make demo` makes: `tracked/overlay/*.png`, `avatar/`, `sheet.png`, `performance.webp`,
-/// `turn.webp`, `viewer.html`, `synthetic/{with,without}.{json,png}`.
+/// `turn.webp`, `viewer.html`, `synthetic/{with,without}.{json,png}`, and `zero1a/section.html` where there is a video model.
 ///
 /// # Errors
 /// A part that is missing.
@@ -28,6 +27,13 @@ pub fn of_demo(demo: &Path) -> Result<String> {
     for name in ["sheet.png", "performance.webp", "turn.webp", "synthetic/with.png", "synthetic/without.png"] {
         html = html.replace(&format!("{{{{{name}}}}}"), &data_uri(demo, name)?);
     }
+    let symgen = demo.join("zero1a/section.html");
+    let section = if symgen.is_file() {
+        String::from_utf8_lossy(&read(demo, "zero1a/section.html")?).into()
+    } else {
+        String::new()
+    };
+    html = html.replace("{{zero1a}}", &section);
     html = html.replace("{{overlay}}", &data_uri(demo, &first_overlay(demo)?)?);
     Ok(html.replace("{{viewer}}", &viewer))
 }
@@ -109,11 +115,7 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
 
 fn data_uri(folder: &Path, name: &str) -> Result<String> {
     let kind = if name.ends_with(".webp") { "webp" } else { "png" };
-    Ok(format!("data:image/{kind};base64,{}", BASE64.encode(read(folder, name)?)))
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    Ok(formats::page::data_uri(kind, &read(folder, name)?))
 }
 
 #[cfg(test)]
