@@ -291,10 +291,11 @@ impl Run {
             talk: common.talk(),
         })?;
         let versions = outcome.versions.as_ref().map(|(number, digest)| json!({ "number": number, "digest": digest }));
-        let fields =
-            json!({ "avatar": outcome.avatar, "weights_sha256": outcome.weights_sha256, "versions": versions });
+        let fields = json!({
+            "avatar": outcome.avatar, "weights_sha256": outcome.weights_sha256, "versions": versions, "pace": outcome.pace,
+        });
         common.talk().event("run", fields);
-        let how = if outcome.was_done { "is there" } else { "is made" };
+        let how = if outcome.was_done() { "is there" } else { "is made" };
         common.talk().say(&format!("zero1a: the avatar {how}: {:?}", outcome.avatar));
         Ok(ExitCode::Done)
     }
@@ -395,7 +396,7 @@ impl Ladder {
                     };
                     let file = out.join("figures.json");
                     let outcome = run::run(&plan)?;
-                    if !outcome.was_done || !file.is_file() {
+                    if !outcome.was_done() || !file.is_file() {
                         let rigged = Rigged::take(
                             &Checkpoint::load(&outcome.avatar.join(formats::avatar::WEIGHTS))?,
                             opened.device,

@@ -20,6 +20,7 @@ use nets::perceptual::Perceptual;
 use prior::picture::sheet_png;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use tch::{Device, Tensor};
 use track::frame::HeadBox;
 use track::networks::Networks;
@@ -63,8 +64,28 @@ pub struct Outcome {
     pub weights_sha256: String,
     /// Versions of the set, and the digest that stands for them all; none for score distillation.
     pub versions: Option<(u64, String)>,
-    /// Whether it had been there.
-    pub was_done: bool,
+    /// How fast this process was; none if there was nothing to do.
+    pub pace: Option<Pace>,
+}
+
+/// What a process did of a run, and how long it took (wall clock).
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Pace {
+    /// Iterations.
+    pub iterations: u64,
+    /// Of all of them together.
+    pub iteration_seconds: f64,
+    /// Clips made.
+    pub refreshes: u64,
+    /// Of all of them together, commits included.
+    pub refresh_seconds: f64,
+}
+
+impl Outcome {
+    /// Whether the avatar had been there.
+    pub fn was_done(&self) -> bool {
+        self.pace.is_none()
+    }
 }
 
 /// Runs, or goes on, or finds that all is done.
@@ -98,24 +119,27 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     let first = start::rigged(plan.model, &plan.subject, &plan.config.start, plan.device);
     let mut trainer = Trainer::new(first, &plan.config.rates);
     let mut set = ClipSet::open(&plan.out, plan.provenance.clone())?;
-    watched(plan, &lesson, &mut trainer, &mut set)?;
+    let pace = watched(plan, &lesson, &mut trainer, &mut set)?;
     write_atomically(&plan.out.join("preview.png"), &preview(plan, &trainer, 160)?)?;
     let weights_sha256 = save(plan, &trainer, &set, &avatar)?;
     let versions = set.version().map(|(number, digest)| (number, digest.to_string()));
-    Ok(Outcome { avatar, weights_sha256, versions, was_done: false })
+    Ok(Outcome { avatar, weights_sha256, versions, pace: Some(pace) })
 }
 
 /// Runs the loop with a bar, and a preview now and then.
-fn watched(plan: &Plan, lesson: &Lesson, trainer: &mut Trainer, set: &mut ClipSet) -> Result<()> {
+fn watched(plan: &Plan, lesson: &Lesson, trainer: &mut Trainer, set: &mut ClipSet) -> Result<Pace> {
     const PREVIEWS: u64 = 20;
     let progress = Progress::new("zero1a", plan.config.iterations, "iterations", plan.talk);
     if let Some(mark) = set.mark()? {
         progress.resume(mark.iteration);
     }
-    let mut trouble = None;
+    let (mut trouble, mut pace, mut clock) = (None, Pace::default(), Instant::now());
     let every = (plan.config.iterations / PREVIEWS).max(1);
     symgen::run(lesson, trainer, set, &mut |event| match event {
         Event::Step { k, losses } => {
+            pace.iterations += 1;
+            pace.iteration_seconds += clock.elapsed().as_secs_f64();
+            clock = Instant::now();
             progress.note(&format!("loss {:.3}", losses.picture));
             progress.add(1);
             if k % every == 0 {
@@ -124,16 +148,19 @@ fn watched(plan: &Plan, lesson: &Lesson, trainer: &mut Trainer, set: &mut ClipSe
             }
         }
         Event::Refresh { k, clip, version, unread, trainer } => {
+            pace.refreshes += 1;
+            pace.refresh_seconds += clock.elapsed().as_secs_f64();
             plan.talk.event("refresh", json!({ "k": k, "clip": clip, "version": version, "unread": unread }));
             if k % every < plan.config.refresh_every {
                 let written = preview(plan, trainer, 96)
                     .and_then(|png| Ok(write_atomically(&plan.out.join("preview.png"), &png)?));
                 trouble = trouble.take().or(written.err());
             }
+            clock = Instant::now();
         }
     })?;
     progress.finish();
-    trouble.map_or(Ok(()), Err)
+    trouble.map_or(Ok(pace), Err)
 }
 
 /// The outcome, if the avatar is there already.
@@ -150,7 +177,7 @@ fn done(plan: &Plan, avatar: &Path) -> Result<Option<Outcome>> {
     let set = ClipSet::open(&plan.out, plan.provenance.clone())?;
     let versions = set.version().map(|(number, digest)| (number, digest.to_string()));
     let weights_sha256 = card.weights_sha256;
-    Ok(Some(Outcome { avatar: avatar.into(), weights_sha256, versions, was_done: true }))
+    Ok(Some(Outcome { avatar: avatar.into(), weights_sha256, versions, pace: None }))
 }
 
 fn clips_of(plan: &Plan, size: usize) -> Vec<Clip> {

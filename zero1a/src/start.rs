@@ -30,7 +30,7 @@ pub struct Start {
 
 impl Default for Start {
     fn default() -> Self {
-        Start { per_triangle: 1, hair_m: vec![0.006, 0.014, 0.024], opacity: 0.9, sh_degree: 0 }
+        Start { per_triangle: 1, hair_m: vec![0.006, 0.014, 0.024], opacity: 0.95, sh_degree: 0 }
     }
 }
 
@@ -41,7 +41,7 @@ const GRAZING: f32 = 0.25;
 /// Of the zeroth harmonic.
 const SH_C0: f32 = 0.282_094_8;
 /// Spread of a Gaussian over that of a uniform triangle: neighbours overlap.
-const OVERLAP: f32 = 1.9;
+const OVERLAP: f32 = 2.5;
 /// Thickness over width.
 const FLAT: f32 = 0.25;
 

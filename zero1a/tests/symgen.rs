@@ -110,6 +110,8 @@ fn config(method: Method) -> RunConfig {
         start: Start { hair_m: vec![0.008], ..Default::default() },
         ..Default::default()
     };
+    // From grey to a face in 48 steps.
+    config.rates.colors = 3e-2;
     (config.density.from, config.density.until, config.density.every) = (10, 40, 10);
     config
 }
@@ -139,7 +141,7 @@ impl Stage {
         Painter { truth: Trainer::new(truth, &self.config.rates), errors: RefCell::default() }
     }
 
-    /// Grey all over: it has everything to learn.
+    /// Grey all over: it has its colours to learn.
     fn grey(&self) -> Rigged {
         let mut rigged = start::rigged(&self.model, &subject(&self.model), &self.config.start, Device::Cpu);
         let _ = rigged.bound.local.colors.zero_();
