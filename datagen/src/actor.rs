@@ -63,7 +63,7 @@ impl<'a> Actor<'a> {
     /// Draws person `identity_id` of the dataset.
     pub fn sample(stage: &'a Stage, config: &Config, identity_id: u32) -> Self {
         let seed = derive(config.seed, &[subject::PERSON, identity_id as u64]);
-        let drawn = crate::identity::sample_shape(&stage.model, seed);
+        let drawn = crate::identity::sample_shape(&stage.sampler, seed);
         let looks = Looks::sample(seed, drawn.origin);
         Self::new(stage, config, identity_id, seed, drawn.origin, drawn.shape, looks)
     }
@@ -77,7 +77,8 @@ impl<'a> Actor<'a> {
         shape: Vec<f32>,
         looks: Looks,
     ) -> Self {
-        let neutral = stage.model.neutral(&shape);
+        let mut neutral = stage.model.neutral(&shape);
+        stage.correctives.rest(&stage.model, &mut neutral);
         let refined = stage.subdivision.apply(&neutral);
         let landmarks = stage.model.landmarks_at(&neutral);
         let skin = surface_of(stage.skin(), &refined);
@@ -119,7 +120,7 @@ impl<'a> Actor<'a> {
     pub fn take(&self, performance: &Performance) -> Take {
         let params =
             HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
-        let posed = self.stage.model.pose_neutral(&self.neutral, &params);
+        let posed = self.stage.correctives.pose(&self.stage.model, &self.neutral, &params);
         let refined = self.stage.subdivision.apply(&posed.positions);
         let mut meshes = Vec::new();
         for piece in &self.stage.pieces {
@@ -152,14 +153,14 @@ impl<'a> Actor<'a> {
 
     /// A part as it is traced; lashes are strands of ours, so the model's own are left out.
     fn mesh(&self, piece: &Piece, refined: &[Vec3], posed: &Posed) -> Option<MeshDesc> {
+        let positions = piece.gather(refined);
         let material = match piece.part {
             Part::Lashes => return None,
             Part::Skin => self.skin_material(),
-            Part::EyeLeft => eyes::material(&self.looks.eyes, posed, 0, self.seed),
-            Part::EyeRight => eyes::material(&self.looks.eyes, posed, 1, self.seed),
+            Part::EyeLeft => eyes::material(&self.looks.eyes, posed, 0, &positions, self.seed),
+            Part::EyeRight => eyes::material(&self.looks.eyes, posed, 1, &positions, self.seed),
             part => coated(part, skin_albedo::flat_color(part, &self.looks)),
         };
-        let positions = piece.gather(refined);
         let normals = Surface::new(positions.clone(), piece.triangles.clone()).normals;
         Some(MeshDesc {
             positions,

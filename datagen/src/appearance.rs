@@ -44,7 +44,7 @@ pub fn map(stage: &Stage, actor: &Actor, accel: AccelKind) -> Result<Vec<Vec3>, 
 
 /// What can lie before the skin, at rest.
 struct Covers {
-    accel: Box<dyn crate::accel::Accel>,
+    accel: std::sync::Arc<dyn crate::accel::Accel>,
     /// Linear RGB of each shape.
     colors: Vec<Vec3>,
 }

@@ -1,5 +1,6 @@
 //! From a film to a row of `frames`: encoded pictures and everything known about them.
 use crate::actor::Take;
+use crate::cameras::Capture;
 use crate::config::{Background, Config};
 use crate::expressions::Performance;
 use crate::film::{Film, NO_PART};
@@ -51,6 +52,8 @@ pub struct Shot<'a> {
     pub take: &'a Take,
     /// Where from.
     pub camera: &'a Camera,
+    /// How it was taken.
+    pub capture: &'a Capture,
     /// Under which light.
     pub light: &'a Light,
     /// The picture.
@@ -87,6 +90,8 @@ impl Shot<'_> {
             landmark_visible: self.take.landmarks.iter().map(|p| self.seen(*p)).collect(),
             gaze: self.take.gaze.map(|g| g.to_array()),
             light: self.light_json()?,
+            action: serde_json::to_string(&self.performance.action)?,
+            capture: serde_json::to_string(self.capture)?,
             samples_per_pixel: self.config.image.samples,
             seed: self.key.seed,
             ..FrameRow::default()

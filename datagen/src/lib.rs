@@ -41,6 +41,7 @@ pub mod alpha;
 pub mod bench;
 pub mod bsdf;
 pub mod denoise;
+pub mod elementary;
 pub mod environment;
 pub mod exr;
 pub mod film;

@@ -6,14 +6,19 @@ use formats::exit::Failure;
 use glam::{Vec2, Vec3};
 use head::model::{HeadModel, Part};
 use head::normals::triangles;
+use head::sampler::Sampler;
 use head::uv::Padding;
-use head::{Subdivision, UvAtlas};
+use head::{Correctives, Subdivision, UvAtlas};
 use std::collections::BTreeMap;
 
 /// Shared by all persons; made once.
 pub struct Stage {
     /// Parameters → mesh.
     pub model: HeadModel,
+    /// Mends its poses.
+    pub correctives: Correctives,
+    /// Draws shapes for it.
+    pub sampler: Sampler,
     /// Refines it.
     pub subdivision: Subdivision,
     /// The parts, each a mesh of its own. The first is the skin.
@@ -92,7 +97,21 @@ impl Stage {
         let places = atlas.position_map(&template);
         region_maps.insert("lips".into(), places.values.iter().map(|p| outline.lips(*p)).collect());
         let identity_atlas = UvAtlas::new(&model, config.maps.uv_size as usize);
-        Ok(Stage { model, subdivision, pieces, regions, cloth, atlas, padding, region_maps, identity_atlas })
+        let sampler = Sampler::new(&model);
+        let correctives = Correctives::new(&model);
+        Ok(Stage {
+            model,
+            correctives,
+            sampler,
+            subdivision,
+            pieces,
+            regions,
+            cloth,
+            atlas,
+            padding,
+            region_maps,
+            identity_atlas,
+        })
     }
 
     /// The skin.

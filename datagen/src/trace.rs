@@ -42,9 +42,9 @@ pub enum TraceError {
 
 /// A scene that rays can hit. Serves any number of cameras and environments.
 pub struct Scene {
-    pub(crate) accel: Box<dyn Accel>,
+    pub(crate) accel: Arc<dyn Accel>,
     /// The skin meshes alone, for walks below them; built when first asked for.
-    skin: OnceLock<Option<Box<dyn Accel>>>,
+    pub(crate) skin: OnceLock<Option<Arc<dyn Accel>>>,
     kind: AccelKind,
     /// Shapes `0..meshes.len()` of `accel`.
     pub(crate) meshes: Vec<MeshDesc>,

@@ -1,4 +1,5 @@
 //! What is typed.
+use crate::commands::sheet::cell::Draw;
 use clap::{Parser, Subcommand};
 use formats::exit::EXIT_HELP;
 use std::path::PathBuf;
@@ -21,6 +22,14 @@ pub struct Cli {
     pub completions: Option<clap_complete::Shell>,
 }
 
+/// Which rows are meant.
+#[derive(clap::Args)]
+pub struct Rows {
+    /// Only rows of which this is true: "age > 60 and split = 'test' and expression.jawOpen > 0.5"
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub condition: Option<String>,
+}
+
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
@@ -28,11 +37,15 @@ pub enum Command {
     Ls {
         /// Dataset folder or shard
         path: PathBuf,
+        #[command(flatten)]
+        rows: Rows,
     },
     /// Count rows per split and give the range of every column
     Stat {
         /// Dataset folder or shard
         path: PathBuf,
+        #[command(flatten)]
+        rows: Rows,
     },
     /// Describe the columns of a shard: type, unit, meaning
     Schema {
@@ -41,11 +54,13 @@ pub enum Command {
     },
     /// Show one row: labels as JSON, images as files
     Show {
-        /// A shard (frames or identities)
-        file: PathBuf,
-        /// Row of the shard, from 0
+        /// Dataset folder or shard (frames or identities)
+        path: PathBuf,
+        /// Row, from 0; of those that match, under --where
         #[arg(long, default_value_t = 0)]
         row: usize,
+        #[command(flatten)]
+        rows: Rows,
         /// Folder to write the images to
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
@@ -54,6 +69,8 @@ pub enum Command {
     Sheet {
         /// Dataset folder or shard
         path: PathBuf,
+        #[command(flatten)]
+        rows: Rows,
         /// The PNG to write
         #[arg(long, value_name = "PNG")]
         out: PathBuf,
@@ -63,15 +80,28 @@ pub enum Command {
         /// Which ones: another seed draws others
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// Side of a cell in pixels
+        /// Side of a picture in pixels
         #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u32).range(16..=2048))]
         cell: u32,
-        /// Draw the landmarks: green where seen, red where hidden
+        /// Layers to draw on the image (landmarks, segmentation, gaze) or beside it (the others)
+        #[arg(long, value_enum, value_delimiter = ',', value_name = "LAYER,…")]
+        draw: Vec<Draw>,
+        /// Write the ids under each frame: identity, expression, camera, light
         #[arg(long)]
-        landmarks: bool,
-        /// Tint every class of the segmentation
-        #[arg(long)]
-        masks: bool,
+        captions: bool,
+    },
+    /// Write a page about a dataset: counts, coverage, sheets, duplicates, how it was made
+    Report {
+        /// Dataset folder or shard
+        path: PathBuf,
+        #[command(flatten)]
+        rows: Rows,
+        /// The page to write; it needs no other file
+        #[arg(long, value_name = "HTML")]
+        out: PathBuf,
+        /// Which frames are shown: another seed draws others
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
     },
     /// Check names, footers, versions, plan and ids; exit code 1 when something is found
     Verify {

@@ -2,8 +2,9 @@
 mod ls;
 mod merge;
 mod repair;
+mod report;
 mod schema;
-mod sheet;
+pub mod sheet;
 mod show;
 mod stat;
 mod verify;
@@ -21,14 +22,15 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     let talk = Talk::from_flags(cli.json, cli.quiet);
     match cli.command.ok_or_else(|| Failure::usage("expected a command; see shards --help"))? {
-        Command::Ls { path } => ls::run(&path, talk),
-        Command::Stat { path } => stat::run(&path, talk),
+        Command::Ls { path, rows } => ls::run(&path, rows.condition.as_deref(), talk),
+        Command::Stat { path, rows } => stat::run(&path, rows.condition.as_deref(), talk),
         Command::Schema { path } => schema::run(&path, talk),
-        Command::Show { file, row, out } => show::run(&file, row, out.as_deref()),
-        Command::Sheet { path, out, n, seed, cell, landmarks, masks } => {
-            let look = sheet::Look { cell: cell as usize, landmarks, masks };
-            sheet::run(&path, &out, n as usize, seed, look, talk)
+        Command::Show { path, row, rows, out } => show::run(&path, row, rows.condition.as_deref(), out.as_deref()),
+        Command::Sheet { path, rows, out, n, seed, cell, draw, captions } => {
+            let look = sheet::Look { cell: cell as usize, draw, captions };
+            sheet::run(&path, rows.condition.as_deref(), &out, n as usize, seed, &look, talk)
         }
+        Command::Report { path, rows, out, seed } => report::run(&path, rows.condition.as_deref(), &out, seed, talk),
         Command::Verify { path, deep } => verify::run(&path, deep, talk),
         Command::Repair { path, dry_run } => repair::run(&path, dry_run, talk),
         Command::Merge { path } => merge::run(&path, talk),

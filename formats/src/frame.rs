@@ -57,6 +57,11 @@ pub struct FrameRow {
     pub gaze: [[f32; 3]; 2],
     /// What is known of the light (JSON: kind and parameters).
     pub light: String,
+    /// What the person does (JSON: kind and names of the drawn faces; in a sequence clip, frame and rate); empty where
+    /// nothing is known, and in shards older than the column.
+    pub action: String,
+    /// How the picture was taken (JSON: path of the camera, lens, noise, tone curve); empty as `action`.
+    pub capture: String,
     /// Monte-Carlo samples a pixel; 0 for photos.
     pub samples_per_pixel: u32,
     /// Seed of the row's random numbers.
@@ -94,6 +99,8 @@ impl Default for FrameRow {
             landmark_visible: Vec::new(),
             gaze: Default::default(),
             light: String::new(),
+            action: String::new(),
+            capture: String::new(),
             samples_per_pixel: 0,
             seed: 0,
             shape: Vec::new(),

@@ -134,6 +134,8 @@ impl FrameRow {
         landmarks("shape", self.shape.len(), &[], "coefficients of the head model's identity basis", "");
         fields.extend([
             schema::scalar("light", DataType::Utf8, "what is known of the light (JSON)", ""),
+            schema::scalar("action", DataType::Utf8, "what the person does; in a sequence clip, frame, fps (JSON)", ""),
+            schema::scalar("capture", DataType::Utf8, "how the picture was taken (JSON)", ""),
             schema::scalar("samples_per_pixel", DataType::UInt32, "Monte-Carlo samples a pixel; 0 for photos", ""),
             schema::scalar("seed", DataType::UInt64, "seed of the row's random numbers", ""),
             schema::scalar("source_path", DataType::Utf8, "file the image came from; empty when rendered", ""),
@@ -189,6 +191,8 @@ fn column(rows: &[FrameRow], field: &Field) -> Result<ArrayRef, Complaint> {
         "landmark_visible" => array(|r| &r.landmark_visible)?,
         "shape" => array(|r| &r.shape)?,
         "light" => text(|r| &r.light),
+        "action" => text(|r| &r.action),
+        "capture" => text(|r| &r.capture),
         "samples_per_pixel" => columns::of_u32(rows.iter().map(|r| r.samples_per_pixel)),
         "seed" => columns::of_u64(rows.iter().map(|r| r.seed)),
         "source_path" => text(|r| &r.source_path),
@@ -232,6 +236,8 @@ fn rows_of(batch: &Columns) -> Result<Vec<FrameRow>, Complaint> {
         landmarks_2d: batch.array_or_empty("landmarks_2d"),
         landmarks_3d: batch.array_or_empty("landmarks_3d"),
         light: batch.text("light"),
+        action: batch.text_or_empty("action"),
+        capture: batch.text_or_empty("capture"),
         samples_per_pixel: batch.u32("samples_per_pixel"),
         seed: batch.u64("seed"),
         source_path: batch.text("source_path"),

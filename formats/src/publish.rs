@@ -53,6 +53,28 @@ pub fn publish(temp: &Path, target: &Path, existing: Existing) -> Result<Publish
     Ok(published)
 }
 
+/// Writes a small file whose name can be taken once; `false` when another writer took it before, whose file stays.
+///
+/// # Errors
+/// [`Error::Create`] or [`Error::Io`]; the name may be taken then, but is not known to be durable.
+pub(crate) fn write_first(target: &Path, bytes: &[u8]) -> Result<bool, Error> {
+    let temp = TempFile::create(target)?;
+    let write_error = |source| Error::Io { what: "cannot write", source, path: target.into() };
+    let mut file = temp.file().map_err(write_error)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(write_error)?;
+    let first = match std::fs::hard_link(temp.path(), target) {
+        Ok(()) => true,
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => false,
+        Err(e) if links_unsupported(&e) => claimed(target, || match target.exists() {
+            true => Ok(false),
+            false => std::fs::rename(temp.path(), target).map(|()| true).map_err(write_error),
+        })?,
+        Err(source) => return Err(Error::Io { what: "cannot publish", source, path: target.into() }),
+    };
+    sync_folder(target)?;
+    Ok(first)
+}
+
 /// A temporary path in the folder of `target`, unlike any other writer's.
 pub fn temp_beside(target: &Path) -> PathBuf {
     static NONCE: AtomicU64 = AtomicU64::new(0);
@@ -184,26 +206,31 @@ fn links_unsupported(err: &std::io::Error) -> bool {
     err.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
-/// Where there are no hard links: an exclusively created lock file decides who may rename.
+/// Where there are no hard links: who may rename.
 fn claim_and_rename(temp: &Path, target: &Path) -> Result<Published, Error> {
-    let mut name = target.file_name().unwrap_or_default().to_os_string();
-    name.push(".claim.tmp");
-    let claim = target.with_file_name(name);
-    let claimed = File::options().write(true).create_new(true).open(&claim);
-    claimed.map_err(|source| Error::Create { source, path: claim.clone() })?;
-    let outcome = match target.exists() {
+    claimed(target, || match target.exists() {
         true => same_or_differs(temp, target),
         false => {
             let renamed = std::fs::rename(temp, target).map(|()| Published::New);
             renamed.map_err(|source| Error::Io { what: "cannot publish", source, path: target.into() })
         }
-    };
+    })
+}
+
+/// Does `step` while holding an exclusively created file beside `target`.
+fn claimed<T>(target: &Path, step: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(".claim.tmp");
+    let claim = target.with_file_name(name);
+    let claimed = File::options().write(true).create_new(true).open(&claim);
+    claimed.map_err(|source| Error::Create { source, path: claim.clone() })?;
+    let outcome = step();
     remove(&claim);
     outcome
 }
 
 /// Removes a temporary file; that it is gone already is no error.
-fn remove(path: &Path) {
+pub(crate) fn remove(path: &Path) {
     if let Err(e) = std::fs::remove_file(path)
         && e.kind() != std::io::ErrorKind::NotFound
     {

@@ -29,8 +29,10 @@ pub mod model;
 pub mod params;
 
 // Parameters → mesh.
+pub mod correctives;
 pub mod evaluate;
 pub mod landmarks;
+pub mod person;
 pub mod rig;
 pub mod surface;
 
@@ -47,12 +49,15 @@ pub mod obj;
 
 // People, and the file.
 pub mod file;
+pub mod plausibility;
 pub mod prior;
 pub mod sampler;
 
+pub use correctives::Correctives;
 pub use error::Error;
 pub use evaluate::Posed;
 pub use landmarks::LandmarkModel;
 pub use model::{HeadModel, HeadParams};
+pub use person::{PersonMesh, TriangleFrame};
 pub use subdivide::Subdivision;
 pub use uv::{UvAtlas, UvMapF32};

@@ -213,7 +213,7 @@ impl Cli {
             Command::Eval { .. } => run_eval(command, &self.common),
             Command::Drive { avatar, clip, fps, size, swing, out } => {
                 let mut avatar = Avatar::load(&avatar)?;
-                let clip = clip::open(&clip, fps, &avatar.card)?;
+                let clip = clip::open(&clip, fps, avatar.card())?;
                 let turn = if swing == 0.0 { Turn::Still } else { Turn::Swing(swing) };
                 let clock = std::time::Instant::now();
                 let frames = drive::frames(&mut avatar, &clip, turn, size, |_| ())?;
@@ -243,7 +243,7 @@ impl Cli {
             }
             Command::View { avatar, clip, out } => {
                 let mut avatar = Avatar::load(&avatar)?;
-                let clip = clip::open(&clip, 12.5, &avatar.card)?;
+                let clip = clip::open(&clip, 12.5, avatar.card())?;
                 let puppet = export::puppet(&mut avatar, &clip)?;
                 write_atomically(&out, view::page(&puppet).as_bytes())?;
                 Ok(ExitCode::Done)
@@ -307,13 +307,13 @@ fn run_eval(command: Command, common: &CommonFlags) -> Result<ExitCode> {
     let Command::Eval { avatar, data, head, choice, judges, size, out } = command else { unreachable!() };
     let (mut avatar, dataset, model, judges) =
         (Avatar::load(&avatar)?, Dataset::open(&data)?, HeadModel::load(&head)?, judges.open()?);
-    let rows = choice.choice(avatar.card.frame_ids.clone()).rows(&dataset)?;
+    let rows = choice.choice(avatar.card().frame_ids.clone()).rows(&dataset)?;
     let views: Vec<View> = rows.iter().map(|&i| View::read(&dataset, i, &model, size)).collect::<Result<_>>()?;
     let report = eval::evaluate(&mut avatar, &views, &model, &judges)?;
     write_atomically(&out.with_extension("png"), &report.sheet)?;
     let card = json!({
         "psnr_db": report.psnr, "ssim": report.ssim, "lpips-self": report.lpips_self, "csim-self": report.csim_self,
-        "pictures": report.n, "input_pictures": avatar.card.frame_ids.len(), "seconds": avatar.card.metrics["seconds"],
+        "pictures": report.n, "input_pictures": avatar.card().frame_ids.len(), "seconds": avatar.card().metrics["seconds"],
         "protocol": format!("pictures not fitted to, true camera and expression, {size} px, whole picture over mid grey; lpips-self and csim-self are this project's own nets"),
     });
     write_json(&out, &card)?;
@@ -325,8 +325,8 @@ fn run_eval(command: Command, common: &CommonFlags) -> Result<ExitCode> {
 }
 
 /// `["jawOpen=0.5"]` → 52 weights.
-fn parse_expression(texts: &[String]) -> Result<Vec<f32>> {
-    let mut weights = vec![0.0; 52];
+fn parse_expression(texts: &[String]) -> Result<[f32; 52]> {
+    let mut weights = [0.0; 52];
     for text in texts {
         let parsed = text
             .split_once('=')

@@ -4,7 +4,7 @@ use crate::clip::Clip;
 use anyhow::{Context, Result, anyhow};
 use formats::publish::write_atomically;
 use head::params::unit;
-use prior::picture::draw;
+use prior::picture::draw_one;
 use prior::sample::portrait;
 use std::path::Path;
 use tch::{Kind, Tensor};
@@ -16,9 +16,9 @@ pub const BACKDROP: [f32; 3] = [0.157, 0.149, 0.137];
 ///
 /// # Errors
 /// A size no picture can be made at.
-pub fn picture(avatar: &mut Avatar, expression: &[f32], yaw: f32, size: usize) -> Result<Tensor> {
+pub fn picture(avatar: &mut Avatar, expression: &[f32; 52], yaw: f32, size: usize) -> Result<Tensor> {
     let gaussians = avatar.gaussians(expression);
-    Ok(draw(&gaussians, &[portrait(yaw, size)], &[BACKDROP])?.color.select(0, 0))
+    Ok(draw_one(&gaussians, &portrait(yaw, size), BACKDROP)?.color.select(0, 0))
 }
 
 /// Expressions shown on a sheet.

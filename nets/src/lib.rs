@@ -5,9 +5,10 @@
 //! Images are `[B, C, H, W]` unless said otherwise; `B` batch, `N` Gaussians, `K` codes, `L` landmarks.
 #![deny(missing_docs)]
 
-// Hand-written gradients and the rasterizer.
+// Hand-written gradients, the rasterizer, and what is bound to a mesh.
 pub mod custom;
 pub mod render;
+pub mod rigged;
 // Blocks.
 pub mod attention;
 pub mod conv;
@@ -50,3 +51,4 @@ pub use checkpoint::Checkpoint;
 pub use error::Error;
 pub use perceptual::Perceptual;
 pub use render::{GaussianTensors, RenderedTensors, render};
+pub use rigged::Rigged;

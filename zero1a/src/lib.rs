@@ -4,5 +4,20 @@
 //! a data set, and the avatar learns from them: each improves the other.
 #![deny(missing_docs)]
 
+// What is asked for.
+pub mod clips;
+pub mod config;
+pub mod motion;
+pub mod schedule;
+// What it begins with, and how it learns.
+pub mod loss;
+pub mod start;
+pub mod subject;
+pub mod trainer;
+// What it learns from.
+pub mod guide;
 pub mod landmark_map;
+pub mod maker;
+pub mod set;
+pub mod symgen;
 pub mod video;

@@ -7,8 +7,8 @@ use glam::Vec3;
 
 /// Index of refraction of the aqueous humour with the cornea before it.
 const CORNEA_IOR: f32 = 1.336;
-/// Radius of the cornea over that of the eyeball (7.8 mm over 12 mm).
-const CORNEA_RADIUS: f32 = 0.65;
+/// Radius of curvature of the cornea (metres).
+const CORNEA_RADIUS_M: f32 = 0.0080;
 /// Roughness α of the tear film.
 const TEAR_FILM: f32 = 0.03;
 
@@ -41,7 +41,7 @@ pub fn at(m: &EyeMaterial, position: Vec3, normal: Vec3, wo: Vec3) -> EyePoint {
     if cornea <= 0.0 {
         return EyePoint { coat, normal };
     }
-    let sin = (rho / (CORNEA_RADIUS * p.length())).min(0.95);
+    let sin = (rho / CORNEA_RADIUS_M).min(0.95);
     let bulge = m.axis * (1.0 - sin * sin).sqrt() + outward * sin;
     let bent = normal.lerp(bulge, cornea).normalize_or(normal);
     let bent = if bent.dot(wo) > 0.02 { bent } else { normal };

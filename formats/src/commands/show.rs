@@ -3,16 +3,13 @@ use anyhow::Context;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float32Type, UInt32Type, UInt64Type};
 use formats::exit::{ExitCode, Failure};
-use formats::{Shard, digest, publish};
+use formats::{Scan, Shard, digest, publish};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// Prints row `row` of a shard; writes its images into the folder `out`.
-pub fn run(file: &Path, row: usize, out: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let shard = Shard::open(file)?;
-    if row >= shard.rows() {
-        return Err(Failure::usage(format!("--row {row}: the shard has {} rows: {file:?}", shard.rows())).into());
-    }
+/// Prints row `row` of those that match `condition`; writes its images into the folder `out`.
+pub fn run(path: &Path, row: usize, condition: Option<&str>, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let (shard, row) = find(path, row, condition)?;
     let batch = shard.row_batch(row)?;
     let mut labels = Map::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
@@ -25,6 +22,21 @@ pub fn run(file: &Path, row: usize, out: Option<&Path>) -> anyhow::Result<ExitCo
     }
     println!("{:#}", Value::Object(labels));
     Ok(ExitCode::Done)
+}
+
+/// The shard and the row in it.
+fn find(path: &Path, row: usize, condition: Option<&str>) -> anyhow::Result<(Shard, usize)> {
+    let scan = Scan::open(path, condition)?;
+    let mut before = 0;
+    for selection in scan.selections() {
+        let selection = selection?;
+        if let Some(&found) = selection.rows.get(row - before) {
+            return Ok((selection.shard, found));
+        }
+        before += selection.rows.len();
+    }
+    let which = if scan.is_filtered() { "rows match" } else { "rows are here" };
+    Err(Failure::usage(format!("--row {row}: {before} {which}: {path:?}")).into())
 }
 
 /// The path and size of an image, which is written into `out` when asked for.
