@@ -13,7 +13,7 @@ TOOLS   := datagen shards nets track prior invert
 CARGO   := cargo
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- set-up --------------------------------------------------------------------------------------------------------
 setup: ## fetch Embree, OIDN, the CC0 head, libtorch and the demo photo into third_party/ (710 MB, once)
@@ -70,8 +70,36 @@ $(DEMO)/synthetic/avatar-without/card.json: $(PERSON)/README.md weights/prior.sa
 $(DEMO)/synthetic/%.json: $(DEMO)/synthetic/avatar-%/card.json
 	$(BIN)/invert eval --avatar $(<D) $(TRUTH) --size 128 --out $@
 
-$(DEMO)/report.html: $(addprefix $(DEMO)/,sheet.png performance.webp turn.webp viewer.html synthetic/with.json synthetic/without.json)
+# The same photo by SymGEN, on a short schedule, where there is a video model.
+VIDEO  := $(wildcard weights/video.safetensors)
+SYMGEN := $(if $(VIDEO),$(DEMO)/zero1a/section.html)
+$(DEMO)/zero1a/avatar/card.json: $(DEMO)/tracked/README.md configs/zero1a-demo.toml $(VIDEO) $(JUDGES)
+	$(BIN)/zero1a run --input $(<D) --head $(HEAD) --config configs/zero1a-demo.toml --name "The photo, by SymGEN" --out $(DEMO)/zero1a
+$(DEMO)/zero1a/section.html: $(DEMO)/zero1a/avatar/card.json
+	$(BIN)/zero1a report --section --run $(DEMO)/zero1a --out $@
+
+$(DEMO)/report.html: $(SYMGEN) $(addprefix $(DEMO)/,sheet.png performance.webp turn.webp viewer.html synthetic/with.json synthetic/without.json)
 	$(BIN)/invert report --demo $(DEMO) --out $@
+
+# ---- one photo by SymGEN ------------------------------------------------------------------------------------------------
+PHOTO ?= third_party/photos/astronaut.png
+ZERO1A := $(OUT)/zero1a/$(basename $(notdir $(PHOTO)))
+zero1a: build $(HEAD) ## one photo → avatar by SymGEN, the full schedule; goes on where it was stopped (PHOTO=file)
+	$(BIN)/zero1a run --photo "$(PHOTO)" --head $(HEAD) --out "$(ZERO1A)"
+	$(BIN)/zero1a report --run "$(ZERO1A)" --out "$(ZERO1A)/report.html"
+	@echo "done: open $(ZERO1A)/report.html"
+
+# Three people that no net of ours has seen; the method and five baselines, three seeds each.
+LADDER := $(OUT)/ladder
+LADDER_SEEDS ?= 1,2,3
+$(LADDER)/people/README.md: configs/ladder-people.toml $(HEAD)
+	$(BIN)/datagen plan --no-sample --config $< --set head=$(HEAD) --out $(@D)
+	$(BIN)/datagen render --out $(@D)
+	$(BIN)/shards merge $(@D)
+ladder: build $(HEAD) ## SymGEN against its baselines on rendered people; goes on where it was stopped
+	@$(MAKE) --no-print-directory $(LADDER)/people/README.md
+	$(BIN)/zero1a ladder --data $(LADDER)/people --identities 0,1,2 --seeds $(LADDER_SEEDS) --head $(HEAD) \
+		--config configs/ladder.toml --out $(LADDER)
 
 # ---- the whole chain from nothing: renders, trains, inverts -----------------------------------------------------------
 PIPE    ?= $(OUT)/pipeline
@@ -143,6 +171,9 @@ gpu-check: setup-kernels ## the GPU backend measured and tested, here or whereve
 faults: build ## bad input to every tool: exit codes, messages, nothing half-written
 	@$(CARGO) test --release -p effigy-tests --test faults
 
+kills: build ## SymGEN killed at 50 random moments ends in the same bytes
+	@EFFIGY_KILLS=50 $(CARGO) test --release -p effigy-tests --test symgen killed
+
 bench: build ## speed and memory of every part, as a table and as OUT/bench/*.json (bench-splat and so on for one)
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench"
 
@@ -167,7 +198,7 @@ parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-sp
 		$$(python3 -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=9)' 2>/dev/null && \
 			echo --extra-index-url $(TORCH_INDEX))
 
-bench-datagen bench-prior bench-track bench-invert: build
+bench-datagen bench-prior bench-track bench-invert bench-zero1a: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
 
 REALISM := $(OUT)/realism
@@ -222,4 +253,4 @@ clean: ## remove what was made (third_party/ and target/ stay)
 
 .PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
 	array slurm-test bench-report man completions parity-data \
-	bench bench-splat parity-python bench-datagen bench-prior bench-track bench-invert
+	bench bench-splat parity-python bench-datagen bench-prior bench-track bench-invert bench-zero1a zero1a ladder kills

@@ -208,11 +208,7 @@ pub fn expose(
     environment: &Environment,
     settings: &RenderSettings,
 ) -> anyhow::Result<Film> {
-    let mut film = trace::render(scene, camera, environment, settings).map_err(trace_failure)?;
-    if settings.denoise != Denoise::Off {
-        crate::alpha::smooth_partial(&mut film);
-    }
-    Ok(film)
+    Ok(trace::render(scene, camera, environment, settings).map_err(trace_failure)?)
 }
 
 /// One picture of a take: a scene of its own.

@@ -1,8 +1,13 @@
 //! One file for each command.
 mod card;
+mod checkout;
+mod compact;
+mod diff;
 pub mod export;
+mod gc;
 mod import;
 mod labels;
+mod log;
 mod ls;
 mod merge;
 mod repair;
@@ -11,9 +16,12 @@ mod schema;
 pub mod sheet;
 mod show;
 mod stat;
+mod tag;
 mod verify;
+mod version;
 
 use crate::cli::{Cli, Command};
+use formats::VersionedSet;
 use formats::exit::ExitCode;
 
 /// Does what was typed.
@@ -26,7 +34,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ls { path, rows } => ls::run(&path, rows.condition.as_deref(), talk),
         Command::Stat { path, rows } => stat::run(&path, rows.condition.as_deref(), talk),
         Command::Schema { path } => schema::run(&path, talk),
-        Command::Show { path, row, rows, out } => show::run(&path, row, rows.condition.as_deref(), out.as_deref()),
+        Command::Show { path, version, row, rows, out } => match version.is_some() || VersionedSet::is_at(&path) {
+            true => version::run(&path, version.as_deref().unwrap_or("latest"), row, out.as_deref()),
+            false => show::run(&path, row.unwrap_or(0), rows.condition.as_deref(), out.as_deref()),
+        },
         Command::Sheet { path, rows, out, n, seed, cell, draw, captions } => {
             let look = sheet::Look { cell: cell as usize, draw, captions };
             sheet::run(&path, rows.condition.as_deref(), &out, n as usize, seed, &look, talk)
@@ -40,6 +51,12 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify { path, deep } => verify::run(&path, deep, talk),
         Command::Repair { path, dry_run } => repair::run(&path, dry_run, talk),
         Command::Merge { path } => merge::run(&path, talk),
+        Command::Log { set, last } => log::run(&set, last, talk),
+        Command::Diff { set, from, to } => diff::run(&set, &from, &to, talk),
+        Command::Checkout { set, version, out } => checkout::run(&set, &version, &out, talk),
+        Command::Tag { set, name, version, delete } => tag::run(&set, name.as_deref(), &version, delete, talk),
+        Command::Compact { set, below } => compact::run(&set, below * 1_000_000, talk),
+        Command::Gc { set, keep, dry_run } => gc::run(&set, keep, dry_run, talk),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `shards show`: one row, labels as JSON, images as files.
 use super::labels;
 use anyhow::Context;
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::DataType;
 use formats::exit::{ExitCode, Failure};
 use formats::{Scan, Shard, publish};
@@ -12,7 +12,12 @@ use std::path::Path;
 pub fn run(path: &Path, row: usize, condition: Option<&str>, out: Option<&Path>) -> anyhow::Result<ExitCode> {
     let (shard, row) = find(path, row, condition)?;
     let batch = shard.row_batch(row)?;
-    let mut labels = labels::of_row(&batch, 0);
+    print_row(&batch, out)
+}
+
+/// Prints the only row of a batch; writes its images into the folder `out`.
+pub fn print_row(batch: &RecordBatch, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let mut labels = labels::of_row(batch, 0);
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         if matches!(field.data_type(), DataType::Struct(_)) {
             labels.insert(field.name().clone(), image(field.name(), column, out)?);
@@ -48,8 +53,9 @@ fn image(name: &str, column: &dyn Array, out: Option<&Path>) -> anyhow::Result<V
     }
     let bytes = bytes.as_binary::<i32>().value(0);
     let stored = if paths.is_null(0) { "" } else { paths.as_string::<i32>().value(0) };
-    // The name comes from the file: only its last part may decide where we write.
-    let file_name = Path::new(stored).file_name().map_or_else(|| format!("{name}.bin").into(), |n| n.to_os_string());
+    // Both names come from the file: only a last part may decide where we write.
+    let last = |name: &str| Path::new(name).file_name().map(|n| n.to_os_string());
+    let file_name = last(stored).or_else(|| last(&format!("{name}.bin"))).unwrap_or_else(|| "image.bin".into());
     if let Some(out) = out {
         let target = out.join(&file_name);
         publish::write_atomically(&target, bytes).with_context(|| format!("image {name:?}"))?;
