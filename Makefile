@@ -9,7 +9,7 @@ OUT     ?= out
 # Recorded in every file the tools write.
 export EFFIGY_COMMIT := $(shell git describe --always --dirty 2>/dev/null)
 BIN     := target/release
-TOOLS   := datagen shards nets track prior invert
+TOOLS   := datagen shards nets track prior invert zero1a
 CARGO   := cargo
 
 help: ## this list
@@ -230,7 +230,8 @@ parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, 
 	@rm -rf "$(PARITY_DATA)"
 	@$(BIN)/datagen plan --no-sample --config tests/slurm/datagen.toml --out "$(PARITY_DATA)/set"
 	@$(BIN)/datagen render --quiet --out "$(PARITY_DATA)/set" && $(BIN)/shards merge "$(PARITY_DATA)/set"
-	@HF_DATASETS_OFFLINE=1 .venv-parity-data/bin/python tests/parity/data.py $(BIN)/shards "$(PARITY_DATA)/set" "$(PARITY_DATA)"
+	@$(CARGO) run --release --quiet -p formats --example version_set -- "$(PARITY_DATA)/versions"
+	@HF_DATASETS_OFFLINE=1 .venv-parity-data/bin/python tests/parity/data.py $(BIN)/shards "$(PARITY_DATA)/set" "$(PARITY_DATA)/versions" "$(PARITY_DATA)"
 
 realism: build $(HEAD) ## our landmarks on a real photo and 11 variants of it against MediaPipe's (fetches its wheel into .venv-realism, once)
 	@test -x .venv-realism/bin/python || python3 -m venv .venv-realism

@@ -1,9 +1,10 @@
 """Every kind of file of ours, opened by the stock readers alone: DuckDB, Polars, pandas and pyarrow, `datasets`; exports by
-pycocotools and webdataset. usage: data.py SHARDS DATASET SCRATCH      Ends with 1 when a check fails.
+pycocotools and webdataset. usage: data.py SHARDS DATASET SET SCRATCH      Ends with 1 when a check fails.
 
-DATASET is a merged dataset; SHARDS, the tool, is used to make the exports and to tell what is expected."""
+DATASET is a merged dataset, SET a set in versions of formats/examples/version_set.rs; SHARDS, the tool, is used to make the exports and to tell what is expected."""
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import polars
 import pyarrow.parquet
 from PIL import Image
 
-tool, data, scratch = sys.argv[1], Path(sys.argv[2]).resolve(), Path(sys.argv[3]).resolve()
+tool, (data, versions, scratch) = str(Path(sys.argv[1]).resolve()), (Path(arg).resolve() for arg in sys.argv[2:5])
 failed = []
 
 
@@ -98,6 +99,34 @@ named = load_dataset(str(data), "identities", cache_dir=str(scratch / "cache"))[
 check("datasets: the table identities", len(named) == len(persons))
 streamed = next(iter(load_dataset(str(data), split="train", streaming=True)))
 check("datasets: streaming", streamed["image"].size == size)
+
+# A set in versions, by the very lines that the tool prints for other readers
+os.chdir(versions)
+# (clip, frame) → grey, which tells the version that made the picture.
+contents = {
+    1: {(clip, frame): 10 + clip for clip in range(3) for frame in range(4)},
+    2: {(clip, frame): 21 if clip == 1 else 10 + clip for clip in range(3) for frame in range(2 if clip == 1 else 4)},
+    3: {(clip, frame): 21 if clip == 1 else 12 for clip in (1, 2) for frame in range(2 if clip == 1 else 4)},
+}
+
+
+def greys(rows):
+    return {(row["clip_id"], row["frame_in_clip"]): decoded(row["image"]).getpixel((0, 0))[0] for row in rows}
+
+
+for version, expected_greys in contents.items():
+    lines = [line.strip() for line in shards("show", versions, "--version", version).splitlines()]
+    duck, pl = lines.index("DuckDB, in the folder of the set:"), lines.index("Polars:")
+    connection = duckdb.connect()
+    for line in lines[duck + 1 : pl - 1]:
+        connection.execute(line)
+    found = connection.sql(lines[pl - 1].rstrip(";"))
+    rows = [dict(zip(found.columns, row)) for row in found.fetchall()]
+    check(f"duckdb: version {version} by the printed lines", len(rows) == len(expected_greys) and greys(rows) == expected_greys)
+    names = {"pl": polars}
+    exec(lines[pl + 1], names)
+    rows = eval(lines[pl + 2], names).collect().to_dicts()
+    check(f"polars: version {version} by the printed lines", len(rows) == len(expected_greys) and greys(rows) == expected_greys)
 
 # Exports
 shards("export", data, "--to", "coco", "--out", scratch / "coco")

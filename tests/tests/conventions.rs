@@ -4,10 +4,10 @@ use effigy_tests::tool::Tool;
 use effigy_tests::toy::{config, toy};
 use std::path::Path;
 
-const TOOLS: [&str; 6] = ["datagen", "shards", "nets", "track", "prior", "invert"];
+const TOOLS: [&str; 7] = ["datagen", "shards", "nets", "track", "prior", "invert", "zero1a"];
 
 /// The codes of every tool, by command lines that lead to them; `{data}` stands for a dataset, `{head}` for its head.
-const CODES: [(&str, i32, &str); 34] = [
+const CODES: [(&str, i32, &str); 37] = [
     ("datagen", 0, "plan --no-sample --out d --set head=analytic"),
     ("datagen", 2, "render"),
     ("datagen", 65, "plan --no-sample --out d --set head=text"),
@@ -45,6 +45,9 @@ const CODES: [(&str, i32, &str); 34] = [
     ("invert", 65, "export --avatar {data} --expression jawOpen=1 --out text/a.ply"),
     ("invert", 66, "export --avatar absent --out a.ply"),
     ("invert", 73, "view --avatar {avatar} --clip photo --out /proc/none/view.html"),
+    ("zero1a", 2, "run --wat"),
+    ("zero1a", 66, "run --photo absent.png --head {head} --out a"),
+    ("zero1a", 78, "run --photo absent.png --head {head} --out a --set stepz=3"),
     ("invert", 78, "fit --input {data} --head {head} --out a --set image_size=3"),
 ];
 

@@ -3,7 +3,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use formats::card::{read_json, write_json};
 use formats::exit::{ExitCode, Failure};
-use formats::flags::CommonFlags;
+use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
 use formats::publish::write_atomically;
 use formats::{AvatarCard, AvatarKind, Dataset, digest};
@@ -52,6 +52,8 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Run {
+    #[command(flatten)]
+    rehearsal: RehearsalFlags,
     /// The photo.
     #[arg(long, conflicts_with = "input")]
     photo: Option<PathBuf>,
@@ -248,8 +250,16 @@ fn config(common: &CommonFlags, iterations: Option<u64>) -> Result<RunConfig> {
 impl Run {
     fn run(self, common: &CommonFlags) -> Result<ExitCode> {
         let config = config(common, self.iterations)?;
+        if let Some(code) = self.rehearsal.print(&config, common)? {
+            return Ok(code);
+        }
         let opened = self.models.open()?;
         let (video, video_name) = self.models.open_video(opened.device)?;
+        if let Some(code) =
+            self.rehearsal.tell(|| format!("would run {} iterations: {:?}", config.iterations, self.out))
+        {
+            return Ok(code);
+        }
         let input = match (&self.photo, &self.input) {
             (Some(photo), _) => {
                 let tracked = self.out.join("tracked");
