@@ -170,6 +170,7 @@ impl<'a> Renderer<'a> {
         let config = &self.plan.config;
         let performance = Performance::sample(config, keys[0].identity_id, keys[0].expression_id);
         let take = actor.take(&performance);
+        stop::check()?;
         let scene = trace::build(&take.scene, self.accel).map_err(trace_failure)?;
         let mut rows = Vec::with_capacity(keys.len());
         for key in keys {
@@ -248,6 +249,9 @@ pub fn settings(config: &Config, seed: u64) -> RenderSettings {
 }
 
 fn trace_failure(error: trace::TraceError) -> Failure {
+    if let (trace::TraceError::Stopped, Err(stopped)) = (&error, stop::check()) {
+        return stopped;
+    }
     let code = match &error {
         trace::TraceError::Embree(_) | trace::TraceError::Denoise(_) => ExitCode::MissingInput,
         _ => ExitCode::Bug,

@@ -36,8 +36,3 @@ pub fn check() -> Result<(), Failure> {
         true => Err(Failure::new(ExitCode::Stopped, "stopped by a signal; run again to go on")),
     }
 }
-
-/// Raises the flag, or takes it down again: for tests.
-pub fn set(asked: bool) {
-    ASKED.store(asked, Ordering::Relaxed);
-}
