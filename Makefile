@@ -226,7 +226,8 @@ PARITY_DATA := $(OUT)/parity-data
 parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, webdataset open our files (fetches their wheels, once)
 	@test -x .venv-parity-data/bin/python || python3 -m venv .venv-parity-data
 	@.venv-parity-data/bin/python -c 'import duckdb, polars, pandas, pyarrow, datasets, pycocotools, webdataset' 2>/dev/null || \
-		.venv-parity-data/bin/pip install -q duckdb polars pandas pyarrow datasets pillow pycocotools webdataset
+		.venv-parity-data/bin/pip install -q duckdb==2.0.0 polars==2.1.0 pandas==3.1.1 pyarrow==26.0.1 \
+			datasets==5.2.0 pillow==13.0.0 pycocotools==2.0.11 webdataset==1.0.2
 	@rm -rf "$(PARITY_DATA)"
 	@$(BIN)/datagen plan --no-sample --config tests/slurm/datagen.toml --out "$(PARITY_DATA)/set"
 	@$(BIN)/datagen render --quiet --out "$(PARITY_DATA)/set" && $(BIN)/shards merge "$(PARITY_DATA)/set"
