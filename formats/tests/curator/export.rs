@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 fn export(set: &Set, to: &str, more: &[&str]) -> PathBuf {
-    let out = set.file(to);
+    let out = set.beside(to);
     let done = set.run(&[&["export", "--to", to, "--out", &out], more].concat());
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     out.into()
@@ -145,7 +145,7 @@ fn nerfstudio_cameras_project_the_landmarks_where_they_are() {
 #[test]
 fn an_export_appears_whole_or_not_at_all() {
     let set = Set::new("export-whole");
-    let out = set.file("out");
+    let out = set.beside("out");
     let told = set.run(&["export", "--to", "coco", "--out", &out, "--dry-run"]);
     assert_eq!((told.status.code(), Path::new(&out).exists()), (Some(0), false));
     assert!(text(&told.stdout).starts_with("24 frames"));
@@ -181,7 +181,7 @@ fn hostile_names_stay_inside_the_folder() {
     }
     writer.finish().unwrap();
     for to in ["webdataset", "coco", "nerfstudio"] {
-        let out = set.file(to);
+        let out = set.beside(to);
         let done = shards(&["export", path.to_str().unwrap(), "--to", to, "--out", &out]);
         assert_eq!(done.status.code(), Some(0), "{to}: {}", text(&done.stderr));
     }
@@ -192,7 +192,7 @@ fn hostile_names_stay_inside_the_folder() {
     beside.sort();
     assert_eq!(beside, ["coco", "nerfstudio", "set", "webdataset"]);
     assert!(!Path::new("/tmp/escaped").exists() && !set.0.with_file_name("escaped").exists());
-    let tars: Vec<_> = std::fs::read_dir(set.file("webdataset")).unwrap().map(|e| e.unwrap().path()).collect();
+    let tars: Vec<_> = std::fs::read_dir(set.beside("webdataset")).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(tars.len(), 5);
     for name in tars.iter().flat_map(|tar| untar(tar).into_keys()) {
         assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'), "{name}");

@@ -9,7 +9,7 @@ fn import(folder: &str, out: &str) -> std::process::Output {
 
 /// A folder with an image of every kind: two people and one without a folder.
 fn photos(set: &Set) -> String {
-    let folder = set.file("photos");
+    let folder = set.beside("photos");
     let rgb: Vec<u8> = (0..6 * 4 * 3).map(|i| (i * 3) as u8).collect();
     let put = |name: &str, bytes: &[u8]| {
         let path = Path::new(&folder).join(name);
@@ -28,7 +28,7 @@ fn photos(set: &Set) -> String {
 #[test]
 fn a_folder_of_images_becomes_a_dataset() {
     let set = Set::new("import");
-    let (folder, out) = (photos(&set), set.file("new"));
+    let (folder, out) = (photos(&set), set.beside("new"));
     let done = import(&folder, &out);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     let data = Dataset::open(Path::new(&out)).unwrap();
@@ -48,7 +48,7 @@ fn a_folder_of_images_becomes_a_dataset() {
 #[test]
 fn alpha_and_rotation_are_understood() {
     let set = Set::new("import-alpha");
-    let folder = set.file("photos");
+    let folder = set.beside("photos");
     std::fs::create_dir(&folder).unwrap();
     let rgba = ::image::RgbaImage::from_fn(4, 2, |x, y| ::image::Rgba([10, 20, 30, (x * 60 + y) as u8]));
     rgba.save(Path::new(&folder).join("a.png")).unwrap();
@@ -57,7 +57,7 @@ fn alpha_and_rotation_are_understood() {
     let exif: [u8; 36] = *b"\xff\xe1\x00\x22Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     jpeg.splice(2..2, exif);
     std::fs::write(Path::new(&folder).join("b.jpg"), jpeg).unwrap();
-    let out = set.file("new");
+    let out = set.beside("new");
     assert_eq!(import(&folder, &out).status.code(), Some(0));
     let data = Dataset::open(Path::new(&out)).unwrap();
     let (a, b) = (data.frame(0).unwrap(), data.frame(1).unwrap());
@@ -69,9 +69,9 @@ fn alpha_and_rotation_are_understood() {
 #[test]
 fn cameras_come_back_from_an_export() {
     let set = Set::new("import-cameras");
-    let exported = set.file("nerf");
+    let exported = set.beside("nerf");
     assert_eq!(set.run(&["export", "--to", "nerfstudio", "--out", &exported]).status.code(), Some(0));
-    let out = set.file("new");
+    let out = set.beside("new");
     let done = import(&format!("{exported}/000000-0001"), &out);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     let data = Dataset::open(Path::new(&out)).unwrap();
@@ -88,7 +88,7 @@ fn cameras_come_back_from_an_export() {
 #[test]
 fn bad_folders_are_refused() {
     let set = Set::new("import-bad");
-    let (folder, out) = (set.file("bad"), set.file("new"));
+    let (folder, out) = (set.beside("bad"), set.beside("new"));
     assert_eq!(import(&folder, &out).status.code(), Some(66), "no folder");
     std::fs::create_dir(&folder).unwrap();
     assert_eq!(import(&folder, &out).status.code(), Some(66), "no image");

@@ -50,7 +50,7 @@ fn a_bad_condition_is_a_usage_error_that_names_the_place() {
 #[test]
 fn sheets_draw_layers_and_say_which_are_missing() {
     let set = Set::new("sheet");
-    let out = set.file("sheet.png");
+    let out = set.beside("sheet.png");
     let sheet = |draw: &str| {
         shards(&["sheet", set.path(), "--out", &out, "--n", "4", "--cell", "32", "--draw", draw, "--captions"])
     };
@@ -77,14 +77,14 @@ fn the_card_shows_where_the_images_are() {
     );
     let written = set.run(&["card", "--license", "cc-by-4.0", "--write"]);
     assert_eq!(written.status.code(), Some(0));
-    assert!(std::fs::read_to_string(set.file("README.md")).unwrap().contains("license: cc-by-4.0\n"));
+    assert!(std::fs::read_to_string(format!("{}/README.md", set.path())).unwrap().contains("license: cc-by-4.0\n"));
 }
 
 #[test]
 fn lines_are_json_where_asked_and_go_into_a_file_too() {
     let set = Set::new("log");
-    let log = set.file("log.jsonl");
-    let done = set.run(&["sheet", "--out", &set.file("s.png"), "--log-format", "json", "--log-file", &log]);
+    let log = set.beside("log.jsonl");
+    let done = set.run(&["sheet", "--out", &set.beside("s.png"), "--log-format", "json", "--log-file", &log]);
     assert_eq!(done.status.code(), Some(0));
     let failed = set.run(&["stat", "--where", "x", "--log-format", "json", "--log-file", &log]);
     assert_eq!(failed.status.code(), Some(2));
@@ -99,7 +99,7 @@ fn lines_are_json_where_asked_and_go_into_a_file_too() {
 #[test]
 fn manual_pages_and_completions_know_every_command() {
     let set = Set::new("man");
-    let folder = set.file("man");
+    let folder = set.beside("man");
     assert_eq!(shards(&["--man-pages", &folder]).status.code(), Some(0));
     for command in ["ls", "stat", "show", "sheet", "report", "export", "import", "card", "verify", "repair", "merge"] {
         let page = std::fs::read_to_string(format!("{folder}/shards-{command}.1")).unwrap();

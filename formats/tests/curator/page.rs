@@ -5,7 +5,7 @@ use formats::{Existing, FrameWriter};
 #[test]
 fn the_report_is_one_page_with_the_right_counts() {
     let set = Set::new("report");
-    let out = set.file("report.html");
+    let out = set.beside("report.html");
     let done = set.run(&["report", "--out", &out]);
     assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
     let page = std::fs::read_to_string(&out).unwrap();
@@ -13,7 +13,6 @@ fn the_report_is_one_page_with_the_right_counts() {
         assert!(page.contains(words), "{words}");
     }
     for words in ["sky: 12 frames", "studio: 12 frames", "No two frames have", "blue", "1 machine,", "cameras = 4"] {
-        // The two first people's train frames differ from one another in the colours.
         assert!(page.contains(words), "{words}");
     }
     assert!(
@@ -28,7 +27,7 @@ fn the_report_is_one_page_with_the_right_counts() {
 #[test]
 fn a_part_is_reported_as_a_part() {
     let set = Set::new("report-part");
-    let out = set.file("report.html");
+    let out = set.beside("report.html");
     assert_eq!(
         set.run(&["report", "--out", &out, "--where", "age > 60 and light.kind < 'st<'"]).status.code(),
         Some(0)
@@ -52,7 +51,7 @@ fn doubled_images_and_hostile_names_are_shown_as_text() {
         writer.push(frame).unwrap();
     }
     writer.finish().unwrap();
-    let out = set.file("report.html");
+    let out = set.beside("report.html");
     assert_eq!(set.run(&["report", "--out", &out]).status.code(), Some(0));
     let page = std::fs::read_to_string(&out).unwrap();
     assert!(page.contains("frame_id 0, 900, 901") && page.contains("2 images are copies"), "doubled ones are listed");

@@ -47,11 +47,8 @@ impl Set {
         self.0.to_str().unwrap()
     }
 
-    /// Beside the dataset, so that it stays a dataset.
-    pub fn file(&self, name: &str) -> String {
-        if name == "README.md" {
-            return format!("{}/{name}", self.path());
-        }
+    /// A path beside the dataset, which goes with it.
+    pub fn beside(&self, name: &str) -> String {
         self.0.with_file_name(name).to_str().unwrap().to_string()
     }
 
