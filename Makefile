@@ -158,8 +158,10 @@ setup-kernels: # NVIDIA's run-time compiler; it needs no GPU
 kernels: setup-kernels ## compile every GPU kernel for every supported GPU; fails on spills and on registers above the table
 	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release -p splat --test kernels
 
-gpu-check: ## the GPU backend measured and tested, here or wherever OUT/gpu-check is carried to
-	@mkdir -p "$(OUT)/gpu-check" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+gpu-check: setup-kernels ## the GPU backend measured and tested, here or wherever OUT/gpu-check is carried to
+	@mkdir -p "$(OUT)/gpu-check/nvrtc" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+	@cp third_party/nvrtc/libnvrtc.so.1* third_party/nvrtc/libnvrtc-builtins.so.* "$(OUT)/gpu-check/nvrtc/"
+	@echo "$(EFFIGY_COMMIT)" > "$(OUT)/gpu-check/commit"
 	@$(CARGO) build --release --quiet -p splat --example bench_gpu && cp target/release/examples/bench_gpu "$(OUT)/gpu-check/splat-bench-gpu"
 	@cp "$$($(CARGO) test --release --quiet -p splat --test cuda --no-run --message-format json | \
 		sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)" "$(OUT)/gpu-check/splat-cuda-tests"
@@ -187,10 +189,13 @@ bench-splat: $(filter $(DEMO)/head.ply,$(HEAD_PLY)) ## the rasterizer alone: its
 $(DEMO)/head.ply: $(DEMO_AVATAR)
 	@$(BIN)/invert export --avatar $(<D) --out $@
 
+# PyTorch's own index has a wheel without CUDA; it is asked only where it answers.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
 parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-splat (0.2 GB, or 2.5 GB where only PyPI is reached)
 	@test -x .venv-parity/bin/python || python3 -m venv .venv-parity
-	@.venv-parity/bin/python -c 'import torch' 2>/dev/null || \
-		.venv-parity/bin/pip install -q --extra-index-url https://download.pytorch.org/whl/cpu torch==2.11.0 numpy
+	@.venv-parity/bin/python -c 'import torch, numpy' 2>/dev/null || .venv-parity/bin/pip install -q torch==2.11.0 numpy \
+		$$(python3 -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=9)' 2>/dev/null && \
+			echo --extra-index-url $(TORCH_INDEX))
 
 bench-datagen bench-prior bench-track bench-invert bench-zero1a: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)

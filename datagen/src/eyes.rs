@@ -2,26 +2,31 @@
 use crate::person::Eyes;
 use crate::scene::{EyeMaterial, Material};
 use crate::stream::{derive, subject};
+use glam::Vec3;
 use head::Posed;
 use head::model::Joint;
 
-/// Distance of the iris plane from the ball's centre in the human eye: 12.0 mm of ball radius, limbus at 5.9 mm
-/// from the axis, so √(12² − 5.9²) ≈ 10.4 mm, a little deeper for the iris itself (Bérard et al. 2014, fig. 2).
-const IRIS_PLANE_M: f32 = 0.0098;
+/// How far the iris lies behind the plane of the limbus (metres): with the cornea's bulge before it the anterior chamber
+/// is then some 3 mm deep, as in people.
+const IRIS_BEHIND_LIMBUS_M: f32 = 0.0006;
 /// Class id of iris and pupil in `formats::frame::SEGMENTATION`.
 const CLASS_IRIS: u8 = 4;
 
-/// Material of the eyeball of a side (0 left, 1 right) in this pose.
-pub fn material(eyes: &Eyes, posed: &Posed, side: usize, seed: u64) -> Material {
+/// Material of the eyeball of a side (0 left, 1 right) in this pose; `ball` are its vertices (world).
+pub fn material(eyes: &Eyes, posed: &Posed, side: usize, ball: &[Vec3], seed: u64) -> Material {
     let joint = if side == 0 { Joint::EyeLeft } else { Joint::EyeRight };
+    let center = posed.eye_centers[side];
+    // The cornea stands out; everything else of the ball is this far from its centre.
+    let radius_m = ball.iter().map(|p| p.distance(center)).fold(f32::MAX, f32::min);
+    let limbus_m = (radius_m * radius_m - eyes.iris_radius_m * eyes.iris_radius_m).max(0.0).sqrt();
     let turn = posed.world_from_rest[joint as usize];
     Material::Eye(EyeMaterial {
-        center: posed.eye_centers[side],
-        axis: posed.gaze[side].normalize_or(glam::Vec3::Z),
-        up: turn.transform_vector3(glam::Vec3::Y).normalize_or(glam::Vec3::Y),
+        center,
+        axis: posed.gaze[side].normalize_or(Vec3::Z),
+        up: turn.transform_vector3(Vec3::Y).normalize_or(Vec3::Y),
         iris_radius: eyes.iris_radius_m,
         pupil_radius: eyes.pupil_radius_m,
-        iris_plane: IRIS_PLANE_M,
+        iris_plane: limbus_m - IRIS_BEHIND_LIMBUS_M,
         iris: eyes.iris,
         sclera: eyes.sclera,
         veins: eyes.veins,

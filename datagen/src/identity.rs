@@ -8,7 +8,7 @@ use crate::stage::Stage;
 use formats::IdentityRow;
 use formats::identity::UvMap;
 use glam::Vec3;
-use head::HeadModel;
+use head::sampler::Sampler;
 
 /// A drawn shape and the facts it was drawn with.
 pub struct DrawnShape {
@@ -19,8 +19,8 @@ pub struct DrawnShape {
 }
 
 /// Draws a shape from the model's own distribution.
-pub fn sample_shape(model: &HeadModel, seed: u64) -> DrawnShape {
-    let drawn = head::sampler::sample_identity(model, seed);
+pub fn sample_shape(sampler: &Sampler, seed: u64) -> DrawnShape {
+    let drawn = sampler.draw(seed);
     let origin = Origin { age: drawn.age_years, sex: drawn.sex, ancestry: drawn.ancestry };
     DrawnShape { shape: drawn.shape, origin }
 }

@@ -120,8 +120,8 @@ fn tile(config: &Config, request: &Request, i: u32) -> Tile {
             tile.label = tile.identity.to_string();
         }
         Vary::Expression => {
-            tile.performance = Performance::sample(&config.expression, config.seed, request.identity, i);
-            tile.label = format!("{i} {}", tile.performance.kind);
+            tile.performance = Performance::sample(config, request.identity, i);
+            tile.label = format!("{i} {} {}", tile.performance.action.kind, tile.performance.action.names.join(" "));
         }
         Vary::Units => {
             let unit = i as usize % ARKIT.len();

@@ -171,16 +171,16 @@ impl<'a> Renderer<'a> {
     fn rows_of_take(&self, actor: &Actor, keys: &[FrameKey]) -> anyhow::Result<Vec<Row>> {
         check_stop()?;
         let config = &self.plan.config;
-        let performance =
-            Performance::sample(&config.expression, config.seed, keys[0].identity_id, keys[0].expression_id);
+        let performance = Performance::sample(config, keys[0].identity_id, keys[0].expression_id);
         let take = actor.take(&performance);
         let scene = trace::build(&take.scene, self.accel).map_err(trace_failure)?;
         let mut rows = Vec::with_capacity(keys.len());
         for key in keys {
             check_stop()?;
-            let view =
-                View { identity_id: key.identity_id, expression_id: key.expression_id, camera_id: key.camera_id };
-            let camera = cameras::sample(&config.camera, config.seed, view, take.head_box, config.image.size);
+            let view = View::of(config, key.identity_id, key.expression_id, key.camera_id);
+            // A film's camera does not follow the nods of the head.
+            let head_box = if performance.action.moment.is_some() { actor.head_box } else { take.head_box };
+            let (camera, capture) = cameras::sample(&config.camera, config.seed, view, head_box, config.image.size);
             let lit = self.lights.get(config, key.light_id);
             let film = expose(&scene, &camera, &lit.1, &settings(config, key.seed))?;
             let shot = Shot {
@@ -189,6 +189,7 @@ impl<'a> Renderer<'a> {
                 performance: &performance,
                 take: &take,
                 camera: &camera,
+                capture: &capture,
                 light: &lit.0,
                 film: &film,
                 scene: &scene,
@@ -210,11 +211,7 @@ pub fn expose(
     environment: &Environment,
     settings: &RenderSettings,
 ) -> anyhow::Result<Film> {
-    let mut film = trace::render(scene, camera, environment, settings).map_err(trace_failure)?;
-    if settings.denoise != Denoise::Off {
-        crate::alpha::smooth_partial(&mut film);
-    }
-    Ok(film)
+    Ok(trace::render(scene, camera, environment, settings).map_err(trace_failure)?)
 }
 
 /// One picture of a take: a scene of its own.

@@ -2,30 +2,40 @@
 use crate::cloth;
 use crate::config::Config;
 use crate::outline::Outline;
+use crate::relief::grain;
+use crate::scene::Texture;
 use formats::exit::Failure;
 use glam::{Vec2, Vec3};
 use head::model::{HeadModel, Part};
 use head::normals::triangles;
+use head::sampler::Sampler;
 use head::uv::Padding;
-use head::{Subdivision, UvAtlas};
+use head::{Correctives, Subdivision, UvAtlas};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Shared by all persons; made once.
 pub struct Stage {
     /// Parameters → mesh.
     pub model: HeadModel,
+    /// Mends its poses.
+    pub correctives: Correctives,
+    /// Draws shapes for it.
+    pub sampler: Sampler,
     /// Refines it.
     pub subdivision: Subdivision,
     /// The parts, each a mesh of its own. The first is the skin.
     pub pieces: Vec<Piece>,
     /// Region masks over the vertices of the skin piece.
     pub regions: BTreeMap<String, Vec<f32>>,
-    /// What the shirt covers.
-    pub cloth: cloth::Cut,
+    /// What garments cover.
+    pub cloth: cloth::Wardrobe,
     /// The refined mesh in texture space, at the tracer's texture size.
     pub atlas: UvAtlas,
     /// Extends its charts.
     pub padding: Padding,
+    /// Pores, as a tile, and how often it repeats over the atlas.
+    pub grain: (Arc<Texture>, f32),
     /// Region masks in texture space, `[S, S]` each.
     pub region_maps: BTreeMap<String, Vec<f32>>,
     /// The model's own mesh in texture space, at the size of the identities' maps.
@@ -80,7 +90,7 @@ impl Stage {
             return Err(Failure::bad_data("the head model has no skin"));
         };
         let chin = model.landmarks_at(&model.template)[8];
-        let cloth = cloth::Cut::new(skin, &skin.gather(&template), chin);
+        let cloth = cloth::Wardrobe::new(skin, &skin.gather(&template), chin);
         let on_skin = |mask: &Vec<f32>| skin.vertices.iter().map(|&v| mask[v as usize]).collect();
         let regions = refined.iter().map(|(name, mask)| (name.clone(), on_skin(mask))).collect();
         let size = config.mesh.texture_size as usize;
@@ -92,7 +102,23 @@ impl Stage {
         let places = atlas.position_map(&template);
         region_maps.insert("lips".into(), places.values.iter().map(|p| outline.lips(*p)).collect());
         let identity_atlas = UvAtlas::new(&model, config.maps.uv_size as usize);
-        Ok(Stage { model, subdivision, pieces, regions, cloth, atlas, padding, region_maps, identity_atlas })
+        let sampler = Sampler::new(&model);
+        let correctives = Correctives::new(&model);
+        let grain = (Arc::new(grain::tile()), grain::repeats(&model));
+        Ok(Stage {
+            model,
+            grain,
+            correctives,
+            sampler,
+            subdivision,
+            pieces,
+            regions,
+            cloth,
+            atlas,
+            padding,
+            region_maps,
+            identity_atlas,
+        })
     }
 
     /// The skin.

@@ -92,6 +92,12 @@ fn code_of_cause(cause: &(dyn StdError + 'static)) -> Option<ExitCode> {
     if let Some(err) = cause.downcast_ref::<crate::Error>() {
         return Some(err.exit_code());
     }
+    if let Some(crate::scan::ScanError::File(err)) = cause.downcast_ref() {
+        return Some(err.exit_code());
+    }
+    if cause.is::<crate::filter::FilterError>() {
+        return Some(ExitCode::Usage);
+    }
     if let Some(err) = cause.downcast_ref::<splat::Error>() {
         return Some(match err {
             splat::Error::Io { source, .. } => code_of_io(source),

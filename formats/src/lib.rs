@@ -31,8 +31,10 @@ pub mod identity;
 
 pub mod dataset;
 pub mod exr;
+pub mod filter;
 pub mod manifest;
 pub mod reader;
+pub mod scan;
 pub mod shard;
 pub mod shard_name;
 pub mod side;
@@ -71,6 +73,7 @@ pub use identity::IdentityRow;
 pub use provenance::Provenance;
 pub use publish::{Existing, Published, publish};
 pub use reader::{Part, Shard, read_frames, read_identities};
+pub use scan::Scan;
 pub use shard::{FrameWriter, IdentityWriter, ShardWriter, Written, write_frames, write_identities};
 pub use shard_name::ShardName;
 pub use versions::VersionedSet;

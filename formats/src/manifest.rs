@@ -120,23 +120,9 @@ fn row_of(index: u64, table: &str, shard: &Shard) -> Result<ManifestRow, Error> 
 pub fn describe(shard: &Shard) -> Vec<[String; 4]> {
     let column = |field: &std::sync::Arc<Field>| {
         let text = |key: &str| field.metadata().get(key).map(|v| v.to_string()).unwrap_or_default();
-        [field.name().clone(), type_name(field.data_type()), text("unit"), text("description")]
+        [field.name().clone(), schema::type_name(field.data_type()), text("unit"), text("description")]
     };
     shard.schema().fields().iter().map(column).collect()
-}
-
-/// `f32[4, 4]`, `image`, `u64`.
-fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::FixedSizeList(..) => format!("f32{:?}", schema::shape_of(data_type)),
-        DataType::Struct(_) => "image".into(),
-        DataType::FixedSizeBinary(n) => format!("{n} bytes"),
-        DataType::Utf8 => "text".into(),
-        DataType::UInt32 => "u32".into(),
-        DataType::UInt64 => "u64".into(),
-        DataType::Float32 => "f32".into(),
-        other => other.to_string(),
-    }
 }
 
 impl Row for ManifestRow {

@@ -1,17 +1,28 @@
-//! What the tools' report pages share: one look, and pictures that travel inside the page.
+//! What self-contained pages of ours share: the style, escaped text, pictures as data.
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
-/// The style sheet of every report page.
-pub const STYLE: &str = include_str!("page/report.css");
+/// The house style (CSS).
+pub const STYLE: &str = include_str!("page/page.css");
 
-/// A picture as the address of an `<img>`; `kind` is `png` or `webp`.
-pub fn data_uri(kind: &str, bytes: &[u8]) -> String {
-    format!("data:image/{kind};base64,{}", BASE64.encode(bytes))
+/// Text as it may stand in HTML, attributes included.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
 }
 
-/// Text that is no markup.
-pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+/// A file within the page; `mime` as `image/png`.
+pub fn data_uri(mime: &str, bytes: &[u8]) -> String {
+    format!("data:{mime};base64,{}", BASE64.encode(bytes))
 }
 
 #[cfg(test)]
@@ -19,8 +30,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_stays_text_and_pictures_stay_within() {
-        assert_eq!(escape("<b>&"), "&lt;b&gt;&amp;");
-        assert_eq!(data_uri("png", b"abc"), "data:image/png;base64,YWJj");
+    fn hostile_text_stays_text() {
+        assert_eq!(escape(r#"<a href='x' b="&">"#), "&lt;a href=&#39;x&#39; b=&quot;&amp;&quot;&gt;");
+        assert_eq!(data_uri("text/plain", b"hi"), "data:text/plain;base64,aGk=");
     }
 }

@@ -196,20 +196,39 @@ impl Shard {
     ///
     /// # Errors
     /// As [`Shard::read`], or what `each` returns.
-    pub fn for_each_batch(
+    pub fn for_each_batch(&self, part: Part, each: impl FnMut(&RecordBatch) -> Result<(), Error>) -> Result<(), Error> {
+        self.for_each_batch_of(None, part, each)
+    }
+
+    /// As [`Shard::for_each_batch`], of the rows of a selection: pages without any of them are not read.
+    ///
+    /// # Errors
+    /// As [`Shard::read`], or what `each` returns.
+    pub fn for_each_batch_of<E: From<Error>>(
         &self,
+        rows: Option<RowSelection>,
         part: Part,
-        mut each: impl FnMut(&RecordBatch) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let batch_rows = if part == Part::Labels { 1024 } else { IMAGE_ROWS };
+        mut each: impl FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // Small batches where images are read: a batch is held whole.
+        let wide = self.schema().fields().iter().any(|f| is_read(f, part) && schema::is_wide(f));
         let file = open_file(&self.path)?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
-        let mask = self.mask(part);
-        let mut reader = guarded(&self.path, || builder.with_projection(mask).with_batch_size(batch_rows).build())?;
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(self.mask(part))
+            .with_batch_size(if wide { IMAGE_ROWS } else { 1024 });
+        if let Some(rows) = rows {
+            builder = builder.with_row_selection(rows);
+        }
+        let mut reader = guarded(&self.path, || builder.build())?;
         while let Some(batch) = next_batch(&self.path, &mut reader)? {
             each(&batch)?;
         }
         Ok(())
+    }
+
+    /// Footer and page index.
+    pub(crate) fn metadata(&self) -> &ArrowReaderMetadata {
+        &self.metadata
     }
 
     fn batch_of_row(&self, row: usize, part: Part) -> Result<RecordBatch, Error> {
@@ -252,12 +271,7 @@ impl Shard {
     }
 
     fn mask(&self, part: Part) -> ProjectionMask {
-        let wanted = |field: &arrow::datatypes::Field| match part {
-            Part::All => true,
-            Part::Labels => !schema::is_wide(field),
-            Part::Columns(names) => names.contains(&field.name().as_str()),
-        };
-        let roots = self.schema().fields().iter().enumerate().filter(|(_, f)| wanted(f)).map(|(i, _)| i);
+        let roots = self.schema().fields().iter().enumerate().filter(|(_, f)| is_read(f, part)).map(|(i, _)| i);
         ProjectionMask::roots(self.metadata.parquet_schema(), roots)
     }
 
@@ -289,6 +303,15 @@ impl Shard {
             true => Ok(()),
             false => Err(Error::Version { table: self.table().into(), got, newest, path: self.path.clone() }),
         }
+    }
+}
+
+/// Is a column among those to read?
+fn is_read(field: &arrow::datatypes::Field, part: Part) -> bool {
+    match part {
+        Part::All => true,
+        Part::Labels => !schema::is_wide(field),
+        Part::Columns(names) => names.contains(&field.name().as_str()),
     }
 }
 

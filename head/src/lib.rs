@@ -29,6 +29,7 @@ pub mod model;
 pub mod params;
 
 // Parameters → mesh.
+pub mod correctives;
 pub mod evaluate;
 pub mod landmarks;
 pub mod person;
@@ -48,9 +49,11 @@ pub mod obj;
 
 // People, and the file.
 pub mod file;
+pub mod plausibility;
 pub mod prior;
 pub mod sampler;
 
+pub use correctives::Correctives;
 pub use error::Error;
 pub use evaluate::Posed;
 pub use landmarks::LandmarkModel;

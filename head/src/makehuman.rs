@@ -6,7 +6,7 @@
 //!
 //! `obj` + average of the young adult macro targets → origin between the eyes, scaled to a given interocular
 //! distance → lips closed → cut along a closed edge loop across the shoulders → eyeballs and teeth made anew (the helpers are
-//! stand-ins) → one atlas → bases, rig, landmarks, masks → prior from the sampler.
+//! stand-ins) → one atlas → bases, rig, landmarks, masks → eyeballs seated between the lids → prior from the sampler.
 pub mod wheel;
 
 mod arch;
@@ -21,6 +21,7 @@ mod identity;
 mod landmarks;
 mod lips;
 mod regions;
+mod seat;
 mod slim;
 mod target;
 mod teeth;
@@ -88,6 +89,7 @@ pub fn import(wheel: &Path, options: &Options) -> Result<HeadModel, Error> {
         regions,
         identity_prior: IdentityPrior::default(),
     };
+    seat::seat(&mut model);
     if options.prior_samples > 0 {
         model.identity_prior = crate::prior::fit(&model, options.prior_samples, options.prior_components);
     }

@@ -1,6 +1,6 @@
 //! Fits a Gaussian over identities to the sampler: principal components of the vertices, told in coefficients.
 use crate::model::{HeadModel, IdentityPrior};
-use crate::sampler::sample_identity;
+use crate::sampler::Sampler;
 use glam::Vec3;
 use rayon::prelude::*;
 
@@ -14,8 +14,9 @@ const SMALLEST_SHARE: f64 = 1e-5;
 /// coefficients is the regression of the shape on its score: `C L e / √λ`, already scaled by its deviation.
 pub fn fit(model: &HeadModel, samples: usize, components: usize) -> IdentityPrior {
     let k = model.identity.names.len();
+    let sampler = Sampler::new(model);
     let shapes: Vec<Vec<f32>> =
-        (0..samples as u64).into_par_iter().map(|i| sample_identity(model, 0x9e37_79b9_0000_0000 | i).shape).collect();
+        (0..samples as u64).into_par_iter().map(|i| sampler.draw(0x9e37_79b9_0000_0000 | i).shape).collect();
     let mean: Vec<f64> = (0..k).map(|c| shapes.iter().map(|s| f64::from(s[c])).sum::<f64>() / samples as f64).collect();
     let covariance = covariance(&shapes, &mean);
     let factor = cholesky(gram(model));

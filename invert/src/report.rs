@@ -2,7 +2,7 @@
 use anyhow::Result;
 use formats::card::read_json;
 use formats::exit::Failure;
-use formats::page::{STYLE, escape};
+use formats::page::{self, STYLE, escape};
 use serde_json::Value;
 use std::path::Path;
 
@@ -115,7 +115,7 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
 
 fn data_uri(folder: &Path, name: &str) -> Result<String> {
     let kind = if name.ends_with(".webp") { "webp" } else { "png" };
-    Ok(formats::page::data_uri(kind, &read(folder, name)?))
+    Ok(page::data_uri(&format!("image/{kind}"), &read(folder, name)?))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub fn section(run: &Path) -> Result<String> {
     let card: AvatarCard = read_json(&run.join("avatar").join(formats::avatar::CARD), "avatar card")?;
     let preview = run.join("preview.png");
     let missing = |e: std::io::Error| Failure::missing(format!("the run lacks a part ({e}): {preview:?}"));
-    let preview = data_uri("png", &std::fs::read(&preview).map_err(missing)?);
+    let preview = data_uri("image/png", &std::fs::read(&preview).map_err(missing)?);
     let folder = run.join("set");
     let clips = if VersionedSet::is_at(&folder) { evolution(&VersionedSet::open(&folder)?)? } else { String::new() };
     Ok(SECTION
@@ -73,7 +73,7 @@ fn evolution(set: &VersionedSet) -> Result<String> {
             rows.push(row);
             labels.push(format!("version {} (iteration {})", version.number(), made.iteration));
         }
-        let picture = data_uri("png", &sheet_png(&rows)?);
+        let picture = data_uri("image/png", &sheet_png(&rows)?);
         html += &format!(
             "<figure><img src=\"{picture}\" alt=\"Clip {id} over versions\"><figcaption>Clip {id}, from above: {}</figcaption></figure>\n<p></p>\n",
             escape(&labels.join(", "))

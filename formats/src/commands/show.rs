@@ -1,19 +1,21 @@
 //! `shards show`: one row, labels as JSON, images as files.
 use anyhow::Context;
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, UInt32Type, UInt64Type};
 use formats::exit::{ExitCode, Failure};
-use formats::{Shard, digest, publish};
+use formats::{Scan, Shard, digest, publish};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
-/// Prints row `row` of a shard; writes its images into the folder `out`.
-pub fn run(file: &Path, row: usize, out: Option<&Path>) -> anyhow::Result<ExitCode> {
-    let shard = Shard::open(file)?;
-    if row >= shard.rows() {
-        return Err(Failure::usage(format!("--row {row}: the shard has {} rows: {file:?}", shard.rows())).into());
-    }
+/// Prints row `row` of those that match `condition`; writes its images into the folder `out`.
+pub fn run(path: &Path, row: usize, condition: Option<&str>, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let (shard, row) = find(path, row, condition)?;
     let batch = shard.row_batch(row)?;
+    print_row(&batch, out)
+}
+
+/// Prints the only row of a batch; writes its images into the folder `out`.
+pub fn print_row(batch: &RecordBatch, out: Option<&Path>) -> anyhow::Result<ExitCode> {
     let mut labels = Map::new();
     for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
         let value = match (field.data_type(), out) {
@@ -27,6 +29,21 @@ pub fn run(file: &Path, row: usize, out: Option<&Path>) -> anyhow::Result<ExitCo
     Ok(ExitCode::Done)
 }
 
+/// The shard and the row in it.
+fn find(path: &Path, row: usize, condition: Option<&str>) -> anyhow::Result<(Shard, usize)> {
+    let scan = Scan::open(path, condition)?;
+    let mut before = 0;
+    for selection in scan.selections() {
+        let selection = selection?;
+        if let Some(&found) = selection.rows.get(row - before) {
+            return Ok((selection.shard, found));
+        }
+        before += selection.rows.len();
+    }
+    let which = if scan.is_filtered() { "rows match" } else { "rows are here" };
+    Err(Failure::usage(format!("--row {row}: {before} {which}: {path:?}")).into())
+}
+
 /// The path and size of an image, which is written into `out` when asked for.
 fn image(name: &str, column: &dyn Array, out: Option<&Path>) -> anyhow::Result<Value> {
     let parts = column.as_struct();
@@ -38,8 +55,9 @@ fn image(name: &str, column: &dyn Array, out: Option<&Path>) -> anyhow::Result<V
     }
     let bytes = bytes.as_binary::<i32>().value(0);
     let stored = if paths.is_null(0) { "" } else { paths.as_string::<i32>().value(0) };
-    // The name comes from the file: only its last part may decide where we write.
-    let file_name = Path::new(stored).file_name().map_or_else(|| format!("{name}.bin").into(), |n| n.to_os_string());
+    // Both names come from the file: only a last part may decide where we write.
+    let last = |name: &str| Path::new(name).file_name().map(|n| n.to_os_string());
+    let file_name = last(stored).or_else(|| last(&format!("{name}.bin"))).unwrap_or_else(|| "image.bin".into());
     if let Some(out) = out {
         let target = out.join(&file_name);
         publish::write_atomically(&target, bytes).with_context(|| format!("image {name:?}"))?;

@@ -1,0 +1,108 @@
+//! What linear units cannot know: where another person's lids and lips are, and that eyeballs are solid.
+//!
+//! The units were modelled on one face. On others, and in company, they close lids too far or not enough, press lips
+//! through each other and let the balls of the eyes poke through the lids. [`Correctives`] mends the coefficients of
+//! the units that close, for the person at hand, and pushes lids off the balls; everything else stays linear.
+mod eyeball;
+
+use crate::evaluate::Posed;
+use crate::model::{HeadModel, HeadParams};
+use crate::params::unit;
+use eyeball::Eyeball;
+use glam::Vec3;
+
+/// Landmarks that meet when the left and the right eye close: upper, lower.
+const LIDS: [[(usize, usize); 2]; 2] = [[(43, 47), (44, 46)], [(37, 41), (38, 40)]];
+/// Landmarks that meet when the mouth closes.
+const LIPS: [(usize, usize); 3] = [(61, 67), (62, 66), (63, 65)];
+/// A unit that closes is never taken further than this.
+const MOST: f32 = 1.6;
+
+/// Mends poses of one model.
+#[derive(Clone, Debug)]
+pub struct Correctives {
+    balls: [Eyeball; 2],
+    /// Columns of `eyeBlinkLeft`, `eyeBlinkRight`, and by how much each narrows its eye (metres a unit).
+    blinks: [(usize, f32); 2],
+    /// Column of `mouthClose`, and by how much it brings the lips together (metres a unit).
+    close: (usize, f32),
+    /// Distance of the lips on the template (metres); they touch there.
+    lips_at_rest: f32,
+}
+
+impl Correctives {
+    /// For a model.
+    pub fn new(model: &HeadModel) -> Correctives {
+        let landmarks = |field: &[Vec3]| model.landmarks_at(field);
+        let column = |name: &str| unit(name).unwrap_or(0);
+        let narrows = |k: usize, pairs: &[(usize, usize)]| -gap(&landmarks(model.expression.column(k)), pairs);
+        let blinks = [column("eyeBlinkLeft"), column("eyeBlinkRight")];
+        let close = column("mouthClose");
+        Correctives {
+            balls: [0, 1].map(|side| Eyeball::new(model, side)),
+            blinks: std::array::from_fn(|side| (blinks[side], narrows(blinks[side], &LIDS[side]))),
+            close: (close, narrows(close, &LIPS)),
+            lips_at_rest: gap(&landmarks(&model.template), &LIPS),
+        }
+    }
+
+    /// Pushes the lids of a neutral mesh `[V]` (metres) off the eyeballs.
+    pub fn rest(&self, model: &HeadModel, neutral: &mut [Vec3]) {
+        let places = model.joint_places(neutral);
+        for (side, ball) in self.balls.iter().enumerate() {
+            ball.push_out(neutral, places[3 + side], Vec3::Z);
+        }
+    }
+
+    /// Like [`HeadModel::pose_neutral`], mended.
+    pub fn pose(&self, model: &HeadModel, neutral: &[Vec3], params: &HeadParams) -> Posed {
+        let expression = self.expression(model, neutral, &params.expression);
+        let looks = HeadParams { expression, ..params.clone() };
+        let mut posed = model.pose_neutral(neutral, &looks);
+        for (side, ball) in self.balls.iter().enumerate() {
+            ball.push_out(&mut posed.positions, posed.eye_centers[side], posed.gaze[side]);
+        }
+        posed
+    }
+
+    /// The units that do on this person what the given ones say: `eyeBlink` at one closes the eye just so, whatever
+    /// squints or looks down beside it, and `mouthClose` ends where the lips touch.
+    pub fn expression(&self, model: &HeadModel, neutral: &[Vec3], expression: &[f32; 52]) -> [f32; 52] {
+        let mut mended = *expression;
+        let moved = |units: &[f32; 52]| -> Vec<Vec3> {
+            let corner = |v: u32| {
+                let active = (0..52).filter(|&k| units[k] != 0.0);
+                active.fold(neutral[v as usize], |p, k| p + units[k] * model.expression.column(k)[v as usize])
+            };
+            let points = model.landmarks.iter().take(68);
+            points.map(|l| (0..4).map(|c| l.weights[c] * corner(model.faces[l.face as usize][c])).sum()).collect()
+        };
+        let mut open = *expression;
+        self.blinks.iter().for_each(|&(k, _)| open[k] = 0.0);
+        let points = moved(&open);
+        for (side, &(k, narrows)) in self.blinks.iter().enumerate().filter(|(_, (_, narrows))| *narrows > 1e-4) {
+            let left = gap(&points, &LIDS[side]);
+            let share = if left > 0.0 { expression[k] } else { 1.0 };
+            mended[k] = (share * left / narrows).clamp(-0.5, MOST);
+        }
+        let (k, narrows) = self.close;
+        if expression[k] > 0.0 && narrows > 1e-4 {
+            let mut open = *expression;
+            open[k] = 0.0;
+            let left = gap(&moved(&open), &LIPS) - self.lips_at_rest;
+            mended[k] = expression[k].min((left / narrows).max(0.0));
+        }
+        mended
+    }
+
+    /// Distance in metres by which the lids of the eye of a side (0 left, 1 right) come nearest to the ball's surface;
+    /// negative where they are inside. For checks.
+    pub fn lid_clearance(&self, posed: &Posed, side: usize) -> f32 {
+        self.balls[side].clearance(&posed.positions, posed.eye_centers[side], posed.gaze[side])
+    }
+}
+
+/// Mean height of the first over the second of each pair.
+fn gap(points: &[Vec3], pairs: &[(usize, usize)]) -> f32 {
+    pairs.iter().map(|&(a, b)| points[a].y - points[b].y).sum::<f32>() / pairs.len() as f32
+}
