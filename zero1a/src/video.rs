@@ -8,6 +8,7 @@ use tch::Tensor;
 
 pub mod chain;
 pub mod invert;
+pub mod portrait;
 pub mod sample;
 pub mod small;
 pub mod train;

@@ -40,7 +40,7 @@ impl Default for VideoTrainConfig {
             frames: 4,
             perceptual: "weights/perceptual.safetensors".into(),
             vae: TrainConfig { batch: 16, lr: 2e-3, ..common.clone() },
-            unet: TrainConfig { batch: 8, lr: 1e-3, ..common },
+            unet: TrainConfig { batch: 4, lr: 1e-3, ..common },
         }
     }
 }
