@@ -216,7 +216,7 @@ fn a_run_that_is_stopped_anywhere_ends_in_the_same_bytes() {
 
 #[test]
 fn clips_agree_better_with_every_round() {
-    let stage = Stage::new("better", config(Method::WithoutTemporal));
+    let stage = Stage::new("better", RunConfig { reference_share: 0.0, ..config(Method::WithoutTemporal) });
     let painter = stage.painter();
     let mut losses = RefCell::new(Vec::new());
     let watch = |event: &Event| {
