@@ -5,6 +5,7 @@ use effigy_tests::folder::{Folder, files, read};
 use effigy_tests::tool::Tool;
 use effigy_tests::toy::config;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -18,10 +19,15 @@ pub fn render(at: &Path) -> Tool {
         .path(config("datagen"))
 }
 
-/// The shards below a folder; what lies in `meta/` tells times and hosts.
-pub fn shards_below(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+/// The shards below a folder, as numbers that stand for their bytes; what lies in `meta/` tells times and hosts.
+pub fn shards_below(folder: &Path) -> BTreeMap<PathBuf, u64> {
     let shards = files(folder).into_iter().filter(|f| f.extension().is_some_and(|e| e == "parquet"));
-    shards.map(|file| (file.clone(), read(&folder.join(file)))).collect()
+    let number = |bytes: Vec<u8>| {
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        hasher.finish()
+    };
+    shards.map(|file| (file.clone(), number(read(&folder.join(file))))).collect()
 }
 
 /// What is published is whole; only what is not there yet may be missing.
