@@ -27,7 +27,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("commits: {error}");
-            ExitCode::from(error.downcast_ref::<formats::Error>().map_or(2, |e| e.exit_code().into()))
+            let code = error.downcast_ref::<formats::Error>().map(|e| e.exit_code().into());
+            ExitCode::from(code.unwrap_or(if error.is::<std::io::Error>() { 74 } else { 2 }))
         }
     }
 }
@@ -55,7 +56,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let spec = Spec::of(&row(arguments, 0, 0, 0)?, ClipRow::GROUP, ClipRow::POSITION, plan);
     let set = VersionedSet::create(&arguments.set, &spec)?;
     let mut out = std::io::stdout();
-    for _ in 0..arguments.count {
+    let mut made = 0;
+    while made < arguments.count {
         let base = set.latest()?;
         let number = base.number() + 1;
         let clip = number % arguments.clips;
@@ -67,6 +69,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
             Err(formats::Error::Conflict { .. }) => continue,
             done => done?,
         };
+        made += 1;
         writeln!(out, "{}", version.number())?;
         out.flush()?;
     }

@@ -134,7 +134,8 @@ fn code_of_io(err: &std::io::Error) -> ExitCode {
 }
 
 /// Runs a tool: reports an error as one line `tool: what: why` and turns it into the exit code. A panic is a defect of
-/// the program and ends with 70; a reader that closes our stdout ends us quietly with 141, as `head` users expect.
+/// the program and ends with 70; a reader that closes our stdout ends us quietly with 141, as `head` users
+/// expect; a full disk beneath it ends us with 74.
 pub fn run(
     tool: &'static str,
     body: impl FnOnce() -> anyhow::Result<ExitCode> + std::panic::UnwindSafe,
@@ -146,8 +147,15 @@ pub fn run(
         let payload = info.payload();
         let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
         let text = text.unwrap_or("unknown panic");
-        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
-            std::process::exit(141);
+        if let Some(why) = text.strip_prefix("failed printing to stdout: ") {
+            if why.contains("Broken pipe") {
+                std::process::exit(141);
+            }
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("{tool}: cannot write to stdout: {why}\n"),
+            );
+            std::process::exit(ExitCode::Io as i32);
         }
         let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
         let fields = serde_json::json!({ "exit_code": ExitCode::Bug as u8 });

@@ -4,11 +4,12 @@
 //! first of several writers wins and a power cut leaves either nothing or the whole file. Followed by a sync of the
 //! folder, without which the name itself may be lost.
 use crate::{Error, digest};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What to do when the target exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,15 @@ pub fn temp_beside(target: &Path) -> PathBuf {
     target.parent().unwrap_or(Path::new("")).join(name)
 }
 
+/// As [`sweep`], for each folder once in the life of this process: whoever writes somewhere tidies up there.
+pub(crate) fn sweep_once(folder: &Path) {
+    static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    // A relative folder may be another one tomorrow; the worst is that it is not swept again.
+    if SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.into()) {
+        sweep(folder);
+    }
+}
+
 /// Removes temporary files that dead writers left in `folder`: those of this machine whose process is gone, and those
 /// of other machines older than a day.
 pub fn sweep(folder: &Path) {
@@ -113,10 +123,16 @@ fn is_older_than_a_day(path: &Path) -> bool {
     age.is_some_and(|age| age.as_secs() > 86_400)
 }
 
-/// The host name as it stands in temporary names.
+/// Host name and process namespace as they stand in temporary names: where a process number means something. Two
+/// containers may share a host name and a disk.
 fn host_label() -> &'static str {
     static LABEL: OnceLock<String> = OnceLock::new();
-    LABEL.get_or_init(|| host_name().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect())
+    LABEL.get_or_init(|| {
+        let host: String = host_name().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
+        let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+        format!("{host}-{namespace}")
+    })
 }
 
 /// Writes a small file in one step: whole or not at all, replacing what was there.
@@ -144,6 +160,7 @@ pub(crate) struct TempFile {
 
 impl TempFile {
     pub(crate) fn create(target: &Path) -> Result<Self, Error> {
+        sweep_once(target.parent().unwrap_or(Path::new("")));
         let path = temp_beside(target);
         let file = File::options().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(|source| Error::Create { source, path: target.into() })?;

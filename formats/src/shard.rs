@@ -105,8 +105,8 @@ fn write_rows<R: Row, E: From<Error>>(
 /// # Errors
 /// [`Error::Data`] when it is damaged or was made from another plan.
 pub fn finished(path: &Path, provenance: &Provenance) -> Result<Option<Written>, Error> {
+    path.parent().into_iter().for_each(publish::sweep_once);
     if !path.exists() {
-        path.parent().into_iter().for_each(publish::sweep);
         return Ok(None);
     }
     let shard = reader::Shard::open(path)?;
