@@ -166,8 +166,14 @@ parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-sp
 		$$(python3 -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=9)' 2>/dev/null && \
 			echo --extra-index-url $(TORCH_INDEX))
 
-bench-datagen bench-prior bench-track bench-invert: build
+bench-datagen bench-prior bench-track bench-invert bench-video: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
+
+parity-video: setup parity-python ## the video networks against diffusers and transformers, on new random weights (SEED=n for others)
+	@.venv-parity/bin/python -c 'import diffusers, transformers' 2>/dev/null || \
+		.venv-parity/bin/pip install -q diffusers==0.35.1 transformers==4.56.1
+	@.venv-parity/bin/python zero1a/tests/golden/make_parity.py "$(OUT)/parity-video" $(or $(SEED),100)
+	@VIDEO_PARITY="$(abspath $(OUT))/parity-video" $(CARGO) test --release -p zero1a --test parity -- --nocapture
 
 REALISM := $(OUT)/realism
 realism: build $(HEAD) ## our landmarks on a real photo and 11 variants of it against MediaPipe's (fetches its wheel into .venv-realism, once)
@@ -190,4 +196,4 @@ clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
 .PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
-	bench bench-splat parity-python bench-datagen bench-prior bench-track bench-invert
+	bench bench-splat parity-python parity-video bench-datagen bench-prior bench-track bench-invert bench-video
