@@ -1,7 +1,6 @@
 //! A video model by what its path is.
 use super::VideoModel;
 use super::portrait::PortraitVideo;
-use super::portrait::model::PortraitSize;
 use super::small::SmallVideo;
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -14,7 +13,7 @@ use tch::Device;
 pub fn open(path: &Path, device: Device) -> Result<Box<dyn VideoModel>> {
     let context = || format!("video model {path:?}");
     if path.is_dir() {
-        let model = PortraitVideo::load(path, PortraitSize::default(), device).with_context(context)?;
+        let model = PortraitVideo::load(path, Default::default(), device).with_context(context)?;
         return Ok(Box::new(model));
     }
     Ok(Box::new(SmallVideo::load(path, device).with_context(context)?))
