@@ -198,8 +198,14 @@ parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-sp
 		$$(python3 -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=9)' 2>/dev/null && \
 			echo --extra-index-url $(TORCH_INDEX))
 
-bench-datagen bench-prior bench-track bench-invert bench-zero1a: build
+bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
+
+parity-video: setup parity-python ## the video networks against diffusers and transformers, on new random weights (SEED=n for others)
+	@.venv-parity/bin/python -c 'import diffusers, transformers' 2>/dev/null || \
+		.venv-parity/bin/pip install -q diffusers==0.35.1 transformers==4.56.1
+	@.venv-parity/bin/python zero1a/tests/golden/make_parity.py "$(OUT)/parity-video" $(or $(SEED),100)
+	@VIDEO_PARITY="$(abspath $(OUT))/parity-video" $(CARGO) test --release -p zero1a --test parity -- --nocapture
 
 REALISM := $(OUT)/realism
 # An array of tasks: on Slurm where it is, else here. DATA is a folder that `datagen plan` made.
@@ -254,5 +260,5 @@ clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
 .PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
-	array slurm-test bench-report man completions parity-data \
-	bench bench-splat parity-python bench-datagen bench-prior bench-track bench-invert bench-zero1a zero1a ladder kills
+	array slurm-test bench-report man completions parity-data parity-video \
+	bench bench-splat parity-python bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a zero1a ladder kills

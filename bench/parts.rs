@@ -16,6 +16,15 @@ pub fn splat(report: &mut Report) {
     }
 }
 
+/// A denoising step, a clip and a refresh of the small video model.
+pub fn video(report: &mut Report) {
+    let folder = Folder::new("bench-video");
+    match example("zero1a", "bench_video", "", &folder.path().join("video.json")) {
+        Ok(rows) => report.adopt(&rows),
+        Err(why) => report.fail("video model", why),
+    }
+}
+
 /// Pictures a second end to end at 256² and 512², and the integrator against bare rays.
 pub fn datagen(report: &mut Report) {
     let folder = Folder::new("bench-datagen");

@@ -139,17 +139,20 @@ impl Machine {
 
     fn step(&mut self, code: u8, at: &mut Cursor) -> Result<(), String> {
         let value = match code {
-            0x80 => return at.take(1).map(drop),                  // PROTO
-            b'(' => return Ok(self.marks.push(self.stack.len())), // MARK
-            b'q' => return self.remember(at.number(1)?),          // BINPUT
-            b'r' => return self.remember(at.number(4)?),          // LONG_BINPUT
-            b's' | b'u' => return self.set_items(code == b'u'),   // SETITEM, SETITEMS
-            b'a' | b'e' => return self.append(code == b'e'),      // APPEND, APPENDS
-            b'b' => return self.pop().map(drop),                  // BUILD: attributes, of no use here
-            b'0' => return self.pop().map(drop),                  // POP
-            b'h' => self.recall(at.number(1)?)?,                  // BINGET
-            b'j' => self.recall(at.number(4)?)?,                  // LONG_BINGET
-            b'N' | 0x88 | 0x89 => Value::Plain,                   // NONE, NEWTRUE, NEWFALSE
+            0x80 => return at.take(1).map(drop), // PROTO
+            b'(' => {
+                self.marks.push(self.stack.len()); // MARK
+                return Ok(());
+            }
+            b'q' => return self.remember(at.number(1)?),        // BINPUT
+            b'r' => return self.remember(at.number(4)?),        // LONG_BINPUT
+            b's' | b'u' => return self.set_items(code == b'u'), // SETITEM, SETITEMS
+            b'a' | b'e' => return self.append(code == b'e'),    // APPEND, APPENDS
+            b'b' => return self.pop().map(drop),                // BUILD: attributes, of no use here
+            b'0' => return self.pop().map(drop),                // POP
+            b'h' => self.recall(at.number(1)?)?,                // BINGET
+            b'j' => self.recall(at.number(4)?)?,                // LONG_BINGET
+            b'N' | 0x88 | 0x89 => Value::Plain,                 // NONE, NEWTRUE, NEWFALSE
             b'K' => Value::Int(at.number(1)? as i64),
             b'M' => Value::Int(at.number(2)? as i64),
             b'J' => Value::Int(i64::from(at.number(4)? as u32 as i32)),

@@ -8,6 +8,7 @@ use tch::Tensor;
 
 pub mod chain;
 pub mod invert;
+pub mod open;
 pub mod portrait;
 pub mod sample;
 pub mod small;
@@ -16,6 +17,7 @@ pub mod window;
 
 pub use chain::{ChainConfig, Level};
 pub use invert::invert;
+pub use open::open;
 pub use sample::{noise, sample};
 
 #[cfg(test)]

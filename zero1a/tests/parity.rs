@@ -4,8 +4,9 @@
 //! without Python; `make parity-video` makes others (VIDEO_PARITY names their folder) and checks those.
 use nets::Checkpoint;
 use nets::noise::{Betas, NoiseSchedule, trailing, turned};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor, nn};
+use zero1a::video::portrait::PortraitVideo;
 use zero1a::video::portrait::clip::ClipVision;
 use zero1a::video::portrait::config::{ClipConfig, UnetConfig, VaeConfig};
 use zero1a::video::portrait::guider::GuiderConfig;
@@ -14,7 +15,6 @@ use zero1a::video::portrait::motion::{Motion, MotionConfig};
 use zero1a::video::portrait::transformer::Bank;
 use zero1a::video::portrait::unet::{Frames, Role, Unet};
 use zero1a::video::portrait::vae::AutoencoderKl;
-use zero1a::video::portrait::{PortraitVideo, model};
 use zero1a::video::{Condition, VideoModel};
 
 /// Largest difference allowed, for values of about unit size.
@@ -140,9 +140,25 @@ fn ddim_steps_down_and_up() {
 }
 
 #[test]
-fn portrait_assembly() {
-    let file = golden("portrait");
-    let config = PortraitConfig {
+fn files_of_pytorch() {
+    let here = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let folder = std::env::var_os("VIDEO_PARITY").map_or_else(here, PathBuf::from);
+    let saved = nets::pth::load(&folder.join("motion.pth")).unwrap();
+    let file = golden("motion");
+    let mut shared = 0;
+    for name in file.names().filter_map(|n| n.strip_prefix("w.")) {
+        assert_eq!(*saved.get(name).unwrap(), tensor(&file, &format!("w.{name}")), "{name}");
+        shared += 1;
+    }
+    assert!(shared > 15);
+    let want = Tensor::from_slice(&[1f32, 5.0, 9.0, 2.0, 6.0, 10.0, 3.0, 7.0, 11.0]).view([3, 3]);
+    assert_eq!(saved.get("turned").unwrap().to_kind(Kind::Float), want);
+    assert_eq!(saved.get("parameter").unwrap(), saved.get("temporal_transformer.norm.weight").unwrap());
+}
+
+/// The tiny portrait model's sizes.
+fn portrait_config() -> PortraitConfig {
+    PortraitConfig {
         vae: VaeConfig {
             block_out_channels: vec![4; 4],
             layers_per_block: 1,
@@ -161,15 +177,56 @@ fn portrait_assembly() {
         motion: MotionConfig { heads: 2, ..Default::default() },
         guider: GuiderConfig { heads: 2, head_width: 6, groups: 2 },
         size: PortraitSize { side: 64, window: 4 },
-    };
-    let (net, mut stores) = PortraitVideo::blank(&config, Device::Cpu).unwrap();
-    let model::Stores { vae, clip, reference, denoise, guider } = &stores;
-    for (name, vars) in
-        [("vae", vae), ("clip", clip), ("reference", reference), ("denoise", denoise), ("guider", guider)]
-    {
-        file.restore_vars(name, vars).unwrap();
     }
-    stores.freeze();
+}
+
+/// Lays the golden networks out as the public folder has them.
+fn public_folder(file: &Checkpoint, folder: &Path) {
+    let write_json = |name: &str, config: serde_json::Value| {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, config.to_string()).unwrap();
+    };
+    let config = portrait_config();
+    write_json("sd-vae-ft-mse/config.json", serde_json::json!(config.vae));
+    write_json("stable-diffusion-v1-5/unet/config.json", serde_json::json!(config.unet));
+    write_json("image_encoder/config.json", serde_json::json!(config.clip));
+    let part = |prefix: &str, keep: &dyn Fn(&str) -> bool| {
+        let mut out = Checkpoint::new(0);
+        for name in file.names().filter(|n| n.starts_with(prefix)) {
+            let own = &name[prefix.len()..];
+            // The autoencoder's attention under the names of older files.
+            let own = if prefix == "vae." { own.replace(".to_q.", ".query.") } else { own.into() };
+            if keep(&own) {
+                out.put(&own, file.get(name).unwrap());
+            }
+        }
+        out
+    };
+    let all = |_: &str| true;
+    for (prefix, name) in [
+        ("vae.", "sd-vae-ft-mse/diffusion_pytorch_model"),
+        ("clip.", "image_encoder/model"),
+        ("reference.", "reference_unet"),
+        ("guider.", "pose_guider"),
+    ] {
+        part(prefix, &all).save(&folder.join(format!("{name}.safetensors"))).unwrap();
+    }
+    let moves = |name: &str| name.contains("motion_modules");
+    part("denoise.", &|n| !moves(n)).save(&folder.join("denoising_unet.safetensors")).unwrap();
+    part("denoise.", &moves).save(&folder.join("motion_module.safetensors")).unwrap();
+}
+
+#[test]
+fn portrait_assembly() {
+    let file = golden("portrait");
+    let folder = std::env::temp_dir().join(format!("effigy-portrait-{}", std::process::id()));
+    public_folder(&file, &folder);
+    let net = PortraitVideo::load(&folder, portrait_config(), Device::Cpu).unwrap();
+    std::fs::remove_file(folder.join("motion_module.safetensors")).unwrap();
+    let error = PortraitVideo::load(&folder, portrait_config(), Device::Cpu).unwrap_err();
+    assert!(format!("{error:#}").contains("no motion_module (.safetensors"), "{error:#}");
+    std::fs::remove_dir_all(folder).unwrap();
     let maps = tensor(&file, "maps");
     let condition =
         Condition { reference: tensor(&file, "picture"), reference_map: maps.get(0), maps: maps.shallow_clone() };

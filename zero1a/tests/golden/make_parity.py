@@ -162,6 +162,12 @@ def motion():
     net = randomise(Motion(8, 4))
     x = torch.randn(6, 8, 3, 2)
     save("motion", weights(net) | {"x": x, "y": net(x, 2)})
+    # As PyTorch saves it; one tensor is a view with strides of its own.
+    state = net.state_dict()
+    first = next(iter(state))
+    state["turned"] = torch.arange(12.0).half().view(3, 4)[:, 1:].t()
+    state["parameter"] = nn.Parameter(state[first].clone())
+    torch.save({"state_dict": state, "epoch": 3, "rate": 0.5, "note": None}, OUT / "motion.pth")
 
 
 class PoseGuider(nn.Module):

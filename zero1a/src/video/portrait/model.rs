@@ -89,17 +89,17 @@ pub struct Stores {
 }
 
 impl PortraitVideo {
-    /// From a folder laid out as [`super::files`] says.
+    /// From a folder laid out as [`super::files`] says. Autoencoder, U-Nets and image encoder are as large as the folder's
+    /// `config.json`s say; the rest of `config` holds.
     ///
     /// # Errors
     /// A file or tensor that is missing or misshaped, by its name.
-    pub fn load(folder: &Path, size: PortraitSize, device: Device) -> Result<Self> {
+    pub fn load(folder: &Path, config: PortraitConfig, device: Device) -> Result<Self> {
         let config = PortraitConfig {
             vae: read(&folder.join("sd-vae-ft-mse/config.json"))?,
             unet: read(&folder.join("stable-diffusion-v1-5/unet/config.json"))?,
             clip: read(&folder.join("image_encoder/config.json"))?,
-            size,
-            ..Default::default()
+            ..config
         };
         let (model, mut stores) = Self::blank(&config, device)?;
         let in_folder = |names: &[&str]| weights(&find(folder, names)?);
