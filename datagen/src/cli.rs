@@ -57,7 +57,7 @@ enum Command {
         /// Dataset folder.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Do not render 16 images to measure time and size.
+        /// Do not render 32 images to measure time and size.
         #[arg(long)]
         no_sample: bool,
     },
@@ -75,7 +75,7 @@ enum Command {
     },
     /// Renders a sheet to look at.
     Preview {
-        /// PNG or JPEG.
+        /// PNG, JPEG of at most 200 kB, or WebP: an animation of the tiles.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         /// What changes from tile to tile.

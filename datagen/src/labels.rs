@@ -228,4 +228,21 @@ mod tests {
         let top = key((1 << 23) - 1, (1 << 14) - 1, (1 << 10) - 1, (1 << 15) - 1);
         assert!(top < 1 << 63 && key(0, 0, 0, 1) < key(0, 0, 1, 0) && key(0, 1, 0, 0) < key(1, 0, 0, 0));
     }
+
+    #[test]
+    fn landmarks_lie_on_the_skin_that_is_traced() {
+        let sets = ["head=analytic", "mesh.texture_size=32", "mesh.subdivision=2", "hair.strands=50"];
+        let config = Config::load(None, &sets.map(str::to_owned)).unwrap();
+        let stage = crate::stage::Stage::new(&config).unwrap();
+        let actor = crate::actor::Actor::sample(&stage, &config, 1);
+        let take = actor.take(&Performance::neutral());
+        let skin = &take.scene.meshes[0];
+        let surface = crate::surface::Surface::new(skin.positions.clone(), skin.triangles.clone());
+        let face = &take.landmarks[..68];
+        for (k, (root, landmark)) in surface.nearest(face).iter().zip(face).enumerate() {
+            let off_m = surface.position(*root).distance(*landmark);
+            // a quarter of a pixel of a head that fills a picture of 512
+            assert!(off_m < 1.5e-4, "landmark {k} lies {off_m} m off the skin");
+        }
+    }
 }

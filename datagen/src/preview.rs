@@ -73,8 +73,11 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         n if n > 30 => 9,
         n => (n as f32 * 1.5).sqrt().ceil() as usize,
     };
+    // One person in all tiles is made once.
+    let alone = (request.vary != Vary::Identity).then(|| Actor::sample(stage, config, request.identity));
     let one = |t: &Tile| -> anyhow::Result<(Vec<u8>, String)> {
-        let actor = Actor::sample(stage, config, t.identity);
+        let own = alone.is_none().then(|| Actor::sample(stage, config, t.identity));
+        let Some(actor) = alone.as_ref().or(own.as_ref()) else { unreachable!("one or the other") };
         let take = actor.take(&t.performance);
         let orbit = Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill: 0.72, roll_deg: 0.0 };
         let camera = orbit.camera(take.head_box.center, take.head_box.height_m, config.image.size);
