@@ -29,6 +29,7 @@ pub mod eyes;
 pub mod hair;
 pub mod identity;
 pub mod light;
+pub mod mouth_albedo;
 pub mod outline;
 pub mod person;
 pub mod relief;
@@ -36,6 +37,7 @@ pub mod skin_albedo;
 pub mod stage;
 pub mod strain;
 pub mod surface;
+pub mod teeth;
 
 // How they are traced.
 pub mod accel;

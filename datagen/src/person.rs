@@ -1,5 +1,6 @@
 //! How somebody looks beyond the shape of the head: skin, eyes, teeth, hair. All of it drawn from one seed.
 use crate::stream::{Stream, subject};
+use crate::teeth::Teeth;
 use glam::Vec3;
 use serde::Serialize;
 
@@ -21,8 +22,8 @@ pub struct Looks {
     pub skin: Skin,
     /// Eyes.
     pub eyes: Eyes,
-    /// Linear RGB albedo of the teeth.
-    pub teeth: Vec3,
+    /// Teeth.
+    pub teeth: Teeth,
     /// Hair on the scalp.
     pub hair: Hair,
     /// Brows.
@@ -241,6 +242,7 @@ impl Looks {
         let yellow = (s.uniform(0.0, 0.6) + origin.age / 150.0).min(1.0);
         let teeth = Vec3::new(0.68, 0.64, 0.56).lerp(Vec3::new(0.60, 0.52, 0.37), yellow) * s.uniform(0.85, 1.05);
         let tone = s.uniform(0.02, 0.6);
+        let teeth = Teeth::sample(seed, origin.age, teeth);
         let cloth = Vec3::new(s.uniform(0.5, 1.0), s.uniform(0.5, 1.0), s.uniform(0.5, 1.0)) * tone;
         Looks { skin, eyes, teeth, hair, brows, lashes, beard, cloth }
     }
