@@ -9,6 +9,7 @@ OUT     ?= out
 # Recorded in every file the tools write.
 export EFFIGY_COMMIT := $(shell git describe --always --dirty 2>/dev/null)
 BIN     := target/release
+TOOLS   := datagen shards nets track prior invert
 CARGO   := cargo
 
 help: ## this list
@@ -130,8 +131,10 @@ setup-kernels: # NVIDIA's run-time compiler; it needs no GPU
 kernels: setup-kernels ## compile every GPU kernel for every supported GPU; fails on spills and on registers above the table
 	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release -p splat --test kernels
 
-gpu-check: ## the GPU backend measured and tested, here or wherever OUT/gpu-check is carried to
-	@mkdir -p "$(OUT)/gpu-check" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+gpu-check: setup-kernels ## the GPU backend measured and tested, here or wherever OUT/gpu-check is carried to
+	@mkdir -p "$(OUT)/gpu-check/nvrtc" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+	@cp third_party/nvrtc/libnvrtc.so.1* third_party/nvrtc/libnvrtc-builtins.so.* "$(OUT)/gpu-check/nvrtc/"
+	@echo "$(EFFIGY_COMMIT)" > "$(OUT)/gpu-check/commit"
 	@$(CARGO) build --release --quiet -p splat --example bench_gpu && cp target/release/examples/bench_gpu "$(OUT)/gpu-check/splat-bench-gpu"
 	@cp "$$($(CARGO) test --release --quiet -p splat --test cuda --no-run --message-format json | \
 		sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)" "$(OUT)/gpu-check/splat-cuda-tests"
@@ -156,15 +159,48 @@ bench-splat: $(filter $(DEMO)/head.ply,$(HEAD_PLY)) ## the rasterizer alone: its
 $(DEMO)/head.ply: $(DEMO_AVATAR)
 	@$(BIN)/invert export --avatar $(<D) --out $@
 
+# PyTorch's own index has a wheel without CUDA; it is asked only where it answers.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
 parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-splat (0.2 GB, or 2.5 GB where only PyPI is reached)
 	@test -x .venv-parity/bin/python || python3 -m venv .venv-parity
-	@.venv-parity/bin/python -c 'import torch' 2>/dev/null || \
-		.venv-parity/bin/pip install -q --extra-index-url https://download.pytorch.org/whl/cpu torch==2.11.0 numpy
+	@.venv-parity/bin/python -c 'import torch, numpy' 2>/dev/null || .venv-parity/bin/pip install -q torch==2.11.0 numpy \
+		$$(python3 -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=9)' 2>/dev/null && \
+			echo --extra-index-url $(TORCH_INDEX))
 
 bench-datagen bench-prior bench-track bench-invert: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
 
 REALISM := $(OUT)/realism
+# An array of tasks: on Slurm where it is, else here. DATA is a folder that `datagen plan` made.
+DATA  ?= $(OUT)/array
+TASKS ?= 8
+array: datagen ## render DATA as TASKS tasks of an array job: Slurm where it is, else in parallel here (then plans a toy if DATA is not there)
+	@test -f "$(DATA)/plan.toml" || $(BIN)/datagen plan --no-sample --config tests/slurm/datagen.toml --out "$(DATA)"
+	@DATAGEN="$(CURDIR)/$(BIN)/datagen" SHARDS="$(CURDIR)/$(BIN)/shards" hpc/array.sh "$(DATA)" $(TASKS)
+
+slurm-test: datagen ## the job scripts on a real Slurm of one machine (root, Debian's slurm-wlm and munge; else skipped by name)
+	@tests/slurm/array.sh $(BIN)
+
+bench-report: datagen ## a dataset of 100,000 rows made and reported on: seconds and memory
+	@$(CARGO) run --release --quiet -p formats --example bench_report -- --json "$(OUT)/bench/report.json"
+
+man: build ## manual pages of every tool into OUT/man/man1 (read one: man -l FILE)
+	@for tool in $(TOOLS); do $(BIN)/$$tool --man-pages "$(OUT)/man/man1"; done; ls "$(OUT)/man/man1" | wc -l
+
+completions: build ## completion scripts of every tool into OUT/completions
+	@mkdir -p "$(OUT)/completions" && for tool in $(TOOLS); do for shell in bash zsh fish; do \
+		$(BIN)/$$tool --completions $$shell > "$(OUT)/completions/$$tool.$$shell"; done; done; ls "$(OUT)/completions" | wc -l
+
+PARITY_DATA := $(OUT)/parity-data
+parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, webdataset open our files (fetches their wheels, once)
+	@test -x .venv-parity-data/bin/python || python3 -m venv .venv-parity-data
+	@.venv-parity-data/bin/python -c 'import duckdb, polars, pandas, pyarrow, datasets, pycocotools, webdataset' 2>/dev/null || \
+		.venv-parity-data/bin/pip install -q duckdb polars pandas pyarrow datasets pillow pycocotools webdataset
+	@rm -rf "$(PARITY_DATA)"
+	@$(BIN)/datagen plan --no-sample --config tests/slurm/datagen.toml --out "$(PARITY_DATA)/set"
+	@$(BIN)/datagen render --quiet --out "$(PARITY_DATA)/set" && $(BIN)/shards merge "$(PARITY_DATA)/set"
+	@HF_DATASETS_OFFLINE=1 .venv-parity-data/bin/python tests/parity/data.py $(BIN)/shards "$(PARITY_DATA)/set" "$(PARITY_DATA)"
+
 realism: build $(HEAD) ## our landmarks on a real photo and 11 variants of it against MediaPipe's (fetches its wheel into .venv-realism, once)
 	@test -x .venv-realism/bin/python || python3 -m venv .venv-realism
 	@.venv-realism/bin/python -c 'import mediapipe' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21 pillow
@@ -185,4 +221,5 @@ clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
 .PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
+	array slurm-test bench-report man completions parity-data \
 	bench bench-splat parity-python bench-datagen bench-prior bench-track bench-invert

@@ -4,6 +4,7 @@
 //! prints one table and writes `NAME.json` a part. What needs shipped weights is skipped, and says so, without them.
 mod measured;
 mod parts;
+#[allow(dead_code, reason = "the rasterizer's benches use the rest")]
 mod report;
 
 use report::Report;

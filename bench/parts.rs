@@ -110,7 +110,7 @@ pub fn invert(report: &mut Report) {
         ("--recogniser", "weights/identity.safetensors", "none"),
     ] {
         if !there(path) {
-            report.skip(&format!("fit with {path}"), format!("not there; fitted with {flag} {instead}"));
+            report.skip(format!("fit with {path}"), format!("not there; fitted with {flag} {instead}"));
             judges += &format!(" {flag} {instead}");
         }
     }

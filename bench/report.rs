@@ -1,11 +1,20 @@
-//! Rows of one part: a table for people, JSON for scripts.
+//! Rows of one part: a table for people, JSON for scripts. Shared by every bench.
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::Path;
 
+/// What a figure has to be.
+#[derive(Clone, Copy)]
+pub enum Bar {
+    None,
+    AtMost(f64),
+    AtLeast(f64),
+}
+
 /// What a part found.
 pub struct Report {
     name: String,
+    machine: String,
     rows: Vec<Row>,
     skipped: Vec<(String, String)>,
 }
@@ -19,18 +28,33 @@ struct Row {
 }
 
 impl Report {
-    /// An empty one.
+    /// An empty one, of this machine.
     pub fn new(name: &str) -> Self {
-        Report { name: name.into(), rows: Vec::new(), skipped: Vec::new() }
+        Self::on(name, machine())
+    }
+
+    /// An empty one, of what `machine` says.
+    pub fn on(name: &str, machine: String) -> Self {
+        Report { name: name.into(), machine, rows: Vec::new(), skipped: Vec::new() }
     }
 
     /// Adds a figure.
     pub fn push(&mut self, name: impl Into<String>, value: f64, unit: &str) {
-        self.rows.push(Row { name: name.into(), value, unit: unit.into(), bar: None, ok: value.is_finite() });
+        self.judge(name, value, unit, Bar::None);
+    }
+
+    /// Adds a figure with its bar.
+    pub fn judge(&mut self, name: impl Into<String>, value: f64, unit: &str, bar: Bar) {
+        let (bar, ok) = match bar {
+            Bar::None => (None, value.is_finite()),
+            Bar::AtMost(bar) => (Some(bar), value <= bar),
+            Bar::AtLeast(bar) => (Some(bar), value >= bar),
+        };
+        self.rows.push(Row { name: name.into(), value, unit: unit.into(), bar, ok });
     }
 
     /// Says what was not measured, and why.
-    pub fn skip(&mut self, name: &str, why: impl Into<String>) {
+    pub fn skip(&mut self, name: impl Into<String>, why: impl Into<String>) {
         self.skipped.push((name.into(), why.into()));
     }
 
@@ -65,7 +89,7 @@ impl Report {
         let row = |r: &Row| json!({ "name": r.name, "value": r.value, "unit": r.unit, "bar": r.bar, "ok": r.ok });
         let skipped = |(name, why): &(String, String)| json!({ "name": name, "why": why });
         let file = json!({
-            "machine": machine(),
+            "machine": self.machine,
             "commit": commit(),
             "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
             "skipped": self.skipped.iter().map(skipped).collect::<Vec<_>>(),
@@ -81,10 +105,12 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.name)?;
+        writeln!(f, "{} on {}", self.name, self.machine)?;
         for r in &self.rows {
             let bar = r.bar.map_or(String::new(), |b| format!("  bar {b}{}", if r.ok { "" } else { "  MISSED" }));
-            writeln!(f, "  {:<64} {:>10.2} {}{bar}", r.name, r.value, r.unit)?;
+            let tiny = r.value != 0.0 && r.value.abs() < 0.01;
+            let value = if tiny { format!("{:.1e}", r.value) } else { format!("{:.2}", r.value) };
+            writeln!(f, "  {:<64} {value:>10} {}{bar}", r.name, r.unit)?;
         }
         self.skipped.iter().try_for_each(|(name, why)| writeln!(f, "  {name:<64} {:>10} {why}", "skipped:"))
     }
@@ -97,7 +123,11 @@ fn machine() -> String {
     format!("{} threads of {}", cores, model.trim_start_matches([' ', '\t', ':']))
 }
 
+/// As the front door says, else as the checkout does.
 fn commit() -> String {
+    if let Ok(said) = std::env::var("EFFIGY_COMMIT") {
+        return said;
+    }
     let output = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
     output.ok().and_then(|o| String::from_utf8(o.stdout).ok()).unwrap_or_default().trim().into()
 }

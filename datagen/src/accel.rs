@@ -82,17 +82,17 @@ pub enum Shape<'a> {
 ///
 /// # Errors
 /// [`TraceError::Scene`] if an index points nowhere, [`TraceError::Embree`] if Embree is demanded and absent or fails.
-pub fn build(kind: AccelKind, shapes: &[Shape]) -> Result<Box<dyn Accel>, TraceError> {
+pub fn build(kind: AccelKind, shapes: &[Shape]) -> Result<Arc<dyn Accel>, TraceError> {
     shapes.iter().enumerate().try_for_each(|(i, s)| check(i, s))?;
-    let embree = |device| Ok(Box::new(embree::Scene::build(device, shapes)?) as Box<dyn Accel>);
+    let embree = |device| Ok(Arc::new(embree::Scene::build(device, shapes)?) as Arc<dyn Accel>);
     match (kind, embree::device()) {
-        (AccelKind::Portable, _) => Ok(Box::new(portable::Scene::build(shapes))),
+        (AccelKind::Portable, _) => Ok(Arc::new(portable::Scene::build(shapes))),
         (_, Ok(device)) => embree(device),
         (AccelKind::Embree, Err(why)) => Err(TraceError::Embree(why.clone())),
         (AccelKind::Auto, Err(why)) => {
             static NOTE: std::sync::Once = std::sync::Once::new();
             NOTE.call_once(|| eprintln!("note: tracing without Embree, slower and with other noise: {why}"));
-            Ok(Box::new(portable::Scene::build(shapes)))
+            Ok(Arc::new(portable::Scene::build(shapes)))
         }
     }
 }

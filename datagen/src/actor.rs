@@ -3,7 +3,8 @@ use crate::cameras::HeadBox;
 use crate::config::Config;
 use crate::expressions::Performance;
 use crate::eyes;
-use crate::hair::{self, Groom, Ground, Shell};
+use crate::hair::{self, Clearance, Groom, Ground, Obstacle, Shell};
+use crate::identity::DrawnShape;
 use crate::person::{Looks, Origin};
 use crate::relief;
 use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, Relief, SceneDesc, SkinMaterial, Texture};
@@ -64,11 +65,21 @@ pub struct Worn {
     pub cloth: Option<MeshDesc>,
 }
 
+/// The seed that everything about a person of the dataset is drawn from.
+pub fn person_seed(config: &Config, identity_id: u32) -> u64 {
+    derive(config.seed, &[subject::PERSON, identity_id as u64])
+}
+
 impl<'a> Actor<'a> {
     /// Draws person `identity_id` of the dataset.
     pub fn sample(stage: &'a Stage, config: &Config, identity_id: u32) -> Self {
-        let seed = derive(config.seed, &[subject::PERSON, identity_id as u64]);
-        let drawn = crate::identity::sample_shape(&stage.sampler, seed);
+        let drawn = crate::identity::sample_shape(&stage.sampler, person_seed(config, identity_id));
+        Self::with_shape(stage, config, identity_id, drawn)
+    }
+
+    /// Person `identity_id` of the dataset with another face.
+    pub fn with_shape(stage: &'a Stage, config: &Config, identity_id: u32, drawn: DrawnShape) -> Self {
+        let seed = person_seed(config, identity_id);
         let looks = Looks::sample(seed, drawn.origin);
         Self::new(stage, config, identity_id, seed, drawn.origin, drawn.shape, looks)
     }
@@ -93,7 +104,12 @@ impl<'a> Actor<'a> {
         let shell = Shell::new(&skin, &scalp);
         let Paints { albedo, gloss } = skin_albedo::paint(stage, &looks, &refined, &landmarks, &shell);
         let heights = relief::carve(stage, &looks, &refined, &landmarks);
-        let ground = Ground { skin: &skin, regions: &stage.regions, landmarks: &landmarks, eyes };
+        let shirt = stage.cloth.mesh(&skin, &looks.garment);
+        let mut obstacles = vec![Obstacle { positions: &skin.positions, triangles: &skin.triangles }];
+        obstacles.extend(shirt.iter().map(|m| Obstacle { positions: &m.positions, triangles: &m.triangles }));
+        let clearance = Clearance::new(&obstacles);
+        let ground =
+            Ground { skin: &skin, regions: &stage.regions, landmarks: &landmarks, eyes, clearance: &clearance };
         let groom = Groom::grow(&ground, &looks, config.hair.strands, seed);
         let size = stage.atlas.size;
         let texture = |texels| Arc::new(Texture::new(size, size, texels).expect("one texel for each of the atlas"));
@@ -131,13 +147,14 @@ impl<'a> Actor<'a> {
             HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
         let posed = self.stage.correctives.pose(&self.stage.model, &self.neutral, &params);
         let refined = self.stage.subdivision.apply(&posed.positions);
-        let landmarks = self.stage.model.landmarks_at(&posed.positions);
+        // On the surface as it is traced: a corner of a face keeps its index when the mesh is refined.
+        let landmarks = self.stage.model.landmarks_at(&refined);
         let mut meshes = Vec::new();
         for piece in &self.stage.pieces {
             meshes.extend(self.mesh(piece, &refined, &posed, &landmarks));
         }
         let skin = surface_of(self.stage.skin(), &refined);
-        meshes.extend(self.stage.cloth.mesh(&skin, &self.looks));
+        meshes.extend(self.stage.cloth.mesh(&skin, &self.looks.garment));
         let skull = posed.world_from_head();
         let curves = self.curves(&skin, skull);
         let center = skull.transform_point3(self.head_box.center);
@@ -154,7 +171,7 @@ impl<'a> Actor<'a> {
         let skin = surface_of(self.stage.skin(), &self.stage.subdivision.apply(&self.neutral));
         let curves = self.curves(&skin, Affine3A::IDENTITY);
         let curve_colors = curves.iter().map(|c| hair::mat_color(c.class, &self.looks)).collect();
-        Worn { curves, curve_colors, cloth: self.stage.cloth.mesh(&skin, &self.looks) }
+        Worn { curves, curve_colors, cloth: self.stage.cloth.mesh(&skin, &self.looks.garment) }
     }
 
     fn curves(&self, skin: &Surface, skull: Affine3A) -> Vec<CurveDesc> {

@@ -44,7 +44,7 @@ pub fn map(stage: &Stage, actor: &Actor, accel: AccelKind) -> Result<Vec<Vec3>, 
 
 /// What can lie before the skin, at rest.
 struct Covers {
-    accel: Box<dyn crate::accel::Accel>,
+    accel: std::sync::Arc<dyn crate::accel::Accel>,
     /// Linear RGB of each shape.
     colors: Vec<Vec3>,
 }
@@ -61,7 +61,7 @@ impl Covers {
             mask: 1,
         });
         let shapes: Vec<Shape> = curves.chain(cloth).collect();
-        let colors = worn.curve_colors.into_iter().chain([actor.looks.cloth]).collect();
+        let colors = worn.curve_colors.into_iter().chain([actor.looks.garment.mean_color()]).collect();
         Ok(Covers { accel: crate::accel::build(kind, &shapes)?, colors })
     }
 

@@ -5,7 +5,7 @@ use crate::film::Film;
 use crate::scene::RenderSettings;
 use crate::trace::{self, Scene, TraceError};
 use splat::Camera;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// Processor seconds of the whole process, all threads.
 pub fn cpu_seconds() -> f64 {
@@ -38,15 +38,26 @@ impl Replay {
     }
 }
 
+/// What a ray asked of what.
 enum Query {
-    Nearest(Ray),
-    Any(Ray),
+    Nearest(Target, Ray),
+    Any(Target, Ray),
 }
+
+/// The whole scene, or what walks under the skin are bounded by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Whole,
+    Skin,
+}
+
+type Queries = Arc<Mutex<Vec<Query>>>;
 
 /// Passes rays on and writes them down.
 struct Recorder {
-    inner: Box<dyn Accel>,
-    queries: Mutex<Vec<Query>>,
+    inner: Arc<dyn Accel>,
+    target: Target,
+    queries: Queries,
 }
 
 impl Recorder {
@@ -55,20 +66,20 @@ impl Recorder {
     }
 }
 
-impl Accel for std::sync::Arc<Recorder> {
+impl Accel for Recorder {
     fn intersect1(&self, ray: &Ray) -> Option<Hit> {
-        self.push(Query::Nearest(*ray));
+        self.push(Query::Nearest(self.target, *ray));
         self.inner.intersect1(ray)
     }
 
     fn occluded1(&self, ray: &Ray) -> bool {
-        self.push(Query::Any(*ray));
+        self.push(Query::Any(self.target, *ray));
         self.inner.occluded1(ray)
     }
 }
 
-/// Renders a picture without denoising, then traces its rays again; walks under the skin are left out of both when the
-/// settings say so. Takes the scene, since its accelerator is wrapped. The best of `rounds` counts.
+/// Renders a picture without denoising, then traces its rays again, those of walks under the skin too. Takes the scene,
+/// since its accelerators are wrapped. The best of `rounds` counts. Some hundred bytes a ray are held.
 ///
 /// # Errors
 /// As [`trace::render`].
@@ -79,33 +90,45 @@ pub fn replay(
     settings: &RenderSettings,
     rounds: u32,
 ) -> Result<Replay, TraceError> {
-    let time = |work: &mut dyn FnMut() -> Result<Film, TraceError>| -> Result<(f64, Film), TraceError> {
-        let start = cpu_seconds();
-        let film = work()?;
-        Ok((cpu_seconds() - start, film))
-    };
     let (mut picture_secs, mut rays) = (f64::INFINITY, 0);
     for _ in 0..rounds {
-        let (secs, film) = time(&mut || trace::render(&scene, camera, env, settings))?;
-        picture_secs = picture_secs.min(secs);
-        rays = film.rays;
+        let start = cpu_seconds();
+        rays = trace::render(&scene, camera, env, settings)?.rays;
+        picture_secs = picture_secs.min(cpu_seconds() - start);
     }
-    let recorder = std::sync::Arc::new(Recorder { inner: scene.accel, queries: Mutex::new(Vec::new()) });
-    scene.accel = Box::new(recorder.clone());
+    let queries = Queries::default();
+    let mut targets = Vec::new();
+    scene.wrap(|target, inner| {
+        targets.push((target, inner.clone()));
+        Arc::new(Recorder { inner, target, queries: queries.clone() })
+    });
     trace::render(&scene, camera, env, settings)?;
-    let queries = std::mem::take(&mut *recorder.queries.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    let queries = std::mem::take(&mut *queries.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    let of = |wanted| targets.iter().find(|(target, _)| *target == wanted).map(|(_, accel)| &**accel);
+    let (Some(whole), skin) = (of(Target::Whole), of(Target::Skin)) else { unreachable!("every scene has a whole") };
+    let at = |target: &Target| if *target == Target::Skin { skin.unwrap_or(whole) } else { whole };
     let _flush = crate::accel::embree::FlushDenormals::new();
     let mut bare_secs = f64::INFINITY;
     for _ in 0..rounds {
         let start = cpu_seconds();
         let hits = queries.iter().filter(|q| match q {
-            Query::Nearest(ray) => recorder.inner.intersect1(ray).is_some(),
-            Query::Any(ray) => recorder.inner.occluded1(ray),
+            Query::Nearest(target, ray) => at(target).intersect1(ray).is_some(),
+            Query::Any(target, ray) => at(target).occluded1(ray),
         });
         assert!(hits.count() > 0, "rays that hit nothing measure nothing");
         bare_secs = bare_secs.min(cpu_seconds() - start);
     }
     Ok(Replay { rays, picture_secs, bare_secs })
+}
+
+impl Scene {
+    /// Puts something around each accelerator.
+    fn wrap(&mut self, mut around: impl FnMut(Target, Arc<dyn Accel>) -> Arc<dyn Accel>) {
+        self.accel = around(Target::Whole, self.accel.clone());
+        if let Some(Some(skin)) = self.skin.get_mut() {
+            *skin = around(Target::Skin, skin.clone());
+        }
+    }
 }
 
 /// Root of the mean squared difference of two films under a simple tone curve (`x / (1 + x)` over the second's mean), and

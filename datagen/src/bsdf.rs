@@ -9,6 +9,7 @@ pub mod hair;
 pub mod relief;
 pub mod skin;
 
+use crate::elementary::sin_cos;
 use glam::Vec3;
 
 /// What one hit scatters by; made anew at each hit with everything that depends on the outgoing direction.
@@ -90,7 +91,7 @@ pub fn frame(n: Vec3) -> (Vec3, Vec3) {
 pub fn cosine(n: Vec3, u: [f32; 2]) -> Vec3 {
     let (t, b) = frame(n);
     let (r, phi) = (u[0].sqrt(), std::f32::consts::TAU * u[1]);
-    let (sin, cos) = phi.sin_cos();
+    let (sin, cos) = sin_cos(phi);
     t * (r * cos) + b * (r * sin) + n * (1.0 - u[0]).max(0.0).sqrt()
 }
 

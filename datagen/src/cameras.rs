@@ -1,7 +1,9 @@
 //! Where the camera stands: portrait distances, dense in front, sparse at the sides.
-use crate::config::CameraConfig;
+use crate::config::{CameraConfig, CameraPath, Config, SequenceKind};
+use crate::light::smoothstep;
 use crate::stream::{Stream, subject};
 use glam::Vec3;
+use serde::Serialize;
 use splat::camera::Camera;
 
 /// The size of a head, which decides the focal length.
@@ -18,18 +20,42 @@ pub struct HeadBox {
 pub struct View {
     /// Row of `identities`.
     pub identity_id: u32,
-    /// Index within the identity.
-    pub expression_id: u32,
+    /// What the camera is set up for, counted within the identity: an expression, or a clip.
+    pub shot_id: u32,
     /// Index within the expression; number 0 stands near the front.
     pub camera_id: u32,
+    /// How much of its path it has gone, 0..=1; `None`: it stands still.
+    pub travelled: Option<f32>,
+}
+
+impl View {
+    /// For a frame of a dataset.
+    pub fn of(config: &Config, identity_id: u32, expression_id: u32, camera_id: u32) -> Self {
+        let frames = config.sequence.frames;
+        let moves = config.sequence.kind != SequenceKind::Single && config.sequence.camera == CameraPath::Orbit;
+        let travelled = moves.then(|| (expression_id % frames) as f32 / (frames - 1) as f32);
+        View { identity_id, shot_id: config.shot_of(expression_id), camera_id, travelled }
+    }
+}
+
+/// How a picture was taken. Its JSON is the `capture` column of `frames`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Capture {
+    /// `still` or `orbit`.
+    pub path: &'static str,
+    /// Where the camera stands.
+    pub orbit: Orbit,
+    /// Focal length of a lens that shows as much on a frame 24 mm high (millimetres).
+    pub focal_35mm: f32,
 }
 
 /// Draws the camera of `view`.
-pub fn sample(config: &CameraConfig, seed: u64, view: View, head: HeadBox, size: u32) -> Camera {
-    let words = [subject::CAMERA, view.identity_id as u64, view.expression_id as u64, view.camera_id as u64];
+pub fn sample(config: &CameraConfig, seed: u64, view: View, head: HeadBox, size: u32) -> (Camera, Capture) {
+    let words = [subject::CAMERA, view.identity_id as u64, view.shot_id as u64, view.camera_id as u64];
     let mut s = Stream::new(seed, &words);
     let reach = if view.camera_id == 0 { config.yaw_deg.min(25.0) } else { config.yaw_deg };
-    let yaw_deg = s.sign() * reach * s.uniform(0.0, 1.0).powf(1.5);
+    let side = s.sign();
+    let yaw_deg = side * reach * s.uniform(0.0, 1.0).powf(1.5);
     let [low, high] = config.pitch_deg;
     // The mean of two uniform numbers: most cameras stand at eye level.
     let pitch_deg = low + (high - low) * 0.5 * (s.uniform(0.0, 1.0) + s.uniform(0.0, 1.0)) - 2.0;
@@ -37,18 +63,25 @@ pub fn sample(config: &CameraConfig, seed: u64, view: View, head: HeadBox, size:
     let fill = s.uniform(config.fill[0], config.fill[1]);
     let j = config.jitter_m;
     let target = head.center + Vec3::new(s.normal(0.0, j), s.normal(0.0, j), s.normal(0.0, j));
-    let orbit = Orbit {
-        yaw_deg,
-        pitch_deg: pitch_deg.clamp(low, high),
-        distance_m,
-        fill,
-        roll_deg: s.normal_within(0.0, 2.0, [-6.0, 6.0]),
+    let roll_deg = s.normal_within(0.0, 2.0, [-6.0, 6.0]);
+    let yaw_deg = match view.travelled {
+        None => yaw_deg,
+        Some(share) => {
+            // From the front to a side; every other camera comes back.
+            let (front, back) = (s.normal_within(0.0, 6.0, [-15.0, 15.0]), side * config.yaw_deg * s.uniform(0.6, 1.0));
+            let gone = smoothstep(0.0, 1.0, if view.camera_id % 2 == 0 { share } else { 1.0 - share });
+            front + (back - front) * gone
+        }
     };
-    orbit.camera(target, head.height_m, size)
+    let orbit = Orbit { yaw_deg, pitch_deg: pitch_deg.clamp(low, high), distance_m, fill, roll_deg };
+    let camera = orbit.camera(target, head.height_m, size);
+    let path = if view.travelled.is_some() { "orbit" } else { "still" };
+    let focal_35mm = 24.0 * camera.fy / size as f32;
+    (camera, Capture { path, orbit, focal_35mm })
 }
 
 /// A camera that looks at a point from around it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Orbit {
     /// Degrees; positive towards the person's left (+x).
     pub yaw_deg: f32,
@@ -83,12 +116,30 @@ mod tests {
         let head = HeadBox { center: Vec3::new(0.0, 0.01, -0.03), height_m: 0.23 };
         let config = CameraConfig { jitter_m: 0.0, ..CameraConfig::default() };
         for camera_id in 0..50 {
-            let view = View { identity_id: 3, expression_id: 1, camera_id };
-            let c = sample(&config, 9, view, head, 256);
+            let view = View { identity_id: 3, shot_id: 1, camera_id, travelled: None };
+            let c = sample(&config, 9, view, head, 256).0;
             let middle = c.project(head.center).0;
             assert!((middle - glam::Vec2::splat(128.0)).length() < 0.1, "{middle}");
             let share = c.fy * head.height_m / (c.eye() - head.center).length() / 256.0;
             assert!((0.599..=0.851).contains(&share), "{share}");
+        }
+    }
+    #[test]
+    fn an_orbit_goes_from_the_front_to_the_side_smoothly() {
+        let head = HeadBox { center: Vec3::ZERO, height_m: 0.23 };
+        let mut config = Config::default();
+        config.sequence.kind = SequenceKind::Mixed;
+        config.sequence.camera = CameraPath::Orbit;
+        for camera_id in 0..8 {
+            let yaw = |frame: u32| {
+                let view = View::of(&config, 3, 32 + frame, camera_id);
+                let eye = sample(&config.camera, 9, view, head, 256).0.eye();
+                eye.x.atan2(eye.z).to_degrees()
+            };
+            let yaws: Vec<f32> = (0..16).map(yaw).collect();
+            let (near, far) = if camera_id % 2 == 0 { (yaws[0], yaws[15]) } else { (yaws[15], yaws[0]) };
+            assert!(near.abs() < 17.0 && far.abs() > 50.0, "{yaws:?}");
+            assert!(yaws.windows(2).all(|w| (w[1] - w[0]).abs() < 12.0), "{yaws:?}");
         }
     }
 }

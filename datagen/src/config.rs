@@ -27,6 +27,8 @@ pub struct Config {
     pub light: LightConfig,
     /// Faces people make.
     pub expression: ExpressionConfig,
+    /// Consecutive frames instead of single faces.
+    pub sequence: SequenceConfig,
     /// Files.
     pub shards: ShardsConfig,
 }
@@ -41,7 +43,7 @@ pub struct DatasetConfig {
     pub val: u32,
     /// Of these, the last are `test`.
     pub test: u32,
-    /// Per identity; number 0 is neutral.
+    /// Per identity; number 0 is neutral. With a sequence: its frames, clip after clip.
     pub expressions: u32,
     /// Per expression.
     pub cameras: u32,
@@ -113,6 +115,10 @@ pub struct MapsConfig {
     pub normal: bool,
     /// Texture coordinates and part.
     pub uv: bool,
+    /// Colour without light, of every frame.
+    pub frame_albedo: bool,
+    /// World positions, of every frame.
+    pub frame_position: bool,
     /// Linear layers of every frame, as OpenEXR in shards of their own.
     pub exr: bool,
     /// UV albedo of the identity.
@@ -180,9 +186,9 @@ pub struct LightConfig {
 pub enum LightPer {
     /// Every frame of an identity.
     Identity,
-    /// Every camera of an expression.
+    /// Every camera of an expression (in a sequence: of a clip).
     Expression,
-    /// Nothing: each frame draws its own.
+    /// Nothing: each frame draws its own (in a sequence each clip of each camera).
     Frame,
 }
 
@@ -194,6 +200,51 @@ pub struct ExpressionConfig {
     pub intensity: f32,
     /// Standard deviation of head and neck turns (degrees).
     pub pose_deg: f32,
+}
+
+/// Clips: expressions `k · frames ..` of an identity are consecutive frames of clip `k`, under one light, each camera on a
+/// path of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SequenceConfig {
+    /// What happens in a clip.
+    pub kind: SequenceKind,
+    /// Frames a clip; `dataset.expressions` is a multiple of it.
+    pub frames: u32,
+    /// Frames a second.
+    pub fps: f32,
+    /// How the cameras move.
+    pub camera: CameraPath,
+}
+
+/// What happens in a clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SequenceKind {
+    /// No clips: every expression is a draw of its own.
+    Single,
+    /// Lids close and open again.
+    Blink,
+    /// Mouth shapes of speech.
+    Speech,
+    /// Eyes rest and jump.
+    Gaze,
+    /// Speech, eyes, lids and a mood at once.
+    Mixed,
+    /// Strong, fast changing faces.
+    Exaggerated,
+    /// One of these, drawn clip by clip.
+    Any,
+}
+
+/// How a camera moves during a clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CameraPath {
+    /// Not at all.
+    Still,
+    /// Around the head, from the front to a side within `camera.yaw_deg`.
+    Orbit,
 }
 
 /// Files.
@@ -219,6 +270,7 @@ impl Default for Config {
             camera: CameraConfig::default(),
             light: LightConfig::default(),
             expression: ExpressionConfig::default(),
+            sequence: SequenceConfig::default(),
             shards: ShardsConfig::default(),
         }
     }
@@ -251,6 +303,8 @@ impl Default for MapsConfig {
             depth: true,
             normal: true,
             uv: true,
+            frame_albedo: false,
+            frame_position: false,
             exr: false,
             albedo: true,
             appearance: true,
@@ -296,6 +350,12 @@ impl Default for ExpressionConfig {
     }
 }
 
+impl Default for SequenceConfig {
+    fn default() -> Self {
+        SequenceConfig { kind: SequenceKind::Single, frames: 16, fps: 25.0, camera: CameraPath::Still }
+    }
+}
+
 impl Default for ShardsConfig {
     fn default() -> Self {
         ShardsConfig { frames: 1024, identities: 100 }
@@ -331,6 +391,7 @@ impl Config {
         range("hair.strands", self.hair.strands, 0, 1_000_000, "0 to 1000000")?;
         range("shards.frames", self.shards.frames, 1, 1 << 16, "1 to 65536")?;
         range("shards.identities", self.shards.identities, 1, 1 << 16, "1 to 65536")?;
+        self.check_sequence()?;
         if d.val as u64 + d.test as u64 >= d.identities as u64 {
             let got = format!("{} + {} of {} identities", d.val, d.test, d.identities);
             return Err(Failure::config(format!(
@@ -345,6 +406,27 @@ impl Config {
         interval("camera.jitter_m", [0.0, c.jitter_m], 0.0, 0.1, "0 to 0.1")?;
         interval("expression.intensity", [0.0, self.expression.intensity], 0.0, 2.0, "0 to 2")?;
         interval("expression.pose_deg", [0.0, self.expression.pose_deg], 0.0, 45.0, "0 to 45")
+    }
+
+    fn check_sequence(&self) -> Result<(), Failure> {
+        let (q, expressions) = (&self.sequence, self.dataset.expressions);
+        range("sequence.frames", q.frames, 8, 1 << 14, "8 to 16384")?;
+        interval("sequence.fps", [q.fps, q.fps], 10.0, 240.0, "10 to 240")?;
+        if q.kind != SequenceKind::Single && expressions % q.frames != 0 {
+            let frames = q.frames;
+            return Err(Failure::config(format!(
+                "dataset.expressions is {expressions}; expected a multiple of sequence.frames, which is {frames}"
+            )));
+        }
+        Ok(())
+    }
+
+    /// What expression `expression_id` is a part of: its clip, or itself.
+    pub fn shot_of(&self, expression_id: u32) -> u32 {
+        match self.sequence.kind {
+            SequenceKind::Single => expression_id,
+            _ => expression_id / self.sequence.frames,
+        }
     }
 }
 
@@ -382,5 +464,8 @@ mod tests {
         assert!(refuse("image.size=0").contains("image.size is 0"));
         assert!(refuse("dataset.val=64").contains("fewer than identities"));
         assert!(refuse("camera.fill=[0.9, 0.1]").contains("camera.fill"));
+        let sets = ["sequence.kind=blink", "sequence.frames=10"].map(str::to_owned);
+        let err = Config::load(None, &sets).unwrap_err().to_string();
+        assert!(err.contains("multiple of sequence.frames, which is 10"), "{err}");
     }
 }

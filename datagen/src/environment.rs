@@ -1,6 +1,7 @@
 //! Light from infinitely far away: a latitude-longitude map, sampled by its brightness.
+use crate::elementary::{acos, atan2, sin_cos};
 use glam::{Vec2, Vec3, Vec4};
-use std::f32::consts::{PI, TAU};
+use std::f32::consts::{FRAC_1_PI, PI, TAU};
 
 /// A latitude-longitude map of radiance, `[height][width]`, row 0 at the zenith (+y).
 ///
@@ -13,10 +14,10 @@ pub struct Environment {
     yaw_turns: f32,
     /// `[height][width]` radiance, and in `w` probability per steradian.
     texels: Vec<Vec4>,
-    /// Cumulative shares of the rows.
-    rows: Table,
-    /// `[height]` cumulative shares of the texels of a row.
-    columns: Vec<Table>,
+    /// Shares of the rows: one table.
+    rows: Tables,
+    /// Shares of the texels of each row: `height` tables.
+    columns: Tables,
     /// `[height + 1]` cosines of the borders between rows.
     cosines: Vec<f32>,
     /// `[width + 1]` sine and cosine of the azimuth of the borders between columns.
@@ -36,10 +37,15 @@ pub struct LightSample {
 
 impl Environment {
     /// From linear RGB radiance, row 0 at the zenith, turned about +y by `yaw_rad` (counter-clockwise seen from above).
-    /// `None` unless there are `width × height` finite, non-negative texels.
+    /// `None` unless there are `width × height` finite, non-negative texels, at most 65,535 a side.
     pub fn new(width: usize, height: usize, radiance: Vec<Vec3>, yaw_rad: f32) -> Option<Self> {
         let sound = |c: &Vec3| c.is_finite() && c.min_element() >= 0.0;
-        if width == 0 || height == 0 || radiance.len() != width * height || !radiance.iter().all(sound) {
+        if width == 0
+            || height == 0
+            || width.max(height) > u16::MAX as usize
+            || radiance.len() != width * height
+            || !radiance.iter().all(sound)
+        {
             return None;
         }
         let power: Vec<f64> = (0..height).map(|y| row_power(&radiance, y, width)).collect();
@@ -48,7 +54,7 @@ impl Environment {
         // a black map is sampled evenly
         let share_of_row =
             |y: usize| if total > 0.0 { in_rows[y] / total } else { row_solid_angle(y, height) / SPHERE };
-        let (mut columns, mut texels) = (Vec::with_capacity(height), Vec::with_capacity(width * height));
+        let (mut columns, mut texels) = (Tables::of(width), Vec::with_capacity(width * height));
         for y in 0..height {
             let even = 1.0 / width as f64;
             let share = |c: &Vec3| if power[y] > 0.0 { brightness(*c) / (power[y] * width as f64) } else { even };
@@ -56,9 +62,9 @@ impl Environment {
             let shares: Vec<f64> = row.iter().map(share).collect();
             let per_share = share_of_row(y) * width as f64 / row_solid_angle(y, height);
             texels.extend(row.iter().zip(&shares).map(|(c, s)| c.extend((s * per_share) as f32)));
-            columns.push(Table::new(&shares));
+            columns.push(&shares);
         }
-        let rows = Table::new(&(0..height).map(share_of_row).collect::<Vec<_>>());
+        let rows = Tables::one(&(0..height).map(share_of_row).collect::<Vec<_>>());
         let cosines = (0..=height).map(|y| (PI * y as f32 / height as f32).cos()).collect();
         Some(
             Environment { width, height, yaw_turns: 0.0, texels, rows, columns, cosines, azimuths: Vec::new() }
@@ -75,8 +81,8 @@ impl Environment {
             height: 1,
             yaw_turns: 0.0,
             texels: vec![radiance.extend(0.25 / PI)],
-            rows: Table::new(&[1.0]),
-            columns: vec![Table::new(&[1.0])],
+            rows: Tables::one(&[1.0]),
+            columns: Tables::one(&[1.0]),
             cosines: vec![1.0, -1.0],
             azimuths: Vec::new(),
         }
@@ -102,8 +108,8 @@ impl Environment {
     /// Radiance from a unit direction, and the density with which [`Environment::sample`] gives it (per steradian).
     #[inline]
     pub fn look(&self, direction: Vec3) -> (Vec3, f32) {
-        let v = direction.y.clamp(-1.0, 1.0).acos() / PI;
-        let u = direction.x.atan2(direction.z) / TAU + 0.5 - self.yaw_turns;
+        let v = acos(direction.y.clamp(-1.0, 1.0)) * FRAC_1_PI;
+        let u = atan2(direction.x, direction.z) * (0.5 * FRAC_1_PI) + 0.5 - self.yaw_turns;
         let x = (((u - u.floor()) * self.width as f32) as usize).min(self.width - 1);
         let y = ((v * self.height as f32) as usize).min(self.height - 1);
         let texel = self.texels[y * self.width + x];
@@ -113,8 +119,8 @@ impl Environment {
     /// A direction drawn in proportion to brightness, from two numbers in `0..1`.
     #[inline]
     pub fn sample(&self, u: [f32; 2]) -> LightSample {
-        let (y, fy) = self.rows.invert(u[0]);
-        let (x, fx) = self.columns[y].invert(u[1]);
+        let (y, fy) = self.rows.invert(0, u[0]);
+        let (x, fx) = self.columns.invert(y, u[1]);
         // equal areas within a texel: uniform in cos θ
         let cos = self.cosines[y] + (self.cosines[y + 1] - self.cosines[y]) * fy;
         let sin = (1.0 - cos * cos).max(0.0).sqrt();
@@ -122,7 +128,7 @@ impl Environment {
             // the chord between two borders, drawn out to the circle: even to less than a thousandth
             self.azimuths[x].lerp(self.azimuths[x + 1], fx).normalize_or(Vec2::Y)
         } else {
-            Vec2::from((((x as f32 + fx) / self.width as f32 - 0.5 + self.yaw_turns) * TAU).sin_cos())
+            Vec2::from(sin_cos(((x as f32 + fx) / self.width as f32 - 0.5 + self.yaw_turns) * TAU))
         };
         let texel = self.texels[y * self.width + x];
         let direction = Vec3::new(sin * azimuth.x, cos, sin * azimuth.y);
@@ -151,48 +157,61 @@ fn row_power(radiance: &[Vec3], y: usize, width: usize) -> f64 {
     radiance[y * width..(y + 1) * width].iter().map(|c| brightness(*c)).sum::<f64>() / width as f64
 }
 
-/// A discrete distribution over `n` cells, inverted through a guide: where to begin looking for each `n`-th part of
-/// `0..1` (Chen, Asau 1974), so that a draw takes about one step whatever `n`.
+/// Discrete distributions over `n` cells each, inverted through a guide: where to begin looking for each `n`-th part of
+/// `0..1` (Chen, Asau 1974), so that a draw takes about one step whatever `n`. All lie in one block of memory.
 #[derive(Clone, Debug)]
-struct Table {
-    /// `[n + 1]` cumulative shares.
+struct Tables {
+    n: usize,
+    /// `[tables][n + 1]` cumulative shares.
     cumulative: Vec<f32>,
-    /// `[n]`
-    guide: Vec<u32>,
+    /// `[tables][n]`
+    guide: Vec<u16>,
 }
 
-impl Table {
-    /// From shares that sum to one.
-    fn new(shares: &[f64]) -> Self {
-        let mut sum = 0.0;
-        let mut cumulative = vec![0.0];
-        cumulative.extend(shares.iter().map(|s| {
+impl Tables {
+    /// None yet, over `n` cells.
+    fn of(n: usize) -> Self {
+        Tables { n, cumulative: Vec::new(), guide: Vec::new() }
+    }
+
+    /// One alone.
+    fn one(shares: &[f64]) -> Self {
+        let mut tables = Tables::of(shares.len());
+        tables.push(shares);
+        tables
+    }
+
+    /// Adds one, from shares that sum to one.
+    fn push(&mut self, shares: &[f64]) {
+        let (from, mut sum) = (self.cumulative.len(), 0.0);
+        self.cumulative.push(0.0);
+        self.cumulative.extend(shares.iter().map(|s| {
             sum += s;
             sum as f32
         }));
-        let (n, mut cell) = (shares.len(), 0);
-        let guide = (0..n).map(|k| {
+        let (n, mut cell) = (self.n, 0);
+        let cumulative = &self.cumulative[from..];
+        self.guide.extend((0..n).map(|k| {
             while cell + 1 < n && cumulative[cell + 1] <= k as f32 / n as f32 {
                 cell += 1;
             }
-            cell as u32
-        });
-        let guide = guide.collect();
-        Table { cumulative, guide }
+            cell as u16
+        }));
     }
 
-    /// The cell that `u` in `0..1` falls into, and where in it.
+    /// The cell of a table that `u` in `0..1` falls into, and where in it.
     #[inline]
-    fn invert(&self, u: f32) -> (usize, f32) {
-        let n = self.guide.len();
-        let mut i = self.guide[((u * n as f32) as usize).min(n - 1)] as usize;
-        while i + 1 < n && self.cumulative[i + 1] <= u {
+    fn invert(&self, table: usize, u: f32) -> (usize, f32) {
+        let n = self.n;
+        let cumulative = &self.cumulative[table * (n + 1)..(table + 1) * (n + 1)];
+        let mut i = self.guide[table * n + ((u * n as f32) as usize).min(n - 1)] as usize;
+        while i + 1 < n && cumulative[i + 1] <= u {
             i += 1;
         }
-        while i > 0 && self.cumulative[i + 1] <= self.cumulative[i] {
+        while i > 0 && cumulative[i + 1] <= cumulative[i] {
             i -= 1; // u beyond the last share: rounding, and a table that closes with empty cells
         }
-        let (a, b) = (self.cumulative[i], self.cumulative[i + 1]);
+        let (a, b) = (cumulative[i], cumulative[i + 1]);
         (i, ((u - a) / (b - a).max(1e-20)).clamp(0.0, 1.0 - f32::EPSILON))
     }
 }

@@ -37,14 +37,15 @@ pub mod skin_albedo;
 pub mod stage;
 pub mod strain;
 pub mod surface;
+pub mod sweep;
 pub mod teeth;
 
 // How they are traced.
 pub mod accel;
-pub mod alpha;
 pub mod bench;
 pub mod bsdf;
 pub mod denoise;
+pub mod elementary;
 pub mod environment;
 pub mod exr;
 pub mod film;

@@ -176,10 +176,11 @@ impl Plan {
         let (expression_id, camera_id) = (within / d.cameras, within % d.cameras);
         let seed = self.config.seed;
         let words = [identity_id as u64, expression_id as u64, camera_id as u64];
+        let shot = [words[0], self.config.shot_of(expression_id) as u64, words[2]];
         let light_words = match self.config.light.per {
-            LightPer::Identity => &words[..1],
-            LightPer::Expression => &words[..2],
-            LightPer::Frame => &words[..3],
+            LightPer::Identity => &shot[..1],
+            LightPer::Expression => &shot[..2],
+            LightPer::Frame => &shot[..3],
         };
         let choice = [&[subject::LIGHT_CHOICE], light_words].concat();
         let mut draw = Stream::new(seed, &choice);

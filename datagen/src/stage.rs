@@ -29,8 +29,8 @@ pub struct Stage {
     pub pieces: Vec<Piece>,
     /// Region masks over the vertices of the skin piece.
     pub regions: BTreeMap<String, Vec<f32>>,
-    /// What the shirt covers.
-    pub cloth: cloth::Cut,
+    /// What garments cover.
+    pub cloth: cloth::Wardrobe,
     /// The refined mesh in texture space, at the tracer's texture size.
     pub atlas: UvAtlas,
     /// Extends its charts.
@@ -95,7 +95,7 @@ impl Stage {
             return Err(Failure::bad_data("the head model has no skin"));
         };
         let chin = model.landmarks_at(&model.template)[8];
-        let cloth = cloth::Cut::new(skin, &skin.gather(&template), chin);
+        let cloth = cloth::Wardrobe::new(skin, &skin.gather(&template), chin);
         let on_skin = |mask: &Vec<f32>| skin.vertices.iter().map(|&v| mask[v as usize]).collect();
         let regions = refined.iter().map(|(name, mask)| (name.clone(), on_skin(mask))).collect();
         let size = config.mesh.texture_size as usize;

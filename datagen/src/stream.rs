@@ -77,6 +77,8 @@ pub mod subject {
     pub const HAIR: u64 = 7;
     /// Skin detail.
     pub const SKIN: u64 = 8;
+    /// What happens in a clip of consecutive frames.
+    pub const SEQUENCE: u64 = 9;
 }
 
 fn mix(mut z: u64) -> u64 {

@@ -5,6 +5,7 @@
 //! the three colours share one walk, weighted over the chance of any of them having taken it (Wilkie et al. 2014).
 use crate::accel::{Accel, Ray};
 use crate::bsdf::cosine;
+use crate::elementary::{exp3, ln, sin_cos};
 use crate::sampler::Sampler;
 use glam::Vec3;
 use std::f32::consts::TAU;
@@ -25,7 +26,7 @@ impl Medium {
     /// From the albedo a flat slab shows under a diffuse light, and the mean free path of the light (metres).
     pub fn new(albedo: Vec3, spread: Vec3) -> Self {
         let a = albedo.clamp(Vec3::splat(1e-3), Vec3::splat(0.999));
-        let scattering = Vec3::ONE - (a * -5.094_06 + a * a * 2.611_88 - a * a * a * 4.318_05).exp();
+        let scattering = Vec3::ONE - exp3(a * -5.094_06 + a * a * 2.611_88 - a * a * a * 4.318_05);
         let scale = Vec3::splat(1.9) - a + (a - 0.8) * (a - 0.8) * 3.5;
         Medium { scattering, extinction: (spread * scale).max(Vec3::splat(1e-6)).recip() }
     }
@@ -60,11 +61,11 @@ pub fn walk(
         let chance = weight / weight.element_sum().max(1e-20);
         let u = sampler.next_plain();
         let colour = if u < chance.x { 0 } else { 1 + usize::from(u >= chance.x + chance.y) };
-        let flight = -(1.0 - sampler.next_plain()).ln() / medium.extinction[colour];
+        let flight = -ln(1.0 - sampler.next_plain()) / medium.extinction[colour];
         *rays += 1;
         let hit = skin.intersect1(&Ray { t_max: flight, ..Ray::new(position, direction) });
         let t = hit.map_or(flight, |h| h.t);
-        let left = (medium.extinction * -t).exp();
+        let left = exp3(medium.extinction * -t);
         if let Some(hit) = hit {
             let g = hit.normal.normalize_or(-direction);
             let outwards = if g.dot(direction) < 0.0 { -g } else { g };
@@ -87,7 +88,7 @@ pub fn walk(
 
 fn isotropic(sampler: &mut Sampler) -> Vec3 {
     let z = 1.0 - 2.0 * sampler.next_plain();
-    let (sin, cos) = (TAU * sampler.next_plain()).sin_cos();
+    let (sin, cos) = sin_cos(TAU * sampler.next_plain());
     let r = (1.0 - z * z).max(0.0).sqrt();
     Vec3::new(r * cos, r * sin, z)
 }

@@ -196,3 +196,27 @@ fn a_signal_drops_the_open_shard_and_a_rerun_goes_on() {
     };
     assert_eq!(leftovers("frames") + leftovers("identities"), 0);
 }
+
+#[test]
+fn clips_are_consecutive_frames_under_one_light() {
+    let folder = Folder::new("clips");
+    let clips = ["sequence.kind=any", "sequence.frames=8", "sequence.camera=orbit", "dataset.expressions=16"];
+    let sets: Vec<&str> = SMALL.iter().filter(|s| !s.contains("expressions")).chain(&clips).copied().collect();
+    done(&["render", "--out", text(&folder.0)], &sets);
+    let dataset = Dataset::open(&folder.0).expect("dataset");
+    let rows = dataset.all_labels();
+    assert_eq!(rows.len(), 4 * 16 * 2);
+    for row in rows {
+        let action: serde_json::Value = serde_json::from_str(&row.action).expect("action is JSON");
+        let moment = &action["moment"];
+        assert_eq!(moment["clip"], row.expression_id / 8);
+        assert_eq!(moment["frame"], row.expression_id % 8);
+        assert_eq!(moment["fps"], 25.0);
+        let capture: serde_json::Value = serde_json::from_str(&row.capture).expect("capture is JSON");
+        assert_eq!(capture["path"], "orbit");
+        let first = |r: &&formats::FrameRow| {
+            (r.identity_id, r.camera_id, r.expression_id) == (row.identity_id, row.camera_id, row.expression_id / 8 * 8)
+        };
+        assert_eq!(rows.iter().find(first).expect("the clip's first frame").light_id, row.light_id);
+    }
+}

@@ -11,13 +11,27 @@ pub const WEIGHTS: &str = "avatar.safetensors";
 /// See [`WEIGHTS`].
 pub const CARD: &str = "card.json";
 /// Newest layout of the folder; a reader refuses newer ones.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// What the weights of an avatar are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AvatarKind {
+    /// A network that decodes UV maps, and a person's code for it (`invert`).
+    #[default]
+    Maps,
+    /// Gaussians bound to the triangles of a person's mesh (`zero1a`).
+    Rigged,
+}
 
 /// The card of an avatar.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct AvatarCard {
     /// [`SCHEMA_VERSION`] of the writer.
     pub schema_version: u32,
+    /// What the weights are; folders of version 1 are all [`AvatarKind::Maps`].
+    #[serde(default)]
+    pub kind: AvatarKind,
     /// Shown in titles.
     pub name: String,
     /// Rows of the input shard it was fitted to.

@@ -95,6 +95,14 @@ impl Columns<'_> {
             .collect())
     }
 
+    /// As [`Columns::text`]; empty when the column is absent: a shard older than the column.
+    pub(crate) fn text_or_empty(&self, name: &str) -> Result<Vec<String>, Complaint> {
+        if self.0.column_by_name(name).is_none() {
+            return Ok(vec![String::new(); self.0.num_rows()]);
+        }
+        self.text(name)
+    }
+
     /// One `[D, N]` array a row (`[N]` when `D` is 1), as rows of `N` values; empty rows when the column is absent.
     pub(crate) fn array_or_empty<const N: usize>(&self, name: &str) -> Result<Vec<Vec<[f32; N]>>, Complaint> {
         let Some(column) = self.0.column_by_name(name) else { return Ok(vec![Vec::new(); self.0.num_rows()]) };

@@ -75,6 +75,24 @@ pub enum Error {
         /// The file that stays.
         path: PathBuf,
     },
+    /// Another writer committed to the same group of rows since the version this commit was made on.
+    #[error("version {version} of another writer touched group {group} too: {path:?}")]
+    Conflict {
+        /// The version that came first.
+        version: u64,
+        /// The group both touched.
+        group: u64,
+        /// The versioned set.
+        path: PathBuf,
+    },
+    /// A version that `gc` has taken away.
+    #[error("version {version} was collected by gc: {path:?}")]
+    Collected {
+        /// The version asked for.
+        version: u64,
+        /// The versioned set.
+        path: PathBuf,
+    },
     /// A picture that cannot be encoded or decoded.
     #[error("{what}: expected {expected}, got {got}")]
     Picture {
@@ -99,7 +117,8 @@ impl Error {
     /// The exit code a tool ends with when it meets this error.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Error::Missing { .. } => ExitCode::MissingInput,
+            Error::Missing { .. } | Error::Collected { .. } => ExitCode::MissingInput,
+            Error::Conflict { .. } => ExitCode::Stopped,
             Error::Create { .. } => ExitCode::CannotCreate,
             Error::Io { .. } => ExitCode::Io,
             Error::Data { .. } | Error::Version { .. } | Error::Picture { .. } => ExitCode::BadData,

@@ -39,6 +39,10 @@ pub struct FrameRow {
     pub normal: Option<Vec<u8>>,
     /// 16-bit RGB PNG: u, v and part id of the first hit; 0 where nothing is hit.
     pub uv: Option<Vec<u8>>,
+    /// RGB PNG: colour of what is hit, without light, straight sRGB; 0 0 0 where nothing is hit.
+    pub albedo: Option<Vec<u8>>,
+    /// 16-bit RGB PNG: world position as `(p + 1 m) / 2 m`, so to 0.03 mm within a metre; 0 0 0 where nothing is hit.
+    pub position: Option<Vec<u8>>,
     /// ARKit units, 0..=1, order of `head::model::ARKIT`.
     pub expression: [f32; 52],
     /// Axis-angle (radians): neck, head, jaw, left eye, right eye.
@@ -51,12 +55,17 @@ pub struct FrameRow {
     pub landmarks_2d: Vec<[f32; 2]>,
     /// `[L]` landmarks in world space (metres).
     pub landmarks_3d: Vec<[f32; 3]>,
-    /// `[L]` 1 seen, 0 hidden; tracked rows hold the detector's confidence.
+    /// `[L]` share seen: 1 whole, 0 hidden; tracked rows hold the detector's confidence.
     pub landmark_visible: Vec<f32>,
     /// Unit gaze directions in world space: left, right eye.
     pub gaze: [[f32; 3]; 2],
     /// What is known of the light (JSON: kind and parameters).
     pub light: String,
+    /// What the person does (JSON: kind and names of the drawn faces; in a sequence clip, frame and rate); empty where
+    /// nothing is known, and in shards older than the column.
+    pub action: String,
+    /// How the picture was taken (JSON: path of the camera, lens, noise, tone curve); empty as `action`.
+    pub capture: String,
     /// Monte-Carlo samples a pixel; 0 for photos.
     pub samples_per_pixel: u32,
     /// Seed of the row's random numbers.
@@ -85,6 +94,8 @@ impl Default for FrameRow {
             depth: None,
             normal: None,
             uv: None,
+            albedo: None,
+            position: None,
             expression: [0.0; 52],
             pose: Default::default(),
             camera_from_world: Default::default(),
@@ -94,6 +105,8 @@ impl Default for FrameRow {
             landmark_visible: Vec::new(),
             gaze: Default::default(),
             light: String::new(),
+            action: String::new(),
+            capture: String::new(),
             samples_per_pixel: 0,
             seed: 0,
             shape: Vec::new(),

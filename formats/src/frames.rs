@@ -52,13 +52,15 @@ impl Row for FrameRow {
 
 impl FrameRow {
     /// The optional maps by column name.
-    pub fn maps(&self) -> [(&'static str, Option<&[u8]>); 5] {
+    pub fn maps(&self) -> [(&'static str, Option<&[u8]>); 7] {
         [
             ("alpha", self.alpha.as_deref()),
             ("segmentation", self.segmentation.as_deref()),
             ("depth", self.depth.as_deref()),
             ("normal", self.normal.as_deref()),
             ("uv", self.uv.as_deref()),
+            ("albedo", self.albedo.as_deref()),
+            ("position", self.position.as_deref()),
         ]
     }
 
@@ -84,6 +86,14 @@ impl FrameRow {
         if self.uv.is_some() {
             let what = "u, v and part id of the first hit; 16-bit RGB, 0 where nothing is hit";
             fields.push(schema::image("uv", what, "1/65535 (u, v), id (part)"));
+        }
+        if self.albedo.is_some() {
+            let what = "colour of what is hit, without light; RGB, straight sRGB, 0 0 0 where nothing is hit";
+            fields.push(schema::image("albedo", what, ""));
+        }
+        if self.position.is_some() {
+            let what = "world position of the first hit as (p + 1) / 2; 16-bit RGB, 0 0 0 where nothing is hit";
+            fields.push(schema::image("position", what, "2/65535 m, less 1 m"));
         }
         fields.push(schema::scalar("image_sha256", DataType::FixedSizeBinary(32), "SHA-256 of image.bytes", ""));
         fields
@@ -128,12 +138,14 @@ impl FrameRow {
             "landmark_visible",
             self.landmark_visible.len(),
             &[],
-            "1 seen, 0 hidden; tracked rows: confidence",
+            "share seen: 1 whole, 0 hidden; tracked rows: confidence",
             "0..1",
         );
         landmarks("shape", self.shape.len(), &[], "coefficients of the head model's identity basis", "");
         fields.extend([
             schema::scalar("light", DataType::Utf8, "what is known of the light (JSON)", ""),
+            schema::scalar("action", DataType::Utf8, "what the person does; in a sequence clip, frame, fps (JSON)", ""),
+            schema::scalar("capture", DataType::Utf8, "how the picture was taken (JSON)", ""),
             schema::scalar("samples_per_pixel", DataType::UInt32, "Monte-Carlo samples a pixel; 0 for photos", ""),
             schema::scalar("seed", DataType::UInt64, "seed of the row's random numbers", ""),
             schema::scalar("source_path", DataType::Utf8, "file the image came from; empty when rendered", ""),
@@ -175,6 +187,8 @@ fn column(rows: &[FrameRow], field: &Field) -> Result<ArrayRef, Complaint> {
         "depth" => images(rows, "-depth", |r| r.depth.as_deref()),
         "normal" => images(rows, "-normal", |r| r.normal.as_deref()),
         "uv" => images(rows, "-uv", |r| r.uv.as_deref()),
+        "albedo" => images(rows, "-albedo", |r| r.albedo.as_deref()),
+        "position" => images(rows, "-position", |r| r.position.as_deref()),
         "image_sha256" => {
             let digests: Vec<[u8; 32]> = rows.iter().map(|r| digest::sha256(&r.image)).collect();
             columns::of_binary(32, digests.iter().map(|d| Some(&d[..])))?
@@ -189,6 +203,8 @@ fn column(rows: &[FrameRow], field: &Field) -> Result<ArrayRef, Complaint> {
         "landmark_visible" => array(|r| &r.landmark_visible)?,
         "shape" => array(|r| &r.shape)?,
         "light" => text(|r| &r.light),
+        "action" => text(|r| &r.action),
+        "capture" => text(|r| &r.capture),
         "samples_per_pixel" => columns::of_u32(rows.iter().map(|r| r.samples_per_pixel)),
         "seed" => columns::of_u64(rows.iter().map(|r| r.seed)),
         "source_path" => text(|r| &r.source_path),
@@ -225,6 +241,8 @@ fn rows_of(batch: &Columns) -> Result<Vec<FrameRow>, Complaint> {
         depth: batch.images("depth"),
         normal: batch.images("normal"),
         uv: batch.images("uv"),
+        albedo: batch.images("albedo"),
+        position: batch.images("position"),
         pose: batch.array("pose"),
         camera_from_world: batch.array("camera_from_world"),
         intrinsics: batch.array("intrinsics"),
@@ -232,6 +250,8 @@ fn rows_of(batch: &Columns) -> Result<Vec<FrameRow>, Complaint> {
         landmarks_2d: batch.array_or_empty("landmarks_2d"),
         landmarks_3d: batch.array_or_empty("landmarks_3d"),
         light: batch.text("light"),
+        action: batch.text_or_empty("action"),
+        capture: batch.text_or_empty("capture"),
         samples_per_pixel: batch.u32("samples_per_pixel"),
         seed: batch.u64("seed"),
         source_path: batch.text("source_path"),

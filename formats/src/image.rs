@@ -78,6 +78,20 @@ pub fn webp_from_rgb8(width: usize, height: usize, rgb: &[u8]) -> Result<Vec<u8>
     Ok(out)
 }
 
+/// 8-bit RGB `[height, width, 3]` as JPEG, `quality` 1 … 100: for pages to look at, never for data.
+///
+/// # Errors
+/// As [`png_from_rgb8`].
+pub fn jpeg_from_rgb8(width: usize, height: usize, rgb: &[u8], quality: u8) -> Result<Vec<u8>, Error> {
+    check_size(width, height, rgb.len(), 3)?;
+    let mut out = Vec::new();
+    let encoder = ::image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, quality);
+    encoder
+        .write_image(rgb, width as u32, height as u32, ExtendedColorType::Rgb8)
+        .map_err(|e| unreadable("encodable", &e))?;
+    Ok(out)
+}
+
 /// PNG, WebP or JPEG as 8-bit RGB; alpha is dropped, grey is spread, 16 bits are rounded.
 ///
 /// # Errors

@@ -31,8 +31,10 @@ pub mod identity;
 
 pub mod dataset;
 pub mod exr;
+pub mod filter;
 pub mod manifest;
 pub mod reader;
+pub mod scan;
 pub mod shard;
 pub mod shard_name;
 pub mod side;
@@ -41,23 +43,33 @@ pub mod verify;
 mod columns;
 mod frames;
 mod identities;
+mod layout;
 mod schema;
 pub mod table;
 
+pub mod clips;
+pub mod versions;
+
 pub mod avatar;
 pub mod card;
+pub mod dataset_card;
 
+pub mod array_job;
 pub mod config;
 pub mod digest;
 pub mod error;
 pub mod exit;
 pub mod image;
+pub mod log;
 pub mod order;
+pub mod page;
 pub mod progress;
 pub mod provenance;
 pub mod publish;
+pub mod stop;
 
-pub use avatar::AvatarCard;
+pub use avatar::{AvatarCard, AvatarKind};
+pub use clips::ClipRow;
 pub use dataset::Dataset;
 pub use error::Error;
 pub use frame::FrameRow;
@@ -65,5 +77,7 @@ pub use identity::IdentityRow;
 pub use provenance::Provenance;
 pub use publish::{Existing, Published, publish};
 pub use reader::{Part, Shard, read_frames, read_identities};
+pub use scan::Scan;
 pub use shard::{FrameWriter, IdentityWriter, ShardWriter, Written, write_frames, write_identities};
 pub use shard_name::ShardName;
+pub use versions::VersionedSet;

@@ -1,6 +1,6 @@
 //! `manifest.parquet`: one row per shard of a finished dataset, and the card made from it.
-use crate::card::DatasetCard;
 use crate::columns::{self, Columns, Complaint};
+use crate::dataset_card::DatasetCard;
 use crate::publish::{Existing, write_atomically};
 use crate::reader::{Part, Shard};
 use crate::shard::ShardWriter;
@@ -80,7 +80,12 @@ fn inventory(folder: &Path) -> Result<(Vec<ManifestRow>, DatasetCard), Error> {
             let shard = Shard::open(&path)?;
             let row = row_of(rows.len() as u64, table, &shard)?;
             match table {
-                "identities" => card.identities += row.rows,
+                "identities" => {
+                    card.identities += row.rows;
+                    if card.identity_columns.is_empty() {
+                        card.identity_columns = describe(&shard);
+                    }
+                }
                 _ => {
                     let known = splits.iter_mut().find(|(split, ..)| *split == row.split);
                     match known {
@@ -98,6 +103,15 @@ fn inventory(folder: &Path) -> Result<(Vec<ManifestRow>, DatasetCard), Error> {
     }
     card.splits = splits.into_iter().filter(|(_, frames, _)| *frames > 0).collect();
     Ok((rows, card))
+}
+
+/// The card of a dataset as it is, finished or not.
+///
+/// # Errors
+/// [`Error::Missing`] when there is nothing to read, else as [`Shard::open`].
+pub fn card_of(folder: &Path) -> Result<DatasetCard, Error> {
+    dataset::frame_files(folder)?;
+    inventory(folder).map(|(_, card)| card)
 }
 
 fn row_of(index: u64, table: &str, shard: &Shard) -> Result<ManifestRow, Error> {
@@ -120,23 +134,9 @@ fn row_of(index: u64, table: &str, shard: &Shard) -> Result<ManifestRow, Error> 
 pub fn describe(shard: &Shard) -> Vec<[String; 4]> {
     let column = |field: &std::sync::Arc<Field>| {
         let text = |key: &str| field.metadata().get(key).map(|v| v.to_string()).unwrap_or_default();
-        [field.name().clone(), type_name(field.data_type()), text("unit"), text("description")]
+        [field.name().clone(), schema::type_name(field.data_type()), text("unit"), text("description")]
     };
     shard.schema().fields().iter().map(column).collect()
-}
-
-/// `f32[4, 4]`, `image`, `u64`.
-fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::FixedSizeList(..) => format!("f32{:?}", schema::shape_of(data_type)),
-        DataType::Struct(_) => "image".into(),
-        DataType::FixedSizeBinary(n) => format!("{n} bytes"),
-        DataType::Utf8 => "text".into(),
-        DataType::UInt32 => "u32".into(),
-        DataType::UInt64 => "u64".into(),
-        DataType::Float32 => "f32".into(),
-        other => other.to_string(),
-    }
 }
 
 impl Row for ManifestRow {

@@ -6,7 +6,16 @@ use std::collections::BTreeSet;
 
 /// A copy of `items` shuffled by (seed, epoch): Fisher–Yates with ChaCha8 keyed by their digest.
 pub fn shuffled<T: Copy>(items: &[T], seed: u64, epoch: u64) -> Vec<T> {
-    let mut rng = rng(&format!("order/{seed}/{epoch}"));
+    shuffled_by(items, &format!("order/{seed}/{epoch}"))
+}
+
+/// A copy of `items`, rows of a version of a set, shuffled by (seed, epoch, version).
+pub fn shuffled_at<T: Copy>(items: &[T], seed: u64, epoch: u64, version: u64) -> Vec<T> {
+    shuffled_by(items, &format!("order/{seed}/{epoch}/{version}"))
+}
+
+fn shuffled_by<T: Copy>(items: &[T], name: &str) -> Vec<T> {
+    let mut rng = rng(name);
     let mut items = items.to_vec();
     for last in (1..items.len()).rev() {
         items.swap(last, below(&mut rng, last + 1));

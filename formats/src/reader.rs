@@ -3,7 +3,7 @@ use crate::columns::Columns;
 use crate::exr::ExrRow;
 use crate::manifest::ManifestRow;
 use crate::table::Row;
-use crate::{Error, FrameRow, IdentityRow, Provenance, exit, schema};
+use crate::{ClipRow, Error, FrameRow, IdentityRow, Provenance, exit, schema};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use parquet::arrow::ProjectionMask;
@@ -24,6 +24,9 @@ pub struct Shard {
     pairs: HashMap<String, String>,
     bytes: u64,
 }
+
+/// Rows of a batch that may have images, which is held whole.
+const IMAGE_ROWS: usize = 16;
 
 /// Which columns to read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,15 +61,20 @@ impl Shard {
     /// # Errors
     /// [`Error::Missing`], [`Error::Data`] (no Parquet file, cut short, none of ours), [`Error::Version`], [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self, Error> {
+        let shard = Self::load(path)?;
+        shard.check_version()?;
+        Ok(shard)
+    }
+
+    /// As [`Shard::open`], whatever table it is.
+    pub(crate) fn load(path: &Path) -> Result<Self, Error> {
         let file = open_file(path)?;
         let bytes = file.metadata().map_err(|e| Error::reading("shard", path, e))?.len();
         let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
         let metadata = guarded(path, || ArrowReaderMetadata::load(&file, options))?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
         let pairs = pairs.filter_map(|kv| Some((kv.key.clone(), kv.value.clone()?))).collect();
-        let shard = Shard { path: path.into(), metadata, pairs, bytes };
-        shard.check_version()?;
-        Ok(shard)
+        Ok(Shard { path: path.into(), metadata, pairs, bytes })
     }
 
     /// The file.
@@ -86,7 +94,12 @@ impl Shard {
 
     /// `frames` or `identities`.
     pub fn table(&self) -> &str {
-        self.pairs.get("table").map_or("", String::as_str)
+        self.pair("table")
+    }
+
+    /// A value of the file's metadata; empty when there is none.
+    pub(crate) fn pair(&self, key: &str) -> &str {
+        self.pairs.get(key).map_or("", String::as_str)
     }
 
     /// Where the rows come from.
@@ -183,33 +196,65 @@ impl Shard {
     ///
     /// # Errors
     /// As [`Shard::read`], or what `each` returns.
-    pub fn for_each_batch(
+    pub fn for_each_batch(&self, part: Part, each: impl FnMut(&RecordBatch) -> Result<(), Error>) -> Result<(), Error> {
+        self.for_each_batch_of(None, part, each)
+    }
+
+    /// As [`Shard::for_each_batch`], of the rows of a selection: pages without any of them are not read.
+    ///
+    /// # Errors
+    /// As [`Shard::read`], or what `each` returns.
+    pub fn for_each_batch_of<E: From<Error>>(
         &self,
+        rows: Option<RowSelection>,
         part: Part,
-        mut each: impl FnMut(&RecordBatch) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut each: impl FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
         // Small batches where images are read: a batch is held whole.
-        let batch_rows = if part == Part::Labels { 1024 } else { 16 };
+        let wide = self.schema().fields().iter().any(|f| is_read(f, part) && schema::is_wide(f));
         let file = open_file(&self.path)?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
-        let mask = self.mask(part);
-        let mut reader = guarded(&self.path, || builder.with_projection(mask).with_batch_size(batch_rows).build())?;
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(self.mask(part))
+            .with_batch_size(if wide { IMAGE_ROWS } else { 1024 });
+        if let Some(rows) = rows {
+            builder = builder.with_row_selection(rows);
+        }
+        let mut reader = guarded(&self.path, || builder.build())?;
         while let Some(batch) = next_batch(&self.path, &mut reader)? {
             each(&batch)?;
         }
         Ok(())
     }
 
+    /// Footer and page index.
+    pub(crate) fn metadata(&self) -> &ArrowReaderMetadata {
+        &self.metadata
+    }
+
     fn batch_of_row(&self, row: usize, part: Part) -> Result<RecordBatch, Error> {
-        let (group, row_in_group) = self.locate(row)?;
-        let selection = RowSelection::from(vec![RowSelector::skip(row_in_group), RowSelector::select(1)]);
+        let batch = self.batches_of_rows(row, 1, part)?.pop();
+        batch.ok_or_else(|| Error::data(&self.path, format!("row {row} cannot be read")))
+    }
+
+    /// `n` rows that follow each other, in batches; reads only the pages that hold them.
+    pub(crate) fn batches_of_rows(&self, first: usize, n: usize, part: Part) -> Result<Vec<RecordBatch>, Error> {
+        let (first_group, row_in_group) = self.locate(first)?;
+        let (last_group, _) = self.locate(first + n.max(1) - 1)?;
+        let selection = RowSelection::from(vec![RowSelector::skip(row_in_group), RowSelector::select(n)]);
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(open_file(&self.path)?, self.metadata.clone())
             .with_projection(self.mask(part))
-            .with_row_groups(vec![group])
+            .with_row_groups((first_group..=last_group).collect())
             .with_row_selection(selection)
-            .with_batch_size(1);
+            .with_batch_size(n.min(IMAGE_ROWS));
         let mut reader = guarded(&self.path, || builder.build())?;
-        next_batch(&self.path, &mut reader)?.ok_or_else(|| Error::data(&self.path, format!("row {row} cannot be read")))
+        let mut batches = Vec::new();
+        while let Some(batch) = next_batch(&self.path, &mut reader)? {
+            batches.push(batch);
+        }
+        match batches.iter().map(RecordBatch::num_rows).sum::<usize>() == n {
+            true => Ok(batches),
+            false => Err(Error::data(&self.path, format!("rows {first}..{} cannot be read", first + n))),
+        }
     }
 
     /// Row group and row within it.
@@ -226,12 +271,7 @@ impl Shard {
     }
 
     fn mask(&self, part: Part) -> ProjectionMask {
-        let wanted = |field: &arrow::datatypes::Field| match part {
-            Part::All => true,
-            Part::Labels => !schema::is_wide(field),
-            Part::Columns(names) => names.contains(&field.name().as_str()),
-        };
-        let roots = self.schema().fields().iter().enumerate().filter(|(_, f)| wanted(f)).map(|(i, _)| i);
+        let roots = self.schema().fields().iter().enumerate().filter(|(_, f)| is_read(f, part)).map(|(i, _)| i);
         ProjectionMask::roots(self.metadata.parquet_schema(), roots)
     }
 
@@ -245,6 +285,7 @@ impl Shard {
     fn check_version(&self) -> Result<(), Error> {
         let newest = match self.table() {
             FrameRow::TABLE => FrameRow::VERSION,
+            ClipRow::TABLE => ClipRow::VERSION,
             IdentityRow::TABLE => IdentityRow::VERSION,
             ExrRow::TABLE => ExrRow::VERSION,
             ManifestRow::TABLE => ManifestRow::VERSION,
@@ -255,13 +296,22 @@ impl Shard {
                 ));
             }
         };
-        let text = self.pairs.get("schema_version").map_or("", String::as_str);
+        let text = self.pair("schema_version");
         let got: u32 =
             text.parse().map_err(|_| Error::data(&self.path, format!("schema_version {text:?}, expected a number")))?;
         match got <= newest {
             true => Ok(()),
             false => Err(Error::Version { table: self.table().into(), got, newest, path: self.path.clone() }),
         }
+    }
+}
+
+/// Is a column among those to read?
+fn is_read(field: &arrow::datatypes::Field, part: Part) -> bool {
+    match part {
+        Part::All => true,
+        Part::Labels => !schema::is_wide(field),
+        Part::Columns(names) => names.contains(&field.name().as_str()),
     }
 }
 
@@ -272,7 +322,7 @@ fn open_file(path: &Path) -> Result<File, Error> {
     File::open(path).map_err(|e| Error::reading("shard", path, e))
 }
 
-fn next_batch(path: &Path, reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, Error> {
+pub(crate) fn next_batch(path: &Path, reader: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, Error> {
     let next = guarded(path, || Ok(reader.next()))?;
     next.transpose().map_err(|e| match e {
         arrow::error::ArrowError::ExternalError(inner) => match inner.downcast::<parquet::errors::ParquetError>() {
@@ -284,7 +334,10 @@ fn next_batch(path: &Path, reader: &mut ParquetRecordBatchReader) -> Result<Opti
 }
 
 /// Runs a step of the Parquet reader. The crate asserts on some damaged files; that is their fault, not ours.
-fn guarded<T>(path: &Path, step: impl FnOnce() -> Result<T, parquet::errors::ParquetError>) -> Result<T, Error> {
+pub(crate) fn guarded<T>(
+    path: &Path,
+    step: impl FnOnce() -> Result<T, parquet::errors::ParquetError>,
+) -> Result<T, Error> {
     let result = exit::catch_panic(step).ok_or_else(|| Error::data(path, "not a readable Parquet file: damaged"))?;
     result.map_err(|e| Error::parquet("not a readable Parquet file", path, e))
 }

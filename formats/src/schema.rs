@@ -54,6 +54,20 @@ pub(crate) fn shape_of(data_type: &DataType) -> Vec<usize> {
     }
 }
 
+/// `f32[4, 4]`, `image`, `u64`.
+pub(crate) fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::FixedSizeList(..) => format!("f32{:?}", shape_of(data_type)),
+        DataType::Struct(_) => "image".into(),
+        DataType::FixedSizeBinary(n) => format!("{n} bytes"),
+        DataType::Utf8 => "text".into(),
+        DataType::UInt32 => "u32".into(),
+        DataType::UInt64 => "u64".into(),
+        DataType::Float32 => "f32".into(),
+        other => other.to_string(),
+    }
+}
+
 /// Is this an image column?
 pub(crate) fn is_image(field: &Field) -> bool {
     matches!(field.data_type(), DataType::Struct(_))

@@ -1,27 +1,19 @@
 //! Writes one shard: rows in, a published Parquet file out, the same bytes for the same rows and provenance.
 //!
-//! Layout: row groups of at most 256 rows or 64 MiB; image bytes uncompressed, one image per data page, so that one
-//! row can be read alone; scalars zstd with statistics; page index on. Only one row group is held in memory.
+//! Only one row group is held in memory.
 use crate::columns::Complaint;
 use crate::digest::{self, DigestWriter};
 use crate::publish::{self, Existing, Published, TempFile};
 use crate::table::Row;
-use crate::{Error, FrameRow, IdentityRow, Provenance, reader, schema, side};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
-use parquet::arrow::{ArrowSchemaConverter, ArrowWriter};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
-use parquet::schema::types::ColumnPath;
+use crate::{Error, FrameRow, IdentityRow, Provenance, layout, reader, schema, side};
+use arrow::datatypes::{Schema, SchemaRef};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::EnabledStatistics;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Rows of a row group.
-const GROUP_ROWS: usize = 256;
-/// Bytes of images of a row group.
-const GROUP_BYTES: usize = 64 << 20;
 /// Bytes of images that are handed to the Parquet writer at once; bounds the copies in memory.
 const BATCH_BYTES: usize = 8 << 20;
 
@@ -178,7 +170,8 @@ impl<R: Row> ShardWriter<R> {
         self.pending_bytes += row.wide_bytes();
         self.pending.push(row);
         let group_bytes = self.group_bytes + self.pending_bytes;
-        let group_full = self.group_rows + self.pending.len() >= GROUP_ROWS || group_bytes >= GROUP_BYTES;
+        let group_full =
+            self.group_rows + self.pending.len() >= layout::GROUP_ROWS || group_bytes >= layout::GROUP_BYTES;
         if group_full || self.pending_bytes >= BATCH_BYTES {
             self.write_pending()?;
         }
@@ -228,7 +221,9 @@ impl<R: Row> ShardWriter<R> {
         let schema = Arc::new(schema);
         let file = self.temp.file().map_err(|e| self.io_error(e))?;
         let sink = DigestWriter::new(BufWriter::with_capacity(1 << 20, file));
-        let properties = properties::<R>(&schema, &self.provenance).map_err(|what| self.complaint(what))?;
+        let pairs = pairs::<R>(&schema, &self.provenance);
+        let properties = layout::properties(&schema, R::SORTED_BY, pairs, EnabledStatistics::Page);
+        let properties = properties.map_err(|what| self.complaint(what))?;
         let writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties));
         let writer = writer.map_err(|e| Error::parquet("cannot write", &self.path, e))?;
         self.open = Some(Open { schema, writer });
@@ -276,54 +271,10 @@ impl<R: Row> ShardWriter<R> {
     }
 }
 
-fn properties<R: Row>(schema: &SchemaRef, provenance: &Provenance) -> Result<WriterProperties, Complaint> {
-    let leaves = ArrowSchemaConverter::new().convert(schema).map_err(|e| e.to_string())?;
-    let zstd = Compression::ZSTD(ZstdLevel::try_new(1).map_err(|e| e.to_string())?);
-    let mut properties = WriterProperties::builder()
-        .set_max_row_group_row_count(Some(GROUP_ROWS))
-        .set_compression(zstd)
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .set_key_value_metadata(Some(metadata::<R>(schema, provenance)));
-    let mut sorted = Vec::new();
-    for (index, leaf) in leaves.columns().iter().enumerate() {
-        let parts = leaf.path().parts();
-        let field = schema.field_with_name(&parts[0]).map_err(|e| e.to_string())?;
-        if R::SORTED_BY.contains(&parts[0].as_str()) {
-            sorted.push(SortingColumn { column_idx: index as i32, descending: false, nulls_first: false });
-        }
-        let path = leaf.path().clone();
-        properties = match field.data_type() {
-            DataType::Binary => image_bytes(properties, path),
-            DataType::Struct(_) if parts[1] == "bytes" => image_bytes(properties, path),
-            DataType::FixedSizeBinary(n) if *n > 64 => properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
-                .set_column_data_page_row_count_limit(path, 1),
-            DataType::FixedSizeList(..) | DataType::FixedSizeBinary(_) => properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path, EnabledStatistics::None),
-            DataType::Struct(_) => properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path, EnabledStatistics::None),
-            _ => properties,
-        };
-    }
-    Ok(properties.set_sorting_columns(Some(sorted)).build())
-}
-
-/// Encoded images: as they are, each alone in a page.
-fn image_bytes(properties: WriterPropertiesBuilder, path: ColumnPath) -> WriterPropertiesBuilder {
-    properties
-        .set_column_compression(path.clone(), Compression::UNCOMPRESSED)
-        .set_column_dictionary_enabled(path.clone(), false)
-        .set_column_statistics_enabled(path.clone(), EnabledStatistics::None)
-        .set_column_data_page_row_count_limit(path, 1)
-}
-
-fn metadata<R: Row>(schema: &SchemaRef, provenance: &Provenance) -> Vec<KeyValue> {
+fn pairs<R: Row>(schema: &SchemaRef, provenance: &Provenance) -> Vec<(String, String)> {
     let mut pairs =
         vec![("table".to_string(), R::TABLE.to_string()), ("schema_version".to_string(), R::VERSION.to_string())];
     pairs.extend(provenance.pairs());
     pairs.push(("huggingface".to_string(), schema::huggingface(schema.fields())));
-    pairs.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect()
+    pairs
 }

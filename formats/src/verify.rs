@@ -296,7 +296,7 @@ fn frame_ids(shard: &Shard) -> Result<Vec<u64>, Error> {
 }
 
 /// (row, complaint)
-fn damaged_images(batch: &RecordBatch) -> Result<Vec<(usize, String)>, String> {
+pub(crate) fn damaged_images(batch: &RecordBatch) -> Result<Vec<(usize, String)>, String> {
     let batch = Columns(batch);
     let (widths, heights) = (batch.u32("width")?, batch.u32("height")?);
     let mut damaged = Vec::new();

@@ -68,6 +68,8 @@ fn full_row(i: u32) -> FrameRow {
         landmark_visible: (0..70).map(|k| (k % 2) as f32).collect(),
         gaze: [[0.0, f, 1.0], [0.1, f, 1.0]],
         light: r#"{"kind":"sun"}"#.into(),
+        action: format!(r#"{{"kind":"blink","frame":{i}}}"#),
+        capture: r#"{"lens":"phone"}"#.into(),
         samples_per_pixel: 64,
         seed: u64::MAX - u64::from(i),
         shape: (0..11).map(|k| k as f32 - f).collect(),

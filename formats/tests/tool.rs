@@ -131,7 +131,7 @@ fn a_good_dataset_is_listed_checked_and_merged() {
 fn stat_and_show_tell_the_values() {
     let set = Dataset::new("values");
     let stat = text(&shards(&["stat", set.path()]).stdout);
-    assert!(stat.contains("train                     12 frames of 2 identities"), "{stat}");
+    assert!(stat.contains("train                     12 rows of 2 identities"), "{stat}");
     assert!(stat.contains("camera_id") && stat.contains("0 … 5"), "{stat}");
     let out = set.0.join("images");
     let shown = shards(&["show", set.shard().to_str().unwrap(), "--row", "3", "--out", out.to_str().unwrap()]);
@@ -147,11 +147,12 @@ fn stat_and_show_tell_the_values() {
 fn the_sheet_shows_every_frame() {
     let set = Dataset::new("sheet");
     let out = set.0.join("sheet.png");
-    let args = ["sheet", set.path(), "--out", out.to_str().unwrap(), "--cell", "96", "--landmarks", "--masks"];
+    let args =
+        ["sheet", set.path(), "--out", out.to_str().unwrap(), "--cell", "96", "--draw", "landmarks,segmentation"];
     assert_eq!(shards(&args).status.code(), Some(0));
     let first = std::fs::read(&out).unwrap();
-    // 18 frames in 5 columns and 4 rows of 96 pixels, 4 between them.
-    assert_eq!(image::size_of(&first).unwrap(), (504, 404));
+    // 18 frames of 96x72 in 4 columns and 5 rows, 4 pixels between them.
+    assert_eq!(image::size_of(&first).unwrap(), (404, 384));
     assert_eq!(shards(&args).status.code(), Some(0));
     assert_eq!(std::fs::read(&out).unwrap(), first, "the same seed draws the same sheet");
 }
@@ -184,7 +185,7 @@ fn bad_input_gets_one_line_and_its_code() {
     let whole = std::fs::read(set.shard()).unwrap();
     std::fs::write(&foreign, &whole[..whole.len() / 2]).unwrap();
     assert_fails(&shards(&["show", foreign.to_str().unwrap()]), 65, "not a readable Parquet file");
-    assert_fails(&shards(&["show", set.shard().to_str().unwrap(), "--row", "6"]), 2, "the shard has 6 rows");
+    assert_fails(&shards(&["show", set.shard().to_str().unwrap(), "--row", "6"]), 2, "6 rows are here");
     assert_fails(&shards(&["sheet", set.path(), "--out", "/proc/nothing/sheet.png"]), 73, "cannot create");
     assert_eq!(shards(&["ls"]).status.code(), Some(2), "clap's own code");
     assert!(text(&shards(&["--help"]).stdout).contains("65 bad input data"));

@@ -55,6 +55,20 @@ impl Basis {
     }
 }
 
+/// `[V]` `neutral` with the units added and the joints turned.
+pub(crate) fn moved(
+    neutral: &[Vec3],
+    units: &Basis,
+    expression: &[f32; 52],
+    weights: &[[f32; 5]],
+    world_from_rest: &[Affine3A; 5],
+) -> Vec<Vec3> {
+    let mut positions = neutral.to_vec();
+    units.add_to(expression, &mut positions);
+    rig::skin(&mut positions, weights, world_from_rest);
+    positions
+}
+
 impl HeadModel {
     /// `V`
     pub fn n_vertices(&self) -> usize {
@@ -84,9 +98,7 @@ impl HeadModel {
     pub fn pose_neutral(&self, neutral: &[Vec3], params: &HeadParams) -> Posed {
         let joint_places = self.joint_places(neutral);
         let world_from_rest = rig::world_from_rest(&joint_places, &params.expression, &params.pose);
-        let mut positions = neutral.to_vec();
-        self.expression.add_to(&params.expression, &mut positions);
-        rig::skin(&mut positions, &self.weights, &world_from_rest);
+        let positions = moved(neutral, &self.expression, &params.expression, &self.weights, &world_from_rest);
         let eyes = [Joint::EyeLeft as usize, Joint::EyeRight as usize];
         Posed {
             positions,

@@ -32,6 +32,7 @@ pub mod params;
 pub mod correctives;
 pub mod evaluate;
 pub mod landmarks;
+pub mod person;
 pub mod rig;
 pub mod surface;
 
@@ -57,5 +58,6 @@ pub use error::Error;
 pub use evaluate::Posed;
 pub use landmarks::LandmarkModel;
 pub use model::{HeadModel, HeadParams};
+pub use person::{PersonMesh, TriangleFrame};
 pub use subdivide::Subdivision;
 pub use uv::{UvAtlas, UvMapF32};

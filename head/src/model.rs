@@ -40,7 +40,7 @@ pub struct HeadModel {
 }
 
 /// `K` linear displacement columns over the `V` vertices.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Basis {
     /// `[K]`
     pub names: Vec<String>,

@@ -1,85 +1,54 @@
-//! A drivable person: the tuned network, the pivot, and what the units do to this face. Self-contained on disk.
+//! A drivable person, whoever made the folder: `invert` itself or `zero1a`.
+use crate::maps_avatar::MapsAvatar;
 use anyhow::Result;
-use formats::AvatarCard;
-use nets::Checkpoint;
-use nets::vq::Mode;
-use prior::model::{Decoded, HeadGaussians, IdentityMaps};
-use prior::weights::{self, LoadedPrior};
+use formats::{AvatarCard, AvatarKind};
+use head::model::{HeadModel, HeadParams};
+use nets::{Checkpoint, GaussianTensors, Rigged};
 use std::path::Path;
-use tch::{Kind, Tensor};
+use tch::Device;
 
-/// One person.
-pub struct Avatar {
-    /// The network, tuned around the pivot.
-    pub loaded: LoadedPrior,
-    /// z_id `[1, D, g, g]`.
-    pub pivot: Tensor,
-    /// `[52, 3, U, U]` metres: each ARKit unit at 1.
-    pub units: Tensor,
-    /// What people read.
-    pub card: AvatarCard,
-    /// D_id's maps of the pivot, once the network rests.
-    resting: Option<IdentityMaps>,
+/// One person. Poses are of the face: neck and head stay at rest, cameras move instead.
+pub enum Avatar {
+    /// A network and a code.
+    Maps(Box<MapsAvatar>),
+    /// Gaussians bound to a mesh, and their card.
+    Rigged(Box<Rigged>, AvatarCard),
 }
 
 impl Avatar {
-    /// A network with the pivot it is fitted around.
-    pub fn new(loaded: LoadedPrior, pivot: Tensor, units: Tensor) -> Self {
-        Avatar { loaded, pivot, units, card: AvatarCard::default(), resting: None }
+    /// What people read.
+    pub fn card(&self) -> &AvatarCard {
+        match self {
+            Avatar::Maps(avatar) => &avatar.card,
+            Avatar::Rigged(_, card) => card,
+        }
     }
 
-    /// The maps for x_exp `[B, 3, U, U]` (metres), differentiable. The network's expression quantiser stays in the
-    /// loop, as in training.
-    pub fn decode_map(&mut self, offset: &Tensor) -> Decoded {
-        self.resting = None; // whoever wants gradients is about to change the network
-        let expr = self.expression_code(offset);
-        let id = self.pivot.expand([offset.size()[0], -1, -1, -1], false);
-        self.loaded.prior.decode(&id, &expr)
+    /// The head at 52 ARKit weights, in head space (metres, display RGB); no gradient.
+    pub fn gaussians(&mut self, expression: &[f32; 52]) -> GaussianTensors {
+        match self {
+            Avatar::Maps(avatar) => avatar.gaussians(expression).head(0),
+            Avatar::Rigged(rigged, _) => tch::no_grad(|| rigged.posed(expression, &Default::default())),
+        }
     }
 
-    /// The head at 52 ARKit weights, in head space; no gradient.
-    pub fn gaussians(&mut self, expression: &[f32]) -> HeadGaussians {
-        tch::no_grad(|| {
-            let size = self.units.size();
-            let weights = Tensor::from_slice(expression).view([1, 52]);
-            let offset = weights.matmul(&self.units.view([52, -1])).view([1, size[1], size[2], size[3]]);
-            let expr = self.expression_code(&offset);
-            let prior = &self.loaded.prior;
-            let identity = self.resting.get_or_insert_with(|| prior.decode_identity(&self.pivot));
-            let maps = prior.decode_with(identity, &self.pivot, &expr);
-            prior.gaussians(&maps)
-        })
+    /// The head as a row poses it, jaw and eyeballs included; no gradient.
+    pub fn posed(&mut self, model: &HeadModel, params: &HeadParams) -> GaussianTensors {
+        match self {
+            Avatar::Maps(avatar) => avatar.posed(model, params).head(0),
+            Avatar::Rigged(rigged, _) => tch::no_grad(|| rigged.posed(&params.expression, &params.pose)),
+        }
     }
 
-    fn expression_code(&mut self, offset: &Tensor) -> Tensor {
-        let z_expr = self.loaded.prior.encode_expression(offset);
-        self.loaded.prior.quantise_expression(&z_expr, Mode::Fixed).code
-    }
-
-    /// Writes the folder, see [`AvatarCard::write`].
-    ///
-    /// # Errors
-    /// The folder cannot be written.
-    pub fn save(&self, folder: &Path) -> Result<()> {
-        self.card.write(folder, |path| {
-            let mut file = Checkpoint::new(self.loaded.steps);
-            file.put_vars("prior", &self.loaded.vars);
-            weights::describe(&mut file, &self.loaded)?;
-            file.put("units", &self.units).put("pivot", &self.pivot).halve()?.save(path)?;
-            Ok(())
-        })
-    }
-
-    /// Reads a folder written by [`Avatar::save`].
+    /// Reads a folder, onto a device.
     ///
     /// # Errors
     /// A folder that is no avatar, or of a newer version.
-    pub fn load(folder: &Path) -> Result<Self> {
-        let (card, path) = AvatarCard::read(folder)?;
-        let file = Checkpoint::load(&path)?;
-        let floats = |name: &str| Ok::<_, anyhow::Error>(file.get(name)?.to_kind(Kind::Float));
-        let avatar =
-            Avatar::new(weights::rebuild(&file, "prior", tch::Device::Cpu)?, floats("pivot")?, floats("units")?);
-        Ok(Avatar { card, ..avatar })
+    pub fn load(folder: &Path, device: Device) -> Result<Self> {
+        let (card, weights) = AvatarCard::read(folder)?;
+        Ok(match card.kind {
+            AvatarKind::Maps => Avatar::Maps(Box::new(MapsAvatar::read(&weights, card, device)?)),
+            AvatarKind::Rigged => Avatar::Rigged(Box::new(Rigged::take(&Checkpoint::load(&weights)?, device)?), card),
+        })
     }
 }

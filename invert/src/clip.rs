@@ -9,7 +9,7 @@ pub struct Clip {
     /// Frames a second.
     pub fps: f32,
     /// 52 ARKit weights a frame.
-    pub frames: Vec<Vec<f32>>,
+    pub frames: Vec<[f32; 52]>,
 }
 
 /// A motion by name or path: `performance`; `photo`, the expression of the avatar's first input picture held for the
@@ -21,15 +21,16 @@ pub fn open(asked: &str, fps: f32, card: &AvatarCard) -> Result<Clip> {
     match asked {
         "performance" => return Ok(performance(fps)),
         "photo" => {
-            let expression = card.expressions.first().context("the avatar's card lists no input picture")?;
-            return Ok(Clip { fps, frames: vec![expression.clone(); (SECONDS * fps).round().max(1.0) as usize] });
+            let expression = card.expressions.first().and_then(|e| e.as_slice().try_into().ok());
+            let expression: [f32; 52] = expression.context("the avatar's card lists no input picture")?;
+            return Ok(Clip { fps, frames: vec![expression; (SECONDS * fps).round().max(1.0) as usize] });
         }
         _ => (),
     }
     let dataset = Dataset::open(Path::new(asked))?;
     let mut rows: Vec<_> = dataset.all_labels().iter().collect();
     rows.sort_by_key(|r| r.frame_id);
-    Ok(Clip { fps, frames: rows.iter().map(|r| r.expression.to_vec()).collect() })
+    Ok(Clip { fps, frames: rows.iter().map(|r| r.expression).collect() })
 }
 
 /// One unit's share of the performance: name, start and end (seconds), height.
@@ -94,7 +95,7 @@ pub fn performance(fps: f32) -> Clip {
     let frames = (0..n)
         .map(|i| {
             let t = i as f32 * SECONDS / n as f32;
-            let mut weights = vec![0f32; 52];
+            let mut weights = [0f32; 52];
             for (name, start, end, height) in PERFORMANCE {
                 let phase = ((t - start) / (end - start)).clamp(0.0, 1.0);
                 let value = height * (0.5 - 0.5 * (std::f32::consts::TAU * phase).cos());

@@ -4,10 +4,10 @@ use crate::clip::Clip;
 use anyhow::{Context, Result, anyhow};
 use formats::publish::write_atomically;
 use head::params::unit;
-use prior::picture::draw;
+use prior::picture::draw_one;
 use prior::sample::portrait;
 use std::path::Path;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Behind a driven avatar (display RGB).
 pub const BACKDROP: [f32; 3] = [0.157, 0.149, 0.137];
@@ -16,9 +16,9 @@ pub const BACKDROP: [f32; 3] = [0.157, 0.149, 0.137];
 ///
 /// # Errors
 /// A size no picture can be made at.
-pub fn picture(avatar: &mut Avatar, expression: &[f32], yaw: f32, size: usize) -> Result<Tensor> {
+pub fn picture(avatar: &mut Avatar, expression: &[f32; 52], yaw: f32, size: usize) -> Result<Tensor> {
     let gaussians = avatar.gaussians(expression);
-    Ok(draw(&gaussians, &[portrait(yaw, size)], &[BACKDROP])?.color.select(0, 0))
+    Ok(draw_one(&gaussians, &portrait(yaw, size), BACKDROP)?.color.select(0, 0))
 }
 
 /// Expressions shown on a sheet.
@@ -129,5 +129,5 @@ pub fn write_pngs(frames: &[Tensor], folder: &Path) -> Result<()> {
 /// `[3, H, W]` display RGB → `[H, W, 3]` bytes.
 fn rgb8(frame: &Tensor) -> Result<Vec<u8>> {
     let bytes = (frame.clamp(0.0, 1.0) * 255.0).round().to_kind(Kind::Uint8).permute([1, 2, 0]).contiguous();
-    Ok(Vec::try_from(bytes.flatten(0, -1))?)
+    Ok(Vec::try_from(bytes.flatten(0, -1).to_device(Device::Cpu))?)
 }

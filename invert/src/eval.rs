@@ -4,10 +4,8 @@ use crate::fit::Judges;
 use crate::subject::View;
 use anyhow::Result;
 use head::HeadModel;
-use head::model::HeadParams;
 use nets::identity::Recogniser;
-use prior::maps::UvSpace;
-use prior::picture::{composite, draw, sheet_png};
+use prior::picture::{composite, draw_one, sheet_png};
 use tch::{Kind, Tensor};
 
 const GREY: [[f32; 3]; 1] = [[0.5; 3]];
@@ -33,19 +31,11 @@ pub struct Report {
 /// # Errors
 /// A camera no picture can be made with.
 pub fn evaluate(avatar: &mut Avatar, views: &[View], model: &HeadModel, judges: &Judges) -> Result<Report> {
-    let size = avatar.units.size()[2];
-    let space = UvSpace::new(model, size as usize);
     let (mut psnr, mut ssim, mut lpips, mut csim) = (0.0, 0.0, 0.0, 0.0);
     let mut lines: [Vec<Tensor>; 3] = Default::default();
     for view in views {
-        let offsets = model.expression_offsets(&HeadParams { ..view.params.clone() });
-        let map = Tensor::from_slice(&space.planes(&offsets)).view([1, 3, size, size]);
-        let heads = tch::no_grad(|| {
-            let maps = avatar.decode_map(&map);
-            avatar.loaded.prior.gaussians(&maps)
-        });
-        let made = draw(&heads, &[view.camera], &GREY)?.color;
-        let truth = composite(&view.image_tensor(), &view.alpha_tensor(), &GREY);
+        let made = draw_one(&avatar.posed(model, &view.params), &view.camera, GREY[0])?.color;
+        let truth = composite(&view.image_tensor(), &view.alpha_tensor(), &GREY).to_device(made.device());
         psnr += nets::metric::psnr(&made, &truth).double_value(&[0]);
         ssim += nets::ssim::ssim(&made, &truth).double_value(&[0]);
         if let Some(net) = &judges.perceptual {

@@ -9,8 +9,8 @@ use splat::Gaussians;
 ///
 /// # Errors
 /// None on the CPU.
-pub fn gaussians(avatar: &mut Avatar, expression: &[f32]) -> Result<Gaussians> {
-    Ok(avatar.gaussians(expression).head(0).to_gaussians()?)
+pub fn gaussians(avatar: &mut Avatar, expression: &[f32; 52]) -> Result<Gaussians> {
+    Ok(avatar.gaussians(expression).to_gaussians()?)
 }
 
 /// What the viewer page takes: the neutral head, every unit alone, and a clip.
@@ -26,10 +26,10 @@ pub fn puppet(avatar: &mut Avatar, clip: &crate::clip::Clip) -> Result<Puppet> {
         units.push((name.to_string(), gaussians(avatar, &weights)?));
     }
     Ok(Puppet {
-        title: avatar.card.name.clone(),
+        title: avatar.card().name.clone(),
         neutral,
         units,
-        clip: (clip.fps, clip.frames.clone()),
+        clip: (clip.fps, clip.frames.iter().map(|f| f.to_vec()).collect()),
         view: ([0.0, -0.01, -0.04], 0.9, 2.6),
     })
 }

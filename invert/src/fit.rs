@@ -1,8 +1,8 @@
 //! Pivotal tuning: stage 1 finds the identity code, stage 2 bends the network around it.
-use crate::avatar::Avatar;
 use crate::config::{FitConfig, FitLoss, PivotVariable};
 use crate::expressions::Expressions;
-use crate::subject::Subject;
+use crate::maps_avatar::MapsAvatar;
+use crate::subject::{Subject, View};
 use anyhow::Result;
 use nets::identity::Recogniser;
 use nets::optim::{Adam, AdamConfig};
@@ -35,7 +35,7 @@ pub fn fit(
     judges: &Judges,
     config: &FitConfig,
     mut say: impl FnMut(&str),
-) -> Result<Avatar> {
+) -> Result<MapsAvatar> {
     let clock = Instant::now();
     loaded.vars.freeze();
     // A photo's texture is lit and partly guessed, which no training texture was: the nearest codes the decoders know
@@ -44,7 +44,7 @@ pub fn fit(
         let z = loaded.prior.encode_identity(&subject.texture, &subject.position);
         if loaded.steps == 0 { z } else { loaded.prior.quantise_identity(&z, Mode::Fixed).code }
     });
-    let mut avatar = Avatar::new(loaded, first.detach(), subject.units.copy());
+    let mut avatar = MapsAvatar::new(loaded, first.detach(), subject.units.copy());
     let mut expressions = Expressions::new(subject);
     let start = measure(&mut avatar, subject, &expressions)?;
     say(&format!("before: PSNR {start:.2} dB on {} pictures", subject.views.len()));
@@ -79,11 +79,14 @@ struct Targets {
 }
 
 impl Targets {
+    /// On the subject's device.
     fn new(subject: &Subject) -> Self {
+        let device = subject.units.device();
+        let of_each = |f: fn(&View) -> Tensor| subject.views.iter().map(|v| f(v).to_device(device)).collect();
         Targets {
-            images: subject.views.iter().map(|v| v.image_tensor()).collect(),
-            alphas: subject.views.iter().map(|v| v.alpha_tensor()).collect(),
-            focus: subject.views.iter().map(|v| v.focus_tensor()).collect(),
+            images: of_each(View::image_tensor),
+            alphas: of_each(View::alpha_tensor),
+            focus: of_each(View::focus_tensor),
         }
     }
 }
@@ -97,7 +100,7 @@ struct Fit<'a> {
 
 impl Fit<'_> {
     /// Stage 1. The network is frozen; the code, or the encoder that makes it, moves.
-    fn find_pivot(&self, avatar: &mut Avatar, expressions: &mut Expressions) -> Result<()> {
+    fn find_pivot(&self, avatar: &mut MapsAvatar, expressions: &mut Expressions) -> Result<()> {
         let first = avatar.pivot.copy();
         let spread = first.std(true).double_value(&[]).max(1e-6);
         let mut optimizer = Adam::new(AdamConfig::default());
@@ -132,7 +135,7 @@ impl Fit<'_> {
     }
 
     /// Stage 2. The code is frozen; decoders and regressors move, both encoders and the codebooks stay.
-    fn tune(&self, avatar: &mut Avatar, expressions: &Expressions) -> Result<()> {
+    fn tune(&self, avatar: &mut MapsAvatar, expressions: &Expressions) -> Result<()> {
         let c = &self.config.tuning;
         let anchors: Vec<(Tensor, HeadGaussians)> = (0..4).map(|k| self.anchor(avatar, k)).collect();
         let mut optimizer = Adam::new(AdamConfig::default());
@@ -156,17 +159,18 @@ impl Fit<'_> {
     }
 
     /// A random mild expression and what stage 1 makes of it.
-    fn anchor(&self, avatar: &mut Avatar, k: u64) -> (Tensor, HeadGaussians) {
+    fn anchor(&self, avatar: &mut MapsAvatar, k: u64) -> (Tensor, HeadGaussians) {
         let unit = |i: u64| (mix(&[self.config.seed, 0xa2c4, k, i]) >> 40) as f32 / (1u64 << 24) as f32;
         let weights: Vec<f32> = (0..52).map(|i| if unit(i) < 0.12 { unit(i + 52) } else { 0.0 }).collect();
         let size = self.subject.units.size();
-        let offset = Tensor::from_slice(&weights).view([1, 52]).matmul(&self.subject.units.view([52, -1]));
+        let weights_there = Tensor::from_slice(&weights).view([1, 52]).to_device(self.subject.units.device());
+        let offset = weights_there.matmul(&self.subject.units.view([52, -1]));
         let offset = offset.view([1, size[1], size[2], size[3]]);
         (offset, avatar.gaussians(&weights))
     }
 
     /// The losses of one picture, taken in turn, over a random background.
-    fn picture_loss(&self, avatar: &mut Avatar, expressions: &Expressions, step: u64) -> Result<Tensor> {
+    fn picture_loss(&self, avatar: &mut MapsAvatar, expressions: &Expressions, step: u64) -> Result<Tensor> {
         let c: &FitLoss = &self.config.loss;
         let v = step as usize % self.subject.views.len();
         let unit = |i: u64| (mix(&[self.config.seed, step, i]) >> 40) as f32 / (1u64 << 24) as f32;
@@ -192,7 +196,7 @@ impl Fit<'_> {
     }
 
     /// Lets the variables under a prefix learn, and names them.
-    fn free(&self, avatar: &Avatar, prefix: &str) -> Vec<(String, Tensor)> {
+    fn free(&self, avatar: &MapsAvatar, prefix: &str) -> Vec<(String, Tensor)> {
         let mut found: Vec<(String, Tensor)> =
             avatar.loaded.vars.variables().into_iter().filter(|(name, _)| name.starts_with(prefix)).collect();
         found.sort_by(|a, b| a.0.cmp(&b.0));
@@ -212,7 +216,7 @@ fn drift(now: &HeadGaussians, before: &HeadGaussians) -> Tensor {
 }
 
 /// Mean PSNR (dB) over the input pictures, over mid grey.
-fn measure(avatar: &mut Avatar, subject: &Subject, expressions: &Expressions) -> Result<f64> {
+fn measure(avatar: &mut MapsAvatar, subject: &Subject, expressions: &Expressions) -> Result<f64> {
     const GREY: [[f32; 3]; 1] = [[0.5; 3]];
     let mut sum = 0.0;
     for (v, view) in subject.views.iter().enumerate() {
@@ -221,7 +225,7 @@ fn measure(avatar: &mut Avatar, subject: &Subject, expressions: &Expressions) ->
             avatar.loaded.prior.gaussians(&maps)
         });
         let drawn = draw(&heads, &[view.camera], &GREY)?;
-        let target = composite(&view.image_tensor(), &view.alpha_tensor(), &GREY);
+        let target = composite(&view.image_tensor(), &view.alpha_tensor(), &GREY).to_device(drawn.color.device());
         sum += nets::metric::psnr(&drawn.color, &target).double_value(&[0]);
     }
     Ok(sum / subject.views.len() as f64)

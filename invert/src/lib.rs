@@ -12,6 +12,7 @@ pub mod eval;
 pub mod export;
 pub mod expressions;
 pub mod fit;
+pub mod maps_avatar;
 pub mod report;
 pub mod subject;
 pub mod unwrap;

@@ -1,14 +1,13 @@
 //! What `make demo` or `make pipeline` made, as one self-contained page.
 use anyhow::Result;
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use formats::card::read_json;
 use formats::exit::Failure;
+use formats::page::{self, STYLE, escape};
 use serde_json::Value;
 use std::path::Path;
 
 const DEMO: &str = include_str!("report/report.html");
 const PIPELINE: &str = include_str!("report/pipeline.html");
-const STYLE: &str = include_str!("report/report.css");
 
 /// Photo, avatar, motion, viewer, and what the prior is worth. `demo` holds what `make demo` makes: `tracked/overlay/*.png`, `avatar/`, `sheet.png`, `performance.webp`,
 /// `turn.webp`, `viewer.html`, `synthetic/{with,without}.{json,png}`.
@@ -109,11 +108,7 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
 
 fn data_uri(folder: &Path, name: &str) -> Result<String> {
     let kind = if name.ends_with(".webp") { "webp" } else { "png" };
-    Ok(format!("data:image/{kind};base64,{}", BASE64.encode(read(folder, name)?)))
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    Ok(page::data_uri(&format!("image/{kind}"), &read(folder, name)?))
 }
 
 #[cfg(test)]

@@ -5,12 +5,15 @@
 //! Images are `[B, C, H, W]` unless said otherwise; `B` batch, `N` Gaussians, `K` codes, `L` landmarks.
 #![deny(missing_docs)]
 
-// Hand-written gradients and the rasterizer.
+// Hand-written gradients, the rasterizer, and what is bound to a mesh.
 pub mod custom;
 pub mod render;
+pub mod rigged;
 // Blocks.
+pub mod attention;
 pub mod conv;
 pub mod mlp;
+pub mod noise;
 pub mod unet;
 pub mod uv;
 pub mod vq;
@@ -47,3 +50,4 @@ pub use checkpoint::Checkpoint;
 pub use error::Error;
 pub use perceptual::Perceptual;
 pub use render::{GaussianTensors, RenderedTensors, render};
+pub use rigged::Rigged;

@@ -91,6 +91,19 @@ impl Adam {
         self.groups.iter_mut().find(|g| g.name == name)
     }
 
+    /// Puts another tensor, of another number of rows perhaps, in the place of the parameter `name`; `moved` makes its
+    /// moments of the old ones.
+    ///
+    /// # Panics
+    /// If there is no such parameter, or the moments do not fit the tensor.
+    pub fn replace(&mut self, name: &str, parameter: &Tensor, moved: impl Fn(&Tensor) -> Tensor) {
+        let slot = self.groups.iter_mut().flat_map(|g| &mut g.slots).find(|s| s.name == name);
+        let slot = slot.unwrap_or_else(|| panic!("no parameter {name:?}"));
+        (slot.mean, slot.square) = tch::no_grad(|| (moved(&slot.mean), moved(&slot.square)));
+        assert_eq!(slot.mean.size(), parameter.size(), "moments of {name}");
+        slot.parameter = parameter.shallow_clone();
+    }
+
     /// Forgets all gradients.
     pub fn zero_grad(&mut self) {
         for slot in self.groups.iter_mut().flat_map(|g| &mut g.slots) {

@@ -87,6 +87,10 @@ pub trait Task {
     fn net(&self) -> &'static str;
     /// Prefix of the variables that ship.
     fn shipped(&self) -> &'static str;
+    /// What the network is built from, as TOML; kept in the weight file, and a run goes on only with the same.
+    fn model_config(&self) -> Option<String> {
+        None
+    }
     /// All variables.
     fn vars(&self) -> &nn::VarStore;
     /// Makes batch `step`, purely.
@@ -210,7 +214,7 @@ impl<'a, T: Task> Run<'a, T> {
     /// The configuration as far as a resumed run must share it: not how long this call may take, nor where it runs.
     fn config_note(&self) -> String {
         let fixed = TrainConfig { minutes: 0.0, workers: 0, device: String::new(), ..self.config.clone() };
-        toml::to_string(&fixed).expect("a flat table")
+        toml::to_string(&fixed).expect("a flat table") + &self.task.model_config().unwrap_or_default()
     }
 
     fn one_step(&mut self, batch: &T::Batch, budget: &Budget) -> Result<(), Error> {
@@ -250,6 +254,9 @@ impl<'a, T: Task> Run<'a, T> {
         let metrics = self.task.evaluate()?;
         let mut file = Checkpoint::new(self.step);
         file.note("net", self.task.net());
+        if let Some(config) = self.task.model_config() {
+            file.note("config", config);
+        }
         let prefix = format!("{}.", self.task.shipped());
         for (name, t) in self.task.vars().variables() {
             if name.starts_with(&prefix) {

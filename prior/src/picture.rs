@@ -32,15 +32,22 @@ impl HeadGaussians {
 /// # Errors
 /// A camera no picture can be made with.
 pub fn draw(heads: &HeadGaussians, cameras: &[Camera], backgrounds: &[[f32; 3]]) -> Result<Drawn> {
-    let mut colors = Vec::with_capacity(cameras.len());
-    let mut alphas = Vec::with_capacity(cameras.len());
+    let mut pictures = Vec::with_capacity(cameras.len());
     for (b, (camera, background)) in cameras.iter().zip(backgrounds).enumerate() {
-        let settings = Settings { background: background.to_vec(), ..Default::default() };
-        let picture = render(&heads.head(b as i64), std::slice::from_ref(camera), &settings)?;
-        colors.push(picture.color_chw());
-        alphas.push(picture.alpha.unsqueeze(1));
+        pictures.push(draw_one(&heads.head(b as i64), camera, *background)?);
     }
-    Ok(Drawn { color: Tensor::cat(&colors, 0), alpha: Tensor::cat(&alphas, 0) })
+    let cat = |of: fn(&Drawn) -> &Tensor| Tensor::cat(&pictures.iter().map(of).collect::<Vec<_>>(), 0);
+    Ok(Drawn { color: cat(|d| &d.color), alpha: cat(|d| &d.alpha) })
+}
+
+/// One head through one camera, `B` = 1.
+///
+/// # Errors
+/// As [`draw`].
+pub fn draw_one(head: &GaussianTensors, camera: &Camera, background: [f32; 3]) -> Result<Drawn> {
+    let settings = Settings { background: background.to_vec(), ..Default::default() };
+    let picture = render(head, std::slice::from_ref(camera), &settings)?;
+    Ok(Drawn { color: picture.color_chw(), alpha: picture.alpha.unsqueeze(1) })
 }
 
 /// Straight pictures `[B, 3, H, W]` over their backgrounds.

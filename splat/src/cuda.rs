@@ -42,9 +42,11 @@ mod loss;
 mod sort;
 // The device, and programs for it.
 mod cache;
+mod context;
 mod driver;
 mod engine;
 mod gpu;
+mod landing;
 mod library;
 pub mod nvrtc;
 mod pool;

@@ -159,6 +159,13 @@ pub struct Saved {
     pool: Pool,
 }
 
+impl Saved {
+    /// (Gaussian, tile) pairs of all images: what the time of both passes goes with.
+    pub fn instances(&self) -> usize {
+        self.views.iter().map(|view| view.tiles.len()).sum()
+    }
+}
+
 impl Drop for Saved {
     fn drop(&mut self) {
         self.pool.take_back_views(std::mem::take(&mut self.views));

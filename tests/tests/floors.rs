@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 /// (crate, floor), ground up; DESIGN: the order of `members` in the root Cargo.toml.
-const FLOORS: [(&str, u32); 9] = [
+const FLOORS: [(&str, u32); 10] = [
     ("splat", 0),
     ("head", 1),
     ("formats", 2),
@@ -11,6 +11,7 @@ const FLOORS: [(&str, u32); 9] = [
     ("track", 4),
     ("prior", 4),
     ("invert", 5),
+    ("zero1a", 5),
     ("tests", 6),
 ];
 

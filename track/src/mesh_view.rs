@@ -13,13 +13,24 @@ pub struct MeshView {
     pub shade: Vec<f32>,
     /// `[H, W]` the part in front; `None` where nothing is.
     pub part: Vec<Option<Part>>,
+    /// `[H, W]` metres along the camera's z; infinite where nothing is.
+    pub depth: Vec<f32>,
+}
+
+impl MeshView {
+    /// Depth (metres) at a pixel position; negative infinity outside of the picture, where nothing is known.
+    pub fn depth_at(&self, pixel: Vec2) -> f32 {
+        let (x, y) = (pixel.x.floor(), pixel.y.floor());
+        let inside = x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32;
+        if inside { self.depth[y as usize * self.width + x as usize] } else { f32::NEG_INFINITY }
+    }
 }
 
 /// Draws `positions` `[V]` (metres) of `model` as `camera` sees them.
 pub fn draw(model: &HeadModel, positions: &[Vec3], camera: &Camera) -> MeshView {
     let n = camera.width * camera.height;
-    let mut view = MeshView { width: camera.width, height: camera.height, shade: vec![0.0; n], part: vec![None; n] };
-    let mut depth = vec![f32::INFINITY; n];
+    let (shade, part, depth) = (vec![0.0; n], vec![None; n], vec![f32::INFINITY; n]);
+    let mut view = MeshView { width: camera.width, height: camera.height, shade, part, depth };
     let projected: Vec<(Vec2, f32)> = positions.iter().map(|p| camera.project(*p)).collect();
     let eye = camera.eye();
     let normals = head::normals::vertex_normals(positions, &model.faces);
@@ -32,7 +43,7 @@ pub fn draw(model: &HeadModel, positions: &[Vec3], camera: &Camera) -> MeshView 
                 continue;
             }
             let corners = corners.map(|i| Corner { at: projected[i].0, depth: projected[i].1, shade: shades[i] });
-            triangle(&corners, &mut view, &mut depth, *part);
+            triangle(&corners, &mut view, *part);
         }
     }
     view
@@ -45,7 +56,7 @@ struct Corner {
     shade: f32,
 }
 
-fn triangle(p: &[Corner; 3], view: &mut MeshView, depth: &mut [f32], part: Part) {
+fn triangle(p: &[Corner; 3], view: &mut MeshView, part: Part) {
     let area = (p[1].at - p[0].at).perp_dot(p[2].at - p[0].at);
     if area.abs() < 1e-9 {
         return;
@@ -64,8 +75,8 @@ fn triangle(p: &[Corner; 3], view: &mut MeshView, depth: &mut [f32], part: Part)
             let mix = |of: fn(&Corner) -> f32| w.iter().zip(p).map(|(w, c)| w * of(c)).sum::<f32>();
             let z = mix(|c| c.depth);
             let i = y * view.width + x;
-            if z < depth[i] {
-                depth[i] = z;
+            if z < view.depth[i] {
+                view.depth[i] = z;
                 view.shade[i] = mix(|c| c.shade);
                 view.part[i] = Some(part);
             }

@@ -3,8 +3,9 @@
 //! Microfacets: Walter et al. 2007; height-correlated Smith masking: Heitz 2014; visible normals drawn by
 //! spherical caps: Dupuy and Benyoub 2023.
 use super::{Scattered, cosine, frame, fresnel};
+use crate::elementary::{exp, sin_cos};
 use glam::Vec3;
-use std::f32::consts::{FRAC_1_PI, PI, TAU};
+use std::f32::consts::{FRAC_1_PI, LN_2, PI, TAU};
 
 /// What lies under the coat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,10 +53,11 @@ pub struct Coated {
     cos_o: f32,
     /// Reflectance at normal incidence.
     f0: f32,
-    /// Sum of the lobes' shares, and their mean roughness.
+    /// Sum of the lobes' shares, and the square root of their mean α.
     strength: f32,
-    alpha: f32,
-    /// Mean over cosine-weighted directions of what passes the coat.
+    roughness: f32,
+    /// Share of light that passes the coat towards the viewer, and its mean over cosine-weighted directions.
+    passed_out: f32,
     passed_mean: f32,
     /// Chance to sample a lobe rather than the base.
     p_coat: f32,
@@ -72,9 +74,12 @@ impl Coated {
             / strength.max(1e-3);
         let spec = strength * fresnel(cos_o, desc.ior);
         let p_coat = (spec / (spec + desc.albedo.max_element()).max(1e-6)).clamp(0.12, 0.9);
+        let roughness = alpha.sqrt();
         // two-point Gauss rule for the weight 2 cos θ
-        let mean = 0.3639 * reflected(0.3551, f0, alpha) + 0.6361 * reflected(0.8449, f0, alpha);
-        Coated { desc, normal, wo, cos_o, f0, strength, alpha, passed_mean: 1.0 - strength * mean, p_coat }
+        let mean = 0.3639 * reflected(0.3551, f0, roughness) + 0.6361 * reflected(0.8449, f0, roughness);
+        let below_out = 1.0 - strength * reflected(cos_o, f0, roughness);
+        let (passed_out, passed_mean) = (below_out * (1.0 - desc.fuzz * grazing(cos_o)), 1.0 - strength * mean);
+        Coated { desc, normal, wo, cos_o, f0, strength, roughness, passed_out, passed_mean, p_coat }
     }
 
     /// Linear RGB of the base.
@@ -97,7 +102,7 @@ impl Coated {
     /// Share of light that the lobes leave.
     #[inline]
     fn below_lobes(&self, cos: f32) -> f32 {
-        1.0 - self.strength * reflected(cos, self.f0, self.alpha)
+        1.0 - self.strength * reflected(cos, self.f0, self.roughness)
     }
 
     /// `f · cos θ` and density, without a base that walks.
@@ -110,8 +115,7 @@ impl Coated {
         let mut density = 0.0;
         if diffuse {
             // in and out through the coat, scaled so that what enters and is not absorbed also leaves
-            f += self.desc.albedo
-                * (self.passed(cos_i) * self.passed(self.cos_o) / self.passed_mean * base_cos * FRAC_1_PI);
+            f += self.desc.albedo * (self.passed(cos_i) * self.passed_out / self.passed_mean * base_cos * FRAC_1_PI);
             density += (1.0 - self.p_coat) * base_cos * FRAC_1_PI;
         }
         if cos_i <= 0.0 {
@@ -139,7 +143,7 @@ impl Coated {
     pub fn sample(&self, choice: f32, u: [f32; 2]) -> Option<Scattered> {
         if choice >= self.p_coat {
             if self.desc.base == Base::Walk {
-                return Some(Scattered::Below { weight: Vec3::splat(self.passed(self.cos_o) / (1.0 - self.p_coat)) });
+                return Some(Scattered::Below { weight: Vec3::splat(self.passed_out / (1.0 - self.p_coat)) });
             }
             return self.spread(cosine(self.desc.base_normal, u));
         }
@@ -156,12 +160,11 @@ impl Coated {
 }
 
 /// Share of light from one direction that a GGX lobe reflects: the fit of Karis 2014, "Physically Based Shading on
-/// Mobile", to the split-sum table.
+/// Mobile", to the split-sum table; `r` is √α.
 #[inline]
-fn reflected(cos: f32, f0: f32, alpha: f32) -> f32 {
-    let r = alpha.sqrt();
+fn reflected(cos: f32, f0: f32, r: f32) -> f32 {
     let x = 1.0 - r;
-    let a004 = (x * x).min((-9.28 * cos).exp2()) * x + 0.0425 - 0.0275 * r;
+    let a004 = (x * x).min(exp(-9.28 * LN_2 * cos)) * x + 0.0425 - 0.0275 * r;
     let (a, b) = (-1.04 * a004 + 1.04 - 0.572 * r, 1.04 * a004 - 0.04 + 0.022 * r);
     // near the horizon the fit is too low, and light would be made
     let horizon = 0.09 * (1.0 - cos).max(0.0).powi(8);
@@ -206,7 +209,7 @@ fn visible_normal(wo: Vec3, n: Vec3, alpha: f32, u: [f32; 2]) -> Vec3 {
     let stretched = Vec3::new(wo.dot(t) * alpha, wo.dot(b) * alpha, wo.dot(n).max(1e-3)).normalize_or(Vec3::Z);
     let z = (1.0 - u[0]) * (1.0 + stretched.z) - stretched.z;
     let r = (1.0 - z * z).max(0.0).sqrt();
-    let (sin, cos) = (TAU * u[1]).sin_cos();
+    let (sin, cos) = sin_cos(TAU * u[1]);
     let h = Vec3::new(r * cos, r * sin, z) + stretched;
     (t * (h.x * alpha) + b * (h.y * alpha) + n * h.z).normalize_or(n)
 }

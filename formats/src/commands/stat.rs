@@ -4,7 +4,8 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float32Type, UInt32Type, UInt64Type};
 use formats::exit::ExitCode;
 use formats::progress::{Progress, Talk};
-use formats::{Error, Part, Shard, dataset};
+use formats::scan::Selection;
+use formats::{Error, Part, Scan};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,6 +15,8 @@ const TEXTS: usize = 8;
 
 #[derive(Default)]
 struct Totals {
+    shards: usize,
+    rows: u64,
     splits: BTreeMap<String, Split>,
     columns: Vec<(String, Column)>,
     digests: Vec<u64>,
@@ -21,7 +24,7 @@ struct Totals {
 
 #[derive(Default)]
 struct Split {
-    frames: u64,
+    rows: u64,
     identities: BTreeSet<u32>,
 }
 
@@ -38,30 +41,35 @@ struct Column {
     texts: BTreeSet<String>,
 }
 
-/// Reads all labels, one batch at a time, and prints what is in them.
-pub fn run(path: &Path, talk: Talk) -> anyhow::Result<ExitCode> {
-    let files = dataset::frame_files(path)?;
+/// Reads the labels of the rows that are meant, one batch at a time, and prints what is in them.
+pub fn run(path: &Path, condition: Option<&str>, talk: Talk) -> anyhow::Result<ExitCode> {
+    let scan = Scan::open(path, condition)?;
     let mut totals = Totals::default();
-    let progress = Progress::new("stat", files.len() as u64, "shards", talk);
-    for file in &files {
-        totals.add(&Shard::open(file)?)?;
+    let progress = Progress::new("stat", scan.files().len() as u64, "shards", talk);
+    for selection in scan.selections() {
+        totals.add(&selection?)?;
         progress.add(1);
     }
     drop(progress);
     if talk == Talk::Json {
         totals.print_json(talk)
     } else {
-        totals.print(files.len())
+        totals.print()
     }
     Ok(ExitCode::Done)
 }
 
 impl Totals {
-    fn add(&mut self, shard: &Shard) -> Result<(), Error> {
-        for (name, bytes) in shard.column_bytes() {
+    fn add(&mut self, selection: &Selection) -> Result<(), Error> {
+        if selection.rows.is_empty() {
+            return Ok(());
+        }
+        self.shards += 1;
+        self.rows += selection.rows.len() as u64;
+        for (name, bytes) in selection.shard.column_bytes() {
             self.column(&name).bytes += bytes;
         }
-        shard.for_each_batch(Part::Labels, |batch| {
+        selection.for_each_batch(Part::Labels, |batch, _| {
             for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
                 self.column(field.name()).add(column);
             }
@@ -70,7 +78,7 @@ impl Totals {
             let identities = identities.and_then(|c| c.as_primitive_opt::<UInt32Type>());
             for (split, identity) in splits.into_iter().flatten().zip(identities.into_iter().flatten()) {
                 let split = self.splits.entry(split.unwrap_or_default().to_string()).or_default();
-                split.frames += 1;
+                split.rows += 1;
                 split.identities.extend(identity);
             }
             // Eight bytes of a digest tell images apart well enough to count.
@@ -94,18 +102,13 @@ impl Totals {
         self.digests.windows(2).filter(|pair| pair[0] == pair[1]).count()
     }
 
-    fn print(mut self, shards: usize) {
+    fn print(mut self) {
         let doubled = self.doubled();
         for (name, split) in &self.splits {
-            println!("{name:<18} {:>9} frames of {} identities", split.frames, split.identities.len());
+            println!("{name:<18} {:>9} rows of {} identities", split.rows, split.identities.len());
         }
-        let bytes = self.columns.iter().map(|(_, c)| c.bytes).sum();
-        println!(
-            "{:<18} {:>9} frames, {shards} shards, {}, {doubled} doubled images\n",
-            "all",
-            self.digests.len(),
-            human(bytes)
-        );
+        let bytes = human(self.columns.iter().map(|(_, c)| c.bytes).sum());
+        println!("{:<18} {:>9} rows, {} shards of {bytes}, {doubled} doubled images\n", "all", self.rows, self.shards);
         println!("{:<18} {:>9}  values", "column", "on disk");
         for (name, column) in &self.columns {
             println!("{name:<18} {:>9}  {}", human(column.bytes), column.values());
@@ -115,7 +118,7 @@ impl Totals {
     fn print_json(mut self, talk: Talk) {
         let doubled = self.doubled();
         for (name, split) in &self.splits {
-            talk.event("split", json!({"split": name, "frames": split.frames, "identities": split.identities.len()}));
+            talk.event("split", json!({"split": name, "rows": split.rows, "identities": split.identities.len()}));
         }
         for (name, c) in &self.columns {
             let whole = c.whole_range.map(|(low, high)| (json!(low), json!(high)));
@@ -123,7 +126,7 @@ impl Totals {
             let fields = json!({"column": name, "bytes": c.bytes, "nulls": c.nulls, "not_finite": c.not_finite, "min": low, "max": high, "texts": c.texts});
             talk.event("column", fields);
         }
-        talk.event("all", json!({"frames": self.digests.len(), "doubled_images": doubled}));
+        talk.event("all", json!({"rows": self.rows, "shards": self.shards, "doubled_images": doubled}));
     }
 }
 

@@ -6,11 +6,16 @@
 //! spoils no one case. `--head` adds a real head's Gaussians, `--torch` a plain PyTorch rasterizer if that Python has
 //! torch. `--strict` exits with 1 if a bar is missed.
 mod cases;
+mod kernels;
 mod mark;
+#[allow(dead_code, reason = "the tools' bench uses the rest")]
+#[path = "../../../bench/report.rs"]
+mod report;
+#[allow(dead_code, reason = "the GPU's bench uses the rest")]
 mod scenes;
-mod table;
 
 use cases::{Case, Times, measure_all};
+use report::{Bar, Report};
 use scenes::{cloud, front, shell};
 use splat::adam::{Adam, Rates};
 use splat::loss::L1Ssim;
@@ -20,7 +25,6 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use table::{Bar, Table};
 
 struct Arguments {
     json: Option<PathBuf>,
@@ -58,41 +62,42 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
 }
 
 fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
-    let mut table = Table::default();
+    let mut report = Report::new("splat");
     let alone = Case { gaussians: shell(100_000), threads: 1, instructions: Instructions::best() };
     measure_all(&[alone], 1)?;
-    table.push("peak memory, shell 100k", peak_mib()?, "MiB", Bar::None);
-    speed(arguments, &mut table)?;
-    agreement(&mut table)?;
-    parts_of_a_step(arguments.rounds, &mut table)?;
+    report.judge("peak memory, shell 100k", peak_mib()?, "MiB", Bar::None);
+    speed(arguments, &mut report)?;
+    agreement(&mut report)?;
+    parts_of_a_step(arguments.rounds, &mut report)?;
+    kernels::compile(arguments.rounds, &mut report)?;
     match &arguments.torch {
-        Some(python) => mark::torch(python, &mut table)?,
-        None => table.skip(mark::NAME, "no --torch PYTHON"),
+        Some(python) => mark::torch(python, &mut report)?,
+        None => report.skip(mark::NAME, "no --torch PYTHON"),
     }
-    print!("{table}");
+    print!("{report}");
     if let Some(path) = &arguments.json {
-        table.write(path)?;
+        report.write(path)?;
     }
-    Ok(if arguments.strict && !table.ok() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if arguments.strict && !report.ok() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
 /// Both passes: sizes, threads, instruction sets, scenes.
-fn speed(arguments: &Arguments, table: &mut Table) -> Result<(), Box<dyn Error>> {
+fn speed(arguments: &Arguments, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let (all, best) = (std::thread::available_parallelism()?.get(), Instructions::best());
     let case = |n: usize, threads, instructions| Case { gaussians: shell(n), threads, instructions };
     let sizes = [(10, Bar::None), (50, Bar::AtMost(32.0)), (100, Bar::AtMost(45.0)), (200, Bar::AtMost(75.0))];
     let mut cases: Vec<Case> = sizes.iter().map(|(k, _)| case(1000 * k, all, best)).collect();
     let sets = Instructions::available();
     cases.extend(sets.iter().map(|&set| case(100_000, 1, set)));
-    cases.push(Case { gaussians: cloud(100_000), threads: all, instructions: best });
+    cases.push(Case { gaussians: cloud(100_000, 0), threads: all, instructions: best });
     if let Some(path) = &arguments.head {
         cases.push(Case { gaussians: splat::files::read(path)?, threads: all, instructions: best });
     }
     let times = measure_all(&cases, arguments.rounds)?;
     let mut push = |name: &str, t: &Times, forward, both| {
-        table.push(format!("{name}: forward"), t.forward_ms, "ms", forward);
-        table.push(format!("{name}: forward + backward"), t.both_ms, "ms", both);
-        table.push(format!("{name}: forward + backward, processor time"), t.processor_ms, "ms", Bar::None);
+        report.judge(format!("{name}: forward"), t.forward_ms, "ms", forward);
+        report.judge(format!("{name}: forward + backward"), t.both_ms, "ms", both);
+        report.judge(format!("{name}: forward + backward, processor time"), t.processor_ms, "ms", Bar::None);
     };
     for ((k, bar), t) in sizes.into_iter().zip(&times) {
         push(&format!("shell {k}k, {all} threads"), t, if k == 100 { Bar::AtMost(17.0) } else { Bar::None }, bar);
@@ -109,22 +114,22 @@ fn speed(arguments: &Arguments, table: &mut Table) -> Result<(), Box<dyn Error>>
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             push(&format!("a real {name}, {count:.0}k, {all} threads"), t, Bar::None, Bar::None);
         }
-        _ => table.skip("a real head", "no --head FILE.ply; `make demo` makes one"),
+        _ => report.skip("a real head", "no --head FILE.ply; `make demo` makes one"),
     }
     let fastest = alone[alone.len() - 1].processor_ms;
     // Two threads of two must come near to half; more are measured, not judged.
     let bar = if all == 2 { Bar::AtLeast(1.85) } else { Bar::None };
-    table.push(format!("shell 100k: 1 → {all} threads"), alone[alone.len() - 1].both_ms / times[2].both_ms, "x", bar);
+    report.judge(format!("shell 100k: 1 → {all} threads"), alone[alone.len() - 1].both_ms / times[2].both_ms, "x", bar);
     for (set, t) in sets.iter().zip(alone).rev().skip(1) {
         let bar = if set.name() == "avx2" { 2.2 } else { 4.0 };
         let name = format!("shell 100k: {} over {}, processor time", set.name(), best.name());
-        table.push(name, t.processor_ms / fastest, "x", Bar::AtMost(bar));
+        report.judge(name, t.processor_ms / fastest, "x", Bar::AtMost(bar));
     }
     Ok(())
 }
 
 /// The image against the `f64` reference's, root mean square over root mean square.
-fn agreement(table: &mut Table) -> Result<(), Box<dyn Error>> {
+fn agreement(report: &mut Report) -> Result<(), Box<dyn Error>> {
     let (gaussians, camera) = (shell(2000), front(96));
     let settings = Settings::default();
     let got = &splat::forward(gaussians.slices(), &[camera], &settings)?.0[0];
@@ -134,12 +139,12 @@ fn agreement(table: &mut Table) -> Result<(), Box<dyn Error>> {
         apart += (*g as f64 - w).powi(2);
         size += w * w;
     }
-    table.push("shell 2k at 96²: image, relative to f64", (apart / size).sqrt(), "", Bar::AtMost(1e-5));
+    report.judge("shell 2k at 96²: image, relative to f64", (apart / size).sqrt(), "", Bar::AtMost(1e-5));
     Ok(())
 }
 
 /// What a training step needs besides.
-fn parts_of_a_step(rounds: usize, table: &mut Table) -> Result<(), Box<dyn Error>> {
+fn parts_of_a_step(rounds: usize, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let mut gaussians = shell(100_000);
     let (camera, settings) = ([front(512)], Settings::default());
     let (images, saved) = splat::forward(gaussians.slices(), &camera, &settings)?;
@@ -157,8 +162,8 @@ fn parts_of_a_step(rounds: usize, table: &mut Table) -> Result<(), Box<dyn Error
         adam.step(&mut gaussians, &gradients, &Rates::usual(0.1, 0.5))?;
         best_adam = best_adam.min(start.elapsed().as_secs_f64() * 1e3);
     }
-    table.push("L1 + SSIM and gradient, 512²", best_loss, "ms", Bar::None);
-    table.push("Adam step, 100k", best_adam, "ms", Bar::None);
+    report.judge("L1 + SSIM and gradient, 512²", best_loss, "ms", Bar::None);
+    report.judge("Adam step, 100k", best_adam, "ms", Bar::None);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The mark beside our figures: the same scene by `tests/parity/torch_tiles.py`, which also vouches for image and gradients.
+use crate::report::{Bar, Report};
 use crate::scenes::{front, shell};
-use crate::table::{Bar, Table};
 use splat::{Settings, Upstream};
 use std::error::Error;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::process::Command;
 pub const NAME: &str = "plain PyTorch, shell 100k";
 
 /// Both passes by that Python: they take seconds, where ours take a blink. Without torch there it is skipped.
-pub fn torch(python: &str, table: &mut Table) -> Result<(), Box<dyn Error>> {
+pub fn torch(python: &str, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let import = Command::new(python).args(["-c", "import torch"]).output();
     let complaint = match import {
         Ok(output) if output.status.success() => None,
@@ -17,14 +17,14 @@ pub fn torch(python: &str, table: &mut Table) -> Result<(), Box<dyn Error>> {
         Err(error) => Some(error.to_string()),
     };
     if let Some(complaint) = complaint {
-        table.skip(NAME, format!("{complaint} ({python}; `make parity-python` makes one)"));
+        report.skip(NAME, format!("{complaint} ({python}; `make parity-python` makes one)"));
         return Ok(());
     }
     let folder = std::env::temp_dir().join(format!("splat-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let rows = rows(python, &folder);
     std::fs::remove_dir_all(&folder)?;
-    rows?.into_iter().for_each(|(what, value, unit, bar)| table.push(format!("{NAME}{what}"), value, unit, bar));
+    rows?.into_iter().for_each(|(what, value, unit, bar)| report.judge(format!("{NAME}{what}"), value, unit, bar));
     Ok(())
 }
 

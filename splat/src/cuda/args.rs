@@ -4,13 +4,11 @@ use super::device::DeviceGaussians;
 use super::engine::{self, Address, Engine, Launch};
 use super::frame::Size;
 use super::program::Program;
-use crate::rasterize::Cutoff;
 use crate::{Camera, Settings};
 
-/// Pixels a tile side and in it; instances a bucket; as in common.cuh.
+/// Pixels a tile side and in it, as in common.cuh.
 pub const TILE: usize = 16;
 pub const TILE_PIXELS: usize = TILE * TILE;
-pub const BUCKET: usize = 32;
 /// Threads a block where a thread has one item, warps a block where a warp has one.
 pub const THREADS: usize = 128;
 pub const WARPS: usize = 4;
@@ -74,7 +72,7 @@ pub struct TileArgs {
 }
 
 #[repr(C)]
-pub struct BlendArgs {
+pub struct Lists {
     pub splats: Address,
     pub slots: Address,
     pub owners: Address,
@@ -82,19 +80,24 @@ pub struct BlendArgs {
     pub bucket_starts: Address,
     pub bucket_tiles: Address,
     pub bucket_states: Address,
-    pub end_states: Address,
     pub lasts: Address,
     pub tile_lasts: Address,
+    pub tiles_x: u32,
+    pub tiles_y: u32,
+    pub cutoff_width: f32,
+}
+
+#[repr(C)]
+pub struct BlendArgs {
+    pub lists: Lists,
+    pub end_states: Address,
     pub background: Address,
     pub color: Address,
     pub alpha: Address,
     pub depth: Address,
     pub width: u32,
     pub height: u32,
-    pub tiles_x: u32,
-    pub tiles_y: u32,
     pub expected_depth: u32,
-    pub cutoff_width: f32,
 }
 
 #[repr(C)]
@@ -115,21 +118,10 @@ pub struct PixelBackArgs {
 
 #[repr(C)]
 pub struct BlendBackArgs {
-    pub splats: Address,
-    pub slots: Address,
-    pub owners: Address,
-    pub starts: Address,
-    pub bucket_starts: Address,
-    pub bucket_tiles: Address,
-    pub bucket_states: Address,
-    pub lasts: Address,
-    pub tile_lasts: Address,
+    pub lists: Lists,
     pub upstream: Address,
     pub gradients: Address,
     pub n_buckets: Address,
-    pub tiles_x: u32,
-    pub tiles_y: u32,
-    pub cutoff_width: f32,
 }
 
 #[repr(C)]
@@ -210,13 +202,6 @@ pub fn scene_args(gaussians: &DeviceGaussians, settings: &Settings, size: &Size,
         near_m: settings.near_m,
         far_m: settings.far_m,
         radius_clip_px: settings.radius_clip_px,
-    }
-}
-
-pub fn cutoff_width(settings: &Settings) -> f32 {
-    match settings.cutoff {
-        Cutoff::Hard => 0.0,
-        Cutoff::Smooth { width } => width,
     }
 }
 

@@ -1,13 +1,13 @@
 //! The passes back from the images, as a row of launches.
 use super::Error;
 use super::args::{
-    BlendBackArgs, CAMERA_FLOATS, GatherArgs, PixelBackArgs, ReduceArgs, THREADS, TILE_PIXELS, ViewTable, WARPS,
-    cutoff_width, run, scene_args,
+    BlendBackArgs, CAMERA_FLOATS, GatherArgs, PixelBackArgs, ReduceArgs, THREADS, TILE_PIXELS, ViewTable, WARPS, run,
+    scene_args,
 };
 use super::device::{DeviceGradients, DeviceUpstream};
 use super::engine::Address;
 use super::frame::Frame;
-use super::pool::{Buffer, Pool};
+use super::pool::{Pieces, Pool, Scratch};
 use crate::rasterize::Depth;
 
 /// The way back of one frame.
@@ -18,105 +18,113 @@ pub struct BackwardPass<'a> {
     pub gradients: &'a DeviceGradients,
 }
 
+/// What only the pass itself needs; shapes as in the kernels' argument structures.
+struct Working {
+    /// Upstream gradients in the order of tiles.
+    upstream: Address,
+    background_shares: Address,
+    slots: Address,
+    camera_shares: Address,
+    _scratch: Scratch,
+}
+
 impl BackwardPass<'_> {
     /// # Safety
     /// As [`super::Rasterizer::backward`].
     pub unsafe fn run(&self) -> Result<(), Error> {
+        let working = self.working()?;
         // SAFETY: passed on to the caller; all other addresses are buffers of the sizes that the kernels name.
         unsafe {
-            let upstream = self.pixels()?;
-            let slots = self.buckets(&upstream)?;
-            drop(upstream);
-            self.gather(&slots)
+            self.pixels(&working)?;
+            self.buckets(&working)?;
+            self.gather(&working)
         }
     }
 
-    fn background(&self) -> Address {
-        let table = ViewTable::new(self.frame.size.images, self.frame.gaussians.kind.channels());
-        self.frame.saved.view_table.address().offset(table.background)
+    fn working(&self) -> Result<Working, Error> {
+        let (frame, n_tiles) = (self.frame, self.frame.size.n_tiles());
+        let mut pieces = Pieces::default();
+        let upstream = pieces.add::<f32>(n_tiles * frame.variant.state_floats() * TILE_PIXELS);
+        let background_shares = pieces.add::<f32>(n_tiles * frame.gaussians.kind.channels());
+        let slots = pieces.add::<f32>(frame.capacity * frame.variant.slot_floats());
+        let camera_shares = pieces.add::<f32>(frame.size.images * self.gaussian_blocks() * CAMERA_FLOATS);
+        let scratch = self.pool.scratch(pieces)?;
+        Ok(Working {
+            upstream: scratch.at(upstream),
+            background_shares: scratch.at(background_shares),
+            slots: scratch.at(slots),
+            camera_shares: scratch.at(camera_shares),
+            _scratch: scratch,
+        })
+    }
+
+    /// Blocks of a scene's Gaussians.
+    fn gaussian_blocks(&self) -> usize {
+        self.frame.gaussians.n_gaussians.div_ceil(THREADS)
     }
 
     /// Upstream gradients in the order of tiles; and the gradient by the background.
     ///
     /// # Safety
     /// As [`super::Rasterizer::backward`].
-    unsafe fn pixels(&self) -> Result<Buffer, Error> {
-        let (pool, frame, size) = (self.pool, self.frame, &self.frame.size);
+    unsafe fn pixels(&self, working: &Working) -> Result<(), Error> {
+        let (frame, size) = (self.frame, &self.frame.size);
         let (n_tiles, channels) = (size.n_tiles(), frame.gaussians.kind.channels());
-        let upstream = pool.take::<f32>(n_tiles * frame.variant.state_floats() * TILE_PIXELS)?;
-        let shares = pool.take::<f32>(n_tiles * channels)?;
+        let table = ViewTable::new(size.images, channels);
         let args = PixelBackArgs {
             end_states: frame.saved.end_states.address(),
-            background: self.background(),
+            background: frame.saved.view_table.address().offset(table.background),
             by_color: self.upstream.color,
             by_alpha: self.upstream.alpha,
             by_depth: self.upstream.depth,
-            upstream: upstream.address(),
-            background_shares: shares.address(),
+            upstream: working.upstream,
+            background_shares: working.background_shares,
             width: size.width as u32,
             height: size.height as u32,
             tiles_x: size.tiles[0] as u32,
             tiles_y: size.tiles[1] as u32,
             expected_depth: (frame.settings.depth == Depth::Expected) as u32,
         };
+        let program = &frame.programs.back;
         // SAFETY: passed on to the caller.
         unsafe {
-            run(pool.engine(), &frame.programs.back, "pixels_back", (n_tiles, TILE_PIXELS), &args)?;
-            if !self.gradients.background.is_none() {
-                self.reduce(&shares, self.gradients.background, (1, n_tiles, channels))?;
-            }
+            run(self.pool.engine(), program, "pixels_back", (n_tiles, TILE_PIXELS), &args)?;
+            self.reduce(working.background_shares, self.gradients.background, (1, n_tiles, channels))
         }
-        Ok(upstream)
     }
 
     /// The gradient slot of every instance.
     ///
     /// # Safety
-    /// `upstream` is of this frame.
-    unsafe fn buckets(&self, upstream: &Buffer) -> Result<Buffer, Error> {
-        let (pool, frame, saved) = (self.pool, self.frame, &self.frame.saved);
-        let slots = pool.take::<f32>(frame.capacity * frame.variant.slot_floats())?;
+    /// The pixels were launched.
+    unsafe fn buckets(&self, working: &Working) -> Result<(), Error> {
+        let (frame, saved) = (self.frame, &self.frame.saved);
         // As many as there are where that is known, else as many as there may be: those past the end leave at once.
         let known = if frame.counts.is_ready()? { Some(frame.counted()?.buckets) } else { None };
         let args = BlendBackArgs {
-            splats: saved.splats.address(),
-            slots: saved.slots.address(),
-            owners: saved.owners.address(),
-            starts: saved.starts.address(),
-            bucket_starts: saved.bucket_starts.address(),
-            bucket_tiles: saved.bucket_tiles.address(),
-            bucket_states: saved.bucket_states.address(),
-            lasts: saved.lasts.address(),
-            tile_lasts: saved.tile_lasts.address(),
-            upstream: upstream.address(),
-            gradients: slots.address(),
-            n_buckets: saved.counters_at.offset(8),
-            tiles_x: frame.size.tiles[0] as u32,
-            tiles_y: frame.size.tiles[1] as u32,
-            cutoff_width: cutoff_width(&frame.settings),
+            lists: saved.lists(&frame.size, &frame.settings),
+            upstream: working.upstream,
+            gradients: working.slots,
+            n_buckets: saved.counters.offset(8),
         };
-        let blocks = known.unwrap_or(frame.size.buckets(frame.capacity)).div_ceil(WARPS);
+        let blocks = known.unwrap_or(frame.size.buckets(frame.capacity, frame.variant.bucket())).div_ceil(WARPS);
         // SAFETY: passed on to the caller.
-        unsafe { run(pool.engine(), &frame.programs.back, "blend_back", (blocks, WARPS * 32), &args)? };
-        Ok(slots)
+        unsafe { run(self.pool.engine(), &frame.programs.back, "blend_back", (blocks, WARPS * 32), &args) }
     }
 
     /// From slots to the gradients by Gaussians and cameras.
     ///
     /// # Safety
-    /// `slots` is of this frame.
-    unsafe fn gather(&self, slots: &Buffer) -> Result<(), Error> {
-        let (pool, frame, saved, out) = (self.pool, self.frame, &self.frame.saved, self.gradients);
-        let (images, n_scenes) = (frame.size.images, frame.gaussians.n_scenes);
-        let blocks = frame.gaussians.n_gaussians.div_ceil(THREADS);
-        let shares = pool.take::<f32>(images * blocks * CAMERA_FLOATS)?;
-        let wanted = !out.cameras.is_none();
+    /// The buckets were launched.
+    unsafe fn gather(&self, working: &Working) -> Result<(), Error> {
+        let (frame, saved, out) = (self.frame, &self.frame.saved, self.gradients);
+        let blocks = self.gaussian_blocks();
         let args = GatherArgs {
             scene: scene_args(&frame.gaussians, &frame.settings, &frame.size, saved.view_table.address()),
             counts: saved.counts.address(),
             first_slots: saved.first_slots.address(),
-            slots: slots.address(),
-            total: saved.counters_at,
+            slots: working.slots,
+            total: saved.counters,
             means: out.means,
             quats: out.quats,
             log_scales: out.log_scales,
@@ -124,26 +132,30 @@ impl BackwardPass<'_> {
             colors: out.colors,
             mean_2d: out.mean_2d,
             mean_2d_abs: out.mean_2d_abs,
-            camera_shares: if wanted { shares.address() } else { Address::NONE },
+            camera_shares: if out.cameras.is_none() { Address::NONE } else { working.camera_shares },
         };
+        let all = blocks * frame.gaussians.n_scenes;
         // SAFETY: passed on to the caller.
         unsafe {
-            run(pool.engine(), &frame.programs.back, "gather", (blocks * n_scenes, THREADS), &args)?;
-            if wanted { self.reduce(&shares, out.cameras, (images, blocks, CAMERA_FLOATS)) } else { Ok(()) }
+            run(self.pool.engine(), &frame.programs.back, "gather", (all, THREADS), &args)?;
+            self.reduce(working.camera_shares, out.cameras, (frame.size.images, blocks, CAMERA_FLOATS))
         }
     }
 
-    /// Sums `[groups, shares, width]` to `[groups, width]`.
+    /// Sums `[groups, shares, width]` to `[groups, width]`, if that is wanted.
     ///
     /// # Safety
     /// Both have those sizes.
     unsafe fn reduce(
         &self,
-        shares: &Buffer,
+        shares: Address,
         sums: Address,
         (groups, n_shares, width): (usize, usize, usize),
     ) -> Result<(), Error> {
-        let args = ReduceArgs { shares: shares.address(), sums, n_shares: n_shares as u32, width: width as u32 };
+        if sums.is_none() {
+            return Ok(());
+        }
+        let args = ReduceArgs { shares, sums, n_shares: n_shares as u32, width: width as u32 };
         let program = &self.frame.programs.back;
         // SAFETY: passed on to the caller.
         unsafe { run(self.pool.engine(), program, "reduce_shares", (groups * width, 256), &args) }

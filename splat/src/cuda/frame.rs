@@ -1,10 +1,12 @@
 //! What a forward pass leaves for its backward pass.
+use super::Error;
+use super::args::Lists;
 use super::device::DeviceGaussians;
-use super::engine::Fetched;
+use super::engine::{Address, Fetched};
 use super::pool::Buffer;
 use super::program::{Program, Variant};
-use super::{Error, sort};
-use crate::{Settings, Stats};
+use super::sort::Zeros;
+use crate::{Cutoff, Settings, Stats};
 use std::sync::Arc;
 
 /// Words before the stats: pairs kept and wanted, buckets kept and wanted.
@@ -56,9 +58,9 @@ impl Size {
         self.images * self.tiles[0] * self.tiles[1]
     }
 
-    /// Buckets that `capacity` pairs can fill: whole ones, and one begun in each tile.
-    pub fn buckets(&self, capacity: usize) -> usize {
-        capacity / super::args::BUCKET + self.n_tiles()
+    /// Buckets of `bucket` that `capacity` pairs can fill: whole ones, and one begun in each tile.
+    pub fn buckets(&self, capacity: usize, bucket: usize) -> usize {
+        capacity / bucket + self.n_tiles()
     }
 }
 
@@ -66,8 +68,9 @@ impl Size {
 pub struct Saved {
     /// Lenses, background, number of pairs.
     pub view_table: Buffer,
-    pub _counters: sort::Zeros,
-    pub counters_at: super::Address,
+    /// [`COUNTERS`], [`REASONS`] an image, and what scan and sort want cleared.
+    pub zeros: Zeros,
+    pub counters: Address,
     pub splats: Buffer,
     pub counts: Buffer,
     pub first_slots: Buffer,
@@ -80,6 +83,29 @@ pub struct Saved {
     pub end_states: Buffer,
     pub lasts: Buffer,
     pub tile_lasts: Buffer,
+}
+
+impl Saved {
+    /// What the kernels of both directions read of each tile.
+    pub fn lists(&self, size: &Size, settings: &Settings) -> Lists {
+        Lists {
+            splats: self.splats.address(),
+            slots: self.slots.address(),
+            owners: self.owners.address(),
+            starts: self.starts.address(),
+            bucket_starts: self.bucket_starts.address(),
+            bucket_tiles: self.bucket_tiles.address(),
+            bucket_states: self.bucket_states.address(),
+            lasts: self.lasts.address(),
+            tile_lasts: self.tile_lasts.address(),
+            tiles_x: size.tiles[0] as u32,
+            tiles_y: size.tiles[1] as u32,
+            cutoff_width: match settings.cutoff {
+                Cutoff::Hard => 0.0,
+                Cutoff::Smooth { width } => width,
+            },
+        }
+    }
 }
 
 /// What the device counted.

@@ -1,56 +1,20 @@
 //! A GPU as an engine.
 use super::Error;
-use super::cache::Cache;
-use super::driver::{self, Driver, Pointer, driver};
+use super::context::{Context, Module, lock};
+use super::driver;
 use super::engine::{Address, Engine, Fetched, Launch};
+use super::landing::Arriving;
 use super::program::Program;
-use std::collections::HashMap;
-use std::ffi::CString;
 use std::ptr::null_mut;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// The first capability with a maximum over a warp in one instruction.
-const OLDEST: u32 = 80;
+use std::sync::Arc;
 
 /// One NVIDIA GPU and one of its streams.
 ///
 /// The context is the device's primary one, which libtorch and the CUDA runtime use too: addresses may be passed to and
 /// fro. All work goes to the one stream, in order.
 pub struct Gpu {
-    inner: Arc<Inner>,
+    inner: Arc<Context>,
 }
-
-struct Inner {
-    driver: &'static Driver,
-    device: i32,
-    context: Pointer,
-    stream: Pointer,
-    owns_stream: bool,
-    /// Ten times the compute capability.
-    arch: u32,
-    name: String,
-    cache: Cache,
-    modules: Mutex<HashMap<String, Module>>,
-    /// Places for results that the host asks for later.
-    landings: Mutex<Vec<Landing>>,
-}
-
-struct Module {
-    handle: Pointer,
-    functions: Vec<(&'static str, Pointer)>,
-}
-
-/// Host memory that the device can write to, and the event that says it has.
-struct Landing {
-    memory: Pointer,
-    bytes: usize,
-    event: Pointer,
-}
-
-// SAFETY: the driver's handles may be used from any thread; the mutexes guard what changes.
-unsafe impl Send for Inner {}
-// SAFETY: as above.
-unsafe impl Sync for Inner {}
 
 impl Gpu {
     /// GPU number `index`, with a stream of its own.
@@ -58,7 +22,7 @@ impl Gpu {
     /// # Errors
     /// [`Error::NoDriver`], [`Error::NoDevice`], or what the driver answers.
     pub fn new(index: usize) -> Result<Self, Error> {
-        let mut inner = Inner::open(index)?;
+        let mut inner = Context::open(index)?;
         let f = &inner.driver.functions;
         // SAFETY: writes one handle; the context is current.
         inner
@@ -76,7 +40,7 @@ impl Gpu {
     /// # Safety
     /// `stream` is a stream of that GPU's primary context and outlives this and all that is made with it.
     pub unsafe fn on_stream(index: usize, stream: *mut std::ffi::c_void) -> Result<Self, Error> {
-        let mut inner = Inner::open(index)?;
+        let mut inner = Context::open(index)?;
         inner.stream = stream;
         Ok(Gpu { inner: Arc::new(inner) })
     }
@@ -107,176 +71,6 @@ impl Clone for Gpu {
     }
 }
 
-impl Inner {
-    fn open(index: usize) -> Result<Self, Error> {
-        let driver = driver()?;
-        let f = &driver.functions;
-        let mut count = 0;
-        // SAFETY: writes one number.
-        driver.check("cuDeviceGetCount", unsafe { (f.cuDeviceGetCount)(&mut count) })?;
-        if index >= count as usize {
-            return Err(Error::NoDevice { index, count: count as usize });
-        }
-        let (mut device, mut context) = (0, null_mut());
-        // SAFETY: writes one number each; the index is that of a device.
-        unsafe {
-            driver.check("cuDeviceGet", (f.cuDeviceGet)(&mut device, index as i32))?;
-            driver.check("cuDevicePrimaryCtxRetain", (f.cuDevicePrimaryCtxRetain)(&mut context, device))?;
-        }
-        let [mut major, mut minor] = [0; 2];
-        let mut name = [0u8; 128];
-        // SAFETY: writes one number each, and at most as many bytes as it is told, the last zero.
-        unsafe {
-            driver
-                .check("cuDeviceGetAttribute", (f.cuDeviceGetAttribute)(&mut major, driver::CAPABILITY[0], device))?;
-            driver
-                .check("cuDeviceGetAttribute", (f.cuDeviceGetAttribute)(&mut minor, driver::CAPABILITY[1], device))?;
-            driver
-                .check("cuDeviceGetName", (f.cuDeviceGetName)(name.as_mut_ptr().cast(), name.len() as i32, device))?;
-        }
-        let name = String::from_utf8_lossy(&name).trim_end_matches('\0').to_string();
-        let (arch, cache) = ((10 * major + minor) as u32, Cache::of_user());
-        if arch < OLDEST {
-            return Err(Error::TooOld { name, arch });
-        }
-        let (modules, landings) = (Mutex::default(), Mutex::default());
-        let (stream, owns_stream) = (null_mut(), false);
-        let inner = Inner { driver, device, context, stream, owns_stream, arch, name, cache, modules, landings };
-        inner.bind()?;
-        Ok(inner)
-    }
-
-    /// Makes the context this thread's: the driver's calls go to it.
-    fn bind(&self) -> Result<(), Error> {
-        // SAFETY: retained in `open`.
-        self.driver.check("cuCtxSetCurrent", unsafe { (self.driver.functions.cuCtxSetCurrent)(self.context) })
-    }
-
-    fn synchronize(&self) -> Result<(), Error> {
-        self.bind()?;
-        // SAFETY: the stream is alive.
-        self.driver.check("cuStreamSynchronize", unsafe { (self.driver.functions.cuStreamSynchronize)(self.stream) })
-    }
-
-    /// Loads a program's binary; one from the disk that does not load is compiled again.
-    fn load(&self, program: &Program) -> Result<Module, Error> {
-        let first = self.cache.binary(program, self.arch)?;
-        self.load_binary(program, &first).or_else(|_| {
-            self.cache.forget(program, self.arch)?;
-            self.load_binary(program, &self.cache.binary(program, self.arch)?)
-        })
-    }
-
-    fn load_binary(&self, program: &Program, binary: &[u8]) -> Result<Module, Error> {
-        self.bind()?;
-        let f = &self.driver.functions;
-        let mut module = Module { handle: null_mut(), functions: Vec::new() };
-        // SAFETY: the binary is an ELF file, which knows its length, or text that ends in zero; both come from NVRTC.
-        let status = unsafe { (f.cuModuleLoadData)(&mut module.handle, binary.as_ptr().cast()) };
-        self.driver.check("cuModuleLoadData", status)?;
-        for &kernel in program.kernels {
-            let name = CString::new(kernel).unwrap_or_default();
-            let mut function = null_mut();
-            // SAFETY: the module is loaded and the name ends in zero.
-            let status = unsafe { (f.cuModuleGetFunction)(&mut function, module.handle, name.as_ptr()) };
-            self.driver.check("cuModuleGetFunction", status)?;
-            module.functions.push((kernel, function));
-        }
-        Ok(module)
-    }
-
-    fn function(&self, program: &Program, kernel: &'static str) -> Result<Pointer, Error> {
-        let mut modules = lock(&self.modules);
-        if !modules.contains_key(&program.name) {
-            modules.insert(program.name.clone(), self.load(program)?);
-        }
-        let found = modules.get(&program.name).and_then(|m| m.functions.iter().find(|(name, _)| *name == kernel));
-        let missing = || Error::Launch { kernel, reason: format!("not in program {}", program.name) };
-        found.map(|(_, function)| *function).ok_or_else(missing)
-    }
-
-    fn landing(&self, bytes: usize) -> Result<Landing, Error> {
-        let mut idle = lock(&self.landings);
-        if let Some(found) = idle.iter().position(|landing| landing.bytes >= bytes) {
-            return Ok(idle.swap_remove(found));
-        }
-        let f = &self.driver.functions;
-        let bytes = bytes.next_multiple_of(4096);
-        let (mut memory, mut event) = (null_mut(), null_mut());
-        // SAFETY: each writes one handle.
-        unsafe {
-            self.driver.check("cuMemHostAlloc", (f.cuMemHostAlloc)(&mut memory, bytes, 0))?;
-            self.driver.check("cuEventCreate", (f.cuEventCreate)(&mut event, driver::EVENT_WITHOUT_TIME))?;
-        }
-        Ok(Landing { memory, bytes, event })
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What they guard is whole at every step: a panic elsewhere does not spoil it.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let f = &self.driver.functions;
-        // Nobody is left to be told of an error here.
-        let _ = self.synchronize();
-        // SAFETY: all handles are ours, each is given back once, and the stream has run dry.
-        unsafe {
-            for (_, module) in lock(&self.modules).drain() {
-                (f.cuModuleUnload)(module.handle);
-            }
-            for landing in lock(&self.landings).drain(..) {
-                (f.cuEventDestroy_v2)(landing.event);
-                (f.cuMemFreeHost)(landing.memory);
-            }
-            if self.owns_stream {
-                (f.cuStreamDestroy_v2)(self.stream);
-            }
-            (f.cuDevicePrimaryCtxRelease_v2)(self.device);
-        }
-    }
-}
-
-/// On its way to a landing.
-struct Arriving {
-    gpu: Arc<Inner>,
-    landing: Option<Landing>,
-    bytes: usize,
-}
-
-// SAFETY: the landing is this value's alone, and the driver's handles may be used from any thread.
-unsafe impl Send for Arriving {}
-// SAFETY: as above; nothing changes behind a shared reference but by the device, which is waited for.
-unsafe impl Sync for Arriving {}
-
-impl Fetched for Arriving {
-    fn is_ready(&self) -> Result<bool, Error> {
-        let Some(landing) = &self.landing else { return Ok(true) };
-        self.gpu.bind()?;
-        // SAFETY: the event is alive.
-        self.gpu.driver.is_past(unsafe { (self.gpu.driver.functions.cuEventQuery)(landing.event) })
-    }
-
-    fn wait(&self) -> Result<Vec<u8>, Error> {
-        let Some(landing) = &self.landing else { return Ok(Vec::new()) };
-        self.gpu.bind()?;
-        // SAFETY: the event is alive.
-        let status = unsafe { (self.gpu.driver.functions.cuEventSynchronize)(landing.event) };
-        self.gpu.driver.check("cuEventSynchronize", status)?;
-        // SAFETY: the device has written that many bytes and is done.
-        Ok(unsafe { std::slice::from_raw_parts(landing.memory.cast::<u8>(), self.bytes) }.to_vec())
-    }
-}
-
-impl Drop for Arriving {
-    fn drop(&mut self) {
-        // Whoever takes the landing next writes to it in the same stream, so after this.
-        lock(&self.gpu.landings).extend(self.landing.take());
-    }
-}
-
 // SAFETY: memory is cuMemAlloc's (aligned to 256 bytes), and all work goes to one stream, which keeps its order.
 unsafe impl Engine for Gpu {
     fn allocate(&self, bytes: usize) -> Result<Address, Error> {
@@ -297,7 +91,7 @@ unsafe impl Engine for Gpu {
 
     unsafe fn clear(&self, at: Address, bytes: usize) -> Result<(), Error> {
         self.inner.bind()?;
-        let Inner { driver, stream, .. } = &*self.inner;
+        let Context { driver, stream, .. } = &*self.inner;
         // SAFETY: the caller's.
         driver.check("cuMemsetD8Async", unsafe { (driver.functions.cuMemsetD8Async)(at.0, 0, bytes, *stream) })
     }
@@ -307,7 +101,7 @@ unsafe impl Engine for Gpu {
             return Ok(());
         }
         self.inner.bind()?;
-        let Inner { driver, stream, .. } = &*self.inner;
+        let Context { driver, stream, .. } = &*self.inner;
         // SAFETY: the caller's; ordinary host memory is read before the call returns.
         let status =
             unsafe { (driver.functions.cuMemcpyHtoDAsync_v2)(to.0, from.as_ptr().cast(), from.len(), *stream) };
@@ -319,7 +113,7 @@ unsafe impl Engine for Gpu {
             return Ok(());
         }
         self.inner.bind()?;
-        let Inner { driver, stream, .. } = &*self.inner;
+        let Context { driver, stream, .. } = &*self.inner;
         // SAFETY: the caller's; it has arrived when the stream has run dry.
         let status =
             unsafe { (driver.functions.cuMemcpyDtoHAsync_v2)(to.as_mut_ptr().cast(), from.0, to.len(), *stream) };
@@ -329,7 +123,7 @@ unsafe impl Engine for Gpu {
 
     unsafe fn fetch(&self, from: Address, bytes: usize) -> Result<Arc<dyn Fetched>, Error> {
         self.inner.bind()?;
-        let Inner { driver, stream, .. } = &*self.inner;
+        let Context { driver, stream, .. } = &*self.inner;
         let landing = self.inner.landing(bytes)?;
         let f = &driver.functions;
         // SAFETY: the caller's; the landing is large enough and stays until the event has happened.
@@ -359,7 +153,7 @@ unsafe impl Engine for Gpu {
 
     unsafe fn launch(&self, launch: Launch<'_>, arguments: *const u8, _size: usize) -> Result<(), Error> {
         self.inner.bind()?;
-        let Inner { driver, stream, .. } = &*self.inner;
+        let Context { driver, stream, .. } = &*self.inner;
         let function = self.inner.function(launch.program, launch.kernel)?;
         let mut parameters = [arguments.cast_mut().cast()];
         let (blocks, threads) = (launch.blocks as u32, launch.threads as u32);

@@ -49,6 +49,11 @@ impl Variant {
         1 + self.planes()
     }
 
+    /// Instances a bucket; as BUCKET in common.cuh.
+    pub(super) fn bucket(self) -> usize {
+        if self.planes() <= 4 { 64 } else { 32 }
+    }
+
     fn planes(self) -> usize {
         self.kind.channels() + self.depth as usize
     }

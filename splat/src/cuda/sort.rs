@@ -116,50 +116,55 @@ struct SortArgs {
     shift: u32,
 }
 
-/// Keys in ascending order, and where each was before; equal keys keep their order.
-pub struct Sorted {
-    pub keys: Buffer,
-    pub values: Buffer,
+/// Where keys are sorted, to and fro; the result is in the first of each.
+pub struct Room {
+    pub keys: [Address; 2],
+    pub values: [Address; 2],
 }
 
-/// Sorts the first `*n` of `keys`, of which there are at most `most`, by their lowest 8·`passes` bits.
+impl Room {
+    /// Where the keys must be before a sort of so many passes.
+    pub fn unsorted(&self, passes: usize) -> Address {
+        self.keys[passes % 2]
+    }
+}
+
+/// Sorts the first `*n` keys in `room`, of which there are at most `most`, by their lowest 8·`passes` bits. Then its first
+/// keys are in ascending order, and its first values say where each was before; equal keys keep their order.
 ///
 /// # Safety
-/// `keys` has `most` words, `n` holds no more than that.
+/// All of `room` has `most` words, `n` holds no more than that.
 pub unsafe fn sort(
-    pool: &Pool,
-    keys: Buffer,
+    engine: &dyn Engine,
+    room: &Room,
     (n, most): (Address, usize),
     passes: usize,
     zeros: &mut Zeros,
-) -> Result<Sorted, Error> {
-    let engine = pool.engine();
+) -> Result<(), Error> {
     let blocks = most.div_ceil(SORT_BLOCK);
     let histograms = zeros.take(DIGITS * passes);
-    let args = HistogramArgs { keys: keys.address(), n, histograms, passes: passes as u32 };
+    let args = HistogramArgs { keys: room.unsorted(passes), n, histograms, passes: passes as u32 };
     // SAFETY: passed on to the caller.
     unsafe { run(engine, "sort_histogram", most.div_ceil(THREADS).min(MOST_HISTOGRAM_BLOCKS), &args)? };
     // SAFETY: as above; every pass has its 256 words.
     unsafe { run(engine, "sort_starts", passes, &args)? };
-    let mut from = Sorted { keys, values: pool.take::<u32>(most)? };
-    let mut to = Sorted { keys: pool.take::<u32>(most)?, values: pool.take::<u32>(most)? };
     for pass in 0..passes {
+        let from = (passes - pass) % 2;
         let args = SortArgs {
-            keys_in: from.keys.address(),
-            values_in: if pass == 0 { Address::NONE } else { from.values.address() },
-            keys_out: to.keys.address(),
-            values_out: to.values.address(),
+            keys_in: room.keys[from],
+            values_in: if pass == 0 { Address::NONE } else { room.values[from] },
+            keys_out: room.keys[1 - from],
+            values_out: room.values[1 - from],
             n,
             starts: histograms.offset(4 * DIGITS * pass),
             ticket: zeros.take(2),
             status: zeros.take(DIGITS * blocks),
             shift: DIGIT_BITS * pass as u32,
         };
-        // SAFETY: as above; all four buffers have `most` words.
+        // SAFETY: as above.
         unsafe { run(engine, "sort_pass", blocks, &args)? };
-        std::mem::swap(&mut from, &mut to);
     }
-    Ok(from)
+    Ok(())
 }
 
 /// # Safety

@@ -1,30 +1,39 @@
 // Blends each tile front to back. Mirrors blend.rs: same alpha, same cut, cap and early stop, same order of sums.
 // grid: one block per tile of every image; block: 16×16 threads, one pixel each, 8 warps of 8×4 pixels.
 // Splats come through shared memory 256 at a time; a warp asks which of 32 reach its 8×4 pixels and walks only those
-// (as in "Faster-GS", arXiv 2602.09999). Before each bucket of 32 instances every unfinished pixel leaves its state,
-// so that the way back can begin anywhere (Mallick et al. 2024, "Taming 3DGS").
+// (as in "Faster-GS", arXiv 2602.09999). Before each bucket of instances but a tile's first every unfinished pixel leaves
+// its state, so that the way back can begin anywhere (Mallick et al. 2024, "Taming 3DGS").
+//
+// Tiles come in order of index, not the longest first as on the CPU: an H100 holds 792 of these blocks at once, more than
+// a head fills of one camera's tiles, so sorting them would cost a launch and change nothing; of eight cameras it could
+// gain half a long tile's time. The way back is even by construction.
 
-struct BlendArgs {
+// Which splats each tile blends, and what the way back begins from.
+struct Lists {
     const float* splats;        // [P, SPLAT_FLOATS]
     const u32* slots;           // [Q] slot of each instance, tile by tile, front to back
     const u32* owners;          // [slots] pair
     const u32* starts;          // [I·T + 1]
     const u32* bucket_starts;   // [I·T]
     u32* bucket_tiles;          // [buckets]
-    float* bucket_states;       // [buckets, 1 + PLANES, 256] transmittance and sums before the bucket
-    float* end_states;          // [I·T, 1 + PLANES, 256] after the last instance
+    float* bucket_states;       // [Q / BUCKET, 1 + PLANES, 256] transmittance and sums before the bucket
     u32* lasts;                 // [I·T, 256] position after the last instance that counted
     u32* tile_lasts;            // [I·T] greatest of them
+    u32 tiles_x;
+    u32 tiles_y;
+    float cutoff_width;         // of the smooth cutoff
+};
+
+struct BlendArgs {
+    Lists lists;
+    float* end_states;          // [I·T, 1 + PLANES, 256] after the last instance
     const float* background;    // [CHANNELS]
     float* color;               // [I, H, W, CHANNELS]
     float* alpha;               // [I, H, W] or null
     float* depth;               // [I, H, W] or null
     u32 width;
     u32 height;
-    u32 tiles_x;
-    u32 tiles_y;
     u32 expected_depth;         // depth is divided by alpha
-    float cutoff_width;         // of the smooth cutoff
 };
 
 struct Place {
@@ -61,6 +70,12 @@ DEVICE float cut_alpha(float raw, float width, float& slope) {
         slope = raw >= ALPHA_CUT ? open : 0.0f;
         return raw >= ALPHA_CUT ? capped : 0.0f;
     }
+}
+
+// Where the pixels' state is kept before the bucket that begins `first` > 0 instances into a tile that begins at `start`:
+// in the group of BUCKET instances that holds the last one before it, of which there is only one such.
+DEVICE u64 state_offset(u32 start, u32 first) {
+    return (u64)(start / BUCKET + first / BUCKET - 1) * (1 + PLANES) * TILE_PIXELS;
 }
 
 #ifndef BACKWARD
@@ -132,11 +147,12 @@ constexpr int BLEND_BLOCKS = PLANES <= 4 ? 6 : PLANES <= 9 ? 5 : 2;
 extern "C" __global__ void __launch_bounds__(TILE_PIXELS, BLEND_BLOCKS) blend(BlendArgs a) {
     __shared__ __align__(16) float staged[TILE_PIXELS][SPLAT_FLOATS];
     __shared__ u32 warp_lasts[TILE_PIXELS / WARP];
+    const Lists& lists = a.lists;
     const u32 thread = threadIdx.x, lane = lane_index(), warp = thread / WARP;
-    const Place place = place_of(blockIdx.x, a.tiles_x, a.tiles_y);
-    const u32 start = a.starts[place.tile], n = a.starts[place.tile + 1] - start;
-    const u32 first_bucket = a.bucket_starts[place.tile];
-    for (u32 b = thread; b < (n + BUCKET - 1) / BUCKET; b += TILE_PIXELS) a.bucket_tiles[first_bucket + b] = place.tile;
+    const Place place = place_of(blockIdx.x, lists.tiles_x, lists.tiles_y);
+    const u32 start = lists.starts[place.tile], n = lists.starts[place.tile + 1] - start;
+    const u32 first_bucket = lists.bucket_starts[place.tile];
+    for (u32 b = thread; b < (n + BUCKET - 1) / BUCKET; b += TILE_PIXELS) lists.bucket_tiles[first_bucket + b] = place.tile;
 
     const float left = place.left + warp % 2 * 8 + 0.5f, top = place.top + warp / 2 * 4 + 0.5f;
     Pixel p;
@@ -149,33 +165,34 @@ extern "C" __global__ void __launch_bounds__(TILE_PIXELS, BLEND_BLOCKS) blend(Bl
         if (__syncthreads_and(p.done)) break;
         const u32 in_batch = min(n - batch, (u32)TILE_PIXELS);
         if (thread < in_batch) {
-            const u32 pair = a.owners[a.slots[start + batch + thread]];
-            const float4* from = (const float4*)(a.splats + (u64)pair * SPLAT_FLOATS);
+            const u32 pair = lists.owners[lists.slots[start + batch + thread]];
+            const float4* from = (const float4*)(lists.splats + (u64)pair * SPLAT_FLOATS);
             for (int i = 0; i < SPLAT_FLOATS / 4; i++) ((float4*)staged[thread])[i] = from[i];
         }
         __syncthreads();
-        for (u32 group = 0; group < in_batch; group += BUCKET) {
+        for (u32 group = 0; group < in_batch; group += WARP) {
             if (__all_sync(ALL_LANES, p.done)) break;
-            const u32 bucket = first_bucket + (batch + group) / BUCKET;
-            if (!p.done) save_state(a.bucket_states + (u64)bucket * (1 + PLANES) * TILE_PIXELS, p, thread);
+            const u32 first = batch + group;
+            if (first > 0 && first % BUCKET == 0 && !p.done)
+                save_state(lists.bucket_states + state_offset(start, first), p, thread);
             const bool mine = group + lane < in_batch
                 && reaches(staged[group + lane], left, left + 7.0f, top, top + 3.0f);
             for (u32 hits = __ballot_sync(ALL_LANES, mine); hits; hits &= hits - 1) {
                 const u32 i = group + __ffs(hits) - 1;
-                blend_splat(p, staged[i], batch + i, a.cutoff_width);
+                blend_splat(p, staged[i], batch + i, lists.cutoff_width);
             }
         }
     }
 
     save_state(a.end_states + (u64)place.tile * (1 + PLANES) * TILE_PIXELS, p, thread);
-    a.lasts[place.tile * TILE_PIXELS + thread] = p.last;
+    lists.lasts[place.tile * TILE_PIXELS + thread] = p.last;
     const u32 warp_last = __reduce_max_sync(ALL_LANES, p.last);
     if (lane == 0) warp_lasts[warp] = warp_last;
     __syncthreads();
     if (thread == 0) {
         u32 last = 0;
         for (u32 w = 0; w < TILE_PIXELS / WARP; w++) last = max(last, warp_lasts[w]);
-        a.tile_lasts[place.tile] = last;
+        lists.tile_lasts[place.tile] = last;
     }
     write_pixel(a, place, p, thread);
 }

@@ -218,6 +218,9 @@ impl Forward<'_> {
 
 /// 1 inside the image, −1 outside.
 fn initial_light(inside: [usize; 2]) -> Plane {
+    if inside == [TILE, TILE] {
+        return [Block([1.0; WIDTH]); WIDTH];
+    }
     let mut light = [Block([-1.0; WIDTH]); WIDTH];
     for (x, y) in (0..inside[1].min(TILE)).flat_map(|y| (0..inside[0].min(TILE)).map(move |x| (x, y))) {
         let (block, lane) = place(x, y);

@@ -66,21 +66,10 @@ extern "C" __global__ void __launch_bounds__(TILE_PIXELS) pixels_back(PixelBackA
 }
 
 struct BlendBackArgs {
-    const float* splats;            // [P, SPLAT_FLOATS]
-    const u32* slots;               // [Q]
-    const u32* owners;              // [slots]
-    const u32* starts;              // [I·T + 1]
-    const u32* bucket_starts;       // [I·T]
-    const u32* bucket_tiles;        // [buckets]
-    const float* bucket_states;     // [buckets, 1 + PLANES, 256]
-    const u32* lasts;               // [I·T, 256]
-    const u32* tile_lasts;          // [I·T]
+    Lists lists;
     const float* upstream;          // [I·T, 1 + PLANES, 256]
     float* gradients;               // [slots, SLOT_FLOATS]
     const u32* n_buckets;
-    u32 tiles_x;
-    u32 tiles_y;
-    float cutoff_width;
 };
 
 constexpr u32 BACK_WARPS = 4;
@@ -119,40 +108,45 @@ DEVICE u32 list_pixels(Stream& stream, const u32* lasts, u32 first, u32 lane) {
     return n;
 }
 
-// Puts pixel number `k` of the list into the ring, with its state before the bucket.
-DEVICE void stage_pixel(const BlendBackArgs& a, Stream& stream, const Place& place, u32 bucket, u32 k) {
+// Puts pixel number `k` of the list into the ring, with its state before the bucket; null before a tile's first.
+DEVICE void stage_pixel(const BlendBackArgs& a, Stream& stream, const Place& place, const float* states, u32 k) {
     const u32 pixel = stream.pixels[k], slot = k % RING;
     const u64 in_tile = (u64)place.tile * (1 + PLANES) * TILE_PIXELS + pixel;
-    const u64 in_bucket = (u64)bucket * (1 + PLANES) * TILE_PIXELS + pixel;
     float rest = a.upstream[in_tile];
     for (int p = 0; p < PLANES; p++) {
         const float g = a.upstream[in_tile + (1 + p) * TILE_PIXELS];
         stream.g[p][slot] = g;
-        rest -= g * a.bucket_states[in_bucket + (1 + p) * TILE_PIXELS];
+        if (states) rest -= g * states[(1 + p) * TILE_PIXELS + pixel];
     }
     stream.rest[slot] = rest;
-    stream.transmittance[slot] = a.bucket_states[in_bucket];
-    stream.last[slot] = a.lasts[place.tile * TILE_PIXELS + pixel];
+    stream.transmittance[slot] = states ? states[pixel] : 1.0f;
+    stream.last[slot] = a.lists.lasts[place.tile * TILE_PIXELS + pixel];
     stream.x[slot] = place.left + column_of(pixel) + 0.5f;
     stream.y[slot] = place.top + row_of(pixel) + 0.5f;
 }
 
-// One pixel meets one instance: adds to its sums, and moves the pixel's state behind it.
-DEVICE void back_splat(
-    Sums& sums, const float* splat, const Stream& stream, u32 slot, float cutoff_width, float& transmittance, float& rest) {
-    const float dx = stream.x[slot] - splat[0], dy = stream.y[slot] - splat[1];
+// A pixel as a lane has it.
+struct Passing {
+    float x, y;
+    float g[PLANES + 1];
+    float transmittance, rest;
+};
+
+// The pixel meets one instance: adds to its sums, and moves the pixel's state behind it.
+DEVICE void back_splat(Sums& sums, const float* splat, Passing& p, float cutoff_width) {
+    const float dx = p.x - splat[0], dy = p.y - splat[1];
     const float raw = exp2_fast(log2_alpha(splat[2], splat[3], splat[4], splat[5], dx, dy));
     float slope;
     const float alpha = cut_alpha(raw, cutoff_width, slope);
     if (alpha <= 0.0f) return;
     float along = 0.0f;
-    for (int c = 0; c < CHANNELS; c++) along += splat[7 + c] * stream.g[c][slot];
-    if constexpr (DEPTH) along += splat[6] * stream.g[CHANNELS][slot];
-    const float weight = alpha * transmittance;
-    rest -= weight * along;
-    const float by_alpha = transmittance * along - __fdividef(rest, 1.0f - alpha);
-    transmittance = __fmaf_rn(-alpha, transmittance, transmittance);
-    for (int p = 0; p < PLANES; p++) sums.planes[p] += weight * stream.g[p][slot];
+    for (int c = 0; c < CHANNELS; c++) along += splat[7 + c] * p.g[c];
+    if constexpr (DEPTH) along += splat[6] * p.g[CHANNELS];
+    const float weight = alpha * p.transmittance;
+    p.rest -= weight * along;
+    const float by_alpha = p.transmittance * along - __fdividef(p.rest, 1.0f - alpha);
+    p.transmittance = __fmaf_rn(-alpha, p.transmittance, p.transmittance);
+    for (int i = 0; i < PLANES; i++) sums.planes[i] += weight * p.g[i];
     const float g = by_alpha * slope * raw, gx = g * dx, gy = g * dy;
     sums.g += g, sums.gx += gx, sums.gy += gy;
     sums.gxx += gx * dx, sums.gxy += gx * dy, sums.gyy += gy * dy;
@@ -167,46 +161,55 @@ DEVICE void write_slot(const Sums& s, float* out) {
         *(float4*)(out + i) = make_float4(all[i], all[i + 1], all[i + 2], all[i + 3]);
 }
 
-// A warp owns the 32 instances of a bucket, one a lane, and the tile's pixels stream through it: at step s lane l holds
+// A warp owns the instances of a bucket, OWN a lane, and the tile's pixels stream through it: at step s lane l holds
 // pixel s − l, whose state it has from lane l − 1. So each instance's sums stay in registers and are written once.
 // grid: a warp per bucket, 4 warps a block.
 extern "C" __global__ void __launch_bounds__(BACK_WARPS * WARP, BACK_BLOCKS) blend_back(BlendBackArgs a) {
     __shared__ Stream streams[BACK_WARPS];
+    const Lists& lists = a.lists;
     const u32 lane = lane_index(), warp = threadIdx.x / WARP, bucket = blockIdx.x * BACK_WARPS + warp;
     if (bucket >= *a.n_buckets) return;
     Stream& stream = streams[warp];
-    const Place place = place_of(a.bucket_tiles[bucket], a.tiles_x, a.tiles_y);
-    const u32 first = (bucket - a.bucket_starts[place.tile]) * BUCKET, position = first + lane;
-    const u32 start = a.starts[place.tile];
-    const bool exists = position < a.starts[place.tile + 1] - start;
-    const u32 slot = exists ? a.slots[start + position] : 0;
+    const Place place = place_of(lists.bucket_tiles[bucket], lists.tiles_x, lists.tiles_y);
+    const u32 first = (bucket - lists.bucket_starts[place.tile]) * BUCKET, position = first + OWN * lane;
+    const u32 start = lists.starts[place.tile], n = lists.starts[place.tile + 1] - start;
+    const float* states = first == 0 ? nullptr : lists.bucket_states + state_offset(start, first);
+    const bool reached = lists.tile_lasts[place.tile] > first;
 
-    Sums sums = {};
-    u32 n_pixels = 0;
-    float splat[SPLAT_FLOATS];
-    if (a.tile_lasts[place.tile] > first) {
-        n_pixels = list_pixels(stream, a.lasts + place.tile * TILE_PIXELS, first, lane);
-        const float4* from = (const float4*)(a.splats + (u64)a.owners[slot] * SPLAT_FLOATS);
+    Sums sums[OWN] = {};
+    u32 slots[OWN];
+    float splats[OWN][SPLAT_FLOATS] = {};
+    for (int own = 0; own < OWN; own++) {
+        slots[own] = position + own < n ? lists.slots[start + position + own] : 0;
+        if (!reached || position + own >= n) continue;
+        const float4* from = (const float4*)(lists.splats + (u64)lists.owners[slots[own]] * SPLAT_FLOATS);
         for (int i = 0; i < SPLAT_FLOATS / 4; i++) {
             const float4 v = from[i];
-            splat[4 * i] = v.x, splat[4 * i + 1] = v.y, splat[4 * i + 2] = v.z, splat[4 * i + 3] = v.w;
+            float* to = splats[own] + 4 * i;
+            to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
         }
     }
-    float transmittance = 0.0f, rest = 0.0f;
+    const u32 n_pixels = reached ? list_pixels(stream, lists.lasts + place.tile * TILE_PIXELS, first, lane) : 0;
     const u32 steps = n_pixels == 0 ? 0 : n_pixels + WARP - 1;
+    Passing p = {};
     for (u32 step = 0; step < steps; step++) {
         if (step % WARP == 0) {
             __syncwarp();
-            if (step + lane < n_pixels) stage_pixel(a, stream, place, bucket, step + lane);
+            if (step + lane < n_pixels) stage_pixel(a, stream, place, states, step + lane);
             __syncwarp();
         }
-        transmittance = __shfl_up_sync(ALL_LANES, transmittance, 1);
-        rest = __shfl_up_sync(ALL_LANES, rest, 1);
-        const u32 k = step - lane; // wraps around before this lane's first pixel
+        p.transmittance = __shfl_up_sync(ALL_LANES, p.transmittance, 1);
+        p.rest = __shfl_up_sync(ALL_LANES, p.rest, 1);
+        const u32 k = step - lane, at = k % RING; // wraps around before this lane's first pixel
         if (k >= n_pixels) continue;
-        if (lane == 0) transmittance = stream.transmittance[k % RING], rest = stream.rest[k % RING];
-        if (exists && position < stream.last[k % RING])
-            back_splat(sums, splat, stream, k % RING, a.cutoff_width, transmittance, rest);
+        if (lane == 0) p.transmittance = stream.transmittance[at], p.rest = stream.rest[at];
+        const u32 last = stream.last[at];
+        if (position >= last) continue;
+        p.x = stream.x[at], p.y = stream.y[at];
+        for (int i = 0; i < PLANES; i++) p.g[i] = stream.g[i][at];
+        for (int own = 0; own < OWN; own++)
+            if (position + own < last) back_splat(sums[own], splats[own], p, lists.cutoff_width);
     }
-    if (exists) write_slot(sums, a.gradients + (u64)slot * SLOT_FLOATS);
+    for (int own = 0; own < OWN; own++)
+        if (position + own < n) write_slot(sums[own], a.gradients + (u64)slots[own] * SLOT_FLOATS);
 }

@@ -14,10 +14,13 @@ constexpr u32 WARP = 32;
 constexpr u32 ALL_LANES = 0xffffffffu;
 constexpr int TILE = 16;                // pixels a tile side
 constexpr int TILE_PIXELS = TILE * TILE;
-constexpr int BUCKET = 32;              // instances of a tile that one warp owns on the way back
 
 // Values blended: channels, then camera z.
 constexpr int PLANES = CHANNELS + DEPTH;
+// Instances that a lane owns on the way back, and a warp: what a pixel's state before each bucket is kept for. Two a lane
+// halve that memory, and the shuffles and loads an instance; wide images have no registers for it.
+constexpr int OWN = PLANES <= 4 ? 2 : 1;
+constexpr int BUCKET = OWN * WARP;
 // Floats a splat: mean x y, xx, xy, yy, log2(opacity), camera z, channels; filled up to whole float4.
 constexpr int SPLAT_FLOATS = (7 + CHANNELS + 3) / 4 * 4;
 constexpr int COLOR_FLOATS = SH_DEGREE < 0 ? CHANNELS : 3 * (SH_DEGREE + 1) * (SH_DEGREE + 1);

@@ -220,6 +220,9 @@ DEVICE void reduce_camera(const float* share, float* out) {
     __syncthreads();
 }
 
+// Third-degree colours take 48 sums a thread, so 200 registers and two blocks a multiprocessor. Bounded to three blocks the
+// assembler spills 200 bytes on sm_90; in shared memory each view would load and store all sums, which costs what it gains.
+//
 // grid: blocks of 128 threads, one Gaussian each; a scene begins with a block of its own, scenes one after the other.
 extern "C" __global__ void __launch_bounds__(GATHER_THREADS) gather(GatherArgs a) {
     const Scene& s = a.scene;

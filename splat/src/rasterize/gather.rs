@@ -225,10 +225,23 @@ fn tile_backward(view: &View, tile: usize, settings: &Settings, up: &Upstream<'_
     for (x, y) in (0..inside[1]).flat_map(|y| (0..inside[0]).step_by(SIDE).map(move |x| (x, y))) {
         let (block, lane) = place(x, y);
         let at = (top + y) * view.width + left + x;
-        for i in 0..SIDE.min(inside[0] - x) {
-            for (plane, &g) in planes.iter_mut().zip(&up.color[(at + i) * channels..][..channels]) {
-                plane[block].0[lane + i] = g;
+        let count = SIDE.min(inside[0] - x);
+        let color = &up.color[at * channels..(at + count) * channels];
+        // Three channels of four pixels: all lengths are constants.
+        if let (Ok(color), [r, g, b, _]) = (<&[f32; 3 * SIDE]>::try_from(color), &mut planes[..]) {
+            for i in 0..SIDE {
+                let lane = (lane + i) % WIDTH;
+                (r[block].0[lane], g[block].0[lane], b[block].0[lane]) =
+                    (color[3 * i], color[3 * i + 1], color[3 * i + 2]);
             }
+        } else {
+            for (c, plane) in planes[..channels].iter_mut().enumerate() {
+                for (i, &g) in color[c..].iter().step_by(channels).enumerate() {
+                    plane[block].0[lane + i] = g;
+                }
+            }
+        }
+        for i in 0..count {
             if let Some(by_alpha) = up.alpha {
                 by_light[block].0[lane + i] = -by_alpha[at + i];
             }

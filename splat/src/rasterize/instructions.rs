@@ -1,6 +1,8 @@
 //! Chooses at run time which copy of the inner loops runs.
 //!
-//! The loops are written once, generic and always inlined; here they are compiled for three instruction sets.
+//! The loops are written once, generic and always inlined; here they are compiled for every instruction set.
+#[cfg(target_arch = "aarch64")]
+use super::lanes::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
 use super::lanes::{Lanes, Plain};
@@ -13,6 +15,8 @@ pub struct Instructions(Set);
 enum Set {
     /// What every machine of the target has.
     Baseline,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
@@ -28,8 +32,10 @@ pub trait Kernel {
 impl Instructions {
     /// All that this machine can run, the plainest first.
     pub fn available() -> Vec<Self> {
-        #[allow(unused_mut, reason = "other architectures have one set")]
+        #[allow(unused_mut, reason = "some architectures have one set")]
         let mut sets = vec![Instructions(Set::Baseline)];
+        #[cfg(target_arch = "aarch64")]
+        sets.push(Instructions(Set::Neon));
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             sets.push(Instructions(Set::Avx2));
@@ -53,6 +59,8 @@ impl Instructions {
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Baseline => "baseline",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => "neon",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
@@ -64,6 +72,8 @@ impl Instructions {
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             Set::Baseline => kernel.run::<Plain>(),
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => kernel.run::<Neon>(),
             // SAFETY: values of this type are made by `available` only, after it found the instructions.
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { run_avx2(kernel) },

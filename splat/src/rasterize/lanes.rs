@@ -1,13 +1,17 @@
 //! Sixteen numbers at once: the 4×4 pixels of a block, or sixteen Gaussians.
 //!
-//! Every inner loop is written once over [`Lanes`]; each instruction set brings its own sixteen. A new one (NEON, say)
-//! is one more file beside `lanes/plain.rs` and one more arm in `instructions.rs`.
+//! Every inner loop is written once over [`Lanes`]; each instruction set brings its own sixteen. A new one is one more file
+//! beside `lanes/plain.rs` and one more arm in `instructions.rs`.
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod plain;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use std::ops::{Add, Div, Mul, Sub};
 
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
 pub use plain::Plain;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};

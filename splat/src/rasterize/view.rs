@@ -1,7 +1,7 @@
 //! The forward pass of one camera.
 use super::blend::{self, Pixels, Tile};
 use super::instructions::Kernel;
-use super::lanes::{Block, Lanes, Plane, SIDE, TILE};
+use super::lanes::{Block, Lanes, Plane, SIDE, TILE, WIDTH, place};
 use super::project::{Culled, Lens};
 use super::splat::{OWN_PLANES, Outline, Splat};
 use super::tiles::{NOT_DRAWN, Tiles};
@@ -127,23 +127,28 @@ impl View {
         rows.into_par_iter().with_min_len(TILE).enumerate().for_each(|(y, (alpha, depth, color))| {
             for x in (0..width).step_by(SIDE) {
                 let tile = (y / TILE) * self.tiles.size[0] + x / TILE;
-                let (block, lane) = super::lanes::place(x % TILE, y % TILE);
+                let at = place(x % TILE, y % TILE);
                 let planes = &self.canvas[tile * self.planes..][..self.planes];
-                let light = &self.pixels[tile].transmittance[block].0[lane..];
+                let light = four(&self.pixels[tile].transmittance, at);
                 let end = (x + SIDE).min(width);
-                for (i, at) in (x..end).enumerate() {
-                    alpha[at] = 1.0 - light[i];
-                    let sum = planes[channels][block].0[lane + i];
-                    depth[at] = match settings.depth {
-                        Depth::Accumulated => sum,
-                        Depth::Expected => sum / alpha[at].max(LEAST_ALPHA),
-                    };
-                    for (c, out) in color[at * channels..(at + 1) * channels].iter_mut().enumerate() {
-                        *out = planes[c][block].0[lane + i];
+                let opaque = light.map(|light| 1.0 - light);
+                alpha[x..end].copy_from_slice(&opaque[..end - x]);
+                let mut sums = four(&planes[channels], at);
+                if settings.depth == Depth::Expected {
+                    sums.iter_mut().zip(opaque).for_each(|(sum, alpha)| *sum /= alpha.max(LEAST_ALPHA));
+                }
+                depth[x..end].copy_from_slice(&sums[..end - x]);
+                let color = &mut color[x * channels..end * channels];
+                // Three channels of four pixels: all lengths are constants.
+                if let (Ok(color), [r, g, b, _]) = (<&mut [f32; 3 * SIDE]>::try_from(&mut *color), planes) {
+                    interleave(color, [four(r, at), four(g, at), four(b, at)]);
+                } else {
+                    for (c, plane) in planes[..channels].iter().enumerate() {
+                        color[c..].iter_mut().step_by(channels).zip(four(plane, at)).for_each(|(out, v)| *out = v);
                     }
                 }
                 if !settings.background.is_empty() {
-                    for (out, light) in color[x * channels..end * channels].chunks_exact_mut(channels).zip(light) {
+                    for (out, light) in color.chunks_exact_mut(channels).zip(light) {
                         out.iter_mut().zip(&settings.background).for_each(|(out, b)| *out += light * b);
                     }
                 }
@@ -177,6 +182,22 @@ impl View {
     /// Blocks of a slot: the shape's sums and the planes'.
     pub fn slot_blocks(&self) -> usize {
         (super::blend_back::SHAPE_SLOTS + self.planes).div_ceil(std::mem::size_of::<Block>() / 4)
+    }
+}
+
+/// Four pixels of a row.
+#[inline(always)]
+fn four(plane: &Plane, (block, lane): (usize, usize)) -> [f32; SIDE] {
+    std::array::from_fn(|i| plane[block].0[(lane + i) % WIDTH])
+}
+
+/// From pixels by channel to channels by pixel.
+#[inline(always)]
+fn interleave(out: &mut [f32; 3 * SIDE], channels: [[f32; SIDE]; 3]) {
+    for i in 0..SIDE {
+        for c in 0..3 {
+            out[3 * i + c] = channels[c][i];
+        }
     }
 }
 

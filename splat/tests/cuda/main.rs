@@ -4,8 +4,12 @@
 //! (SPLAT_TEST_ENGINES=gpu: there only).
 mod emulator;
 mod images;
+mod memory;
 #[path = "../rasterize/scene.rs"]
 mod scene;
+#[allow(dead_code, reason = "the benches use the rest")]
+#[path = "../../examples/bench/scenes.rs"]
+mod scenes;
 mod training;
 
 use emulator::{Emulator, Order};

@@ -1,69 +1,17 @@
-//! Milliseconds of the passes on a GPU, on a shell of Gaussians the size of a head at 512×512: one and eight cameras,
-//! 10,000 to 200,000 Gaussians, harmonics of degree 3, gradients by everything, from an L1 + SSIM loss to Adam.
-//!
-//! `cargo run --release -p splat --example bench_gpu [-- --json FILE] [--repeats R]`
-#[allow(dead_code, reason = "the CPU's bench uses the rest")]
-#[path = "bench/scenes.rs"]
-mod scenes;
-#[allow(dead_code, reason = "as above")]
-#[path = "bench/table.rs"]
-mod table;
-
-use glam::Vec3;
-use scenes::{front, shell};
+//! A training step on the device, stage by stage.
+use crate::Result;
+use crate::report::{Bar, Report};
+use crate::scenes::{around, shell};
 use splat::cuda::{
     AdamArray, AdamStep, Address, DeviceAdam, DeviceGaussians, DeviceGradients, DeviceImages, DeviceLoss,
     DeviceUpstream, Engine, Gpu, LossPass, Overflow, Rasterizer, Rate,
 };
 use splat::loss::L1Ssim;
 use splat::{Camera, Gaussians, Settings};
-use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
-use table::{Bar, Table};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-const SIZE_PX: usize = 512;
-
-fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            eprintln!("bench_gpu: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Whether every bar was kept.
-fn run() -> Result<bool> {
-    let (mut json, mut repeats): (Option<PathBuf>, usize) = (None, 200);
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().ok_or(format!("{arg}: expected a value after it"));
-        match arg.as_str() {
-            "--json" => json = Some(value()?.into()),
-            "--repeats" => repeats = value()?.parse::<usize>()?.max(1),
-            _ => return Err(format!("{arg}: expected --json FILE or --repeats R").into()),
-        }
-    }
-    let gpu = Gpu::new(0)?;
-    println!("{}, sm_{}", gpu.name(), gpu.arch());
-    let mut table = Table::default();
-    table.push("first pass, kernels compiled if they are new", first_pass_ms(&gpu)?, "ms", Bar::AtMost(1500.0));
-    table.push("first pass, kernels from the disk", first_pass_ms(&Gpu::new(0)?)?, "ms", Bar::AtMost(50.0));
-    for n_views in [1, 8] {
-        for n in [10_000, 50_000, 100_000, 200_000] {
-            Job::new(gpu.clone(), n, n_views)?.measure(repeats, &mut table)?;
-        }
-    }
-    println!("{table}");
-    json.map_or(Ok(()), |path| table.write(&path))?;
-    Ok(table.ok())
-}
+pub const SIZE_PX: usize = 512;
 
 /// What forward and backward may take, and their scratch memory; of others there is no bar.
 fn bars(n: usize, n_views: usize) -> [Bar; 2] {
@@ -76,23 +24,8 @@ fn bars(n: usize, n_views: usize) -> [Bar; 2] {
     }
 }
 
-/// A small picture on a GPU that has not loaded the kernels yet.
-fn first_pass_ms(gpu: &Gpu) -> Result<f64> {
-    let start = Instant::now();
-    Rasterizer::new(gpu.clone()).forward_slices(shell(100).slices(), &cameras(1)[..1], &Settings::default())?;
-    Ok(start.elapsed().as_secs_f64() * 1e3)
-}
-
-/// `count` cameras around the head, 0.75 m away and 14° apart; one alone looks from the front.
-fn cameras(count: usize) -> Vec<Camera> {
-    let first = front(SIZE_PX);
-    let turn = |i: usize| 0.25 * (i as f32 - (count - 1) as f32 / 2.0);
-    let eye = |i: usize| 0.75 * Vec3::new(turn(i).sin(), 0.0, turn(i).cos());
-    (0..count).map(|i| Camera::look_at(eye(i), Vec3::ZERO, Vec3::Y, first.fx, SIZE_PX, SIZE_PX)).collect()
-}
-
 /// One scene on the device, with its images, gradients and Adam's memory.
-struct Job {
+pub struct Job {
     gpu: Gpu,
     rasterizer: Rasterizer,
     n: usize,
@@ -117,8 +50,8 @@ struct Step {
 }
 
 impl Job {
-    fn new(gpu: Gpu, n: usize, n_views: usize) -> Result<Self> {
-        let (scene, cameras) = (shell(n), cameras(n_views));
+    pub fn new(gpu: Gpu, n: usize, n_views: usize) -> Result<Self> {
+        let (scene, cameras) = (shell(n), around(n_views, SIZE_PX));
         let floats = n_views * SIZE_PX * SIZE_PX;
         let zeros = |length: usize| upload(&gpu, &vec![0.0; length]);
         let Gaussians { means, quats, log_scales, opacity_logits, colors, kind } = &scene;
@@ -172,7 +105,7 @@ impl Job {
         })
     }
 
-    fn measure(mut self, repeats: usize, table: &mut Table) -> Result<()> {
+    pub fn measure(mut self, repeats: usize, report: &mut Report) -> Result<()> {
         let (loss, settings) = (upload(&self.gpu, &[0.0; 3])?, Settings::default());
         let pass = LossPass { image: self.images.color, target: self.target, loss, gradient: self.by_color };
         for _ in 0..5 {
@@ -204,9 +137,9 @@ impl Job {
             ("with loss and Adam", best.training, Bar::None),
             ("with loss and Adam, never waiting", streamed, Bar::None),
         ] {
-            table.push(format!("{name} {what}"), 1e3 * seconds, "ms", bar);
+            report.judge(format!("{name} {what}"), 1e3 * seconds, "ms", bar);
         }
-        table.push(format!("{name} scratch"), self.rasterizer.device_bytes() as f64 / 1e6, "MB", memory);
+        report.judge(format!("{name} scratch"), self.rasterizer.device_bytes() as f64 / 1e6, "MB", memory);
         Ok(())
     }
 

@@ -1,0 +1,89 @@
+//! The person in the reference picture: the picture over the background, its camera, what poses the head.
+use anyhow::Result;
+use formats::Dataset;
+use formats::exit::Failure;
+use formats::image::Picture;
+use glam::Vec3;
+use head::model::{HeadModel, HeadParams, Part};
+use prior::data::{camera_from_head, picture};
+use prior::picture::composite;
+use splat::Camera;
+use tch::Tensor;
+
+/// The reference. `R` is its own side in pixels.
+pub struct Subject {
+    /// Row it came from.
+    pub frame_id: u64,
+    /// `[R, R, 3]` display RGB.
+    pub image: Picture,
+    /// `[R, R, 1]` coverage.
+    pub alpha: Picture,
+    /// Head space → picture.
+    pub camera: Camera,
+    /// Landmarks in the picture (pixels of `R`).
+    pub landmarks_2d: Vec<[f32; 2]>,
+    /// What poses the head there.
+    pub params: HeadParams,
+}
+
+impl Subject {
+    /// Row `i` of a tracked or rendered dataset, at its own size or at most `size` pixels a side.
+    ///
+    /// # Errors
+    /// A row without matte, landmarks or shape coefficients, or with those of another head model.
+    pub fn read(dataset: &Dataset, i: usize, model: &HeadModel, size: usize) -> Result<Self> {
+        let row = dataset.frame_with(i, &["image", "alpha"])?;
+        let bad = |what: String| Failure::bad_data(format!("row {i} of {:?} {what}", dataset.path()));
+        let of_identity = dataset.identity(row.identity_id).map(|identity| identity.shape.as_slice());
+        let shape = if row.shape.is_empty() { of_identity.unwrap_or_default() } else { row.shape.as_slice() };
+        if shape.len() != model.identity.len() {
+            let (got, expected) = (shape.len(), model.identity.len());
+            return Err(bad(format!("has {got} shape coefficients, the head model has {expected}")).into());
+        }
+        if row.landmarks_2d.len() < crate::landmark_map::LANDMARKS {
+            return Err(bad(format!("has {} landmarks, expected 68 at least", row.landmarks_2d.len())).into());
+        }
+        let params = row.head_params(shape);
+        // A multiple of eight: the perceptual net halves three times.
+        let size = size.min(row.width as usize) / 8 * 8;
+        let (image, alpha) = picture(&row, size)?;
+        let scale = [size as f32 / row.width as f32, size as f32 / row.height as f32];
+        Ok(Subject {
+            frame_id: row.frame_id,
+            image,
+            alpha,
+            camera: camera_from_head(&row, model, &params).resized(size, size),
+            landmarks_2d: row.landmarks_2d.iter().map(|p| [p[0] * scale[0], p[1] * scale[1]]).collect(),
+            params,
+        })
+    }
+
+    /// `[3, S, S]` display RGB over a background.
+    pub fn over(&self, background: [f32; 3], size: usize) -> Tensor {
+        let tensor = |picture: &Picture| {
+            let (picture, n, c) = (picture.resized(size, size), size as i64, picture.channels as i64);
+            Tensor::from_slice(&picture.data).view([1, n, n, c]).permute([0, 3, 1, 2]).contiguous()
+        };
+        composite(&tensor(&self.image), &tensor(&self.alpha), &[background]).squeeze_dim(0)
+    }
+
+    /// The landmarks in a picture of `size` pixels a side.
+    pub fn landmarks_at(&self, size: usize) -> Vec<[f32; 2]> {
+        let scale = size as f32 / self.image.width as f32;
+        self.landmarks_2d.iter().map(|p| p.map(|v| v * scale)).collect()
+    }
+}
+
+/// What cameras look at: the middle of the skin from chin to crown (metres, head space), `neutral` `[V]` at rest.
+pub fn middle_of_head(model: &HeadModel, neutral: &[Vec3]) -> Vec3 {
+    let (mut low, mut high) = (Vec3::splat(f32::MAX), Vec3::splat(f32::MIN));
+    let shows = |region: &str, v: usize| model.regions.get(region).is_some_and(|mask| mask[v] > 0.5);
+    for (face, part) in model.faces.iter().zip(&model.face_parts) {
+        for v in
+            face.iter().map(|v| *v as usize).filter(|&v| *part == Part::Skin && (shows("face", v) || shows("scalp", v)))
+        {
+            (low, high) = (low.min(neutral[v]), high.max(neutral[v]));
+        }
+    }
+    (low + high) / 2.0
+}

@@ -1,0 +1,249 @@
+//! The avatar while it learns: a step on some pictures, and all that the next step depends on, on disk.
+use crate::clips::Moment;
+use crate::config::{Rates, RunConfig};
+use crate::loss;
+use anyhow::Result;
+use glam::Vec3;
+use nets::optim::{Adam, AdamConfig};
+use nets::perceptual::Perceptual;
+use nets::render::{GaussianTensors, Settings, render};
+use nets::rigged::{Bound, Frames, Rigged, Slopes};
+use nets::train::mix;
+use nets::{Checkpoint, Error};
+use splat::Colors;
+use tch::{Device, Kind, Tensor};
+
+/// Jaw and eyeballs as the expression alone moves them.
+const REST: [Vec3; 5] = [Vec3::ZERO; 5];
+
+/// A picture to learn from.
+pub struct Sample {
+    /// What it shows.
+    pub moment: Moment,
+    /// Jaw and eyeballs besides.
+    pub pose: [Vec3; 5],
+    /// `[3, S, S]` display RGB over the run's background.
+    pub target: Tensor,
+}
+
+impl Sample {
+    /// A frame of a clip.
+    pub fn new(moment: Moment, target: Tensor) -> Self {
+        Sample { moment, pose: REST, target }
+    }
+}
+
+/// The losses of a step, weighted as configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Losses {
+    /// Of pictures: L1 and perceptual, or distilled.
+    pub picture: f64,
+    /// L_pos and L_s.
+    pub binding: f64,
+}
+
+/// How pictures are compared.
+pub enum Against<'a> {
+    /// L1 and the perceptual net, if there is one.
+    Pictures(Option<&'a Perceptual>),
+    /// Squared difference, weighted: score distillation.
+    Squared(f64),
+}
+
+/// The avatar and its optimizer.
+pub struct Trainer {
+    /// What learns.
+    pub rigged: Rigged,
+    adam: Adam,
+    /// `[N, 3]` where each Gaussian began, triangle units.
+    began: Tensor,
+    slopes: Slopes,
+    /// Frames and what they are of: the frames of one face serve all pictures of it.
+    posed: Option<([f32; 52], Frames)>,
+}
+
+impl Trainer {
+    /// Before the first step.
+    pub fn new(mut rigged: Rigged, rates: &Rates) -> Self {
+        let began = rigged.bound.local.means.detach().copy();
+        rigged.bound.free();
+        let slopes = Slopes::new(rigged.bound.len(), rigged.bound.triangle.device());
+        let adam = optimizer(&rigged.bound, rates);
+        Trainer { rigged, adam, began, slopes, posed: None }
+    }
+
+    /// One step, number `k` of the run. All targets are of one size.
+    ///
+    /// # Errors
+    /// A loss that is no number; what the rasterizer says.
+    pub fn step(&mut self, k: u64, samples: &[Sample], against: &Against, config: &RunConfig) -> Result<Losses> {
+        let (mut drawn, mut visible) = (Vec::new(), None::<Tensor>);
+        for sample in samples {
+            let head = self.posed(&sample.moment.expression, &sample.pose);
+            drawn.push(picture(&head, &sample.moment, config.background)?);
+            let seen = loss::visible(&head.means, &sample.moment.camera);
+            visible = Some(visible.map_or(seen.shallow_clone(), |v| v.logical_or(&seen)));
+        }
+        let visible = visible.expect("a step looks at a picture");
+        let (drawn, target) =
+            (Tensor::cat(&drawn, 0), Tensor::stack(&samples.iter().map(|s| &s.target).collect::<Vec<_>>(), 0));
+        let weights = &config.loss;
+        let pictures = match against {
+            Against::Pictures(net) => {
+                let plain = nets::loss::l1(&drawn, &target) * weights.l1;
+                match net {
+                    Some(net) => plain + net.distance(&drawn, &target) * weights.perceptual,
+                    None => plain,
+                }
+            }
+            Against::Squared(weight) => (drawn - target).square().mean(Kind::Float) * *weight,
+        };
+        let local = &self.rigged.bound.local;
+        let binding = loss::position(&local.means, &self.began, &visible) * weights.position
+            + loss::scale(&local.log_scales, &visible) * weights.scale;
+        let losses = Losses { picture: pictures.double_value(&[]), binding: binding.double_value(&[]) };
+        if !(losses.picture + losses.binding).is_finite() {
+            return Err(Error::NotFinite { what: "loss".into(), step: k }.into());
+        }
+        self.adam.zero_grad();
+        (pictures + binding).backward();
+        let sizes = self.triangle_sizes();
+        self.slopes.add(&self.rigged.bound, &sizes);
+        self.set_rates(k, config);
+        self.descend();
+        if config.densifies(k) {
+            self.densify(k, config);
+        }
+        Ok(losses)
+    }
+
+    /// What an expression and a pose show, differentiable.
+    fn posed(&mut self, expression: &[f32; 52], pose: &[Vec3; 5]) -> GaussianTensors {
+        let known = self.posed.as_ref().is_some_and(|(face, _)| *pose == REST && face == expression);
+        if !known {
+            let frames = self.rigged.frames(expression, pose);
+            // Only faces that are posed by units alone come again and again.
+            self.posed = Some((if *pose == REST { *expression } else { [f32::NAN; 52] }, frames));
+        }
+        let (_, frames) = self.posed.as_ref().expect("just posed");
+        self.rigged.bound.in_head(frames)
+    }
+
+    /// `[N]` metres: the size of each Gaussian's triangle, as last posed.
+    fn triangle_sizes(&self) -> Tensor {
+        let (_, frames) = self.posed.as_ref().expect("a step poses");
+        frames.sizes(&self.rigged.bound.triangle)
+    }
+
+    fn set_rates(&mut self, k: u64, config: &RunConfig) {
+        let [first, last] = config.rates.means;
+        let done = k as f64 / config.iterations.max(1) as f64;
+        if let Some(group) = self.adam.group_mut("means") {
+            group.lr_scale = first * (last / first).powf(done);
+        }
+    }
+
+    /// Adam's step; harmonics above the zeroth, which share its tensor, go a twentieth of their way.
+    fn descend(&mut self) {
+        let colors = self.rigged.bound.local.colors.shallow_clone();
+        let higher = colors.size()[1] - 3;
+        let before = tch::no_grad(|| colors.detach().narrow(1, 3, higher).copy());
+        self.adam.step(1.0);
+        if higher > 0 && matches!(self.rigged.bound.local.kind, Colors::Sh { .. }) {
+            tch::no_grad(|| {
+                let mut now = colors.detach().narrow(1, 3, higher);
+                now.copy_(&(&before + (&now - &before) / 20.0));
+            });
+        }
+    }
+
+    fn densify(&mut self, k: u64, config: &RunConfig) {
+        let slopes = self.slopes.means();
+        let change = config.density.rule.run(&mut self.rigged.bound, &slopes, mix(&[config.seed, 0xde5e, k]));
+        self.rigged.bound.free();
+        change.follow(&mut self.adam, &self.rigged.bound);
+        let source = Tensor::from_slice(&change.source).to_device(self.began.device());
+        self.began = self.began.index_select(0, &source);
+        self.slopes = Slopes::new(self.rigged.bound.len(), self.began.device());
+    }
+
+    /// Everything that the next step depends on, but for the mesh, which the run's inputs give.
+    pub fn save(&self, step: u64) -> Checkpoint {
+        let mut file = Checkpoint::new(step);
+        for (name, t) in self.rigged.bound.parameters() {
+            file.put(&format!("bound.{name}"), t);
+        }
+        file.put("bound.triangle", &self.rigged.bound.triangle);
+        file.put("began", &self.began).put("slopes", &self.slopes.sums);
+        file.note("slope_steps", self.slopes.steps.to_string());
+        self.adam.save("adam", &mut file);
+        file
+    }
+
+    /// Back to where [`Trainer::save`] was called; the number of Gaussians may be another.
+    ///
+    /// # Errors
+    /// A checkpoint of something else.
+    pub fn load(&mut self, file: &Checkpoint, rates: &Rates) -> Result<()> {
+        let device = self.began.device();
+        let get = |name: &str| Ok::<Tensor, Error>(file.get(name)?.to_device(device));
+        let bound = |name: &str| get(&format!("bound.{name}"));
+        let local = GaussianTensors {
+            means: bound("means")?,
+            quats: bound("quats")?,
+            log_scales: bound("log_scales")?,
+            opacity_logits: bound("opacity_logits")?,
+            colors: bound("colors")?,
+            kind: self.rigged.bound.local.kind,
+        };
+        let mut restored = Bound { local, triangle: bound("triangle")? };
+        restored.check(self.rigged.mesh.triangles.len())?;
+        restored.free();
+        self.adam = optimizer(&restored, rates);
+        self.adam.load("adam", file)?;
+        self.rigged.bound = restored;
+        self.began = get("began")?;
+        let steps = file.notes.get("slope_steps").and_then(|s| s.parse().ok());
+        self.slopes = Slopes {
+            sums: get("slopes")?,
+            steps: steps.ok_or_else(|| Error::Data("a checkpoint without slope_steps".into()))?,
+        };
+        Ok(())
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> Device {
+        self.began.device()
+    }
+
+    /// `[F, 3, S, S]` what moments look like now; no gradient.
+    ///
+    /// # Errors
+    /// What the rasterizer says.
+    pub fn pictures(&self, moments: &[Moment], background: [f32; 3]) -> Result<Tensor> {
+        let drawn =
+            moments.iter().map(|m| tch::no_grad(|| picture(&self.rigged.posed(&m.expression, &REST), m, background)));
+        Ok(Tensor::cat(&drawn.collect::<Result<Vec<_>>>()?, 0))
+    }
+}
+
+fn optimizer(bound: &Bound, rates: &Rates) -> Adam {
+    let mut adam = Adam::new(AdamConfig { beta2: 0.999, eps: 1e-15, ..Default::default() });
+    for (name, t) in bound.parameters() {
+        let rate = match name {
+            "means" => rates.means[0],
+            "quats" => rates.quats,
+            "log_scales" => rates.log_scales,
+            "opacity_logits" => rates.opacity_logits,
+            _ => rates.colors,
+        };
+        adam.add_group(name, rate, vec![(name.into(), t.shallow_clone())]);
+    }
+    adam
+}
+
+/// `[1, 3, S, S]`
+fn picture(head: &GaussianTensors, moment: &Moment, background: [f32; 3]) -> Result<Tensor> {
+    let settings = Settings { background: background.to_vec(), ..Default::default() };
+    Ok(render(head, std::slice::from_ref(&moment.camera), &settings)?.color_chw())
+}

@@ -1,0 +1,150 @@
+//! `zero1a train-video`: the small video model from nothing, on clips cut from datagen's shards.
+//!
+//! The VAE first, then the U-Net on its latents. Both go on from the checkpoints beside the output, bit for bit on the
+//! CPU, and what is done is not done again.
+use super::small::data::ClipData;
+use super::small::train_unet::UnetTask;
+use super::small::train_vae::VaeTask;
+use super::small::{SmallConfig, SmallVideo};
+use anyhow::Result;
+use formats::Dataset;
+use formats::exit::ExitCode;
+use formats::flags::CommonFlags;
+use formats::progress::Talk;
+use nets::trainer::{self, Outcome, TrainConfig, checkpoint_path, device_of};
+use nets::{Error, Perceptual};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// Numbers of a training of the video model.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VideoTrainConfig {
+    /// Sizes of the networks.
+    pub model: SmallConfig,
+    /// Frames of a training clip.
+    pub frames: usize,
+    /// Weights of the VAE's perceptual loss: a file, `random` or `none`.
+    pub perceptual: String,
+    /// Training of the VAE; a batch is pictures.
+    pub vae: TrainConfig,
+    /// Training of the U-Net; a batch is clips.
+    pub unet: TrainConfig,
+}
+
+impl Default for VideoTrainConfig {
+    fn default() -> Self {
+        let common = TrainConfig { cache_images: 12_000, ..Default::default() };
+        VideoTrainConfig {
+            model: SmallConfig::default(),
+            frames: 4,
+            perceptual: "weights/perceptual.safetensors".into(),
+            vae: TrainConfig { batch: 16, lr: 2e-3, ..common.clone() },
+            unet: TrainConfig { batch: 8, lr: 1e-3, ..common },
+        }
+    }
+}
+
+/// What `zero1a train-video` is told on the command line, besides the common flags.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TrainVideo {
+    /// Dataset made by `datagen render`: heads framed alike, one light a person (configs/video-data.toml).
+    /// May be given several times.
+    #[arg(long, required = true)]
+    pub data: Vec<PathBuf>,
+    /// Weights to write (half floats); card, checkpoints and the VAE's own file lie beside.
+    #[arg(long)]
+    pub out: PathBuf,
+    /// Steps of the VAE; overrides the configuration's.
+    #[arg(long)]
+    pub vae_steps: Option<u64>,
+    /// Minutes this call may spend on the VAE; overrides the configuration's.
+    #[arg(long)]
+    pub vae_minutes: Option<f64>,
+    /// Steps of the U-Net; overrides the configuration's.
+    #[arg(long)]
+    pub steps: Option<u64>,
+    /// Minutes this call may spend on the U-Net; overrides the configuration's.
+    #[arg(long)]
+    pub minutes: Option<f64>,
+    /// `auto`, `cpu` or `cuda:N`; overrides the configuration's.
+    #[arg(long)]
+    pub device: Option<String>,
+}
+
+impl TrainVideo {
+    /// The resolved configuration.
+    ///
+    /// # Errors
+    /// A file or key that does not fit; values no run can have.
+    pub fn config(&self, common: &CommonFlags) -> Result<VideoTrainConfig> {
+        let mut config: VideoTrainConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
+        config.vae.steps = self.vae_steps.unwrap_or(config.vae.steps);
+        config.vae.minutes = self.vae_minutes.unwrap_or(config.vae.minutes);
+        config.unet.steps = self.steps.unwrap_or(config.unet.steps);
+        config.unet.minutes = self.minutes.unwrap_or(config.unet.minutes);
+        for part in [&mut config.vae, &mut config.unet] {
+            part.seed = common.seed.unwrap_or(part.seed);
+            part.device = self.device.clone().unwrap_or(part.device.clone());
+            part.check()?;
+        }
+        config.model.check()?;
+        Ok(config)
+    }
+
+    /// Checks everything, then trains what is not trained yet.
+    ///
+    /// # Errors
+    /// Each with its exit code.
+    pub fn run(&self, common: &CommonFlags) -> Result<ExitCode> {
+        let config = self.config(common)?;
+        let data = self.data.iter().map(|path| Dataset::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let outcome = train(&data, &config, &self.out, common.talk())?;
+        common.talk().event("done", serde_json::json!({ "steps": outcome.steps, "metrics": outcome.metrics }));
+        Ok(if outcome.finished { ExitCode::Done } else { ExitCode::Stopped })
+    }
+}
+
+/// The VAE's own file, between the two trainings.
+pub fn vae_path(out: &Path) -> PathBuf {
+    out.with_extension("vae.safetensors")
+}
+
+/// Trains VAE and U-Net, or goes on; writes `out` and its card. Stops early, `finished` false, if the time for either is up.
+///
+/// # Errors
+/// A configuration that does not fit the checkpoints; data or files; a loss that is no number.
+pub fn train(data: &[Dataset], config: &VideoTrainConfig, out: &Path, talk: Talk) -> Result<Outcome, Error> {
+    let cache = config.vae.cache_images.max(config.unet.cache_images);
+    let clips = Rc::new(ClipData::open(data, &config.model, config.frames, cache, config.unet.seed)?);
+    talk.say(clips.origin());
+    let vae_file = vae_path(out);
+    if !is_done(&vae_file) {
+        let perceptual = Perceptual::open(&config.perceptual, device_of(&config.vae)?)?;
+        let task = VaeTask::new(clips.clone(), &config.model, &config.vae, perceptual)?;
+        let outcome = trainer::run(&task, &config.vae, &vae_file, talk)?;
+        talk.say(&format!("VAE: {} steps, {}", outcome.steps, outcome.metrics));
+        if !outcome.finished {
+            return Ok(outcome);
+        }
+        // Its checkpoint marks it as unfinished.
+        let checkpoint = checkpoint_path(&vae_file);
+        std::fs::remove_file(&checkpoint).map_err(Error::io(&checkpoint))?;
+    }
+    let task = UnetTask::open(clips, &config.model, &config.unet, config.frames, &vae_file)?;
+    let outcome = trainer::run(&task, &config.unet, out, talk)?;
+    talk.say(&format!("{out:?}: {} steps, {} kB, {}", outcome.steps, outcome.bytes / 1024, outcome.metrics));
+    Ok(outcome)
+}
+
+fn is_done(vae_file: &Path) -> bool {
+    vae_file.exists() && !checkpoint_path(vae_file).exists()
+}
+
+/// A trained model to look at: [`SmallVideo::load`] on the device that `--device` names.
+///
+/// # Errors
+/// As [`SmallVideo::load`]; [`Error::Device`].
+pub fn load(weights: &Path, device: &str) -> Result<SmallVideo, Error> {
+    SmallVideo::load(weights, nets::device::parse(device)?)
+}
