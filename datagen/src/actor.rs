@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::expressions::Performance;
 use crate::eyes;
 use crate::hair::{self, Clearance, Groom, Ground, Obstacle, Shell};
+use crate::identity::DrawnShape;
 use crate::person::{Looks, Origin};
 use crate::relief;
 use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, Relief, SceneDesc, SkinMaterial, Texture};
@@ -64,11 +65,21 @@ pub struct Worn {
     pub cloth: Option<MeshDesc>,
 }
 
+/// The seed that everything about a person of the dataset is drawn from.
+pub fn person_seed(config: &Config, identity_id: u32) -> u64 {
+    derive(config.seed, &[subject::PERSON, identity_id as u64])
+}
+
 impl<'a> Actor<'a> {
     /// Draws person `identity_id` of the dataset.
     pub fn sample(stage: &'a Stage, config: &Config, identity_id: u32) -> Self {
-        let seed = derive(config.seed, &[subject::PERSON, identity_id as u64]);
-        let drawn = crate::identity::sample_shape(&stage.sampler, seed);
+        let drawn = crate::identity::sample_shape(&stage.sampler, person_seed(config, identity_id));
+        Self::with_shape(stage, config, identity_id, drawn)
+    }
+
+    /// Person `identity_id` of the dataset with another face.
+    pub fn with_shape(stage: &'a Stage, config: &Config, identity_id: u32, drawn: DrawnShape) -> Self {
+        let seed = person_seed(config, identity_id);
         let looks = Looks::sample(seed, drawn.origin);
         Self::new(stage, config, identity_id, seed, drawn.origin, drawn.shape, looks)
     }
@@ -84,6 +95,7 @@ impl<'a> Actor<'a> {
     ) -> Self {
         let mut neutral = stage.model.neutral(&shape);
         stage.correctives.rest(&stage.model, &mut neutral);
+        stage.arches.set(&looks.teeth, &mut neutral);
         let refined = stage.subdivision.apply(&neutral);
         let landmarks = stage.model.landmarks_at(&neutral);
         let skin = surface_of(stage.skin(), &refined);
@@ -135,9 +147,11 @@ impl<'a> Actor<'a> {
             HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
         let posed = self.stage.correctives.pose(&self.stage.model, &self.neutral, &params);
         let refined = self.stage.subdivision.apply(&posed.positions);
+        // On the surface as it is traced: a corner of a face keeps its index when the mesh is refined.
+        let landmarks = self.stage.model.landmarks_at(&refined);
         let mut meshes = Vec::new();
         for piece in &self.stage.pieces {
-            meshes.extend(self.mesh(piece, &refined, &posed));
+            meshes.extend(self.mesh(piece, &refined, &posed, &landmarks));
         }
         let skin = surface_of(self.stage.skin(), &refined);
         meshes.extend(self.stage.cloth.mesh(&skin, &self.looks.garment));
@@ -146,8 +160,7 @@ impl<'a> Actor<'a> {
         let center = skull.transform_point3(self.head_box.center);
         Take {
             scene: SceneDesc { meshes, curves },
-            // On the surface as it is traced: a corner of a face keeps its index when the mesh is refined.
-            landmarks: self.stage.model.landmarks_at(&refined),
+            landmarks,
             gaze: posed.gaze,
             head_box: HeadBox { center, ..self.head_box },
         }
@@ -166,25 +179,32 @@ impl<'a> Actor<'a> {
     }
 
     /// A part as it is traced; lashes are strands of ours, so the model's own are left out.
-    fn mesh(&self, piece: &Piece, refined: &[Vec3], posed: &Posed) -> Option<MeshDesc> {
+    fn mesh(&self, piece: &Piece, refined: &[Vec3], posed: &Posed, landmarks: &[Vec3]) -> Option<MeshDesc> {
         let positions = piece.gather(refined);
         let material = match piece.part {
             Part::Lashes => return None,
             Part::Skin => self.skin_material(&positions, &piece.triangles),
-            Part::EyeLeft => eyes::material(&self.looks.eyes, posed, 0, &positions, self.seed),
-            Part::EyeRight => eyes::material(&self.looks.eyes, posed, 1, &positions, self.seed),
-            part => coated(part, skin_albedo::flat_color(part, &self.looks)),
+            Part::EyeLeft => eyes::material(&self.looks.eyes, posed, 0, &positions, landmarks, self.seed),
+            Part::EyeRight => eyes::material(&self.looks.eyes, posed, 1, &positions, landmarks, self.seed),
+            part => coated(part, Paint::Map(self.albedo.clone())),
         };
         let normals = Surface::new(positions.clone(), piece.triangles.clone()).normals;
+        let kept: Vec<usize> = (0..piece.triangles.len()).filter(|&t| !self.is_missing(piece, t)).collect();
         Some(MeshDesc {
             positions,
             normals,
-            triangles: piece.triangles.clone(),
-            uvs: piece.uvs.clone(),
+            triangles: kept.iter().map(|&t| piece.triangles[t]).collect(),
+            uvs: kept.iter().map(|&t| piece.uvs[t]).collect(),
             material,
-            classes: piece.classes.clone(),
-            parts: vec![piece.part as u8; piece.triangles.len()],
+            classes: kept.iter().map(|&t| piece.classes[t]).collect(),
+            parts: vec![piece.part as u8; kept.len()],
         })
+    }
+
+    /// Whether a triangle is of a tooth that is gone.
+    fn is_missing(&self, piece: &Piece, triangle: usize) -> bool {
+        let vertex = piece.vertices[piece.triangles[triangle][0] as usize];
+        self.stage.tooth_of_vertex[vertex as usize].is_some_and(|tooth| self.looks.teeth.missing.contains(&tooth))
     }
 
     /// `posed` are the skin's vertices in this pose.
@@ -204,13 +224,13 @@ impl<'a> Actor<'a> {
     }
 }
 
-fn coated(part: Part, color: Vec3) -> Material {
+fn coated(part: Part, albedo: Paint) -> Material {
     let (roughness, ior) = match part {
         Part::TeethUpper | Part::TeethLower => (0.12, 1.5),
         Part::Tongue => (0.3, 1.33),
         _ => (0.2, 1.33),
     };
-    Material::Coated(CoatedMaterial { albedo: Paint::Flat(color), roughness, ior })
+    Material::Coated(CoatedMaterial { albedo, roughness, ior })
 }
 
 fn surface_of(piece: &Piece, refined: &[Vec3]) -> Surface {

@@ -29,6 +29,7 @@ pub mod eyes;
 pub mod hair;
 pub mod identity;
 pub mod light;
+pub mod mouth_albedo;
 pub mod outline;
 pub mod person;
 pub mod relief;
@@ -37,6 +38,7 @@ pub mod stage;
 pub mod strain;
 pub mod surface;
 pub mod sweep;
+pub mod teeth;
 
 // How they are traced.
 pub mod accel;

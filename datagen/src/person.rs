@@ -1,6 +1,7 @@
 //! How somebody looks beyond the shape of the head: skin, eyes, teeth, hair. All of it drawn from one seed.
 use crate::cloth::Garment;
 use crate::stream::{Stream, subject};
+use crate::teeth::Teeth;
 use glam::Vec3;
 use serde::Serialize;
 
@@ -22,8 +23,8 @@ pub struct Looks {
     pub skin: Skin,
     /// Eyes.
     pub eyes: Eyes,
-    /// Linear RGB albedo of the teeth.
-    pub teeth: Vec3,
+    /// Teeth.
+    pub teeth: Teeth,
     /// Hair on the scalp.
     pub hair: Hair,
     /// Brows.
@@ -278,6 +279,7 @@ impl Looks {
         let beard = sample_beard(&mut s, origin, pigment);
         let yellow = (s.uniform(0.0, 0.6) + origin.age / 150.0).min(1.0);
         let teeth = Vec3::new(0.68, 0.64, 0.56).lerp(Vec3::new(0.60, 0.52, 0.37), yellow) * s.uniform(0.85, 1.05);
+        let teeth = Teeth::sample(seed, origin.age, teeth);
         let garment = Garment::sample(&mut Stream::new(seed, &[subject::PERSON, 2]), origin.sex);
         Looks { skin, eyes, teeth, hair, brows, lashes, beard, garment }
     }

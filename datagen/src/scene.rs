@@ -249,6 +249,8 @@ pub struct EyeMaterial {
     pub veins: f32,
     /// Seed of the iris fibres and the veins.
     pub seed: u64,
+    /// Margins of the upper and the lower lid from corner to corner (world, metres), which shade the ball.
+    pub lids: [[Vec3; 4]; 2],
     /// Class id of the iris and pupil; the white has the triangle's.
     pub iris_class: u8,
 }

@@ -3,6 +3,7 @@
 //! Everything is a function of the neutral head's surface point, so charts meet without seams.
 use crate::hair::{Shell, brows, hairline};
 use crate::light::smoothstep;
+use crate::mouth_albedo::Mouth;
 use crate::person::{BeardStyle, HairStyle, Looks};
 use crate::stage::Stage;
 use crate::stream::{Stream, lattice, noise, subject};
@@ -44,12 +45,13 @@ pub fn skin_color(melanin: f32, blood: f32) -> Vec3 {
 pub fn paint(stage: &Stage, looks: &Looks, neutral: &[Vec3], landmarks: &[Vec3], shell: &Shell) -> Paints {
     let places = stage.atlas.position_map(neutral);
     let painter = Painter::new(stage, looks, landmarks, shell);
+    let mouth = Mouth::new(stage, looks, neutral);
     let texels: Vec<([f32; 3], [f32; 3])> = (0..places.values.len())
         .into_par_iter()
         .with_min_len(4096)
         .map(|i| match stage.atlas.part(i) {
             Some(Part::Skin) => painter.skin(i, places.values[i]),
-            Some(part) => (flat_color(part, looks).to_array(), [1.0, 1.0, 0.0]),
+            Some(part) => (mouth.at(part, places.values[i]).to_array(), [1.0, 1.0, 0.0]),
             None => ([0.0; 3], [1.0, 1.0, 0.0]),
         })
         .collect();
@@ -62,7 +64,7 @@ pub fn paint(stage: &Stage, looks: &Looks, neutral: &[Vec3], landmarks: &[Vec3],
 /// Colour of a part that has no pattern.
 pub fn flat_color(part: Part, looks: &Looks) -> Vec3 {
     match part {
-        Part::TeethUpper | Part::TeethLower => looks.teeth,
+        Part::TeethUpper | Part::TeethLower => looks.teeth.color,
         Part::Gums => Vec3::new(0.42, 0.14, 0.13),
         Part::Tongue => Vec3::new(0.40, 0.13, 0.12),
         Part::Mouth => Vec3::new(0.30, 0.075, 0.07),

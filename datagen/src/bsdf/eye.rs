@@ -35,7 +35,8 @@ pub fn at(m: &EyeMaterial, position: Vec3, normal: Vec3, wo: Vec3) -> EyePoint {
     let (rho, outward) = (lateral.length(), lateral.normalize_or(m.up));
     // the limbus is a soft border of half a millimetre
     let cornea = if along > 0.0 { 1.0 - smoothstep(0.93 * m.iris_radius, 1.05 * m.iris_radius, rho) } else { 0.0 };
-    let white = sclera(m, p, rho);
+    let shade = lid_shade(m, position);
+    let white = sclera(m, p, rho) * shade;
     let lobes = [Lobe { share: 1.0, alpha: TEAR_FILM }, Lobe { share: 0.0, alpha: 1.0 }];
     let coat = CoatDesc { albedo: white, base_normal: normal, base: Base::Diffuse, lobes, fuzz: 0.0, ior: CORNEA_IOR };
     if cornea <= 0.0 {
@@ -48,7 +49,7 @@ pub fn at(m: &EyeMaterial, position: Vec3, normal: Vec3, wo: Vec3) -> EyePoint {
     let (iris, iris_normal) = behind(m, p, along, bent, wo);
     EyePoint {
         coat: CoatDesc {
-            albedo: white.lerp(iris, cornea),
+            albedo: white.lerp(iris * (0.35 + 0.65 * shade), cornea),
             base_normal: normal.lerp(iris_normal, cornea).normalize_or(normal),
             ..coat
         },
@@ -100,6 +101,20 @@ fn sclera(m: &EyeMaterial, p: Vec3, rho: f32) -> Vec3 {
     m.sclera.lerp(blood, red.min(0.85)) * (1.0 - 0.22 * far)
 }
 
+/// What lids and lashes leave of the light on the ball: the mesh of the lids is thinner than lids are, and lashes are few.
+fn lid_shade(m: &EyeMaterial, position: Vec3) -> f32 {
+    let [upper, lower] = m.lids.map(|lid| {
+        let piece = |pair: &[Vec3]| {
+            let d = pair[1] - pair[0];
+            let t = ((position - pair[0]).dot(d) / d.length_squared().max(1e-12)).clamp(0.0, 1.0);
+            position.distance(pair[0] + d * t)
+        };
+        lid.windows(2).map(piece).fold(f32::MAX, f32::min)
+    });
+    let shade = |distance: f32, deep: f32, far: f32| 1.0 - deep * (-(distance / far).powi(2)).exp();
+    shade(upper, 0.62, 0.0042) * shade(lower, 0.34, 0.0024)
+}
+
 fn smoothstep(a: f32, b: f32, x: f32) -> f32 {
     let t = ((x - a) / (b - a)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
@@ -121,6 +136,7 @@ mod tests {
             sclera: Vec3::splat(0.7),
             veins: 0.5,
             seed: 3,
+            lids: [[Vec3::Y; 4], [Vec3::NEG_Y; 4]],
             iris_class: 4,
         }
     }

@@ -147,6 +147,21 @@ impl Grooves {
             corner + out * 0.0085 - Vec2::Y * 0.007,
         ];
         let old = looks.skin.wrinkles;
+        // Behind the wing of the nose, and the rims of the groove over the upper lip.
+        let behind = [
+            wing + out * 0.0005 + Vec2::Y * 0.0095,
+            wing + out * 0.0030 + Vec2::Y * 0.0070,
+            wing + out * 0.0042 + Vec2::Y * 0.0030,
+            wing + out * 0.0034 - Vec2::Y * 0.0008,
+        ];
+        self.add(Family::Standing, &behind, 4.5e-4, 1.2e-3);
+        let (base, bow) = (at(33), 0.5 * (at(51) + at(if out.x > 0.0 { 52 } else { 50 })));
+        let rim = [
+            base + out * 0.0026 - Vec2::Y * 0.003,
+            base.lerp(bow, 0.55) + out * 0.0016,
+            bow + out * 0.0008 + Vec2::Y * 0.0012,
+        ];
+        self.add(Family::Standing, &rim, -3.0e-4, 1.5e-3);
         self.add(Family::Horizontal, &fold, 5.0e-4, 2.6e-3);
         self.add(Family::Standing, &fold, 0.6e-4 + 3.2e-4 * old * s.uniform(0.5, 1.2), 2.8e-3);
         let marionette = [
