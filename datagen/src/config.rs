@@ -21,6 +21,8 @@ pub struct Config {
     pub mesh: MeshConfig,
     /// Strands.
     pub hair: HairConfig,
+    /// Glasses and hats.
+    pub wear: WearConfig,
     /// Where the cameras stand.
     pub camera: CameraConfig,
     /// Environments.
@@ -145,6 +147,17 @@ pub struct HairConfig {
     pub strands: u32,
 }
 
+/// What is worn on the head. Off by default: a prior learns a face's colours by its texture, where frames of glasses have
+/// no place, and the shipped one has seen neither glasses nor hats.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WearConfig {
+    /// Share of people with glasses.
+    pub glasses: f32,
+    /// Share of people with a cap, a beanie or a headscarf.
+    pub headwear: f32,
+}
+
 /// Where the cameras stand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -263,6 +276,7 @@ impl Default for Config {
             maps: MapsConfig::default(),
             mesh: MeshConfig::default(),
             hair: HairConfig::default(),
+            wear: WearConfig::default(),
             camera: CameraConfig::default(),
             light: LightConfig::default(),
             expression: ExpressionConfig::default(),
@@ -398,6 +412,8 @@ impl Config {
         interval("camera.pitch_deg", c.pitch_deg, -85.0, 85.0, "[low, high] within -85 to 85")?;
         interval("camera.yaw_deg", [0.0, c.yaw_deg], 0.0, 180.0, "0 to 180")?;
         interval("camera.jitter_m", [0.0, c.jitter_m], 0.0, 0.1, "0 to 0.1")?;
+        interval("wear.glasses", [0.0, self.wear.glasses], 0.0, 1.0, "0 to 1")?;
+        interval("wear.headwear", [0.0, self.wear.headwear], 0.0, 1.0, "0 to 1")?;
         interval("expression.intensity", [0.0, self.expression.intensity], 0.0, 2.0, "0 to 2")?;
         interval("expression.pose_deg", [0.0, self.expression.pose_deg], 0.0, 45.0, "0 to 45")
     }

@@ -10,6 +10,9 @@ mod locks;
 mod scalp;
 mod shell;
 
+use crate::accessories::hides_hair;
+use crate::headwear::Cover;
+use crate::light::smoothstep;
 use crate::person::{Looks, Pigment};
 use crate::scene::{CurveDesc, HairMaterial};
 use crate::stream::Stream;
@@ -78,20 +81,25 @@ struct Strand {
 pub struct Groom {
     tufts: Vec<Tuft>,
     rest: Vec<Vec<(Vec3, glam::Mat3)>>,
+    /// Height of the chin at rest (metres): well below it, hair lies on the shoulders and stays with them.
+    chin_y: f32,
 }
 
 impl Groom {
-    /// Grows everything. `strands` is the number on a full scalp; fewer are thicker.
-    pub fn grow(ground: &Ground, looks: &Looks, strands: u32, seed: u64) -> Self {
+    /// Grows everything. `strands` is the number on a full scalp; fewer are thicker. Under a `cover` it lies flat.
+    pub fn grow(ground: &Ground, looks: &Looks, cover: Option<&Cover>, strands: u32, seed: u64) -> Self {
         let mut tufts = Vec::new();
-        tufts.extend(scalp::grow(ground, &looks.hair, strands, seed));
+        if !hides_hair(looks) {
+            tufts.extend(scalp::grow(ground, &looks.hair, cover, strands, seed));
+        }
         tufts.extend(brows::grow(ground, &looks.brows, strands, seed));
         tufts.extend(lashes::grow(ground, &looks.lashes, strands, seed));
         tufts.extend(beard::grow(ground, &looks.beard, strands, seed));
         let at_rest =
             |t: &Tuft| t.strands.iter().map(|s| (ground.skin.position(s.root), ground.skin.frame(s.root))).collect();
         let rest = tufts.iter().map(at_rest).collect();
-        Groom { tufts, rest }
+        let chin_y = ground.landmarks.get(8).map_or(f32::MIN, |chin| chin.y);
+        Groom { tufts, rest, chin_y }
     }
 
     /// Number of strands.
@@ -106,7 +114,7 @@ impl Groom {
 
     /// The strands on a posed skin; `skull` carries the neutral skull to where it is now.
     pub fn curves(&self, posed: &Surface, skull: Affine3A) -> Vec<CurveDesc> {
-        self.tufts.iter().zip(&self.rest).map(|(tuft, rest)| tuft.curves(rest, posed, skull)).collect()
+        self.tufts.iter().zip(&self.rest).map(|(tuft, rest)| tuft.curves(rest, posed, skull, self.chin_y)).collect()
     }
 }
 
@@ -115,7 +123,7 @@ impl Tuft {
         Tuft { binding, class, material, strands: Vec::new() }
     }
 
-    fn curves(&self, rest: &[(Vec3, glam::Mat3)], posed: &Surface, skull: Affine3A) -> CurveDesc {
+    fn curves(&self, rest: &[(Vec3, glam::Mat3)], posed: &Surface, skull: Affine3A, chin_y: f32) -> CurveDesc {
         let mut desc = CurveDesc::new(self.material, self.class, PART_STRANDS);
         for (strand, (origin, frame)) in self.strands.iter().zip(rest) {
             let now = posed.position(strand.root);
@@ -123,8 +131,15 @@ impl Tuft {
                 Binding::Skull => glam::Mat3::from(skull.matrix3),
                 Binding::Skin => posed.frame(strand.root) * frame.transpose(),
             };
-            let points: Vec<Vec4> =
-                strand.points.iter().map(|p| (now + turn * (p.truncate() - *origin)).extend(p.w)).collect();
+            let carried = |p: &Vec4| {
+                let there = p.truncate();
+                let moved = now + turn * (there - *origin);
+                match self.binding {
+                    Binding::Skull => moved.lerp(there, smoothstep(chin_y - 0.02, chin_y - 0.075, there.y)),
+                    Binding::Skin => moved,
+                }
+            };
+            let points: Vec<Vec4> = strand.points.iter().map(|p| carried(p).extend(p.w)).collect();
             desc.push(&points, strand.absorption);
         }
         desc
@@ -181,7 +196,7 @@ fn thickened(radius_m: f32, strands: u32) -> f32 {
 /// Radii along a strand: full to two thirds, then a point.
 fn tapered(points: &[Vec3], radius_m: f32) -> Vec<Vec4> {
     let last = (points.len() - 1).max(1) as f32;
-    let radius = |i: usize| radius_m * (1.0 - 0.75 * crate::light::smoothstep(0.55, 1.0, i as f32 / last));
+    let radius = |i: usize| radius_m * (1.0 - 0.75 * smoothstep(0.55, 1.0, i as f32 / last));
     points.iter().enumerate().map(|(i, p)| p.extend(radius(i))).collect()
 }
 

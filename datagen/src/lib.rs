@@ -20,13 +20,16 @@ pub mod render_shard;
 pub mod sheet;
 
 // What is in the pictures.
+pub mod accessories;
 pub mod actor;
 pub mod appearance;
 pub mod cameras;
 pub mod cloth;
 pub mod expressions;
 pub mod eyes;
+pub mod glasses;
 pub mod hair;
+pub mod headwear;
 pub mod identity;
 pub mod light;
 pub mod outline;

@@ -39,6 +39,8 @@ pub enum Place {
     Indoor,
     /// A low red sun under a blue sky.
     Dusk,
+    /// Street lamps, signs and shop windows in the dark.
+    Night,
 }
 
 /// A soft-edged rectangle of light at infinity.
@@ -59,8 +61,9 @@ impl Light {
             return Light::neutral();
         }
         let mut s = Stream::new(dataset_seed, &[subject::LIGHT, light_id as u64]);
-        let places = [Place::Studio, Place::Sky, Place::Overcast, Place::Window, Place::Indoor, Place::Dusk];
-        let kind = places[s.pick(&[0.3, 0.18, 0.14, 0.16, 0.14, 0.08])];
+        let places =
+            [Place::Studio, Place::Sky, Place::Overcast, Place::Window, Place::Indoor, Place::Dusk, Place::Night];
+        let kind = places[s.pick(&[0.27, 0.17, 0.13, 0.15, 0.13, 0.08, 0.07])];
         let (ambient, emitters) = match kind {
             Place::Studio => studio(&mut s),
             Place::Sky => sky(&mut s),
@@ -68,6 +71,7 @@ impl Light {
             Place::Window => window(&mut s),
             Place::Indoor => indoor(&mut s),
             Place::Dusk => dusk(&mut s),
+            Place::Night => night(&mut s),
         };
         let seed = crate::stream::derive(dataset_seed, &[subject::LIGHT, light_id as u64, 1]);
         let mut light = Light { kind, ambient, emitters, exposure: 1.0, background: Vec3::ZERO, seed };
@@ -275,6 +279,27 @@ fn dusk(s: &mut Stream) -> Drawn {
         radiance: kelvin(s.uniform(2600.0, 3800.0)) * s.uniform(0.3, 0.7) / (r * r),
     };
     ([blue, ground], vec![sun])
+}
+
+fn night(s: &mut Stream) -> Drawn {
+    let dark = Vec3::new(0.035, 0.04, 0.06) * s.uniform(0.6, 2.0);
+    let street = kelvin(s.uniform(2200.0, 4200.0));
+    let mut lamps = vec![Emitter {
+        direction: towards(s.uniform(-100.0, 100.0), s.uniform(25.0, 60.0)),
+        half_size_rad: [s.uniform(0.06, 0.14), s.uniform(0.06, 0.14)],
+        radiance: street * s.uniform(14.0, 40.0),
+    }];
+    for _ in 0..2 + s.pick(&[1.0, 1.0, 1.0]) {
+        // Signs are of one colour, windows nearly white.
+        let hue = Vec3::new(s.uniform(0.1, 1.0), s.uniform(0.1, 1.0), s.uniform(0.1, 1.0));
+        let tint = if s.chance(0.5) { hue } else { kelvin(s.uniform(2800.0, 6500.0)) };
+        lamps.push(Emitter {
+            direction: towards(s.uniform(-150.0, 150.0), s.uniform(-10.0, 30.0)),
+            half_size_rad: [s.uniform(0.08, 0.35), s.uniform(0.06, 0.3)],
+            radiance: tint * s.uniform(1.0, 5.0),
+        });
+    }
+    ([dark, dark * s.uniform(0.5, 1.5)], lamps)
 }
 
 fn background(s: &mut Stream, light: &Light) -> Vec3 {

@@ -63,5 +63,6 @@ fn density(ground: &Ground, style: BeardStyle, seed: u64) -> Vec<f32> {
     };
     let patchy = |p: Vec3| 0.75 + 0.15 * noise(seed ^ 5, p * 60.0) + 0.1 * noise(seed ^ 6, p * 170.0);
     let each = ground.skin.positions.iter().zip(beard.iter().zip(&lips));
-    each.map(|(p, (b, lip))| smoothstep(0.1, 1.0, *b) * (1.0 - smoothstep(0.05, 0.4, *lip)) * trim(*p) * patchy(*p)).collect()
+    each.map(|(p, (b, lip))| smoothstep(0.1, 1.0, *b) * (1.0 - smoothstep(0.05, 0.4, *lip)) * trim(*p) * patchy(*p))
+        .collect()
 }
