@@ -90,7 +90,7 @@ impl<'a> Actor<'a> {
         let scalp = stage.regions.get("scalp").cloned().unwrap_or_else(|| vec![0.0; skin.positions.len()]);
         let shell = Shell::new(&skin, &scalp);
         let Paints { albedo, gloss } = skin_albedo::paint(stage, &looks, &refined, &landmarks, &shell);
-        let shirt = stage.cloth.mesh(&skin, &looks.garment);
+        let shirt = stage.cloth.drape(&skin, &looks.garment);
         let mut obstacles = vec![Obstacle { positions: &skin.positions, triangles: &skin.triangles }];
         obstacles.extend(shirt.iter().map(|m| Obstacle { positions: &m.positions, triangles: &m.triangles }));
         let clearance = Clearance::new(&obstacles);

@@ -204,3 +204,50 @@ fn tapered(points: &[Vec3], radius_m: f32) -> Vec<Vec4> {
 fn along(v: Vec3, n: Vec3) -> Vec3 {
     (v - n * v.dot(n)).normalize_or(n.any_orthonormal_vector())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::Actor;
+    use crate::config::Config;
+    use crate::person::HairStyle;
+    use crate::stage::Stage;
+
+    /// Every style, several people each: strands leave the skin at their roots and stay outside of it.
+    #[test]
+    fn no_strand_runs_under_the_skin() {
+        let mut config = Config { head: "analytic".into(), ..Config::default() };
+        (config.mesh.texture_size, config.hair.strands) = (16, 1500);
+        let stage = Stage::new(&config).unwrap();
+        let mut styles: BTreeMap<&str, u32> = BTreeMap::new();
+        for id in 0..60 {
+            let actor = Actor::sample(&stage, &config, id);
+            let style = actor.looks.hair.style;
+            let seen = styles.entry(style.name()).or_default();
+            *seen += 1;
+            if style == HairStyle::Bald || *seen > 3 {
+                continue;
+            }
+            let refined = stage.subdivision.apply(&actor.neutral);
+            let skin = Surface::new(stage.skin().gather(&refined), stage.skin().triangles.clone());
+            let clearance = Clearance::new(&[Obstacle { positions: &skin.positions, triangles: &skin.triangles }]);
+            // Below the neck's open end there is no inside.
+            let lowest = skin.positions.iter().map(|p| p.y).fold(f32::MAX, f32::min) + 0.02;
+            let (mut points, mut under, mut deepest) = (0, 0, 0.0f32);
+            for set in actor.at_rest().curves.iter().filter(|c| c.class == CLASS_HAIR || c.class == CLASS_BEARD) {
+                for strand in 0..set.first.len() {
+                    // The first two are the phantom end and the root, which stands in the skin.
+                    for p in set.points[set.strand(strand)][2..].iter().filter(|p| p.y > lowest) {
+                        let d = clearance.at(p.truncate());
+                        points += 1;
+                        under += u32::from(d < -0.0005);
+                        deepest = deepest.min(d);
+                    }
+                }
+            }
+            assert!(under * 1000 <= points, "{} {id}: {under} of {points} points lie under the skin", style.name());
+            assert!(deepest > -0.004, "{} {id}: one lies {deepest} m deep", style.name());
+        }
+        assert!(styles.len() >= 8, "the sample has most styles: {styles:?}");
+    }
+}
