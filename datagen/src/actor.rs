@@ -1,4 +1,5 @@
 //! One person on the stage: shape, skin, eyes, strands; and the scene of that person making a face.
+use crate::accessories::{self, Accessories};
 use crate::cameras::HeadBox;
 use crate::config::Config;
 use crate::expressions::Performance;
@@ -36,6 +37,7 @@ pub struct Actor<'a> {
     /// Chin to crown of the neutral head.
     pub head_box: HeadBox,
     groom: Groom,
+    accessories: Accessories,
     albedo: Arc<Texture>,
     gloss: Arc<Texture>,
     heights: Arc<Texture>,
@@ -61,8 +63,9 @@ pub struct Worn {
     pub curves: Vec<CurveDesc>,
     /// Linear RGB of a dense mat of each of `curves`.
     pub curve_colors: Vec<Vec3>,
-    /// The shirt.
-    pub cloth: Option<MeshDesc>,
+    /// Garment and hat, with the linear RGB of each. Glasses are left out: seen along the skin's normal they are thin
+    /// lines far off the skin, and would be painted on it.
+    pub cloth: Vec<(MeshDesc, Vec3)>,
 }
 
 /// The seed that everything about a person of the dataset is drawn from.
@@ -80,7 +83,8 @@ impl<'a> Actor<'a> {
     /// Person `identity_id` of the dataset with another face.
     pub fn with_shape(stage: &'a Stage, config: &Config, identity_id: u32, drawn: DrawnShape) -> Self {
         let seed = person_seed(config, identity_id);
-        let looks = Looks::sample(seed, drawn.origin);
+        let mut looks = Looks::sample(seed, drawn.origin);
+        accessories::sample(&mut looks, &config.wear, seed, drawn.origin.sex);
         Self::new(stage, config, identity_id, seed, drawn.origin, drawn.shape, looks)
     }
 
@@ -104,13 +108,14 @@ impl<'a> Actor<'a> {
         let shell = Shell::new(&skin, &scalp);
         let Paints { albedo, gloss } = skin_albedo::paint(stage, &looks, &refined, &landmarks, &shell);
         let heights = relief::carve(stage, &looks, &refined, &landmarks);
-        let shirt = stage.cloth.mesh(&skin, &looks.garment);
+        let shirt = stage.cloth.drape(&skin, &looks.garment);
         let mut obstacles = vec![Obstacle { positions: &skin.positions, triangles: &skin.triangles }];
         obstacles.extend(shirt.iter().map(|m| Obstacle { positions: &m.positions, triangles: &m.triangles }));
         let clearance = Clearance::new(&obstacles);
         let ground =
             Ground { skin: &skin, regions: &stage.regions, landmarks: &landmarks, eyes, clearance: &clearance };
-        let groom = Groom::grow(&ground, &looks, config.hair.strands, seed);
+        let accessories = Accessories::fit(&looks, &ground, &shell);
+        let groom = Groom::grow(&ground, &looks, accessories.cover(), config.hair.strands, seed);
         let size = stage.atlas.size;
         let texture = |texels| Arc::new(Texture::new(size, size, texels).expect("one texel for each of the atlas"));
         let head_box = head_box(&landmarks, &skin);
@@ -123,6 +128,7 @@ impl<'a> Actor<'a> {
             looks,
             head_box,
             groom,
+            accessories,
             albedo: texture(albedo),
             gloss: texture(gloss),
             heights: texture(heights),
@@ -134,6 +140,11 @@ impl<'a> Actor<'a> {
     /// Number of strands on the person.
     pub fn strands(&self) -> usize {
         self.groom.len()
+    }
+
+    /// Glasses and hats.
+    pub fn accessories(&self) -> &Accessories {
+        &self.accessories
     }
 
     /// The albedo texture, `[S, S]`.
@@ -156,6 +167,7 @@ impl<'a> Actor<'a> {
         let skin = surface_of(self.stage.skin(), &refined);
         meshes.extend(self.stage.cloth.mesh(&skin, &self.looks.garment));
         let skull = posed.world_from_head();
+        meshes.extend(self.accessories.meshes(skull));
         let curves = self.curves(&skin, skull);
         let center = skull.transform_point3(self.head_box.center);
         Take {
@@ -171,7 +183,10 @@ impl<'a> Actor<'a> {
         let skin = surface_of(self.stage.skin(), &self.stage.subdivision.apply(&self.neutral));
         let curves = self.curves(&skin, Affine3A::IDENTITY);
         let curve_colors = curves.iter().map(|c| hair::mat_color(c.class, &self.looks)).collect();
-        Worn { curves, curve_colors, cloth: self.stage.cloth.mesh(&skin, &self.looks.garment) }
+        let garment = self.stage.cloth.mesh(&skin, &self.looks.garment);
+        let mut cloth = self.accessories.headwear_meshes(Affine3A::IDENTITY);
+        cloth.extend(garment.map(|mesh| (mesh, self.looks.garment.mean_color())));
+        Worn { curves, curve_colors, cloth }
     }
 
     fn curves(&self, skin: &Surface, skull: Affine3A) -> Vec<CurveDesc> {

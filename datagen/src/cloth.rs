@@ -36,8 +36,18 @@ impl Wardrobe {
 
     /// The garment on a posed skin; none if the model ends above the neck line.
     pub fn mesh(&self, skin: &Surface, garment: &Garment) -> Option<MeshDesc> {
-        let cut = KINDS.iter().position(|k| *k == garment.kind).map(|i| &self.cuts[i])?;
-        cut.mesh(skin, garment)
+        let cut = self.cut(garment);
+        Some(cut.mesh(cut.drape(skin)?, garment))
+    }
+
+    /// Its cloth without hem and collar: what hair lies on. A collar has two sides and no inside.
+    pub fn drape(&self, skin: &Surface, garment: &Garment) -> Option<Shell> {
+        self.cut(garment).drape(skin)
+    }
+
+    fn cut(&self, garment: &Garment) -> &Cut {
+        let kind = KINDS.iter().position(|k| *k == garment.kind);
+        &self.cuts[kind.expect("the list has all kinds")]
     }
 }
 
@@ -77,7 +87,7 @@ impl Cut {
         Cut { vertices: builder.vertices, triangles: builder.triangles, border, rim }
     }
 
-    fn mesh(&self, skin: &Surface, garment: &Garment) -> Option<MeshDesc> {
+    fn drape(&self, skin: &Surface) -> Option<Shell> {
         if self.triangles.is_empty() || self.border.is_empty() {
             return None;
         }
@@ -88,13 +98,17 @@ impl Cut {
         let mut shell =
             Shell { positions: self.vertices.iter().map(lifted).collect(), triangles: self.triangles.clone() };
         self.hang_skirt(&mut shell.positions, &mut shell.triangles);
+        Some(shell)
+    }
+
+    fn mesh(&self, mut shell: Shell, garment: &Garment) -> MeshDesc {
         if self.rim.len() > 8 {
             let line: Vec<Vec3> = self.rim.iter().map(|&v| shell.positions[v as usize]).collect();
             shell.append(trimmed(&smoothed(&line), garment.kind.trim()));
         }
         let n = shell.triangles.len();
         let uvs = woven(&shell);
-        Some(MeshDesc {
+        MeshDesc {
             normals: Surface::new(shell.positions.clone(), shell.triangles.clone()).normals,
             positions: shell.positions,
             uvs,
@@ -102,7 +116,7 @@ impl Cut {
             classes: vec![CLASS_CLOTH; n],
             parts: vec![PART_CLOTH; n],
             triangles: shell.triangles,
-        })
+        }
     }
 
     fn hang_skirt(&self, positions: &mut Vec<Vec3>, triangles: &mut Vec<[u32; 3]>) {
@@ -295,6 +309,64 @@ impl Builder {
         }
         for i in 2..polygon.len() {
             self.triangles.push([polygon[0], polygon[i - 1], polygon[i]]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accel::{Ray, Shape, build};
+    use crate::actor::Actor;
+    use crate::cameras::Orbit;
+    use crate::config::Config;
+    use crate::scene::AccelKind;
+    use crate::stage::Stage;
+
+    /// Looks at every garment from all around: no ray may meet the inner side of skin or drape first. (A collar's strip is
+    /// seen from both sides.)
+    #[test]
+    fn no_garment_leaves_a_hole_at_the_neck() {
+        let mut config = Config { head: "analytic".into(), ..Config::default() };
+        (config.mesh.texture_size, config.hair.strands) = (16, 0);
+        let stage = Stage::new(&config).unwrap();
+        let actor = Actor::sample(&stage, &config, 1);
+        let refined = stage.subdivision.apply(&actor.neutral);
+        let skin = Surface::new(stage.skin().gather(&refined), stage.skin().triangles.clone());
+        // The skirt's own lower end is out of the picture of any head; the neck's opening lies above the skin's.
+        let lowest = skin.positions.iter().map(|p| p.y).fold(f32::MAX, f32::min) + 0.02;
+        for kind in KINDS {
+            let garment = Garment { kind, ..actor.looks.garment.clone() };
+            let Some(drape) = stage.cloth.drape(&skin, &garment) else { panic!("{kind:?}: no cloth") };
+            let shapes = [
+                Shape::Triangles { positions: &skin.positions, triangles: &skin.triangles, mask: 1 },
+                Shape::Triangles { positions: &drape.positions, triangles: &drape.triangles, mask: 1 },
+            ];
+            let accel = build(AccelKind::Portable, &shapes).unwrap();
+            let (mut met, mut inside) = (0, 0);
+            for k in 0..36 {
+                let orbit = Orbit {
+                    yaw_deg: -90.0 + 22.5 * (k % 9) as f32,
+                    pitch_deg: [-10.0, 0.0, 15.0, 35.0][k / 9],
+                    distance_m: 0.8,
+                    fill: 0.6,
+                    roll_deg: 0.0,
+                };
+                let camera = orbit.camera(actor.head_box.center, actor.head_box.height_m, 64);
+                let world_from_camera = camera.camera_from_world.inverse();
+                for i in 0..64 * 64 {
+                    let (x, y) = ((i % 64) as f32 + 0.5, (i / 64) as f32 + 0.5);
+                    let d = Vec3::new((x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0);
+                    let ray = Ray::new(camera.eye(), world_from_camera.transform_vector3(d).normalize_or(Vec3::Z));
+                    let hit = accel.intersect1(&ray).filter(|h| (ray.origin + ray.direction * h.t).y > lowest);
+                    if let Some(hit) = hit {
+                        met += 1;
+                        inside += usize::from(hit.normal.dot(ray.direction) > 0.0);
+                    }
+                }
+            }
+            // Openings of the model itself (eyes, mouth) are not the cloth's; the analytic head has none.
+            assert!(inside * 2000 < met, "{kind:?}: {inside} of {met} rays see the inside");
         }
     }
 }

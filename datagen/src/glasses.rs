@@ -174,34 +174,34 @@ impl Glasses {
             .collect()
     }
 
-    /// From the hinge back over the ear and down behind it.
+    /// From the hinge back to the ear and over it; what lies behind the ear is left out.
     fn temple(&self, set: &Setting, face: &Face, side: f32) -> Vec<Vec3> {
+        const STEPS: usize = 22;
         let half = 0.5 * (set.outer - set.inner);
         let hinge = set.place(side * (set.outer + 0.4 * self.rim_m), half * self.aspect * 0.35);
         let ear = if side > 0.0 { face.landmarks[16] } else { face.landmarks[0] };
-        let over = Vec3::new(ear.x + side * 0.001, set.middle.y + 0.011, ear.z - 0.012);
-        let behind = Vec3::new(ear.x - side * 0.002, set.middle.y - 0.022, ear.z - 0.040);
-        let corner = hinge + Vec3::new(side * 0.004, 0.0, -0.006);
-        let path = [hinge, corner, over, behind];
-        let mut points = Vec::new();
-        for (i, leg) in path.windows(2).enumerate() {
-            let n = [2, 14, 6][i];
-            points.extend((0..n).map(|k| leg[0].lerp(leg[1], k as f32 / n as f32)));
-        }
-        points.push(behind);
+        let corner = hinge + Vec3::new(side * 0.004, 0.0, -0.005);
+        let end = Vec3::new(ear.x + side * 0.001, set.middle.y + 0.012, ear.z - 0.010);
         let gap = 1.3 * self.rim_m + GAP_M;
-        // Aside of the head rather than out of its surface: a temple stays level.
-        let freed = |p: Vec3| {
-            let mut p = p;
-            for _ in 0..24 {
+        let freed = |mut p: Vec3| {
+            // Aside before the ear, so that it stays level; over the ear it rises.
+            let aside = p.z > ear.z + 0.008;
+            let (step, most) = if aside { (Vec3::X * side, 30) } else { (Vec3::Y, 8) };
+            for _ in 0..most {
                 if face.clearance.at(p) >= gap {
-                    break;
+                    return Some(p);
                 }
-                p.x += side * 0.0008;
+                p += step * 0.0008;
             }
-            p
+            None
         };
-        points.into_iter().map(freed).collect()
+        let back = (0..=STEPS).map_while(|k| freed(corner.lerp(end, k as f32 / STEPS as f32)));
+        let mut points: Vec<Vec3> = std::iter::once(hinge).chain(back).collect();
+        for _ in 0..4 {
+            let old = points.clone();
+            (2..old.len() - 1).for_each(|i| points[i] = (old[i - 1] + 2.0 * old[i] + old[i + 1]) / 4.0);
+        }
+        points
     }
 
     /// A sheet that bulges a little.
@@ -250,7 +250,8 @@ impl Setting {
 impl Fitted {
     /// On a posed head; `skull` carries the neutral skull to where it is now.
     pub fn meshes(&self, skull: Affine3A) -> [MeshDesc; 2] {
-        let glass = DielectricMaterial { ior: 1.5, sheet: Sheet::Thin };
+        // Coated against reflections: 1.6 % of the light instead of 8.
+        let glass = DielectricMaterial { ior: 1.2, sheet: Sheet::Thin };
         [
             mesh(&self.frame, skull, Material::Coated(self.material.clone())),
             mesh(&self.lenses, skull, Material::Dielectric(glass)),
@@ -269,5 +270,34 @@ fn mesh(shell: &Shell, skull: Affine3A, material: Material) -> MeshDesc {
         material,
         classes: vec![CLASS_GLASSES; n],
         parts: vec![PART_GLASSES; n],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::Actor;
+    use crate::config::Config;
+    use crate::hair::Obstacle;
+    use crate::stage::Stage;
+
+    #[test]
+    fn no_frame_cuts_a_face() {
+        let mut config = Config { head: "analytic".into(), ..Config::default() };
+        (config.mesh.texture_size, config.hair.strands, config.wear.glasses) = (16, 0, 1.0);
+        let stage = Stage::new(&config).unwrap();
+        for id in 0..6 {
+            let actor = Actor::sample(&stage, &config, id);
+            let skin = Surface::new(
+                stage.skin().gather(&stage.subdivision.apply(&actor.neutral)),
+                stage.skin().triangles.clone(),
+            );
+            let clearance = Clearance::new(&[Obstacle { positions: &skin.positions, triangles: &skin.triangles }]);
+            let worn = actor.accessories().glasses().expect("everybody wears glasses");
+            let nearest = worn.frame.positions.iter().map(|p| clearance.at(*p)).fold(f32::MAX, f32::min);
+            assert!(nearest > -2e-4, "person {id}: the frame is {nearest} m from the skin");
+            let nearest = worn.lenses.positions.iter().map(|p| clearance.at(*p)).fold(f32::MAX, f32::min);
+            assert!(nearest > 2e-4, "person {id}: a lens is {nearest} m from the skin");
+        }
     }
 }

@@ -124,9 +124,13 @@ impl Headwear {
             HeadwearKind::Headscarf => 0.008 + 0.004 * smoothstep(0.0, 0.5, up),
         };
         let folds = match self.kind {
-            HeadwearKind::Beanie => 0.0012 * (azimuth * 60.0).sin() * (1.0 - up) + 0.003 * noise(self.seed, d * 5.0) * up,
+            HeadwearKind::Beanie => {
+                0.0012 * (azimuth * 60.0).sin() * (1.0 - up) + 0.003 * noise(self.seed, d * 5.0) * up
+            }
             HeadwearKind::Cap => 0.0008 * (azimuth * 3.0).cos().abs(),
-            HeadwearKind::Headscarf => 0.0035 * noise(self.seed, Vec3::new(d.x * 4.0, d.y * 26.0 + 9.0 * d.z, d.z * 4.0)),
+            HeadwearKind::Headscarf => {
+                0.0035 * noise(self.seed, Vec3::new(d.x * 4.0, d.y * 26.0 + 9.0 * d.z, d.z * 4.0))
+            }
         };
         skull.center + d * (smooth_radius(skull, d) + over + folds)
     }
@@ -180,11 +184,13 @@ fn peak(edge: &[Vec3]) -> Shell {
     for i in -HALF..=HALF {
         let start = edge[i.rem_euclid(edge.len() as i32) as usize];
         let t = i as f32 / HALF as f32;
-        let reach = 0.068 * (1.0 - t.powi(4)).max(0.0).sqrt().max(0.03);
+        // It runs out into the rim at both ends.
+        let shape = (1.0 - t * t).max(0.0).sqrt();
         for k in 0..=OUT {
             let out = k as f32 / OUT as f32;
-            let sag = 0.016 * t * t * out + 0.010 * out * out;
-            let p = start + Vec3::new(0.10 * start.x * out, -sag, reach * out + (front.z - start.z) * 0.55 * out);
+            let sag = 0.020 * t * t * out + 0.010 * out * out;
+            let ahead = 0.066 + 0.5 * (front.z - start.z);
+            let p = start + Vec3::new(0.10 * start.x * out, -sag, ahead * out) * shape;
             shell.positions.push(p);
         }
     }
@@ -208,11 +214,7 @@ impl Cover {
         let (edge_y, edge_r) = (a.0 + (b.0 - a.0) * f, a.1 + (b.1 - a.1) * f);
         let below = edge_y - p.y;
         // Hair swells out again below the rim.
-        let allowed = if below > 0.0 {
-            edge_r - 0.003 + 0.9 * below
-        } else {
-            self.radius_at(away) - 0.0045
-        };
+        let allowed = if below > 0.0 { edge_r - 0.003 + 0.9 * below } else { self.radius_at(away) - 0.0045 };
         let r = away.length();
         if r <= allowed { p } else { self.center + away * (allowed / r) }
     }

@@ -1,5 +1,7 @@
 //! How somebody looks beyond the shape of the head: skin, eyes, teeth, hair. All of it drawn from one seed.
 use crate::cloth::Garment;
+use crate::glasses::Glasses;
+use crate::headwear::Headwear;
 use crate::stream::{Stream, subject};
 use crate::teeth::Teeth;
 use glam::Vec3;
@@ -35,6 +37,10 @@ pub struct Looks {
     pub beard: Beard,
     /// What is worn on the shoulders.
     pub garment: Garment,
+    /// Before the eyes, if anything.
+    pub glasses: Option<Glasses>,
+    /// On the head, if anything.
+    pub headwear: Option<Headwear>,
 }
 
 /// Skin.
@@ -263,7 +269,7 @@ pub enum BeardStyle {
 }
 
 impl Looks {
-    /// Draws the looks of the person with `seed`.
+    /// Draws the looks of the person with `seed`; the head is bare, see [`crate::accessories`].
     pub fn sample(seed: u64, origin: Origin) -> Self {
         let mut s = Stream::new(seed, &[subject::PERSON, 1]);
         let skin = sample_skin(&mut s, origin, seed);
@@ -281,7 +287,7 @@ impl Looks {
         let teeth = Vec3::new(0.68, 0.64, 0.56).lerp(Vec3::new(0.60, 0.52, 0.37), yellow) * s.uniform(0.85, 1.05);
         let teeth = Teeth::sample(seed, origin.age, teeth);
         let garment = Garment::sample(&mut Stream::new(seed, &[subject::PERSON, 2]), origin.sex);
-        Looks { skin, eyes, teeth, hair, brows, lashes, beard, garment }
+        Looks { skin, eyes, teeth, hair, brows, lashes, beard, garment, glasses: None, headwear: None }
     }
 
     /// Fitzpatrick's class.

@@ -2,6 +2,7 @@
 use crate::actor::{Actor, person_seed};
 use crate::cameras::Orbit;
 use crate::config::Config;
+use crate::develop::Development;
 use crate::expressions::Performance;
 use crate::labels;
 use crate::light::Light;
@@ -99,7 +100,7 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
             Vary::Identity => format!("{} {} {}", t.label, actor.looks.skin_tone(), actor.looks.hair.style.name()),
             _ => t.label.clone(),
         };
-        let mut rgb = labels::rgb8(&film, labels::background(config, &t.light));
+        let mut rgb = labels::rgb8(&film, labels::background(config, &t.light), &Development::plain());
         if request.landmarks == Landmarks::Shown {
             take.landmarks.iter().take(68).for_each(|p| dot(&mut rgb, config.image.size, camera.project(*p).0));
         }

@@ -2,6 +2,7 @@
 use crate::actor::{Actor, Take};
 use crate::cameras::{self, View};
 use crate::config::{self, Config};
+use crate::develop::Development;
 use crate::environment::Environment;
 use crate::expressions::Performance;
 use crate::film::Film;
@@ -10,6 +11,7 @@ use crate::light::Light;
 use crate::plan::{Plan, ShardKind, ShardTask, Split};
 use crate::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
 use crate::stage::Stage;
+use crate::stream::{derive, subject};
 use crate::trace;
 use formats::exit::{ExitCode, Failure};
 use formats::exr::ExrRow;
@@ -164,8 +166,8 @@ impl<'a> Renderer<'a> {
     }
 
     /// The environment of `key`.
-    pub(crate) fn light(&self, key: &FrameKey) -> Lit {
-        self.lights.get(&self.plan.config, key.light_id)
+    pub(crate) fn light(&self, key: &FrameKey) -> anyhow::Result<Lit> {
+        Ok(self.lights.get(&self.plan.config, key.light_id)?)
     }
 
     /// One row of a set.
@@ -176,8 +178,11 @@ impl<'a> Renderer<'a> {
         let view = View::of(config, key.identity_id, key.expression_id, key.camera_id);
         // A film's camera does not follow the nods of the head.
         let head_box = if performance.action.moment.is_some() { actor.head_box } else { take.head_box };
-        let (camera, capture) = cameras::sample(&config.camera, config.seed, view, head_box, config.image.size);
-        let lit = self.light(key);
+        let (camera, mut capture) = cameras::sample(&config.camera, config.seed, view, head_box, config.image.size);
+        let shot = config.shot_of(key.expression_id);
+        let words = [subject::SENSOR, key.identity_id.into(), shot.into(), key.camera_id.into()];
+        capture.development = Development::sample(&config.image, derive(config.seed, &words), key.seed);
+        let lit = self.light(key)?;
         let film = expose(scene, &camera, &lit.1, &settings(config, key.seed))?;
         let shot = Shot {
             key,
@@ -274,19 +279,17 @@ struct Lights {
 impl Lights {
     const KEPT: usize = 12;
 
-    fn get(&self, config: &Config, light_id: u32) -> Lit {
+    fn get(&self, config: &Config, light_id: u32) -> Result<Lit, Failure> {
         let lock = || self.recent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some((_, lit)) = lock().iter().find(|(id, _)| *id == light_id) {
-            return lit.clone();
+            return Ok(lit.clone());
         }
-        let light = Light::sample(config.seed, light_id);
-        let environment = light.environment(config.light.width as usize);
-        let lit = Arc::new((light, environment));
+        let lit = Arc::new(crate::light_map::lit(config, light_id)?);
         let mut recent = lock();
         if recent.len() >= Self::KEPT {
             recent.remove(0);
         }
         recent.push((light_id, lit.clone()));
-        lit
+        Ok(lit)
     }
 }

@@ -138,7 +138,7 @@ impl GarmentKind {
             GarmentKind::Sweater => Trim::Roll { front_m: 0.0042, back_m: 0.0042 },
             GarmentKind::Turtleneck => Trim::Roll { front_m: 0.0050, back_m: 0.0050 },
             GarmentKind::Hoodie => Trim::Roll { front_m: 0.0085, back_m: 0.021 },
-            GarmentKind::Shirt => Trim::Collar { stand_m: 0.024, fall_m: 0.036 },
+            GarmentKind::Shirt => Trim::Collar { stand_m: 0.015, fall_m: 0.030 },
         }
     }
 }

@@ -45,12 +45,12 @@ pub struct Guide {
 }
 
 impl Walk<'_> {
-    /// The guide of a root, `n` points long.
-    pub fn guide(&self, root: Vec3, normal: Vec3, n: usize, s: &mut Stream) -> Guide {
+    /// The guide of a root.
+    pub fn guide(&self, root: Vec3, normal: Vec3, s: &mut Stream) -> Guide {
         let q = self.shell.local(root);
         let fringe = if self.in_fringe(q) { Fringe::Yes } else { Fringe::No };
         let length = self.length(root, q) * s.normal_within(1.0, 0.07, [0.8, 1.2]);
-        let steps = ((length / STEP_M).ceil() as usize).max(n - 1).max(4);
+        let steps = ((length / STEP_M).ceil() as usize).max(6);
         let step = length / steps as f32;
         // Neighbours lie at like heights: a smooth layer rather than one of chance.
         let layer = self.layer_m() * (0.55 + 0.45 * noise(self.seed ^ 31, root * 30.0));
@@ -59,6 +59,7 @@ impl Walk<'_> {
         d = (d + Vec3::new(stray(), stray(), stray())).normalize_or(d);
         let mut p = root;
         let mut path = vec![p];
+        let mut lying = 0.0;
         for i in 1..=steps {
             let walked = i as f32 * step;
             let wanted = self.field(p, self.shell.local(p), walked, fringe).normalize_or(d);
@@ -70,8 +71,15 @@ impl Walk<'_> {
             d = (next - p).normalize_or(d);
             p = next;
             path.push(p);
+            // What reaches the shoulders is cut soon after.
+            let low = p.y < self.shell.center.y - 0.13;
+            lying += if low && d.y > -0.4 { step } else { 0.0 };
+            if lying > 0.025 {
+                break;
+            }
         }
-        Guide { root, group: self.group(q), length_m: length, points: resampled(&path, n) }
+        let length_m = (path.len() - 1) as f32 * step;
+        Guide { root, group: self.group(q), length_m, points: resampled(&path) }
     }
 
     /// Outside of skin and cloth, and over the skull by `layer` more.
@@ -138,8 +146,8 @@ impl Walk<'_> {
         let top = smoothstep(0.35, 0.9, q.y);
         match self.hair.style {
             HairStyle::Buzz => 1.0,
-            HairStyle::Short => 0.3 + 0.55 * top + 0.8 * self.hair.quiff * top,
-            HairStyle::Swept => 0.25 + (0.4 + self.hair.quiff) * top * smoothstep(-0.2, 0.8, q.z),
+            HairStyle::Short => 0.25 + 0.4 * top + 0.8 * self.hair.quiff * top,
+            HairStyle::Swept => 0.2 + (0.25 + self.hair.quiff) * top * smoothstep(-0.2, 0.8, q.z),
             HairStyle::Afro => 4.0,
             HairStyle::Curly => 1.3,
             HairStyle::Tied | HairStyle::Bun => 0.12,
@@ -186,8 +194,10 @@ impl Walk<'_> {
             HairStyle::Buzz => self.whorl(p, n) + n * 0.35 + wild * 0.5,
             HairStyle::Short => self.cropped(p, n, q, walked) + wild * 0.8,
             HairStyle::Swept => {
-                let back = along(Vec3::new(0.3 * q.x + 0.35 * self.hair.sweep, -0.25, -1.0), n);
-                back + down * 0.35 * smoothstep(0.03, 0.09, walked) + n * 0.12 + wild * 0.5
+                // Behind the crown combing back becomes combing down.
+                let fall = -0.25 - 1.6 * smoothstep(0.1, -0.6, q.z);
+                let back = along(Vec3::new(0.3 * q.x + 0.35 * self.hair.sweep, fall, -1.0), n);
+                back + down * (0.1 + 5.0 * walked) + wild * 0.4
             }
             HairStyle::Afro => n + down * 2.0 * walked + eddy(6, 110.0) * 0.9 + wild,
             HairStyle::Curly => self.whorl(p, n) * 0.55 + n * 0.25 + down * (0.2 + 9.0 * walked) + wild * 0.8,
@@ -266,8 +276,12 @@ impl Walk<'_> {
     }
 }
 
-/// `n` points at even distances along a path.
-fn resampled(path: &[Vec3], n: usize) -> Vec<Vec3> {
+/// Points of a guide.
+const POINTS: usize = 48;
+
+/// As many points as all guides have, at even distances along a path.
+fn resampled(path: &[Vec3]) -> Vec<Vec3> {
+    let n = POINTS;
     let last = (path.len() - 1) as f32;
     let at = |k: usize| {
         let x = k as f32 / (n - 1) as f32 * last;

@@ -19,12 +19,12 @@ pub struct Seat {
     pub weight: f32,
 }
 
-/// The strands of all `seats`, each with the number of its lock.
-pub fn strands(walk: &Walk, guides: &[Guide], seats: &[Seat]) -> Vec<(Vec<Vec3>, usize)> {
+/// The strands of all `seats`, `n` points each, with the number of its lock.
+pub fn strands(walk: &Walk, guides: &[Guide], seats: &[Seat], n: usize) -> Vec<(Vec<Vec3>, usize)> {
     let locks: Vec<Lock> = guides.iter().enumerate().map(|(i, g)| Lock::new(g, walk, i)).collect();
     let one = |(i, seat): (usize, &Seat)| {
         let mut s = Stream::new(walk.seed, &[subject::HAIR, 5, i as u64]);
-        strand(walk, guides, &locks, seat, &mut s)
+        strand(walk, guides, &locks, seat, n, &mut s)
     };
     seats.par_iter().enumerate().with_min_len(256).map(one).collect()
 }
@@ -64,10 +64,9 @@ impl Lock {
     }
 }
 
-fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, s: &mut Stream) -> (Vec<Vec3>, usize) {
+fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, n: usize, s: &mut Stream) -> (Vec<Vec3>, usize) {
     let h = walk.hair;
     let [first, second, third] = nearest(walk, guides, seat);
-    let n = guides[first.0].points.len();
     let flyaway = s.chance(0.012 + 0.03 * h.frizz);
     // At the edge hairs are short; in the thick of it some are new.
     let new = if s.chance(0.1) { s.uniform(0.7, 1.0) } else { 1.0 };
@@ -87,7 +86,9 @@ fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, s: &mut St
     let mut points = Vec::with_capacity(n);
     points.push(seat.position - seat.normal * 0.0005);
     for i in 1..n {
-        let t = i as f32 / (n - 1) as f32;
+        // Closer together near the root, where a strand bends over the skull: a chord must not dip into it.
+        let even = i as f32 / (n - 1) as f32;
+        let t = if h.curl == Curl::Coily { even } else { even.powf(1.5) };
         let at = t * short;
         let walked = at * guide.length_m;
         let mut p = seat.position;
@@ -98,13 +99,13 @@ fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, s: &mut St
         p = p.lerp(gathered, clump * smoothstep(0.0, gather_m, walked));
         p += drift * smoothstep(0.0, 0.03, walked) * (0.4 + t);
         if h.curl_radius_m > 0.0 && !tight(h) {
-            let j = ((at * (n - 1) as f32) as usize).min(n - 1);
+            let j = (at.min(1.0) * (guide.points.len() - 1) as f32) as usize;
             p += lock.winding(j, walked, own_phase, h);
         }
         if flyaway {
             p += astray * (t * t) * (guide.length_m / 0.06).min(2.0);
         }
-        let gap = 0.0003 + 0.0006 * smoothstep(0.0, 0.006, walked);
+        let gap = 0.0004 + 0.0009 * smoothstep(0.0, 0.012, walked);
         points.push(walk.clearance.pushed_out(p, gap));
     }
     (points, first.0)

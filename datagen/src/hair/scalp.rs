@@ -2,12 +2,13 @@
 use super::guides::Walk;
 use super::locks::{self, Seat};
 use super::{Binding, CLASS_HAIR, Ground, Shell, Strand, Tuft, tapered, thickened};
+use crate::headwear::Cover;
 use crate::light::smoothstep;
 use crate::person::{Curl, Hair, HairStyle};
 use crate::stream::{Stream, noise, subject};
 use glam::Vec3;
 
-pub(super) fn grow(ground: &Ground, hair: &Hair, strands: u32, seed: u64) -> Option<Tuft> {
+pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands: u32, seed: u64) -> Option<Tuft> {
     if hair.style == HairStyle::Bald || strands == 0 {
         return None;
     }
@@ -26,10 +27,9 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, strands: u32, seed: u64) -> Opt
         .collect();
     let walk = Walk { shell: &shell, clearance: ground.clearance, hair, brow_y: brow_y(ground), seed };
     let n_guides = ((seats.len() as f32 / strands_in_a_lock(hair, strands)) as usize).clamp(1, 2400).min(seats.len());
-    let n_points = points(hair);
     let chosen = ground.skin.scatter(&density, n_guides, &mut s);
     let guides: Vec<_> =
-        chosen.iter().map(|&r| walk.guide(ground.skin.position(r), ground.skin.normal(r), n_points, &mut s)).collect();
+        chosen.iter().map(|&r| walk.guide(ground.skin.position(r), ground.skin.normal(r), &mut s)).collect();
     if guides.is_empty() {
         return None;
     }
@@ -37,11 +37,15 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, strands: u32, seed: u64) -> Opt
     let radius =
         if hair.style == HairStyle::Buzz { 0.6 } else { 0.85 } * thickened(40e-6, strands) * share(hair).powf(-0.4);
     let shade: Vec<f32> = guides.iter().map(|_| s.normal_within(1.0, 0.12, [0.7, 1.4])).collect();
-    for ((root, seat), (spine, lock)) in roots.iter().zip(&seats).zip(locks::strands(&walk, &guides, &seats)) {
+    for ((root, seat), (spine, lock)) in
+        roots.iter().zip(&seats).zip(locks::strands(&walk, &guides, &seats, points(hair)))
+    {
         let fine = 0.45 + 0.55 * smoothstep(0.0, 0.7, seat.weight);
         let q = shell.local(seat.position);
         let absorption =
             shade[lock] * hair.pigment.streaked(greying(q, seat.position, guides[lock].root, seed), &mut s);
+        let pressed = |p: &Vec3| cover.map_or(*p, |c| c.pressed(*p));
+        let spine: Vec<Vec3> = spine.iter().map(pressed).collect();
         let points = tapered(&spine, radius * fine);
         tuft.strands.push(Strand { root: *root, points, absorption: absorption * (0.5 + 0.5 * fine) });
     }
@@ -100,7 +104,7 @@ fn density(ground: &Ground, shell: &Shell, hair: &Hair, scalp: &[f32]) -> Vec<f3
 /// Along a parting, from where strands lie down to both sides, more are needed to cover.
 fn parting(q: Vec3, hair: &Hair) -> f32 {
     let parted = matches!(hair.style, HairStyle::Medium | HairStyle::Long) && q.y > 0.1 && q.z > -0.4;
-    1.0 + if parted { 2.5 * (1.0 - smoothstep(0.06, 0.25, (q.x - hair.part).abs())) } else { 0.0 }
+    1.0 + if parted { 1.2 * (1.0 - smoothstep(0.04, 0.2, (q.x - hair.part).abs())) } else { 0.0 }
 }
 
 /// 1 where the head still has hair, 0 where it has receded: first the temples, then the crown, then the top from the front.
