@@ -34,23 +34,24 @@ pub fn to_toml<T: Serialize>(config: &T) -> Result<String, Error> {
     toml::to_string_pretty(config).map_err(|e| complaint(e.to_string(), Path::new("configuration")))
 }
 
-/// The resolved configuration with the origin of each value behind it: `--set`, the file, a flag, or the default. What
-/// is neither in `file` nor in `sets` counts as a default.
+/// The resolved configuration with the origin of each value behind it: `--set`, the file, a flag, or the default.
 ///
 /// # Errors
 /// As [`load`] and [`to_toml`].
-pub fn with_origins<T: Serialize>(config: &T, file: Option<&Path>, sets: &[String]) -> Result<String, Error> {
+pub fn with_origins<T: Serialize + Default>(config: &T, file: Option<&Path>, sets: &[String]) -> Result<String, Error> {
     let file_table = file.map(parse).transpose()?.unwrap_or_default();
     let mut set_table = Table::new();
     for set in sets {
         apply(&mut set_table, set)?;
     }
-    let resolved = Table::try_from(config).map_err(|e| complaint(e.to_string(), Path::new("configuration")))?;
+    let table_of =
+        |config: &T| Table::try_from(config).map_err(|e| complaint(e.to_string(), Path::new("configuration")));
+    let (resolved, default_table) = (table_of(config)?, table_of(&T::default())?);
     let origin = |keys: &[&str]| {
         let now = value_at(&resolved, keys);
         let same = |given: Option<&Value>| given.is_some_and(|given| now.is_some_and(|now| is_same(given, now)));
         match (value_at(&set_table, keys), value_at(&file_table, keys)) {
-            (None, None) => "default".to_string(),
+            (None, None) if same(value_at(&default_table, keys)) => "default".to_string(),
             (set @ Some(_), _) if same(set) => "--set".to_string(),
             (None, given) if same(given) => file.map_or(String::new(), |f| f.display().to_string()),
             _ => "a flag".to_string(),

@@ -142,7 +142,7 @@ impl RehearsalFlags {
     ///
     /// # Errors
     /// The configuration file cannot be read.
-    pub fn print<T: Serialize>(&self, config: &T, common: &CommonFlags) -> anyhow::Result<Option<ExitCode>> {
+    pub fn print<T: Serialize + Default>(&self, config: &T, common: &CommonFlags) -> anyhow::Result<Option<ExitCode>> {
         if !self.print_config {
             return Ok(None);
         }

@@ -22,8 +22,8 @@ const CODES: [(&str, i32, &str); 37] = [
     ("shards", 73, "sheet {data} --out /proc/none/sheet.png"),
     ("nets", 0, "--help"),
     ("nets", 2, "train-identity"),
-    ("nets", 65, "train-identity --data text --out i.safetensors"),
-    ("nets", 66, "train-identity --data absent --out i.safetensors"),
+    ("nets", 65, "train-identity --data text --steps 1 --out i.safetensors"),
+    ("nets", 66, "train-identity --data absent --steps 1 --out i.safetensors"),
     ("nets", 78, "train-identity --data {data} --out i.safetensors --set stepz=3"),
     ("track", 0, "train --data {data} --steps 1 --out t.safetensors --dry-run"),
     ("track", 2, "fit"),
@@ -42,7 +42,7 @@ const CODES: [(&str, i32, &str); 37] = [
     ("prior", 78, "train --data {data} --head {head} --perceptual none --out p.safetensors --set train.stepz=3"),
     ("invert", 0, "export --avatar {avatar} --out a.ply"),
     ("invert", 2, "fit"),
-    ("invert", 65, "export --avatar {data} --expression jawOpen=1 --out text/a.ply"),
+    ("invert", 65, "fit --input text --head {head} --out a"),
     ("invert", 66, "export --avatar absent --out a.ply"),
     ("invert", 73, "view --avatar {avatar} --clip photo --out /proc/none/view.html"),
     ("zero1a", 2, "run --wat"),
@@ -133,7 +133,7 @@ fn the_configuration_tells_where_each_value_comes_from() {
     let run = Tool::new("datagen", at)
         .words("render --out d --config c.toml --set head=analytic --set image.samples=3 --seed 5 --print-config")
         .done();
-    for line in ["size = 32  # c.toml", "samples = 3  # --set", "seed = 5", "bounces = "] {
+    for line in ["size = 32  # c.toml", "samples = 3  # --set", "seed = 5  # a flag", "bounces = "] {
         assert!(run.stdout.contains(line), "{line}: {}", run.stdout);
     }
     assert_eq!(files(at), [Path::new("c.toml")], "nothing is made");
@@ -142,7 +142,7 @@ fn the_configuration_tells_where_each_value_comes_from() {
     let values = |text: &str| text.lines().map(|l| l.split("  # ").next().unwrap().to_string()).collect::<Vec<_>>();
     assert_eq!(values(&again.stdout), values(&run.stdout), "what is printed can be read");
     for (tool, line) in [
-        ("nets", "train-identity --data absent --out i.safetensors --print-config"),
+        ("nets", "train-identity --data absent --steps 1 --out i.safetensors --print-config"),
         ("track", "train --data absent --out t.safetensors --print-config"),
         ("prior", "train --data absent --head absent --out p.safetensors --perceptual none --print-config"),
         ("invert", "fit --input absent --head absent --out a --print-config"),
