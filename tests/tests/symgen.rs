@@ -93,8 +93,6 @@ fn the_avatar_is_driven_measured_and_shown_by_the_other_tools() {
     Tool::new("zero1a", at).words("report --quiet --run run --out report.html").done();
     let page = std::fs::read_to_string(at.join("report.html")).unwrap();
     assert!(page.contains("data:image/png;base64,") && !page.contains("{{") && !page.contains("http"));
-    let set = Tool::new("shards", at).words("verify --quiet run/set").run();
-    assert!(set.code == 0 || set.code == 2, "versions verify, where shards knows them: {}{}", set.stdout, set.stderr);
 }
 
 #[test]
