@@ -1,4 +1,4 @@
-//! SymGEN through its command line: an avatar from one picture, killed at random moments, driven by the other tools.
+//! SymGEN through its command line: an avatar from one picture, killed at random moments, then driven by the other tools.
 use effigy_tests::folder::{Folder, copy, files, json};
 use effigy_tests::tool::{Run, Tool, root};
 use effigy_tests::toy::{config, toy};
@@ -8,9 +8,8 @@ use std::time::Duration;
 /// A folder with the toy's head, data and a video model of a few steps.
 fn stage(name: &str) -> Folder {
     let folder = Folder::new(name);
-    for part in ["head.safetensors", "data", "prior.safetensors"] {
-        copy(&toy().join(part), &folder.path().join(part));
-    }
+    copy(&toy().join("data"), &folder.path().join("data"));
+    std::fs::copy(toy().join("head.safetensors"), folder.path().join("head.safetensors")).unwrap();
     Tool::new("zero1a", folder.path())
         .words("train-video --quiet --threads 1 --data data --out video.safetensors --config")
         .path(config("video"))
@@ -94,8 +93,6 @@ fn the_avatar_is_driven_measured_and_shown_by_the_other_tools() {
     Tool::new("zero1a", at).words("report --quiet --run run --out report.html").done();
     let page = std::fs::read_to_string(at.join("report.html")).unwrap();
     assert!(page.contains("data:image/png;base64,") && !page.contains("{{") && !page.contains("http"));
-    let set = Tool::new("shards", at).words("verify --quiet run/set").run();
-    assert!(set.code == 0 || set.code == 2, "versions verify, where shards knows them: {}{}", set.stdout, set.stderr);
 }
 
 #[test]

@@ -226,7 +226,7 @@ impl Cli {
             return Ok(ExitCode::Done);
         };
         match command {
-            Command::Run(run) => run.run(&self.common),
+            Command::Run(run) => run.run(&self.common).map_err(with_code),
             Command::Eval(eval) => eval.run(&self.common),
             Command::Ladder(ladder) => ladder.run(&self.common),
             Command::Report(r) => {
@@ -236,6 +236,15 @@ impl Cli {
             }
             Command::TrainVideo(train) => train.run(&self.common),
         }
+    }
+}
+
+/// The tracker's errors know their exit codes.
+fn with_code(err: anyhow::Error) -> anyhow::Error {
+    let code = err.chain().find_map(|cause| cause.downcast_ref::<track::Error>()).map(track::Error::exit_code);
+    match code {
+        Some(code) => Failure::new(code, format!("{err:#}")).into(),
+        None => err,
     }
 }
 
