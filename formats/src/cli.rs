@@ -1,25 +1,20 @@
 //! What is typed.
+use crate::commands::export::Target;
 use crate::commands::sheet::cell::Draw;
 use clap::{Parser, Subcommand};
 use formats::exit::EXIT_HELP;
+use formats::flags::OutputFlags;
 use std::path::PathBuf;
 
 /// Look at, check and finish datasets: folders of Parquet shards, single shards, sets with versions.
 #[derive(Parser)]
-#[command(name = "shards", version, after_help = EXIT_HELP, arg_required_else_help = true)]
+#[command(name = "shards", version, after_help = EXIT_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// Answer in JSON lines on stdout
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Say nothing but the answer
-    #[arg(long, global = true)]
-    pub quiet: bool,
-    /// Print the completion script of a shell and end
-    #[arg(long, value_name = "SHELL")]
-    pub completions: Option<clap_complete::Shell>,
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 /// Which rows are meant.
@@ -105,6 +100,47 @@ pub enum Command {
         /// Which frames are shown: another seed draws others
         #[arg(long, default_value_t = 0)]
         seed: u64,
+    },
+    /// Write frames for tools that do not read Parquet: WebDataset, COCO, nerfstudio
+    Export {
+        /// Dataset folder or shard
+        path: PathBuf,
+        #[command(flatten)]
+        rows: Rows,
+        /// What to write
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        to: Target,
+        /// The folder to make; it must not be there yet
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Only tell what would be written
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Make a dataset of a folder of images; its subfolders are people, transforms.json gives cameras
+    Import {
+        /// Folder with PNG, JPEG or WebP images
+        folder: PathBuf,
+        /// Dataset folder to write
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Split of all the images
+        #[arg(long, default_value = "train", value_parser = ["train", "val", "test"])]
+        split: String,
+        /// Only tell what would be written
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Print the dataset card, or write it as README.md
+    Card {
+        /// Dataset folder
+        path: PathBuf,
+        /// Licence, as the Hub spells it; default: what the tool that made the dataset says of its output
+        #[arg(long, value_name = "ID")]
+        license: Option<String>,
+        /// Write DIR/README.md instead of printing
+        #[arg(long)]
+        write: bool,
     },
     /// Check names, footers, versions, plan and ids; exit code 1 when something is found
     Verify {
