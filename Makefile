@@ -168,8 +168,21 @@ gpu-check: setup-kernels ## the GPU backend measured and tested, here or whereve
 		sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)" "$(OUT)/gpu-check/splat-cuda-tests"
 	@"$(OUT)/gpu-check/gpu-check.sh" "$(OUT)/gpu-check" || [ $$? = 66 ]
 
-faults: build ## bad input to every tool: exit codes, messages, nothing half-written
+# The fault list R1 to R20: a line for each. R10 and R11 are tests of array jobs, R12 needs Slurm, R13 is a training resumed, R16 and
+# R17 figures of the bench, R20 is parity-data.
+faults: build ## bad input to every tool; then killed, starved, cut off, flipped and raced: a line for each fault (20 minutes)
 	@$(CARGO) test --release -p effigy-tests --test faults
+	@$(CARGO) build --release --quiet -p formats --examples
+	@EFFIGY_FAULTS=full $(CARGO) test --release -p effigy-tests --test reliability -- --nocapture --test-threads 1
+	@EFFIGY_FAULTS=full $(CARGO) test --release -p formats --test versions -- --nocapture --test-threads 1 r09 r14
+	@$(CARGO) test --release -p effigy-tests --test array
+	@tests/slurm/array.sh $(BIN)
+	@$(CARGO) test --release -p effigy-tests --test pipeline -- an_interrupted_training
+	@$(CARGO) run --release --quiet -p formats --example bench -- --json "$(OUT)/bench/faults-r16-r17.json" shards tiny
+
+MINUTES ?= 10
+fuzz: ## mutants of sound files to every reader of ours, MINUTES for each (10)
+	@ulimit -v 8000000; $(CARGO) run --release --quiet -p formats --example fuzz -- --minutes $(MINUTES) --at "$(OUT)/fuzz"
 
 kills: build ## SymGEN killed at 50 random moments ends in the same bytes
 	@EFFIGY_KILLS=50 $(CARGO) test --release -p effigy-tests --test symgen killed
@@ -197,6 +210,9 @@ parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-sp
 	@.venv-parity/bin/python -c 'import torch, numpy' 2>/dev/null || .venv-parity/bin/pip install -q torch==2.11.0 numpy \
 		$$(python3 -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=9)' 2>/dev/null && \
 			echo --extra-index-url $(TORCH_INDEX))
+
+bench-formats: ## shards and versions alone, against their bars; the disk matters as much as the processor
+	@$(CARGO) run --release --quiet -p formats --example bench -- --strict --json "$(OUT)/bench/formats.json"
 
 bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
@@ -259,6 +275,6 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
+.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults fuzz realism lint clean \
 	array slurm-test bench-report man completions parity-data parity-video \
-	bench bench-splat parity-python bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a zero1a ladder kills
+	bench bench-splat bench-formats parity-python bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a zero1a ladder kills

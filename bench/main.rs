@@ -1,6 +1,6 @@
 //! How fast the tools are and how much memory they take on this machine, measured through their command lines.
 //!
-//! `cargo run --release -p effigy-tests --example benchmarks -- [--out out/bench] [datagen splat prior invert track video zero1a]`
+//! `cargo run --release -p effigy-tests --example benchmarks -- [--out out/bench] [PART…]`, all parts if none is named,
 //! prints one table and writes `NAME.json` a part. What needs shipped weights is skipped, and says so, without them.
 mod measured;
 mod parts;
@@ -14,8 +14,9 @@ use std::process::ExitCode;
 /// Name and procedure.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("splat", parts::splat),
+    ("formats", parts::formats),
     ("datagen", parts::datagen),
     ("prior", parts::prior),
     ("track", parts::track),

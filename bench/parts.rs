@@ -16,6 +16,15 @@ pub fn splat(report: &mut Report) {
     }
 }
 
+/// Shards, versions and 13,672 tiny shards.
+pub fn formats(report: &mut Report) {
+    let folder = Folder::new("bench-formats");
+    match example("formats", "bench", "", &folder.path().join("formats.json")) {
+        Ok(rows) => report.adopt(&rows),
+        Err(why) => report.fail("shards and versions", why),
+    }
+}
+
 /// A denoising step, a clip and a refresh of the small video model.
 pub fn video(report: &mut Report) {
     let folder = Folder::new("bench-video");

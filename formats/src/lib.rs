@@ -39,6 +39,7 @@ pub mod shard;
 pub mod shard_name;
 pub mod side;
 pub mod verify;
+pub mod views;
 
 mod columns;
 mod frames;

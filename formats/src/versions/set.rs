@@ -36,10 +36,12 @@ impl VersionedSet {
     /// [`Error::Differs`] when another set is there, [`Error::Data`] for a `spec` without its key columns,
     /// [`Error::Create`], [`Error::Io`].
     pub fn create(root: &Path, spec: &Spec) -> Result<Self, Error> {
-        spec.write(root)?;
+        spec.check(&layout::set_file(root))?;
+        // `set.toml` comes last: where it is, the set is whole.
         for folder in ["data", "index", "log"] {
             publish::create_folder_of(&root.join(folder).join("file"))?;
         }
+        spec.write(root)?;
         Self::open(root)
     }
 

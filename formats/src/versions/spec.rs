@@ -67,7 +67,7 @@ impl Spec {
     }
 
     /// Is this a set one can keep?
-    fn check(&self, path: &Path) -> Result<(), Error> {
+    pub(super) fn check(&self, path: &Path) -> Result<(), Error> {
         for name in [&self.group, &self.position] {
             match self.schema.field_with_name(name).map(|f| (f.data_type(), f.is_nullable())) {
                 Ok((DataType::UInt32 | DataType::UInt64, false)) => (),
@@ -85,9 +85,8 @@ impl Spec {
         Ok(())
     }
 
-    /// Writes `schema.parquet` and `set.toml`; gives the digest of the latter. The same files may be there already.
+    /// Writes `schema.parquet`, then `set.toml`, of a spec that was checked; gives the digest of the latter. The same files may be there already.
     pub(super) fn write(&self, root: &Path) -> Result<String, Error> {
-        self.check(&layout::set_file(root))?;
         let schema_path = layout::schema_file(root);
         let bytes = self.schema_bytes(&schema_path)?;
         publish_same(&schema_path, &bytes)?;

@@ -20,7 +20,7 @@ fn json(path: &Path) -> Value {
 fn untar(path: &Path) -> BTreeMap<String, Vec<u8>> {
     let bytes = std::fs::read(path).unwrap();
     let (mut at, mut files) = (0, BTreeMap::new());
-    assert!(bytes.len() % 512 == 0 && bytes[bytes.len() - 1024..] == [0; 1024]);
+    assert!(bytes.len().is_multiple_of(512) && bytes[bytes.len() - 1024..] == [0; 1024]);
     while bytes[at] != 0 {
         let head = &bytes[at..at + 512];
         let octal = |range: std::ops::Range<usize>| {

@@ -124,6 +124,7 @@ impl Job {
             let what = format!("{} with {fault} at call {n}: {}", self.name, run.stderr);
             let repeated = self.run(&at, None);
             assert_eq!(repeated.code, 0, "{what}\nthen {}", repeated.stderr);
+            assert_eq!(temporary(&at), 0, "{what}: left a temporary file for good");
             (self.always)(&at);
             (self.done)(&at);
             std::fs::remove_dir_all(&at).expect("a folder");

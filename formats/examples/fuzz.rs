@@ -1,0 +1,90 @@
+//! Feeds mutants of sound files to every reader of ours: `make fuzz MINUTES=10`.
+//!
+//! `fuzz [--minutes M] [--seed S] [--at FOLDER] [TARGET…]`: M minutes for each target (default 1, all targets). The bytes
+//! under way lie in FOLDER/TARGET.under-way, so that whatever ends the process can be looked at and, once mended, be added
+//! to `formats/tests/hostile/corpus/`. Ends with 1 on a panic, or when one input takes longer than ten seconds.
+#[path = "../tests/hostile/mutate.rs"]
+mod mutate;
+#[path = "../tests/hostile/targets.rs"]
+mod targets;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use targets::{TARGETS, Target};
+
+/// Longer is a finding.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("fuzz: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<bool, Box<dyn Error>> {
+    let (mut minutes, mut seed, mut at) = (1.0, 1, std::env::temp_dir().join("effigy-fuzz"));
+    let mut asked = Vec::new();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("{arg}: expected a value after it"));
+        match arg.as_str() {
+            "--minutes" => minutes = value()?.parse::<f64>()?,
+            "--seed" => seed = value()?.parse::<u64>()?,
+            "--at" => at = PathBuf::from(value()?),
+            name if TARGETS.iter().any(|t| t.name == name) => asked.push(name.to_string()),
+            _ => {
+                let names: Vec<&str> = TARGETS.iter().map(|t| t.name).collect();
+                return Err(format!("{arg}: expected --minutes, --seed, --at or one of {}", names.join(" ")).into());
+            }
+        }
+    }
+    let mut sound = true;
+    for target in TARGETS.iter().filter(|t| asked.is_empty() || asked.iter().any(|a| a == t.name)) {
+        sound &= fuzz(target, Duration::from_secs_f64(minutes * 60.0), seed, &at)?;
+    }
+    Ok(sound)
+}
+
+/// One target for a while; `false` when something was found.
+fn fuzz(target: &Target, length: Duration, seed: u64, at: &Path) -> Result<bool, Box<dyn Error>> {
+    let folder = at.join(format!("{}-{}", target.name, std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let under_way = at.join(format!("{}.under-way", target.name));
+    let seeds = (target.seeds)(&folder);
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    let (mut inputs, mut slowest, mut sound) = (0u64, Duration::ZERO, true);
+    let clock = Instant::now();
+    while clock.elapsed() < length {
+        let bytes = mutate::mutant(&seeds, &mut dice);
+        std::fs::write(&under_way, &bytes)?;
+        let input = Instant::now();
+        let read = std::panic::catch_unwind(|| (target.read)(&bytes, &folder));
+        let took = input.elapsed();
+        slowest = slowest.max(took);
+        if read.is_err() || took > PATIENCE {
+            let kept = at.join(format!("{}-{seed}-{inputs}.bin", target.name));
+            std::fs::write(&kept, &bytes)?;
+            println!("{}: {}: {kept:?}", target.name, if read.is_err() { "a panic" } else { "too slow" });
+            sound = false;
+        }
+        inputs += 1;
+    }
+    std::fs::remove_file(&under_way)?;
+    std::fs::remove_dir_all(&folder)?;
+    let (secs, slowest) = (clock.elapsed().as_secs_f64(), slowest.as_secs_f64());
+    println!(
+        "{:<10} {inputs:>9} inputs in {secs:.0} s, slowest {slowest:.2} s: {}",
+        target.name,
+        if sound { "ok" } else { "FAILED" }
+    );
+    Ok(sound)
+}
