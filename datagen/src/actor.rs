@@ -3,11 +3,13 @@ use crate::cameras::HeadBox;
 use crate::config::Config;
 use crate::expressions::Performance;
 use crate::eyes;
-use crate::hair::{self, Groom, Ground, Shell};
+use crate::hair::{self, Clearance, Groom, Ground, Obstacle, Shell};
 use crate::person::{Looks, Origin};
-use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, SceneDesc, SkinMaterial, Texture};
+use crate::relief;
+use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, Relief, SceneDesc, SkinMaterial, Texture};
 use crate::skin_albedo::{self, Paints};
 use crate::stage::{Piece, Stage};
+use crate::strain;
 use crate::stream::{derive, subject};
 use crate::surface::Surface;
 use glam::{Affine3A, Vec3};
@@ -35,6 +37,9 @@ pub struct Actor<'a> {
     groom: Groom,
     albedo: Arc<Texture>,
     gloss: Arc<Texture>,
+    heights: Arc<Texture>,
+    /// The skin's refined vertices at rest.
+    skin_at_rest: Vec<Vec3>,
 }
 
 /// A person making a face, and what is known of it.
@@ -86,7 +91,13 @@ impl<'a> Actor<'a> {
         let scalp = stage.regions.get("scalp").cloned().unwrap_or_else(|| vec![0.0; skin.positions.len()]);
         let shell = Shell::new(&skin, &scalp);
         let Paints { albedo, gloss } = skin_albedo::paint(stage, &looks, &refined, &landmarks, &shell);
-        let ground = Ground { skin: &skin, regions: &stage.regions, landmarks: &landmarks, eyes };
+        let heights = relief::carve(stage, &looks, &refined, &landmarks);
+        let shirt = stage.cloth.mesh(&skin, &looks.garment);
+        let mut obstacles = vec![Obstacle { positions: &skin.positions, triangles: &skin.triangles }];
+        obstacles.extend(shirt.iter().map(|m| Obstacle { positions: &m.positions, triangles: &m.triangles }));
+        let clearance = Clearance::new(&obstacles);
+        let ground =
+            Ground { skin: &skin, regions: &stage.regions, landmarks: &landmarks, eyes, clearance: &clearance };
         let groom = Groom::grow(&ground, &looks, config.hair.strands, seed);
         let size = stage.atlas.size;
         let texture = |texels| Arc::new(Texture::new(size, size, texels).expect("one texel for each of the atlas"));
@@ -102,6 +113,8 @@ impl<'a> Actor<'a> {
             groom,
             albedo: texture(albedo),
             gloss: texture(gloss),
+            heights: texture(heights),
+            skin_at_rest: skin.positions,
             neutral,
         }
     }
@@ -127,13 +140,14 @@ impl<'a> Actor<'a> {
             meshes.extend(self.mesh(piece, &refined, &posed));
         }
         let skin = surface_of(self.stage.skin(), &refined);
-        meshes.extend(self.stage.cloth.mesh(&skin, &self.looks));
+        meshes.extend(self.stage.cloth.mesh(&skin, &self.looks.garment));
         let skull = posed.world_from_head();
         let curves = self.curves(&skin, skull);
         let center = skull.transform_point3(self.head_box.center);
         Take {
             scene: SceneDesc { meshes, curves },
-            landmarks: self.stage.model.landmarks_at(&posed.positions),
+            // On the surface as it is traced: a corner of a face keeps its index when the mesh is refined.
+            landmarks: self.stage.model.landmarks_at(&refined),
             gaze: posed.gaze,
             head_box: HeadBox { center, ..self.head_box },
         }
@@ -144,7 +158,7 @@ impl<'a> Actor<'a> {
         let skin = surface_of(self.stage.skin(), &self.stage.subdivision.apply(&self.neutral));
         let curves = self.curves(&skin, Affine3A::IDENTITY);
         let curve_colors = curves.iter().map(|c| hair::mat_color(c.class, &self.looks)).collect();
-        Worn { curves, curve_colors, cloth: self.stage.cloth.mesh(&skin, &self.looks) }
+        Worn { curves, curve_colors, cloth: self.stage.cloth.mesh(&skin, &self.looks.garment) }
     }
 
     fn curves(&self, skin: &Surface, skull: Affine3A) -> Vec<CurveDesc> {
@@ -156,7 +170,7 @@ impl<'a> Actor<'a> {
         let positions = piece.gather(refined);
         let material = match piece.part {
             Part::Lashes => return None,
-            Part::Skin => self.skin_material(),
+            Part::Skin => self.skin_material(&positions, &piece.triangles),
             Part::EyeLeft => eyes::material(&self.looks.eyes, posed, 0, &positions, self.seed),
             Part::EyeRight => eyes::material(&self.looks.eyes, posed, 1, &positions, self.seed),
             part => coated(part, skin_albedo::flat_color(part, &self.looks)),
@@ -173,10 +187,19 @@ impl<'a> Actor<'a> {
         })
     }
 
-    fn skin_material(&self) -> Material {
+    /// `posed` are the skin's vertices in this pose.
+    fn skin_material(&self, posed: &[Vec3], triangles: &[[u32; 3]]) -> Material {
         let mut skin = SkinMaterial::new(Paint::Map(self.albedo.clone()));
         skin.gloss = Paint::Map(self.gloss.clone());
         skin.roughness = [self.looks.skin.roughness, 0.45 * self.looks.skin.roughness];
+        skin.sharp = 0.25;
+        skin.fuzz = self.looks.skin.down;
+        skin.relief = Some(Relief {
+            heights: self.heights.clone(),
+            folds: Arc::new(strain::folds(&self.skin_at_rest, posed, triangles)),
+            grain: Some(self.stage.grain.0.clone()),
+            repeats: self.stage.grain.1,
+        });
         Material::Skin(skin)
     }
 }

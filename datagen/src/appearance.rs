@@ -61,7 +61,7 @@ impl Covers {
             mask: 1,
         });
         let shapes: Vec<Shape> = curves.chain(cloth).collect();
-        let colors = worn.curve_colors.into_iter().chain([actor.looks.cloth]).collect();
+        let colors = worn.curve_colors.into_iter().chain([actor.looks.garment.mean_color()]).collect();
         Ok(Covers { accel: crate::accel::build(kind, &shapes)?, colors })
     }
 

@@ -3,7 +3,10 @@
 //! `groom` = scalp + brows + lashes + beard. Each strand knows its root; [`Groom::curves`] carries it to a posed surface.
 mod beard;
 pub mod brows;
+mod clearance;
+mod guides;
 mod lashes;
+mod locks;
 mod scalp;
 mod shell;
 
@@ -11,6 +14,7 @@ use crate::person::{Looks, Pigment};
 use crate::scene::{CurveDesc, HairMaterial};
 use crate::stream::Stream;
 use crate::surface::{Root, Surface};
+pub use clearance::{Clearance, Obstacle};
 use glam::{Affine3A, Vec3, Vec4};
 pub use scalp::hairline;
 pub use shell::Shell;
@@ -35,6 +39,8 @@ pub struct Ground<'a> {
     pub landmarks: &'a [Vec3],
     /// Centres of the left and the right eyeball.
     pub eyes: [Vec3; 2],
+    /// What strands stay outside of: skin and cloth.
+    pub clearance: &'a Clearance,
 }
 
 impl Ground<'_> {
@@ -134,6 +140,16 @@ impl Pigment {
     /// Absorption factor of one strand: grey hairs have next to no pigment, the others vary.
     fn absorption(&self, s: &mut Stream) -> f32 {
         if s.chance(self.grey) { s.uniform(0.0, 0.06) } else { s.normal_within(1.0, 0.15, [0.6, 1.5]) }
+    }
+
+    /// As [`Pigment::absorption`], for a strand that turns grey `sooner` (in shares of all hair) than the mean.
+    fn streaked(&self, sooner: f32, s: &mut Stream) -> f32 {
+        let share = if self.grey > 0.0 {
+            (self.grey + sooner * (1.2 - self.grey).min(4.0 * self.grey)).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        Pigment { grey: share, ..*self }.absorption(s)
     }
 
     /// What a dense mat of such hair looks like from outside (linear RGB); Chiang et al. 2016, eq. 9, inverted.

@@ -31,13 +31,15 @@ pub mod identity;
 pub mod light;
 pub mod outline;
 pub mod person;
+pub mod relief;
 pub mod skin_albedo;
 pub mod stage;
+pub mod strain;
 pub mod surface;
+pub mod sweep;
 
 // How they are traced.
 pub mod accel;
-pub mod alpha;
 pub mod bench;
 pub mod bsdf;
 pub mod denoise;

@@ -15,15 +15,12 @@ use formats::exit::{ExitCode, Failure};
 use formats::exr::ExrRow;
 use formats::progress::Progress;
 use formats::reader::Shard;
+use formats::stop;
 use formats::{Existing, FrameRow, FrameWriter, IdentityWriter, ShardWriter};
 use rayon::prelude::*;
 use splat::Camera;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// Raised by a signal: the open shard is dropped and the run ends with exit code 75.
-pub static STOP: AtomicBool = AtomicBool::new(false);
 
 /// What came of one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +94,7 @@ impl<'a> Renderer<'a> {
             let rows: Vec<anyhow::Result<formats::IdentityRow>> = chunk
                 .par_iter()
                 .map(|&id| {
-                    check_stop()?;
+                    stop::check()?;
                     let actor = Actor::sample(self.stage, &self.plan.config, id);
                     let split = self.plan.split_of(id).name();
                     crate::identity::row(self.stage, &actor, split, &self.plan.config.maps, self.accel)
@@ -169,14 +166,14 @@ impl<'a> Renderer<'a> {
 
     /// Rows that share a person and a face.
     fn rows_of_take(&self, actor: &Actor, keys: &[FrameKey]) -> anyhow::Result<Vec<Row>> {
-        check_stop()?;
+        stop::check()?;
         let config = &self.plan.config;
         let performance = Performance::sample(config, keys[0].identity_id, keys[0].expression_id);
         let take = actor.take(&performance);
         let scene = trace::build(&take.scene, self.accel).map_err(trace_failure)?;
         let mut rows = Vec::with_capacity(keys.len());
         for key in keys {
-            check_stop()?;
+            stop::check()?;
             let view = View::of(config, key.identity_id, key.expression_id, key.camera_id);
             // A film's camera does not follow the nods of the head.
             let head_box = if performance.action.moment.is_some() { actor.head_box } else { take.head_box };
@@ -211,11 +208,7 @@ pub fn expose(
     environment: &Environment,
     settings: &RenderSettings,
 ) -> anyhow::Result<Film> {
-    let mut film = trace::render(scene, camera, environment, settings).map_err(trace_failure)?;
-    if settings.denoise != Denoise::Off {
-        crate::alpha::smooth_partial(&mut film);
-    }
-    Ok(film)
+    Ok(trace::render(scene, camera, environment, settings).map_err(trace_failure)?)
 }
 
 /// One picture of a take: a scene of its own.
@@ -251,15 +244,6 @@ pub fn settings(config: &Config, seed: u64) -> RenderSettings {
             config::Denoise::Fast => Denoise::Fast,
             config::Denoise::High => Denoise::High,
         },
-    }
-}
-
-/// # Errors
-/// Exit code 75 once a signal has come.
-fn check_stop() -> Result<(), Failure> {
-    match STOP.load(Ordering::Relaxed) {
-        true => Err(Failure::new(ExitCode::Stopped, "stopped early; the open shard was dropped, run again to go on")),
-        false => Ok(()),
     }
 }
 

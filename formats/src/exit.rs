@@ -1,4 +1,5 @@
 //! How a tool ends: one line on stderr and one of the exit codes that scripts and schedulers may rely on.
+use crate::log::{self, Level};
 use std::error::Error as StdError;
 
 /// The exit codes of every tool (`clap` itself ends with 2).
@@ -92,8 +93,11 @@ fn code_of_cause(cause: &(dyn StdError + 'static)) -> Option<ExitCode> {
     if let Some(err) = cause.downcast_ref::<crate::Error>() {
         return Some(err.exit_code());
     }
-    if cause.is::<crate::filter::FilterError>() {
-        return Some(ExitCode::Usage);
+    if let Some(err) = cause.downcast_ref::<crate::scan::ScanError>() {
+        return Some(match err {
+            crate::scan::ScanError::File(err) => err.exit_code(),
+            crate::scan::ScanError::Filter(_) => ExitCode::Usage,
+        });
     }
     if let Some(err) = cause.downcast_ref::<splat::Error>() {
         return Some(match err {
@@ -146,18 +150,17 @@ pub fn run(
             std::process::exit(141);
         }
         let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
-        // A closed stderr must not panic again.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("{tool}: defect of this program: {text}{place}\n"),
-        );
+        let fields = serde_json::json!({ "exit_code": ExitCode::Bug as u8 });
+        log::line(Level::Error, "defect", &format!("{tool}: defect of this program: {text}{place}"), &fields);
     }));
     match std::panic::catch_unwind(body) {
         Ok(Ok(code)) => code.into(),
         Ok(Err(err)) => {
             let line = format!("{err:#}").replace('\n', "; ");
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{tool}: {line}\n"));
-            std::process::ExitCode::from(code_of(&err))
+            let code = code_of(&err);
+            let fields = serde_json::json!({ "exit_code": code });
+            log::line(Level::Error, "error", &format!("{tool}: {line}"), &fields);
+            std::process::ExitCode::from(code)
         }
         Err(_) => ExitCode::Bug.into(),
     }

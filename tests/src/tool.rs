@@ -83,6 +83,12 @@ impl Tool {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Starts it in the background.
     ///
     /// # Panics

@@ -114,8 +114,8 @@ pub fn bars(items: &[(String, u64)]) -> String {
 /// As [`bars`], where `longest` fills the width: for charts of one scale.
 pub fn bars_to(items: &[(String, u64)], longest: u64) -> String {
     const LINE: f64 = 19.0;
-    const LABEL: f64 = 104.0;
-    const COUNT: f64 = 52.0;
+    const LABEL: f64 = 118.0;
+    const COUNT: f64 = 48.0;
     let longest = longest.max(1);
     let mut svg = open(LINE * items.len() as f64);
     for (k, (label, count)) in items.iter().enumerate() {
