@@ -149,6 +149,11 @@ weights: build ## a set of weights like the shipped one: renders and trains anew
 	@$(MAKE) --no-print-directory pipeline PIPE=$(OUT)/weights DATASET=configs/weights.toml HELD=392 PIXELS=192 \
 		PERCEPTUAL_MINUTES=10 IDENTITY_MINUTES=15 TRACK_MINUTES=30 PRIOR_MINUTES=40
 
+video-weights: build $(HEAD) ## a small video model like the shipped one: renders people and trains anew into out/weights (2 hours)
+	$(BIN)/datagen plan --no-sample --config configs/video-data.toml --set head=$(HEAD) --out $(OUT)/weights/people
+	$(BIN)/datagen render --out $(OUT)/weights/people
+	$(BIN)/zero1a train-video --config configs/video.toml --data $(OUT)/weights/people --out $(OUT)/weights/video.safetensors
+
 # ---- checks ----------------------------------------------------------------------------------------------------------
 test: build setup-kernels ## every test
 	@$(CARGO) test --release --workspace
@@ -275,6 +280,6 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults fuzz realism lint clean \
-	array slurm-test bench-report man completions parity-data parity-video \
-	bench bench-splat bench-formats parity-python bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a zero1a ladder kills
+.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights video-weights test faults fuzz realism lint \
+	array slurm-test bench-report man completions parity-data parity-video parity-python clean \
+	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a zero1a ladder kills

@@ -20,9 +20,9 @@ use zero1a::eval::{self, Judges, Rung};
 use zero1a::run::{self, Plan};
 use zero1a::schedule::Method;
 use zero1a::subject::Subject;
-use zero1a::video::VideoModel;
-use zero1a::video::small::SmallVideo;
+use zero1a::video::portrait::files::find;
 use zero1a::video::train::TrainVideo;
+use zero1a::video::{self, VideoModel};
 use zero1a::{report, subject};
 
 /// Makes a drivable avatar from one photo: a video model and a data set of clips improve each other (SymGEN).
@@ -84,7 +84,7 @@ struct Models {
     /// Head model.
     #[arg(long)]
     head: PathBuf,
-    /// Weights of the video model, made by `zero1a train-video`.
+    /// The video model: weights made by `zero1a train-video`, or the folder of a public portrait model.
     #[arg(long, default_value = "weights/video.safetensors")]
     video: PathBuf,
     /// Weights of the tracker.
@@ -189,12 +189,21 @@ impl Models {
 
     /// The video model, and what rows call it.
     fn open_video(&self, device: Device) -> Result<(Box<dyn VideoModel>, String)> {
+        let hash = digest::sha256_of_file(&self.video_weights()?)?;
+        let kind = if self.video.is_dir() { "portrait" } else { "small" };
+        Ok((video::open(&self.video, device)?, format!("{kind} video model {}", &hash[..16])))
+    }
+
+    /// The file that tells one video model from another: of a public folder the denoising network.
+    fn video_weights(&self) -> Result<PathBuf> {
+        if self.video.is_dir() {
+            return Ok(find(&self.video, &["denoising_unet"])?);
+        }
         if !self.video.is_file() {
             let text = format!("no video model at {:?}; train one with `zero1a train-video`", self.video);
             return Err(Failure::new(ExitCode::MissingInput, text).into());
         }
-        let hash = digest::sha256_of_file(&self.video)?;
-        Ok((Box::new(SmallVideo::load(&self.video, device)?), format!("small video model {}", &hash[..16])))
+        Ok(self.video.clone())
     }
 
     /// What a run of `config` on a reference picture depends on.
@@ -202,7 +211,7 @@ impl Models {
         let toml = formats::config::to_toml(config)?;
         let mut provenance = Provenance::new("zero1a", env!("CARGO_PKG_VERSION"), &toml, config.seed)
             .with_input("head", &self.head)?
-            .with_input("video", &self.video)?;
+            .with_input("video", &self.video_weights()?)?;
         if Path::new(&self.perceptual).is_file() {
             provenance = provenance.with_input("perceptual", Path::new(&self.perceptual))?;
         } else {

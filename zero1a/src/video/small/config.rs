@@ -86,7 +86,7 @@ mod tests {
         assert!(ok.check().is_ok() && ok.latent_side() == 16);
         for bad in [
             SmallConfig { size: 60, ..ok.clone() },
-            SmallConfig { head_width: 48, ..ok.clone() },
+            SmallConfig { head_width: 36, ..ok.clone() },
             SmallConfig { widths: vec![], ..ok.clone() },
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
