@@ -74,7 +74,7 @@ pub struct Arches {
 /// Teeth from the middle that turn, stick out and may be longer: the others meet the other jaw's.
 const FRONT: usize = 4;
 /// Least room between two teeth (metres).
-const ROOM_M: f32 = 4e-5;
+const ROOM_M: f32 = 8e-5;
 
 impl Arches {
     /// Finds the crowns: connected pieces of the teeth, sorted from the person's right to left.
@@ -118,7 +118,7 @@ struct Shaped {
     /// Along the arch, out of it, up.
     local: Vec<Vec3>,
     frame: Frame,
-    /// Reach along the arch to either side (metres).
+    /// Reach along the arch to the right and the left, to the planes that part it from its neighbours (metres).
     reach: [f32; 2],
 }
 
@@ -165,6 +165,11 @@ impl Shaped {
         let frame = Frame::at(curve, i);
         let local = crowns[i].vertices.iter().map(|&v| frame.local(neutral[v as usize]));
         let mut local: Vec<Vec3> = local.collect();
+        // The planes that part it from its neighbours lean by half the angle between them.
+        let lean = [i.checked_sub(1), Some(i + 1).filter(|&n| n < curve.len())]
+            .map(|n| n.map_or(0.0, |n| 0.5 * frame.along.angle_between(Frame::at(curve, n).along)))
+            .map(f32::tan);
+        taper(&mut local, lean);
         let front = crowns[i].from_middle < FRONT;
         let mess = if front { 0.25 + teeth.crowding } else { 0.15 };
         let turn = (s.normal_within(0.0, 0.16, [-0.4, 0.4])) * mess;
@@ -183,8 +188,21 @@ impl Shaped {
             let flat = Vec2::new(p.x * width + (z - root) * tilt, p.y);
             *p = Vec3::new(flat.x * cos - flat.y * sin, flat.x * sin + flat.y * cos + step, z);
         }
-        let reach = [-1.0, 1.0].map(|sign| local.iter().map(|p| sign * p.x).fold(f32::MIN, f32::max));
+        let reach =
+            |side: usize, sign: f32| local.iter().map(|p| sign * p.x - p.y * lean[side]).fold(f32::MIN, f32::max);
+        let reach = [reach(0, -1.0), reach(1, 1.0)];
         Shaped { local, frame, reach }
+    }
+}
+
+/// Narrows a crown towards the tongue, as crowns are, so that neighbours on the curve meet along their sides; `lean` are
+/// the slopes of its right and left side.
+fn taper(local: &mut [Vec3], lean: [f32; 2]) {
+    let front = local.iter().map(|p| p.y).fold(f32::MIN, f32::max);
+    let half = local.iter().map(|p| p.x.abs()).fold(1e-4, f32::max);
+    for p in local {
+        let narrower = (front - p.y) * lean[usize::from(p.x > 0.0)] / half;
+        p.x *= (1.0 - narrower).max(0.4);
     }
 }
 
@@ -200,7 +218,6 @@ fn space(shaped: &mut [Shaped], curve: &[Vec3], teeth: &Teeth, jaw: usize) {
     let room = ROOM_M + teeth.gaps_m[1];
     let mut left = middle + 0.5 * gap + 0.5 * ROOM_M;
     for tooth in &mut shaped[half..] {
-        // On the curve, neighbours lean together on the inside: a little room for that.
         tooth.frame = along(curve, &lengths, left + tooth.reach[0]);
         left += tooth.reach[0] + tooth.reach[1] + room;
     }
