@@ -139,7 +139,7 @@ impl Frame {
 
     fn new(origin: Vec3, along: Vec3) -> Frame {
         let along = along.with_y(0.0).normalize_or(Vec3::X);
-        Frame { origin, along, out: along.cross(Vec3::Y) * -1.0 }
+        Frame { origin, along, out: along.cross(Vec3::Y) }
     }
 
     fn place(&self, local: Vec3) -> Vec3 {
@@ -277,7 +277,7 @@ fn crowns(model: &HeadModel, part: Part) -> Vec<Crown> {
 mod tests {
     use super::*;
 
-    /// Two rows of boxes along a parabola, as a model.
+    /// Two rows of boxes side by side along a parabola, as a model.
     fn jaws() -> HeadModel {
         let mut model = head::analytic::head();
         let is_tooth = |p: &Part| matches!(p, Part::TeethUpper | Part::TeethLower);
@@ -285,12 +285,19 @@ mod tests {
         let mut kept = keep.iter();
         model.faces.retain(|_| *kept.next().unwrap_or(&true));
         model.face_parts.retain(|p| !is_tooth(p));
+        // Places a tooth apart along z = 20 mm - 22 x².
+        let mut xs = vec![0.0029f32];
+        while xs.len() < 8 {
+            let x = xs[xs.len() - 1];
+            let ahead = x + 0.0029 / (1.0 + (44.0 * x).powi(2)).sqrt();
+            xs.push(x + 0.0058 / (1.0 + (44.0 * ahead).powi(2)).sqrt());
+        }
         for (part, y) in [(Part::TeethUpper, -0.060), (Part::TeethLower, -0.072)] {
             for i in 0..16 {
-                let x = 0.0058 * (i as f32 - 7.5);
-                let center = Vec3::new(x * (1.0 - 5.0 * x.abs()), y, 0.02 - 22.0 * x * x);
+                let x = if i < 8 { -xs[7 - i] } else { xs[i - 8] };
+                let center = Vec3::new(x, y, 0.02 - 22.0 * x * x);
                 let first = model.template.len() as u32;
-                let slope = Vec3::new(1.0 - 10.0 * x.abs(), 0.0, -44.0 * x).normalize_or(Vec3::X);
+                let slope = Vec3::new(1.0, 0.0, -44.0 * x);
                 let frame = Frame::new(center, slope);
                 let half = Vec3::new(0.0027, 0.002, 0.0045);
                 let corner = |k: usize| half * Vec3::from([0, 1, 2].map(|b| if k >> b & 1 == 1 { 1.0 } else { -1.0 }));
@@ -304,12 +311,11 @@ mod tests {
         model
     }
 
-    /// Whether some axis parts two convex bodies.
+    /// Whether some upright plane parts two bodies.
     fn apart(a: &[Vec3], b: &[Vec3]) -> bool {
-        (0..360).any(|i| {
-            let (u, v) = ((i / 60) as f32 / 5.0 * 2.0 - 1.0, (i % 60) as f32 / 60.0 * std::f32::consts::TAU);
-            let r = (1.0 - u * u).max(0.0).sqrt();
-            let axis = Vec3::new(r * v.cos(), u, r * v.sin());
+        (0..1440).any(|i| {
+            let (sin, cos) = (i as f32 / 1440.0 * std::f32::consts::TAU).sin_cos();
+            let axis = Vec3::new(cos, 0.0, sin);
             let reach = |body: &[Vec3], sign: f32| body.iter().map(|p| sign * p.dot(axis)).fold(f32::MIN, f32::max);
             reach(a, 1.0) < -reach(b, -1.0) || reach(b, 1.0) < -reach(a, -1.0)
         })
