@@ -62,6 +62,14 @@ pub struct Skin {
     pub lip: f32,
     /// Lipstick laid over (linear RGB, opacity in the last), if any.
     pub lipstick: Option<[f32; 4]>,
+    /// Colour on the upper lids (linear RGB, opacity in the last), if any.
+    pub eye_shadow_color: Option<[f32; 4]>,
+    /// Dark line along the lids, 0..=1.
+    pub eye_liner: f32,
+    /// Rouge on the cheeks, 0..=1.
+    pub rouge: f32,
+    /// Spots of age, 0..=1.
+    pub age_spots: f32,
     /// Oiliness: scales the specular lobes.
     pub gloss: f32,
     /// Roughness of the broad lobe.
@@ -274,7 +282,7 @@ impl Looks {
         let mut s = Stream::new(seed, &[subject::PERSON, 1]);
         let skin = sample_skin(&mut s, origin, seed);
         let pigment = sample_pigment(&mut s, origin);
-        let eyes = sample_eyes(&mut s, origin, pigment);
+        let eyes = sample_eyes(&mut s, origin, pigment, skin.melanin);
         let hair = sample_hair(&mut s, origin, pigment);
         let brows = sample_brows(&mut s, origin, pigment);
         let female = 1.0 - origin.sex;
@@ -299,10 +307,11 @@ impl Looks {
 fn sample_skin(s: &mut Stream, origin: Origin, seed: u64) -> Skin {
     let [african, asian, caucasian] = origin.ancestry;
     let typical = 4.1 * african + 1.9 * asian + 0.9 * caucasian;
-    let melanin = s.normal_within(typical, 0.65, [0.0, 5.0]);
+    let melanin = s.normal_within(typical, 0.55, [0.25 + 0.7 * asian, 5.0]);
     let fair = (1.0 - melanin / 2.5).max(0.0);
     let age = origin.age;
     let relief = SkinRelief::sample(&mut Stream::new(seed, &[subject::PERSON, 3]), origin);
+    let makeup = Makeup::sample(&mut Stream::new(seed, &[subject::PERSON, 6]), origin);
     let lipstick = (origin.sex < 0.4 && age > 16.0 && s.chance(0.3)).then(|| {
         let red =
             Vec3::new(0.45, 0.05, 0.07).lerp(Vec3::new(0.5, 0.16, 0.17), s.uniform(0.0, 1.0)) * s.uniform(0.5, 1.0);
@@ -310,7 +319,7 @@ fn sample_skin(s: &mut Stream, origin: Origin, seed: u64) -> Skin {
     });
     Skin {
         melanin,
-        haemoglobin: s.normal_within(1.0, 0.25, [0.4, 1.8]),
+        haemoglobin: s.normal_within(1.05, 0.2, [0.7, 1.6]),
         freckles: if s.chance(0.1 + 0.3 * fair * caucasian) { s.uniform(0.2, 1.0) * (0.3 + fair) } else { 0.0 }
             .min(1.0),
         moles: s.pick(&[3.0, 3.0, 2.0, 1.0, 1.0, 0.5]) as u32,
@@ -320,6 +329,10 @@ fn sample_skin(s: &mut Stream, origin: Origin, seed: u64) -> Skin {
         lipstick,
         gloss: s.uniform(0.7, 1.25),
         roughness: s.uniform(0.28, 0.40),
+        eye_shadow_color: makeup.eye_shadow,
+        eye_liner: makeup.liner,
+        rouge: makeup.rouge,
+        age_spots: ((age - 52.0) / 35.0).clamp(0.0, 1.0) * makeup.spotted,
         wrinkles: relief.wrinkles,
         pores_m: relief.pores_m,
         lip_creases_m: relief.lip_creases_m,
@@ -327,6 +340,31 @@ fn sample_skin(s: &mut Stream, origin: Origin, seed: u64) -> Skin {
         lid_fold: relief.lid_fold,
         down: relief.down,
         seed,
+    }
+}
+
+/// What is laid over the skin; fields as in [`Skin`].
+struct Makeup {
+    eye_shadow: Option<[f32; 4]>,
+    liner: f32,
+    rouge: f32,
+    /// How readily age spots come.
+    spotted: f32,
+}
+
+impl Makeup {
+    fn sample(s: &mut Stream, origin: Origin) -> Makeup {
+        let wears = origin.sex < 0.4 && origin.age > 16.0 && s.chance(0.4);
+        let hue = s.uniform(0.0, 1.0);
+        let color = Vec3::new(0.16, 0.09, 0.07).lerp(Vec3::new(0.10, 0.10, 0.15), hue) * s.uniform(0.6, 1.6);
+        let opacity = s.uniform(0.1, 0.5);
+        let (liner, rouge) = (s.uniform(0.2, 0.9), s.uniform(0.0, 0.8));
+        Makeup {
+            eye_shadow: (wears && s.chance(0.6)).then_some([color.x, color.y, color.z, opacity]),
+            liner: if wears { liner } else { 0.0 },
+            rouge: if wears { rouge } else { 0.0 },
+            spotted: s.uniform(0.1, 1.0),
+        }
     }
 }
 
@@ -377,8 +415,8 @@ fn sample_pigment(s: &mut Stream, origin: Origin) -> Pigment {
     Pigment { eumelanin, pheomelanin, grey }
 }
 
-/// Iris colours follow the melanin of the hair loosely, as they do in people.
-fn sample_eyes(s: &mut Stream, origin: Origin, hair: Pigment) -> Eyes {
+/// Iris colours follow the melanin of hair and skin loosely, as they do in people.
+fn sample_eyes(s: &mut Stream, origin: Origin, hair: Pigment, melanin: f32) -> Eyes {
     // Linear albedo of the iris disc: inner ring, outer ring.
     const COLORS: [(&str, [f32; 3], [f32; 3]); 6] = [
         ("dark brown", [0.060, 0.026, 0.011], [0.032, 0.014, 0.007]),
@@ -390,7 +428,7 @@ fn sample_eyes(s: &mut Stream, origin: Origin, hair: Pigment) -> Eyes {
     ];
     let caucasian = origin.ancestry[2];
     let fair = (1.0 - hair.eumelanin / 4.0).clamp(0.0, 1.0);
-    let light = caucasian * (0.3 + 0.7 * fair);
+    let light = caucasian * (0.3 + 0.7 * fair) * (1.0 - (melanin - 1.3) / 1.6).clamp(0.0, 1.0);
     let weights = [1.3 - caucasian, 0.9 - 0.3 * light, 0.35 * light, 0.25 * light, 0.7 * light, 0.18 * light]
         .map(|w: f32| w.max(0.0));
     let (color, inner, outer) = COLORS[s.pick(&weights)];

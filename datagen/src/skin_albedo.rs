@@ -115,12 +115,16 @@ impl<'a> Painter<'a> {
         let under_eye = self.under_eye(p);
         let mut melanin = k.melanin + k.blotches * (0.16 * n1 + 0.12 * n2) + 0.10 * n3;
         melanin += 0.35 * lids * (0.4 + 0.12 * k.melanin) + 0.5 * k.eye_shadow * under_eye;
-        melanin += self.freckles(p, cheeks.max(nose)) + self.mole(p);
+        melanin += self.freckles(p, cheeks.max(nose)) + self.mole(p) + self.age_spots(p, lips.max(lids));
         let mut blood = (k.haemoglobin - 1.0) * 0.8 + k.blotches * (0.22 * b1 + 0.16 * b2);
-        blood +=
-            k.haemoglobin * (0.26 * cheeks + 0.24 * nose + 0.30 * ears + 0.10 * lids) + 0.35 * k.eye_shadow * under_eye;
-        let mut c = skin_color(melanin, blood);
+        blood += 0.5 * k.rouge * cheeks
+            + k.haemoglobin * (0.26 * cheeks + 0.24 * nose + 0.30 * ears + 0.10 * lids)
+            + 0.35 * k.eye_shadow * under_eye;
+        // Blood lies under the melanin: the darker the skin, the less of it shows.
+        let seen = 1.0 - 0.6 * smoothstep(1.8, 4.2, k.melanin);
+        let mut c = skin_color(melanin, blood * seen);
         c = self.shaded_by_hair(c, p, scalp, beard);
+        c = self.lids(c, p);
         c = self.lips(c, lips, p);
         let (shine, rough) =
             (nose.max(0.6 * smoothstep(0.03, 0.055, p.y) * smoothstep(-0.02, 0.02, p.z)), 1.0 + 0.12 * n2);
@@ -167,6 +171,38 @@ impl<'a> Painter<'a> {
             }
         }
         sum * 0.85
+    }
+
+    /// Extra melanin of the flat spots that come with age: some millimetres wide, with ragged borders.
+    fn age_spots(&self, p: Vec3, spared: f32) -> f32 {
+        let k = &self.looks.skin;
+        if k.age_spots <= 0.0 {
+            return 0.0;
+        }
+        let ragged = noise(k.seed ^ 21, p * 150.0) + 0.45 * noise(k.seed ^ 22, p * 420.0);
+        0.75 * smoothstep(0.62, 0.9, ragged * (0.75 + 0.25 * k.age_spots)) * k.age_spots * (1.0 - spared)
+    }
+
+    /// Colour and liner over the upper lids.
+    fn lids(&self, skin: Vec3, p: Vec3) -> Vec3 {
+        let k = &self.looks.skin;
+        let mut c = skin;
+        for lid in [[36, 37, 38, 39], [45, 44, 43, 42]] {
+            let margin = lid.map(|l: usize| self.landmarks[l]);
+            let (nearest, along) = nearest_on(&margin, p);
+            let over = p.y - nearest.y;
+            let distance = p.distance(nearest);
+            if distance > 0.02 {
+                continue;
+            }
+            if let Some([r, g, b, opacity]) = k.eye_shadow_color {
+                let cover = smoothstep(0.011, 0.003, distance) * smoothstep(-0.0005, 0.001, over);
+                c = c.lerp(Vec3::new(r, g, b).min(c), opacity * cover);
+            }
+            let line = smoothstep(0.0017, 0.0007, distance) * smoothstep(1.0, 0.55, along);
+            c = c.lerp(c * 0.12, k.eye_liner * line);
+        }
+        c
     }
 
     fn mole(&self, p: Vec3) -> f32 {
@@ -238,6 +274,17 @@ impl<'a> Painter<'a> {
         };
         skin.lerp(colored, edge)
     }
+}
+
+/// The point of a line nearest to `p`, and how far along it lies, 0..=1.
+fn nearest_on(line: &[Vec3; 4], p: Vec3) -> (Vec3, f32) {
+    let piece = |i: usize| {
+        let d = line[i + 1] - line[i];
+        let t = ((p - line[i]).dot(d) / d.length_squared().max(1e-12)).clamp(0.0, 1.0);
+        (line[i] + d * t, (i as f32 + t) / 3.0)
+    };
+    let pieces = (0..3).map(piece);
+    pieces.min_by(|a, b| a.0.distance_squared(p).total_cmp(&b.0.distance_squared(p))).expect("three pieces")
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub struct Arches {
 /// Teeth from the middle that turn, stick out and may be longer: the others meet the other jaw's.
 const FRONT: usize = 4;
 /// Least room between two teeth (metres).
-const ROOM_M: f32 = 4e-5;
+const ROOM_M: f32 = 8e-5;
 
 impl Arches {
     /// Finds the crowns: connected pieces of the teeth, sorted from the person's right to left.
@@ -118,7 +118,7 @@ struct Shaped {
     /// Along the arch, out of it, up.
     local: Vec<Vec3>,
     frame: Frame,
-    /// Reach along the arch to either side (metres).
+    /// Reach along the arch to the right and the left, to the planes that part it from its neighbours (metres).
     reach: [f32; 2],
 }
 
@@ -139,7 +139,7 @@ impl Frame {
 
     fn new(origin: Vec3, along: Vec3) -> Frame {
         let along = along.with_y(0.0).normalize_or(Vec3::X);
-        Frame { origin, along, out: along.cross(Vec3::Y) * -1.0 }
+        Frame { origin, along, out: along.cross(Vec3::Y) }
     }
 
     fn place(&self, local: Vec3) -> Vec3 {
@@ -165,6 +165,11 @@ impl Shaped {
         let frame = Frame::at(curve, i);
         let local = crowns[i].vertices.iter().map(|&v| frame.local(neutral[v as usize]));
         let mut local: Vec<Vec3> = local.collect();
+        // The planes that part it from its neighbours lean by half the angle between them.
+        let lean = [i.checked_sub(1), Some(i + 1).filter(|&n| n < curve.len())]
+            .map(|n| n.map_or(0.0, |n| 0.5 * frame.along.angle_between(Frame::at(curve, n).along)))
+            .map(f32::tan);
+        taper(&mut local, lean);
         let front = crowns[i].from_middle < FRONT;
         let mess = if front { 0.25 + teeth.crowding } else { 0.15 };
         let turn = (s.normal_within(0.0, 0.16, [-0.4, 0.4])) * mess;
@@ -183,8 +188,21 @@ impl Shaped {
             let flat = Vec2::new(p.x * width + (z - root) * tilt, p.y);
             *p = Vec3::new(flat.x * cos - flat.y * sin, flat.x * sin + flat.y * cos + step, z);
         }
-        let reach = [-1.0, 1.0].map(|sign| local.iter().map(|p| sign * p.x).fold(f32::MIN, f32::max));
+        let reach =
+            |side: usize, sign: f32| local.iter().map(|p| sign * p.x - p.y * lean[side]).fold(f32::MIN, f32::max);
+        let reach = [reach(0, -1.0), reach(1, 1.0)];
         Shaped { local, frame, reach }
+    }
+}
+
+/// Narrows a crown towards the tongue, as crowns are, so that neighbours on the curve meet along their sides; `lean` are
+/// the slopes of its right and left side.
+fn taper(local: &mut [Vec3], lean: [f32; 2]) {
+    let front = local.iter().map(|p| p.y).fold(f32::MIN, f32::max);
+    let half = local.iter().map(|p| p.x.abs()).fold(1e-4, f32::max);
+    for p in local {
+        let narrower = (front - p.y) * lean[usize::from(p.x > 0.0)] / half;
+        p.x *= (1.0 - narrower).max(0.4);
     }
 }
 
@@ -200,7 +218,6 @@ fn space(shaped: &mut [Shaped], curve: &[Vec3], teeth: &Teeth, jaw: usize) {
     let room = ROOM_M + teeth.gaps_m[1];
     let mut left = middle + 0.5 * gap + 0.5 * ROOM_M;
     for tooth in &mut shaped[half..] {
-        // On the curve, neighbours lean together on the inside: a little room for that.
         tooth.frame = along(curve, &lengths, left + tooth.reach[0]);
         left += tooth.reach[0] + tooth.reach[1] + room;
     }
@@ -260,7 +277,7 @@ fn crowns(model: &HeadModel, part: Part) -> Vec<Crown> {
 mod tests {
     use super::*;
 
-    /// Two rows of boxes along a parabola, as a model.
+    /// Two rows of boxes side by side along a parabola, as a model.
     fn jaws() -> HeadModel {
         let mut model = head::analytic::head();
         let is_tooth = |p: &Part| matches!(p, Part::TeethUpper | Part::TeethLower);
@@ -268,12 +285,19 @@ mod tests {
         let mut kept = keep.iter();
         model.faces.retain(|_| *kept.next().unwrap_or(&true));
         model.face_parts.retain(|p| !is_tooth(p));
+        // Places a tooth apart along z = 20 mm - 22 x².
+        let mut xs = vec![0.0029f32];
+        while xs.len() < 8 {
+            let x = xs[xs.len() - 1];
+            let ahead = x + 0.0029 / (1.0 + (44.0 * x).powi(2)).sqrt();
+            xs.push(x + 0.0058 / (1.0 + (44.0 * ahead).powi(2)).sqrt());
+        }
         for (part, y) in [(Part::TeethUpper, -0.060), (Part::TeethLower, -0.072)] {
             for i in 0..16 {
-                let x = 0.0058 * (i as f32 - 7.5);
-                let center = Vec3::new(x * (1.0 - 5.0 * x.abs()), y, 0.02 - 22.0 * x * x);
+                let x = if i < 8 { -xs[7 - i] } else { xs[i - 8] };
+                let center = Vec3::new(x, y, 0.02 - 22.0 * x * x);
                 let first = model.template.len() as u32;
-                let slope = Vec3::new(1.0 - 10.0 * x.abs(), 0.0, -44.0 * x).normalize_or(Vec3::X);
+                let slope = Vec3::new(1.0, 0.0, -44.0 * x);
                 let frame = Frame::new(center, slope);
                 let half = Vec3::new(0.0027, 0.002, 0.0045);
                 let corner = |k: usize| half * Vec3::from([0, 1, 2].map(|b| if k >> b & 1 == 1 { 1.0 } else { -1.0 }));
@@ -287,12 +311,11 @@ mod tests {
         model
     }
 
-    /// Whether some axis parts two convex bodies.
+    /// Whether some upright plane parts two bodies.
     fn apart(a: &[Vec3], b: &[Vec3]) -> bool {
-        (0..360).any(|i| {
-            let (u, v) = ((i / 60) as f32 / 5.0 * 2.0 - 1.0, (i % 60) as f32 / 60.0 * std::f32::consts::TAU);
-            let r = (1.0 - u * u).max(0.0).sqrt();
-            let axis = Vec3::new(r * v.cos(), u, r * v.sin());
+        (0..1440).any(|i| {
+            let (sin, cos) = (i as f32 / 1440.0 * std::f32::consts::TAU).sin_cos();
+            let axis = Vec3::new(cos, 0.0, sin);
             let reach = |body: &[Vec3], sign: f32| body.iter().map(|p| sign * p.dot(axis)).fold(f32::MIN, f32::max);
             reach(a, 1.0) < -reach(b, -1.0) || reach(b, 1.0) < -reach(a, -1.0)
         })

@@ -49,7 +49,7 @@ pub fn at(m: &EyeMaterial, position: Vec3, normal: Vec3, wo: Vec3) -> EyePoint {
     let (iris, iris_normal) = behind(m, p, along, bent, wo);
     EyePoint {
         coat: CoatDesc {
-            albedo: white.lerp(iris * (0.35 + 0.65 * shade), cornea),
+            albedo: white.lerp(iris * (0.55 + 0.45 * shade), cornea),
             base_normal: normal.lerp(iris_normal, cornea).normalize_or(normal),
             ..coat
         },

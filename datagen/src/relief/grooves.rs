@@ -154,7 +154,7 @@ impl Grooves {
             wing + out * 0.0042 + Vec2::Y * 0.0030,
             wing + out * 0.0034 - Vec2::Y * 0.0008,
         ];
-        self.add(Family::Standing, &behind, 4.5e-4, 1.2e-3);
+        self.add(Family::Standing, &behind, 3.2e-4, 1.5e-3);
         let (base, bow) = (at(33), 0.5 * (at(51) + at(if out.x > 0.0 { 52 } else { 50 })));
         let rim = [
             base + out * 0.0026 - Vec2::Y * 0.003,
