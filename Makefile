@@ -170,16 +170,44 @@ bench-datagen bench-prior bench-track bench-invert: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
 
 REALISM := $(OUT)/realism
-realism: build $(HEAD) ## our landmarks on a real photo and 11 variants of it against MediaPipe's (fetches its wheel into .venv-realism, once)
-	@test -x .venv-realism/bin/python || python3 -m venv .venv-realism
-	@.venv-realism/bin/python -c 'import mediapipe' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21 pillow
+REALISM_PYTHON := .venv-realism/bin/python
+realism: realism-photos realism-renders ## our landmarks on a real photo against MediaPipe's; public face detectors on our renders (fetches their wheel into .venv-realism, once)
+
+realism-python:
+	@test -x $(REALISM_PYTHON) || python3 -m venv .venv-realism
+	@$(REALISM_PYTHON) -c 'import mediapipe, cv2' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21 pillow
+
+realism-photos: build $(HEAD) realism-python # one photo and 11 variants of it
 	@rm -rf "$(REALISM)"
-	@.venv-realism/bin/python tests/realism/variants.py third_party/photos/astronaut.png 93 "$(REALISM)/photos"
+	@$(REALISM_PYTHON) tests/realism/variants.py third_party/photos/astronaut.png 93 "$(REALISM)/photos"
 	@for photo in "$(REALISM)"/photos/*.png; do \
 		$(BIN)/track fit --quiet --photos "$$photo" --face largest --head $(HEAD) --weights weights/track.safetensors \
 			--out "$(REALISM)/$$(basename "$$photo" .png)"; done; true
-	@cd "$(REALISM)" && "$(CURDIR)/.venv-realism/bin/python" "$(CURDIR)/tests/realism/landmarks.py" "$(CURDIR)/$(BIN)/shards" \
+	@cd "$(REALISM)" && "$(CURDIR)/$(REALISM_PYTHON)" "$(CURDIR)/tests/realism/landmarks.py" "$(CURDIR)/$(BIN)/shards" \
 		$$(cd photos && ls | sed 's/\.png$$//')
+
+realism-renders: datagen $(HEAD) realism-python # 120 faces that no net of ours has seen
+	@rm -rf "$(OUT)/realism-renders"
+	@$(BIN)/datagen render --quiet --config configs/realism.toml --set head=$(HEAD) --out "$(OUT)/realism-renders"
+	@$(REALISM_PYTHON) tests/realism/detectors.py $(BIN)/shards "$(OUT)/realism-renders" "$(OUT)/bench/realism.json" 2>"$(OUT)/realism.log"
+
+PEERS := $(OUT)/peers
+peers: setup-base $(HEAD) ## our light against Mitsuba's, our noise against Cycles' (fetches their wheels into .venv-peers, 0.5 GB, once)
+	@test -x .venv-peers/bin/python || python3 -m venv .venv-peers
+	@.venv-peers/bin/python -c 'import bpy, mitsuba' 2>/dev/null || .venv-peers/bin/pip install -q bpy==5.0.1 mitsuba==3.9.1 numpy
+	@$(CARGO) run --release --quiet -p datagen --example peer_scene -- "$(PEERS)/diffuse" --head $(HEAD)
+	@.venv-peers/bin/python tests/peers/mitsuba_agrees.py "$(PEERS)/diffuse"
+	@$(CARGO) run --release --quiet -p datagen --example peer_scene -- "$(PEERS)/walk" --head $(HEAD) --skin walk
+	@.venv-peers/bin/python tests/peers/cycles_noise.py "$(PEERS)/walk"
+
+# Pictures of the README; each at most 200 kB.
+GALLERY := --config configs/gallery.toml --set head=$(HEAD)
+gallery: datagen $(HEAD) ## docs/gallery-*.jpg: people, faces of one person, lights, all around; and a turning head
+	$(BIN)/datagen preview $(GALLERY) --vary identity --count 24 --light 5 --out docs/gallery-people.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary expression --identity 3 --count 12 --light 2 --out docs/gallery-faces.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary light --identity 7 --count 12 --light 1 --out docs/gallery-lights.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 12 --light 1 --out docs/gallery-around.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 36 --light 1 --out $(OUT)/turn.webp
 
 lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 	@$(CARGO) fmt --all --check
@@ -189,5 +217,5 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
+.PHONY: realism-python realism-photos realism-renders peers gallery help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
 	bench bench-splat parity-python bench-datagen bench-prior bench-track bench-invert
