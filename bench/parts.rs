@@ -16,6 +16,15 @@ pub fn splat(report: &mut Report) {
     }
 }
 
+/// A denoising step, a clip and a refresh of the small video model.
+pub fn video(report: &mut Report) {
+    let folder = Folder::new("bench-video");
+    match example("zero1a", "bench_video", "", &folder.path().join("video.json")) {
+        Ok(rows) => report.adopt(&rows),
+        Err(why) => report.fail("video model", why),
+    }
+}
+
 /// Pictures a second end to end at 256² and 512², and the integrator against bare rays.
 pub fn datagen(report: &mut Report) {
     let folder = Folder::new("bench-datagen");
@@ -182,6 +191,41 @@ pub fn invert(report: &mut Report) {
             report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");
         });
     }
+}
+
+/// A photo to an avatar by SymGEN: what an iteration and a refresh cost, and how many versions an hour makes of it.
+pub fn zero1a(report: &mut Report) {
+    let (weights, name) = ("weights/video.safetensors", "SymGEN, 90 iterations of the demo's schedule");
+    if let Some(missing) = [weights, PHOTO].into_iter().find(|p| !Path::new(p).exists()) {
+        return report.skip(name, format!("no {missing}"));
+    }
+    let folder = Folder::new("bench-zero1a");
+    let made = head(folder.path()).and_then(|head| {
+        let (at, head) = (folder.path().display(), head.display());
+        let config = "configs/zero1a-demo.toml";
+        tool(
+            "zero1a",
+            &format!("run --json --photo {PHOTO} --head {head} --config {config} --iterations 90 --out {at}/run"),
+        )
+    });
+    with(report, name, made, |report, m| {
+        for event in m.events("run") {
+            let pace = &event["pace"];
+            let number = |key: &str| pace[key].as_f64().unwrap_or(f64::NAN);
+            let (iterations, refreshes) = (number("iterations"), number("refreshes"));
+            let seconds = number("iteration_seconds") + number("refresh_seconds");
+            report.push("an iteration", number("iteration_seconds") / iterations, "s");
+            report.push(
+                "a refresh: one clip inverted, denoised, committed",
+                number("refresh_seconds") / refreshes,
+                "s",
+            );
+            report.push("versions", 3600.0 * refreshes / seconds, "per hour");
+        }
+        report.push(name, m.seconds, "s");
+        report.push(format!("{name}: processor time"), m.core_seconds, "s");
+        report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");
+    });
 }
 
 /// The default head, imported anew; from formulas where the source was not fetched.

@@ -55,13 +55,13 @@ impl Covers {
         let strands: Vec<(Arc<Vec<Vec4>>, Vec<u32>)> =
             worn.curves.into_iter().map(|c| (c.segments(), c)).map(|(s, c)| (Arc::new(c.points), s)).collect();
         let curves = strands.iter().map(|(points, segments)| Shape::Curves { points, segments, mask: 1 });
-        let cloth = worn.cloth.iter().map(|mesh| Shape::Triangles {
+        let cloth = worn.cloth.iter().map(|(mesh, _)| Shape::Triangles {
             positions: &mesh.positions,
             triangles: &mesh.triangles,
             mask: 1,
         });
         let shapes: Vec<Shape> = curves.chain(cloth).collect();
-        let colors = worn.curve_colors.into_iter().chain([actor.looks.cloth]).collect();
+        let colors = worn.curve_colors.iter().copied().chain(worn.cloth.iter().map(|c| c.1)).collect();
         Ok(Covers { accel: crate::accel::build(kind, &shapes)?, colors })
     }
 

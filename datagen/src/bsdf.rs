@@ -6,6 +6,7 @@ pub mod dielectric;
 pub mod diffuse;
 pub mod eye;
 pub mod hair;
+pub mod relief;
 pub mod skin;
 
 use crate::elementary::sin_cos;

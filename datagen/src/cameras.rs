@@ -1,5 +1,6 @@
 //! Where the camera stands: portrait distances, dense in front, sparse at the sides.
 use crate::config::{CameraConfig, CameraPath, Config, SequenceKind};
+use crate::develop::Development;
 use crate::light::smoothstep;
 use crate::stream::{Stream, subject};
 use glam::Vec3;
@@ -47,6 +48,8 @@ pub struct Capture {
     pub orbit: Orbit,
     /// Focal length of a lens that shows as much on a frame 24 mm high (millimetres).
     pub focal_35mm: f32,
+    /// How light became a picture.
+    pub development: Development,
 }
 
 /// Draws the camera of `view`.
@@ -69,7 +72,7 @@ pub fn sample(config: &CameraConfig, seed: u64, view: View, head: HeadBox, size:
         Some(share) => {
             // From the front to a side; every other camera comes back.
             let (front, back) = (s.normal_within(0.0, 6.0, [-15.0, 15.0]), side * config.yaw_deg * s.uniform(0.6, 1.0));
-            let gone = smoothstep(0.0, 1.0, if view.camera_id % 2 == 0 { share } else { 1.0 - share });
+            let gone = smoothstep(0.0, 1.0, if view.camera_id.is_multiple_of(2) { share } else { 1.0 - share });
             front + (back - front) * gone
         }
     };
@@ -77,7 +80,7 @@ pub fn sample(config: &CameraConfig, seed: u64, view: View, head: HeadBox, size:
     let camera = orbit.camera(target, head.height_m, size);
     let path = if view.travelled.is_some() { "orbit" } else { "still" };
     let focal_35mm = 24.0 * camera.fy / size as f32;
-    (camera, Capture { path, orbit, focal_35mm })
+    (camera, Capture { path, orbit, focal_35mm, development: Development::plain() })
 }
 
 /// A camera that looks at a point from around it.
@@ -137,7 +140,7 @@ mod tests {
                 eye.x.atan2(eye.z).to_degrees()
             };
             let yaws: Vec<f32> = (0..16).map(yaw).collect();
-            let (near, far) = if camera_id % 2 == 0 { (yaws[0], yaws[15]) } else { (yaws[15], yaws[0]) };
+            let (near, far) = if camera_id.is_multiple_of(2) { (yaws[0], yaws[15]) } else { (yaws[15], yaws[0]) };
             assert!(near.abs() < 17.0 && far.abs() > 50.0, "{yaws:?}");
             assert!(yaws.windows(2).all(|w| (w[1] - w[0]).abs() < 12.0), "{yaws:?}");
         }

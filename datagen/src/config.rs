@@ -21,6 +21,8 @@ pub struct Config {
     pub mesh: MeshConfig,
     /// Strands.
     pub hair: HairConfig,
+    /// Glasses and hats.
+    pub wear: WearConfig,
     /// Where the cameras stand.
     pub camera: CameraConfig,
     /// Environments.
@@ -65,6 +67,21 @@ pub struct ImageConfig {
     pub denoise: Denoise,
     /// What stands behind the head.
     pub background: Background,
+    /// Noise of a sensor, at most this many electrons' worth of light are collected by a white pixel; 0: none. Drawn per
+    /// frame between a quarter of it and all of it.
+    pub full_well: f32,
+    /// Curve from light to picture.
+    pub tone: Tone,
+}
+
+/// Curve from light to picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tone {
+    /// Straight, with a soft shoulder.
+    Plain,
+    /// Exposure, contrast and white balance drawn per frame, as cameras differ.
+    Varied,
 }
 
 /// Skin's way of scattering.
@@ -149,6 +166,17 @@ pub struct HairConfig {
     pub strands: u32,
 }
 
+/// What is worn on the head. Off by default: a prior learns a face's colours by its texture, where frames of glasses have
+/// no place, and the shipped one has seen neither glasses nor hats.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WearConfig {
+    /// Share of people with glasses.
+    pub glasses: f32,
+    /// Share of people with a cap, a beanie or a headscarf.
+    pub headwear: f32,
+}
+
 /// Where the cameras stand.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -178,6 +206,9 @@ pub struct LightConfig {
     pub studio_share: f32,
     /// Width of the latitude-longitude map (its height is half of it).
     pub width: u32,
+    /// Files (`.exr`, `.hdr`; latitude-longitude, the zenith on top, what the head faces in the middle) that are the last of
+    /// the `count` environments.
+    pub maps: Vec<PathBuf>,
 }
 
 /// What shares one environment.
@@ -267,6 +298,7 @@ impl Default for Config {
             maps: MapsConfig::default(),
             mesh: MeshConfig::default(),
             hair: HairConfig::default(),
+            wear: WearConfig::default(),
             camera: CameraConfig::default(),
             light: LightConfig::default(),
             expression: ExpressionConfig::default(),
@@ -291,6 +323,8 @@ impl Default for ImageConfig {
             skin: SkinModel::Diffuse,
             denoise: Denoise::Fast,
             background: Background::Plain,
+            full_well: 0.0,
+            tone: Tone::Plain,
         }
     }
 }
@@ -316,7 +350,7 @@ impl Default for MapsConfig {
 
 impl Default for MeshConfig {
     fn default() -> Self {
-        MeshConfig { subdivision: 1, texture_size: 512 }
+        MeshConfig { subdivision: 1, texture_size: 1024 }
     }
 }
 
@@ -340,7 +374,7 @@ impl Default for CameraConfig {
 
 impl Default for LightConfig {
     fn default() -> Self {
-        LightConfig { count: 256, per: LightPer::Frame, studio_share: 0.5, width: 256 }
+        LightConfig { count: 256, per: LightPer::Frame, studio_share: 0.5, width: 256, maps: Vec::new() }
     }
 }
 
@@ -384,6 +418,7 @@ impl Config {
         range("light.width", self.light.width, 16, 4096, "16 to 4096")?;
         range("image.size", self.image.size, 8, 4096, "8 to 4096 pixels")?;
         range("image.samples", self.image.samples, 1, 1 << 16, "1 to 65536")?;
+        interval("image.full_well", [0.0, self.image.full_well], 0.0, 1e6, "0 to 1000000 electrons")?;
         range("image.bounces", self.image.bounces, 1, 32, "1 to 32")?;
         range("mesh.subdivision", self.mesh.subdivision, 0, 4, "0 to 4")?;
         range("mesh.texture_size", self.mesh.texture_size, 16, 8192, "16 to 8192 texels")?;
@@ -391,6 +426,12 @@ impl Config {
         range("hair.strands", self.hair.strands, 0, 1_000_000, "0 to 1000000")?;
         range("shards.frames", self.shards.frames, 1, 1 << 16, "1 to 65536")?;
         range("shards.identities", self.shards.identities, 1, 1 << 16, "1 to 65536")?;
+        if self.light.maps.len() as u32 >= self.light.count {
+            let (maps, count) = (self.light.maps.len(), self.light.count);
+            return Err(Failure::config(format!(
+                "light.maps has {maps} files; expected fewer than light.count, {count}"
+            )));
+        }
         self.check_sequence()?;
         if d.val as u64 + d.test as u64 >= d.identities as u64 {
             let got = format!("{} + {} of {} identities", d.val, d.test, d.identities);
@@ -404,6 +445,8 @@ impl Config {
         interval("camera.pitch_deg", c.pitch_deg, -85.0, 85.0, "[low, high] within -85 to 85")?;
         interval("camera.yaw_deg", [0.0, c.yaw_deg], 0.0, 180.0, "0 to 180")?;
         interval("camera.jitter_m", [0.0, c.jitter_m], 0.0, 0.1, "0 to 0.1")?;
+        interval("wear.glasses", [0.0, self.wear.glasses], 0.0, 1.0, "0 to 1")?;
+        interval("wear.headwear", [0.0, self.wear.headwear], 0.0, 1.0, "0 to 1")?;
         interval("expression.intensity", [0.0, self.expression.intensity], 0.0, 2.0, "0 to 2")?;
         interval("expression.pose_deg", [0.0, self.expression.pose_deg], 0.0, 45.0, "0 to 45")
     }
@@ -412,7 +455,7 @@ impl Config {
         let (q, expressions) = (&self.sequence, self.dataset.expressions);
         range("sequence.frames", q.frames, 8, 1 << 14, "8 to 16384")?;
         interval("sequence.fps", [q.fps, q.fps], 10.0, 240.0, "10 to 240")?;
-        if q.kind != SequenceKind::Single && expressions % q.frames != 0 {
+        if q.kind != SequenceKind::Single && !expressions.is_multiple_of(q.frames) {
             let frames = q.frames;
             return Err(Failure::config(format!(
                 "dataset.expressions is {expressions}; expected a multiple of sequence.frames, which is {frames}"

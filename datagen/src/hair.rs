@@ -3,14 +3,21 @@
 //! `groom` = scalp + brows + lashes + beard. Each strand knows its root; [`Groom::curves`] carries it to a posed surface.
 mod beard;
 pub mod brows;
+mod clearance;
+mod guides;
 mod lashes;
+mod locks;
 mod scalp;
 mod shell;
 
+use crate::accessories::hides_hair;
+use crate::headwear::Cover;
+use crate::light::smoothstep;
 use crate::person::{Looks, Pigment};
 use crate::scene::{CurveDesc, HairMaterial};
 use crate::stream::Stream;
 use crate::surface::{Root, Surface};
+pub use clearance::{Clearance, Obstacle};
 use glam::{Affine3A, Vec3, Vec4};
 pub use scalp::hairline;
 pub use shell::Shell;
@@ -35,6 +42,8 @@ pub struct Ground<'a> {
     pub landmarks: &'a [Vec3],
     /// Centres of the left and the right eyeball.
     pub eyes: [Vec3; 2],
+    /// What strands stay outside of: skin and cloth.
+    pub clearance: &'a Clearance,
 }
 
 impl Ground<'_> {
@@ -72,20 +81,25 @@ struct Strand {
 pub struct Groom {
     tufts: Vec<Tuft>,
     rest: Vec<Vec<(Vec3, glam::Mat3)>>,
+    /// Height of the chin at rest (metres): well below it, hair lies on the shoulders and stays with them.
+    chin_y: f32,
 }
 
 impl Groom {
-    /// Grows everything. `strands` is the number on a full scalp; fewer are thicker.
-    pub fn grow(ground: &Ground, looks: &Looks, strands: u32, seed: u64) -> Self {
+    /// Grows everything. `strands` is the number on a full scalp; fewer are thicker. Under a `cover` it lies flat.
+    pub fn grow(ground: &Ground, looks: &Looks, cover: Option<&Cover>, strands: u32, seed: u64) -> Self {
         let mut tufts = Vec::new();
-        tufts.extend(scalp::grow(ground, &looks.hair, strands, seed));
+        if !hides_hair(looks) {
+            tufts.extend(scalp::grow(ground, &looks.hair, cover, strands, seed));
+        }
         tufts.extend(brows::grow(ground, &looks.brows, strands, seed));
         tufts.extend(lashes::grow(ground, &looks.lashes, strands, seed));
         tufts.extend(beard::grow(ground, &looks.beard, strands, seed));
         let at_rest =
             |t: &Tuft| t.strands.iter().map(|s| (ground.skin.position(s.root), ground.skin.frame(s.root))).collect();
         let rest = tufts.iter().map(at_rest).collect();
-        Groom { tufts, rest }
+        let chin_y = ground.landmarks.get(8).map_or(f32::MIN, |chin| chin.y);
+        Groom { tufts, rest, chin_y }
     }
 
     /// Number of strands.
@@ -100,7 +114,7 @@ impl Groom {
 
     /// The strands on a posed skin; `skull` carries the neutral skull to where it is now.
     pub fn curves(&self, posed: &Surface, skull: Affine3A) -> Vec<CurveDesc> {
-        self.tufts.iter().zip(&self.rest).map(|(tuft, rest)| tuft.curves(rest, posed, skull)).collect()
+        self.tufts.iter().zip(&self.rest).map(|(tuft, rest)| tuft.curves(rest, posed, skull, self.chin_y)).collect()
     }
 }
 
@@ -109,7 +123,7 @@ impl Tuft {
         Tuft { binding, class, material, strands: Vec::new() }
     }
 
-    fn curves(&self, rest: &[(Vec3, glam::Mat3)], posed: &Surface, skull: Affine3A) -> CurveDesc {
+    fn curves(&self, rest: &[(Vec3, glam::Mat3)], posed: &Surface, skull: Affine3A, chin_y: f32) -> CurveDesc {
         let mut desc = CurveDesc::new(self.material, self.class, PART_STRANDS);
         for (strand, (origin, frame)) in self.strands.iter().zip(rest) {
             let now = posed.position(strand.root);
@@ -117,8 +131,15 @@ impl Tuft {
                 Binding::Skull => glam::Mat3::from(skull.matrix3),
                 Binding::Skin => posed.frame(strand.root) * frame.transpose(),
             };
-            let points: Vec<Vec4> =
-                strand.points.iter().map(|p| (now + turn * (p.truncate() - *origin)).extend(p.w)).collect();
+            let carried = |p: &Vec4| {
+                let there = p.truncate();
+                let moved = now + turn * (there - *origin);
+                match self.binding {
+                    Binding::Skull => moved.lerp(there, smoothstep(chin_y - 0.02, chin_y - 0.075, there.y)),
+                    Binding::Skin => moved,
+                }
+            };
+            let points: Vec<Vec4> = strand.points.iter().map(|p| carried(p).extend(p.w)).collect();
             desc.push(&points, strand.absorption);
         }
         desc
@@ -134,6 +155,16 @@ impl Pigment {
     /// Absorption factor of one strand: grey hairs have next to no pigment, the others vary.
     fn absorption(&self, s: &mut Stream) -> f32 {
         if s.chance(self.grey) { s.uniform(0.0, 0.06) } else { s.normal_within(1.0, 0.15, [0.6, 1.5]) }
+    }
+
+    /// As [`Pigment::absorption`], for a strand that turns grey `sooner` (in shares of all hair) than the mean.
+    fn streaked(&self, sooner: f32, s: &mut Stream) -> f32 {
+        let share = if self.grey > 0.0 {
+            (self.grey + sooner * (1.2 - self.grey).min(4.0 * self.grey)).clamp(0.0, 1.0)
+        } else {
+            0.0
+        };
+        Pigment { grey: share, ..*self }.absorption(s)
     }
 
     /// What a dense mat of such hair looks like from outside (linear RGB); Chiang et al. 2016, eq. 9, inverted.
@@ -165,11 +196,58 @@ fn thickened(radius_m: f32, strands: u32) -> f32 {
 /// Radii along a strand: full to two thirds, then a point.
 fn tapered(points: &[Vec3], radius_m: f32) -> Vec<Vec4> {
     let last = (points.len() - 1).max(1) as f32;
-    let radius = |i: usize| radius_m * (1.0 - 0.75 * crate::light::smoothstep(0.55, 1.0, i as f32 / last));
+    let radius = |i: usize| radius_m * (1.0 - 0.75 * smoothstep(0.55, 1.0, i as f32 / last));
     points.iter().enumerate().map(|(i, p)| p.extend(radius(i))).collect()
 }
 
 /// The part of `v` along the surface with normal `n`, unit length.
 fn along(v: Vec3, n: Vec3) -> Vec3 {
     (v - n * v.dot(n)).normalize_or(n.any_orthonormal_vector())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::Actor;
+    use crate::config::Config;
+    use crate::person::HairStyle;
+    use crate::stage::Stage;
+
+    /// Every style, several people each: strands leave the skin at their roots and stay outside of it.
+    #[test]
+    fn no_strand_runs_under_the_skin() {
+        let mut config = Config { head: "analytic".into(), ..Config::default() };
+        (config.mesh.texture_size, config.hair.strands) = (16, 1500);
+        let stage = Stage::new(&config).unwrap();
+        let mut styles: BTreeMap<&str, u32> = BTreeMap::new();
+        for id in 0..60 {
+            let actor = Actor::sample(&stage, &config, id);
+            let style = actor.looks.hair.style;
+            let seen = styles.entry(style.name()).or_default();
+            *seen += 1;
+            if style == HairStyle::Bald || *seen > 3 {
+                continue;
+            }
+            let refined = stage.subdivision.apply(&actor.neutral);
+            let skin = Surface::new(stage.skin().gather(&refined), stage.skin().triangles.clone());
+            let clearance = Clearance::new(&[Obstacle { positions: &skin.positions, triangles: &skin.triangles }]);
+            // Below the neck's open end there is no inside.
+            let lowest = skin.positions.iter().map(|p| p.y).fold(f32::MAX, f32::min) + 0.02;
+            let (mut points, mut under, mut deepest) = (0, 0, 0.0f32);
+            for set in actor.at_rest().curves.iter().filter(|c| c.class == CLASS_HAIR || c.class == CLASS_BEARD) {
+                for strand in 0..set.first.len() {
+                    // The first two are the phantom end and the root, which stands in the skin.
+                    for p in set.points[set.strand(strand)][2..].iter().filter(|p| p.y > lowest) {
+                        let d = clearance.at(p.truncate());
+                        points += 1;
+                        under += u32::from(d < -0.0005);
+                        deepest = deepest.min(d);
+                    }
+                }
+            }
+            assert!(under * 1000 <= points, "{} {id}: {under} of {points} points lie under the skin", style.name());
+            assert!(deepest > -0.004, "{} {id}: one lies {deepest} m deep", style.name());
+        }
+        assert!(styles.len() >= 8, "the sample has most styles: {styles:?}");
+    }
 }

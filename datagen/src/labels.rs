@@ -2,6 +2,7 @@
 use crate::actor::Take;
 use crate::cameras::Capture;
 use crate::config::{Background, Config};
+use crate::develop::Development;
 use crate::expressions::Performance;
 use crate::film::{Film, NO_PART};
 use crate::light::Light;
@@ -154,7 +155,7 @@ impl Shot<'_> {
 
     /// The picture over its background, as 8-bit sRGB.
     pub fn rgb8(&self) -> Vec<u8> {
-        rgb8(self.film, background(self.config, self.light))
+        rgb8(self.film, background(self.config, self.light), &self.capture.development)
     }
 
     /// Share of a small cross about a landmark that the camera sees.
@@ -183,7 +184,7 @@ impl Shot<'_> {
     }
 }
 
-/// What `tone` does, for the row's JSON.
+/// The curve that every picture ends with, for the row's JSON; what a frame draws besides is in `capture`.
 const TONE: &str = "linear to 0.8, then 1 - 0.2 exp(-(x - 0.8) / 0.2); sRGB";
 
 /// Linear RGB behind the head.
@@ -196,14 +197,8 @@ pub fn background(config: &Config, light: &Light) -> Vec3 {
 }
 
 /// A film over a background as 8-bit sRGB.
-pub fn rgb8(film: &Film, background: Vec3) -> Vec<u8> {
-    film.over(background).iter().flat_map(|c| c.to_array().map(|v| srgb8_from_linear(tone(v)))).collect()
-}
-
-/// Keeps highlights from clipping hard: linear up to 0.8, smoothly towards 1 above.
-fn tone(x: f32) -> f32 {
-    const KNEE: f32 = 0.8;
-    if x <= KNEE { x.max(0.0) } else { 1.0 - (1.0 - KNEE) * (-(x - KNEE) / (1.0 - KNEE)).exp() }
+pub fn rgb8(film: &Film, background: Vec3, development: &Development) -> Vec<u8> {
+    development.develop(&film.over(background))
 }
 
 fn encoded_normal(n: Vec3) -> [u8; 3] {
@@ -219,9 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tone_is_monotone_and_ids_do_not_collide() {
-        assert!((0..400).map(|i| tone(i as f32 * 0.01)).collect::<Vec<_>>().windows(2).all(|w| w[1] >= w[0]));
-        assert!(tone(100.0) <= 1.0 && (tone(0.8001) - 0.8001).abs() < 1e-6);
+    fn ids_do_not_collide() {
         let key = |i, e, c, l| {
             FrameKey { identity_id: i, expression_id: e, camera_id: c, light_id: l, split: "train", seed: 0 }.frame_id()
         };

@@ -20,26 +20,36 @@ pub mod render_shard;
 pub mod sheet;
 
 // What is in the pictures.
+pub mod accessories;
 pub mod actor;
 pub mod appearance;
 pub mod cameras;
 pub mod cloth;
 pub mod expressions;
 pub mod eyes;
+pub mod glasses;
 pub mod hair;
+pub mod headwear;
 pub mod identity;
 pub mod light;
+pub mod light_map;
+pub mod mouth_albedo;
 pub mod outline;
 pub mod person;
+pub mod relief;
 pub mod skin_albedo;
 pub mod stage;
+pub mod strain;
 pub mod surface;
+pub mod sweep;
+pub mod teeth;
 
 // How they are traced.
 pub mod accel;
 pub mod bench;
 pub mod bsdf;
 pub mod denoise;
+pub mod develop;
 pub mod elementary;
 pub mod environment;
 pub mod exr;

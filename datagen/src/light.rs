@@ -21,6 +21,9 @@ pub struct Light {
     pub background: Vec3,
     /// Of the faint unevenness of walls and clouds.
     pub seed: u64,
+    /// The file it was read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<String>,
 }
 
 /// Kinds of places.
@@ -39,6 +42,10 @@ pub enum Place {
     Indoor,
     /// A low red sun under a blue sky.
     Dusk,
+    /// Street lamps, signs and shop windows in the dark.
+    Night,
+    /// A file.
+    Map,
 }
 
 /// A soft-edged rectangle of light at infinity.
@@ -59,18 +66,10 @@ impl Light {
             return Light::neutral();
         }
         let mut s = Stream::new(dataset_seed, &[subject::LIGHT, light_id as u64]);
-        let places = [Place::Studio, Place::Sky, Place::Overcast, Place::Window, Place::Indoor, Place::Dusk];
-        let kind = places[s.pick(&[0.3, 0.18, 0.14, 0.16, 0.14, 0.08])];
-        let (ambient, emitters) = match kind {
-            Place::Studio => studio(&mut s),
-            Place::Sky => sky(&mut s),
-            Place::Overcast => overcast(&mut s),
-            Place::Window => window(&mut s),
-            Place::Indoor => indoor(&mut s),
-            Place::Dusk => dusk(&mut s),
-        };
+        let (kind, draw, _) = PLACES[s.pick(&PLACES.map(|p| p.2))];
+        let (ambient, emitters) = draw(&mut s);
         let seed = crate::stream::derive(dataset_seed, &[subject::LIGHT, light_id as u64, 1]);
-        let mut light = Light { kind, ambient, emitters, exposure: 1.0, background: Vec3::ZERO, seed };
+        let mut light = Light { kind, ambient, emitters, exposure: 1.0, background: Vec3::ZERO, seed, map: None };
         light.exposure = s.normal_within(0.78, 0.12, [0.55, 1.05]) / light.mean_irradiance().max(1e-6);
         light.background = background(&mut s, &light);
         light
@@ -91,6 +90,7 @@ impl Light {
             exposure: 1.0,
             background: Vec3::splat(0.25),
             seed: 0,
+            map: None,
         };
         light.exposure = 0.85 / light.mean_irradiance();
         light
@@ -182,7 +182,21 @@ fn towards(yaw_deg: f32, pitch_deg: f32) -> Vec3 {
     Vec3::new(y.sin() * p.cos(), p.sin(), y.cos() * p.cos())
 }
 
+/// Radiance from above and from below, and what shines besides.
 type Drawn = ([Vec3; 2], Vec<Emitter>);
+
+/// A kind of place, how it is drawn, and how often.
+type Draw = (Place, fn(&mut Stream) -> Drawn, f32);
+
+const PLACES: [Draw; 7] = [
+    (Place::Studio, studio, 0.27),
+    (Place::Sky, sky, 0.17),
+    (Place::Overcast, overcast, 0.13),
+    (Place::Window, window, 0.15),
+    (Place::Indoor, indoor, 0.13),
+    (Place::Dusk, dusk, 0.08),
+    (Place::Night, night, 0.07),
+];
 
 fn studio(s: &mut Stream) -> Drawn {
     let white = kelvin(s.uniform(4800.0, 6800.0));
@@ -275,6 +289,27 @@ fn dusk(s: &mut Stream) -> Drawn {
         radiance: kelvin(s.uniform(2600.0, 3800.0)) * s.uniform(0.3, 0.7) / (r * r),
     };
     ([blue, ground], vec![sun])
+}
+
+fn night(s: &mut Stream) -> Drawn {
+    let dark = Vec3::new(0.035, 0.04, 0.06) * s.uniform(0.6, 2.0);
+    let street = kelvin(s.uniform(2200.0, 4200.0));
+    let mut lamps = vec![Emitter {
+        direction: towards(s.uniform(-100.0, 100.0), s.uniform(25.0, 60.0)),
+        half_size_rad: [s.uniform(0.06, 0.14), s.uniform(0.06, 0.14)],
+        radiance: street * s.uniform(14.0, 40.0),
+    }];
+    for _ in 0..2 + s.pick(&[1.0, 1.0, 1.0]) {
+        // Signs are of one colour, windows nearly white.
+        let hue = Vec3::new(s.uniform(0.1, 1.0), s.uniform(0.1, 1.0), s.uniform(0.1, 1.0));
+        let tint = if s.chance(0.5) { hue } else { kelvin(s.uniform(2800.0, 6500.0)) };
+        lamps.push(Emitter {
+            direction: towards(s.uniform(-150.0, 150.0), s.uniform(-10.0, 30.0)),
+            half_size_rad: [s.uniform(0.08, 0.35), s.uniform(0.06, 0.3)],
+            radiance: tint * s.uniform(1.0, 5.0),
+        });
+    }
+    ([dark, dark * s.uniform(0.5, 1.5)], lamps)
 }
 
 fn background(s: &mut Stream, light: &Light) -> Vec3 {

@@ -46,28 +46,54 @@ impl Outline {
         smoothstep(-0.0008, 0.0008, inside_by(&self.lips, p.truncate()))
     }
 
-    /// 1 where hair grows: above the forehead, before the ears as sideburns, behind them down to the nape.
+    /// 1 where hair grows thick, 0 where none does, and a soft edge between: over the forehead, forwards at the temples,
+    /// before the ears as sideburns, behind them down to the nape.
     pub fn scalp(&self, p: Vec3) -> f32 {
-        const SOFT_M: f32 = 0.004;
-        let above = |a: f32, b: f32| smoothstep(-SOFT_M, SOFT_M, a - b);
-        let x = p.x.abs();
-        // The hair line: a flat arch over the forehead, drawn back at the temples.
-        let uneven = 0.0025 * noise(3, p * 160.0);
-        let line_y = self.brow_y + 0.055 + 0.05 * x - 9.0 * (x - 0.026).max(0.0).powi(2) + uneven;
-        let top = above(p.y, line_y);
+        let uneven = 0.0022 * noise(3, p * 160.0) + 0.0030 * noise(4, p * 55.0);
         let [front, back] = self.ear_z;
-        let fall = smoothstep(self.brow_y + 0.045, self.eye_y, p.y);
-        let temple_z = front + 0.020 - 0.014 * fall + uneven;
-        let side = above(temple_z, p.z) * above(p.y, self.eye_y - 0.018);
-        let nape_y = self.mouth_y + 0.012 - 0.022 * smoothstep(0.05, 0.0, x);
-        let behind = above(back + 0.008, p.z) * above(p.y, nape_y);
-        top.max(side).max(behind)
+        // Turns about an upright axis that runs through the ears' fronts: 0 ahead, 90 at the ears.
+        let degrees = p.x.abs().atan2(p.z - front + 0.013).to_degrees();
+        let height = |degrees: f32| self.brow_y + hairline_m(degrees);
+        // Millimetres across the line, not up: it is steep at the temples.
+        let slope = (height(degrees + 1.0) - height(degrees - 1.0)) / (2.0 * RADIUS_M * 1f32.to_radians());
+        let above = (p.y - height(degrees) + uneven) / (1.0 + slope * slope).sqrt();
+        let soft = 0.006 + 0.004 * smoothstep(50.0, 30.0, degrees);
+        let ahead = smoothstep(-soft, soft, above) * smoothstep(back - 0.01, back + 0.01, p.z);
+        let nape_y = self.mouth_y + 0.010 - 0.022 * smoothstep(0.05, 0.0, p.x.abs());
+        let behind =
+            smoothstep(back + 0.014, back + 0.002, p.z) * smoothstep(-0.010, 0.010, p.y - nape_y + 2.0 * uneven);
+        ahead.max(behind)
     }
 
     /// 1 at the height of the ears, 0 above them: the model's ear region reaches up into the hair.
     pub fn beside_ear(&self, p: Vec3) -> f32 {
         smoothstep(self.eye_y + 0.010, self.eye_y + 0.004, p.y)
     }
+}
+
+/// Radius of the head at the hair line (metres).
+const RADIUS_M: f32 = 0.075;
+
+/// Height of the hair line over the brows (metres) by degrees from straight ahead: highest at the recess between
+/// forehead and temple, forwards again at the temples, then down before the ear.
+fn hairline_m(degrees: f32) -> f32 {
+    const KEYS: [[f32; 2]; 10] = [
+        [0.0, 0.047],
+        [14.0, 0.048],
+        [26.0, 0.052],
+        [36.0, 0.052],
+        [44.0, 0.041],
+        [50.0, 0.022],
+        [56.0, 0.007],
+        [62.0, -0.012],
+        [68.0, -0.036],
+        [74.0, -0.050],
+    ];
+    let after = KEYS.partition_point(|k| k[0] <= degrees.max(0.0));
+    let (Some([a, from]), Some([b, to])) = (KEYS.get(after.wrapping_sub(1)), KEYS.get(after)) else {
+        return KEYS[KEYS.len() - 1][1];
+    };
+    from + (to - from) * (degrees - a) / (b - a)
 }
 
 /// Signed distance (metres) to a closed polygon, positive inside (even-odd rule).

@@ -1,5 +1,9 @@
 //! How somebody looks beyond the shape of the head: skin, eyes, teeth, hair. All of it drawn from one seed.
+use crate::cloth::Garment;
+use crate::glasses::Glasses;
+use crate::headwear::Headwear;
 use crate::stream::{Stream, subject};
+use crate::teeth::Teeth;
 use glam::Vec3;
 use serde::Serialize;
 
@@ -21,8 +25,8 @@ pub struct Looks {
     pub skin: Skin,
     /// Eyes.
     pub eyes: Eyes,
-    /// Linear RGB albedo of the teeth.
-    pub teeth: Vec3,
+    /// Teeth.
+    pub teeth: Teeth,
     /// Hair on the scalp.
     pub hair: Hair,
     /// Brows.
@@ -31,8 +35,12 @@ pub struct Looks {
     pub lashes: Lashes,
     /// Beard.
     pub beard: Beard,
-    /// Linear RGB of the shirt.
-    pub cloth: Vec3,
+    /// What is worn on the shoulders.
+    pub garment: Garment,
+    /// Before the eyes, if anything.
+    pub glasses: Option<Glasses>,
+    /// On the head, if anything.
+    pub headwear: Option<Headwear>,
 }
 
 /// Skin.
@@ -58,8 +66,18 @@ pub struct Skin {
     pub gloss: f32,
     /// Roughness of the broad lobe.
     pub roughness: f32,
-    /// Depth of pores and lines (metres).
-    pub bump_m: f32,
+    /// Lines of age, 0..=1.
+    pub wrinkles: f32,
+    /// Depth of pores (metres).
+    pub pores_m: f32,
+    /// Depth of the creases of the lips (metres).
+    pub lip_creases_m: f32,
+    /// Height of the fold over the margin of the upper lid (metres), and how deep it is, 0..=1.
+    pub lid_fold_m: f32,
+    /// See [`Skin::lid_fold_m`].
+    pub lid_fold: f32,
+    /// Down: the share of light it throws back at grazing angles.
+    pub down: f32,
     /// Of noise patterns.
     pub seed: u64,
 }
@@ -105,6 +123,8 @@ pub struct Hair {
     pub part: f32,
     /// Thickness of the whole (metres over the skull).
     pub volume_m: f32,
+    /// How it curls by itself.
+    pub curl: Curl,
     /// Radius of curls (metres); 0 straight.
     pub curl_radius_m: f32,
     /// Turns a metre.
@@ -117,6 +137,38 @@ pub struct Hair {
     pub receding: f32,
     /// Whether a fringe covers the forehead.
     pub fringe: bool,
+    /// How far the front is combed aside, -1..=1.
+    pub sweep: f32,
+    /// How far the front stands up, 0..=1.
+    pub quiff: f32,
+    /// How much shorter the sides are than the top, 0..=1.
+    pub fade: f32,
+}
+
+/// How hair curls by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Curl {
+    /// Not at all.
+    Straight,
+    /// Long waves in one plane.
+    Wavy,
+    /// Ringlets as wide as a finger.
+    Curly,
+    /// Coils as wide as a pencil lead.
+    Coily,
+}
+
+impl Curl {
+    /// How little neighbouring locks keep step, 0..=1.
+    pub fn disorder(self) -> f32 {
+        match self {
+            Curl::Straight => 0.0,
+            Curl::Wavy => 0.15,
+            Curl::Curly => 0.5,
+            Curl::Coily => 1.0,
+        }
+    }
 }
 
 /// How hair is worn.
@@ -135,8 +187,10 @@ pub enum HairStyle {
     Medium,
     /// Over the shoulders, parted.
     Long,
-    /// Combed to a knot at the back.
+    /// A tail at the back.
     Tied,
+    /// A knot at the back.
+    Bun,
     /// Curls that stand off.
     Curly,
     /// Close, round, tightly curled.
@@ -154,6 +208,7 @@ impl HairStyle {
             HairStyle::Medium => "medium",
             HairStyle::Long => "long",
             HairStyle::Tied => "tied",
+            HairStyle::Bun => "bun",
             HairStyle::Curly => "curly",
             HairStyle::Afro => "afro",
         }
@@ -214,7 +269,7 @@ pub enum BeardStyle {
 }
 
 impl Looks {
-    /// Draws the looks of the person with `seed`.
+    /// Draws the looks of the person with `seed`; the head is bare, see [`crate::accessories`].
     pub fn sample(seed: u64, origin: Origin) -> Self {
         let mut s = Stream::new(seed, &[subject::PERSON, 1]);
         let skin = sample_skin(&mut s, origin, seed);
@@ -230,9 +285,9 @@ impl Looks {
         let beard = sample_beard(&mut s, origin, pigment);
         let yellow = (s.uniform(0.0, 0.6) + origin.age / 150.0).min(1.0);
         let teeth = Vec3::new(0.68, 0.64, 0.56).lerp(Vec3::new(0.60, 0.52, 0.37), yellow) * s.uniform(0.85, 1.05);
-        let tone = s.uniform(0.02, 0.6);
-        let cloth = Vec3::new(s.uniform(0.5, 1.0), s.uniform(0.5, 1.0), s.uniform(0.5, 1.0)) * tone;
-        Looks { skin, eyes, teeth, hair, brows, lashes, beard, cloth }
+        let teeth = Teeth::sample(seed, origin.age, teeth);
+        let garment = Garment::sample(&mut Stream::new(seed, &[subject::PERSON, 2]), origin.sex);
+        Looks { skin, eyes, teeth, hair, brows, lashes, beard, garment, glasses: None, headwear: None }
     }
 
     /// Fitzpatrick's class.
@@ -247,6 +302,7 @@ fn sample_skin(s: &mut Stream, origin: Origin, seed: u64) -> Skin {
     let melanin = s.normal_within(typical, 0.65, [0.0, 5.0]);
     let fair = (1.0 - melanin / 2.5).max(0.0);
     let age = origin.age;
+    let relief = SkinRelief::sample(&mut Stream::new(seed, &[subject::PERSON, 3]), origin);
     let lipstick = (origin.sex < 0.4 && age > 16.0 && s.chance(0.3)).then(|| {
         let red =
             Vec3::new(0.45, 0.05, 0.07).lerp(Vec3::new(0.5, 0.16, 0.17), s.uniform(0.0, 1.0)) * s.uniform(0.5, 1.0);
@@ -263,9 +319,42 @@ fn sample_skin(s: &mut Stream, origin: Origin, seed: u64) -> Skin {
         lip: s.uniform(0.35, 0.95),
         lipstick,
         gloss: s.uniform(0.7, 1.25),
-        roughness: s.uniform(0.32, 0.45),
-        bump_m: 1e-5 * s.uniform(2.0, 4.0) * (1.0 + age / 80.0),
+        roughness: s.uniform(0.28, 0.40),
+        wrinkles: relief.wrinkles,
+        pores_m: relief.pores_m,
+        lip_creases_m: relief.lip_creases_m,
+        lid_fold_m: relief.lid_fold_m,
+        lid_fold: relief.lid_fold,
+        down: relief.down,
         seed,
+    }
+}
+
+/// The fine shape of somebody's skin; fields as in [`Skin`].
+struct SkinRelief {
+    wrinkles: f32,
+    pores_m: f32,
+    lip_creases_m: f32,
+    lid_fold_m: f32,
+    lid_fold: f32,
+    down: f32,
+}
+
+impl SkinRelief {
+    fn sample(s: &mut Stream, origin: Origin) -> SkinRelief {
+        let asian = origin.ancestry[1];
+        let aged = ((origin.age - 28.0) / 55.0).max(0.0);
+        let grown = ((origin.age - 8.0) / 12.0).clamp(0.0, 1.0);
+        // Many East Asian lids have no fold, or a low one.
+        let single = s.chance(0.45 * asian);
+        SkinRelief {
+            wrinkles: (aged * s.uniform(0.6, 1.25)).min(1.0),
+            pores_m: 1e-5 * s.uniform(2.0, 4.5) * (0.35 + 0.65 * grown) * (1.0 + 0.4 * aged),
+            lip_creases_m: 1e-5 * s.uniform(6.0, 13.0) * (0.6 + 0.4 * grown),
+            lid_fold_m: s.normal_within(0.0042 - 0.0014 * asian, 0.0008, [0.002, 0.0065]),
+            lid_fold: if single { 0.12 } else { s.uniform(0.55, 1.0) },
+            down: s.uniform(0.015, 0.06),
+        }
     }
 }
 
@@ -312,25 +401,13 @@ fn sample_eyes(s: &mut Stream, origin: Origin, hair: Pigment) -> Eyes {
         iris: [Vec3::from(inner) * shade, Vec3::from(outer) * shade],
         iris_radius_m: s.normal_within(0.00590, 0.00018, [0.0055, 0.0063]),
         pupil_radius_m: s.normal_within(0.0019, 0.0004, [0.0012, 0.0030]),
-        sclera: Vec3::new(0.70, 0.665, 0.635).lerp(Vec3::new(0.66, 0.60, 0.51), yellow),
+        sclera: Vec3::new(0.62, 0.585, 0.56).lerp(Vec3::new(0.58, 0.52, 0.44), yellow),
         veins: s.uniform(0.1, 0.6),
     }
 }
 
 fn sample_hair(s: &mut Stream, origin: Origin, pigment: Pigment) -> Hair {
-    let (male, [african, asian, _]) = (origin.sex, origin.ancestry);
-    let old = ((origin.age - 30.0) / 50.0).clamp(0.0, 1.0);
-    //                 bald  buzz  short swept medium long tied curly afro
-    let women = [0.01, 0.02, 0.10, 0.05, 0.25, 0.32, 0.16, 0.09, 0.0];
-    let men = [0.05 + 0.14 * old, 0.15, 0.44, 0.15, 0.06, 0.02, 0.02, 0.06, 0.0];
-    let mut weights: [f32; 9] = std::array::from_fn(|i| women[i] + (men[i] - women[i]) * male);
-    let coiled = african > 0.5;
-    if coiled {
-        weights[1] += 0.2;
-        weights[8] += 0.45;
-        weights[7] += 0.1;
-    }
-    const STYLES: [HairStyle; 9] = [
+    const STYLES: [HairStyle; 10] = [
         HairStyle::Bald,
         HairStyle::Buzz,
         HairStyle::Short,
@@ -338,49 +415,80 @@ fn sample_hair(s: &mut Stream, origin: Origin, pigment: Pigment) -> Hair {
         HairStyle::Medium,
         HairStyle::Long,
         HairStyle::Tied,
+        HairStyle::Bun,
         HairStyle::Curly,
         HairStyle::Afro,
     ];
+    let (male, old) = (origin.sex, ((origin.age - 30.0) / 50.0).clamp(0.0, 1.0));
+    let curl = sample_curl(s, origin.ancestry);
+    //                 bald  buzz  short swept medium long tied bun curly afro
+    let women = [0.01, 0.02, 0.10, 0.05, 0.27, 0.30, 0.13, 0.09, 0.0, 0.0];
+    let men = [0.04 + 0.14 * old, 0.14, 0.46, 0.16, 0.07, 0.03, 0.015, 0.015, 0.0, 0.0];
+    let mut weights: [f32; 10] = std::array::from_fn(|i| women[i] + (men[i] - women[i]) * male);
+    match curl {
+        Curl::Coily => {
+            weights[1] += 0.25;
+            weights[9] += 0.8;
+            (weights[3], weights[4], weights[5]) = (0.0, 0.0, 0.05);
+        }
+        Curl::Curly => weights[8] += 0.6,
+        _ => {}
+    }
     let style = STYLES[s.pick(&weights)];
     let length_m = match style {
         HairStyle::Bald => 0.0,
         HairStyle::Buzz => s.uniform(0.003, 0.009),
+        HairStyle::Short if curl == Curl::Coily => s.uniform(0.012, 0.025),
         HairStyle::Short => s.uniform(0.022, 0.055),
         HairStyle::Swept => s.uniform(0.05, 0.09),
         HairStyle::Medium => s.uniform(0.14, 0.22),
         HairStyle::Long => s.uniform(0.28, 0.42),
-        HairStyle::Tied => s.uniform(0.24, 0.36),
+        HairStyle::Tied | HairStyle::Bun => s.uniform(0.24, 0.36),
         HairStyle::Curly => s.uniform(0.07, 0.16),
-        HairStyle::Afro => s.uniform(0.02, 0.06),
+        HairStyle::Afro => s.uniform(0.015, 0.055),
     };
-    let wave = !coiled && asian < 0.5 && s.chance(0.4);
-    let (curl_radius_m, curl_turns) = match style {
-        HairStyle::Curly => (s.uniform(0.004, 0.008), s.uniform(16.0, 30.0)),
-        HairStyle::Afro => (s.uniform(0.0016, 0.003), s.uniform(120.0, 200.0)),
-        HairStyle::Medium | HairStyle::Long | HairStyle::Tied if wave => {
-            (s.uniform(0.002, 0.007), s.uniform(8.0, 20.0))
-        }
-        _ if coiled => (0.0012, s.uniform(120.0, 200.0)),
-        _ => (0.0, 0.0),
+    let (curl_radius_m, curl_turns) = match curl {
+        Curl::Straight => (0.0, 0.0),
+        Curl::Wavy => (s.uniform(0.0025, 0.006), s.uniform(12.0, 22.0)),
+        Curl::Curly => (s.uniform(0.004, 0.009), s.uniform(22.0, 45.0)),
+        Curl::Coily => (s.uniform(0.0013, 0.0026), s.uniform(130.0, 210.0)),
     };
     let receding = if male > 0.5 && origin.age > 20.0 && style != HairStyle::Bald {
-        (s.normal(0.1, 0.25) + 0.6 * old).clamp(0.0, 1.0)
+        // Who has lost much wears the rest short.
+        let most = if matches!(style, HairStyle::Medium | HairStyle::Long | HairStyle::Curly) { 0.3 } else { 1.0 };
+        (s.normal(0.1, 0.25) + 0.6 * old).clamp(0.0, most)
     } else {
         0.0
+    };
+    let tight = match curl {
+        Curl::Coily | Curl::Curly => 0.28,
+        _ => 0.0,
     };
     Hair {
         style,
         pigment,
         length_m,
         part: s.sign() * s.uniform(0.0, 0.5),
-        volume_m: s.uniform(0.006, 0.016),
+        volume_m: s.uniform(0.005, 0.014),
+        curl,
         curl_radius_m,
         curl_turns,
-        clump: s.uniform(0.25, 0.7),
-        frizz: s.uniform(0.1, 0.5),
+        clump: s.uniform(0.35, 0.7) + tight,
+        frizz: s.uniform(0.05, 0.5),
         receding,
-        fringe: male < 0.5 && s.chance(0.25),
+        fringe: s.chance(0.25 * (1.0 - male)),
+        sweep: s.sign() * s.uniform(0.0, 1.0),
+        quiff: s.uniform(-0.6, 0.9).max(0.0),
+        fade: s.uniform(0.2, 0.85),
     }
+}
+
+fn sample_curl(s: &mut Stream, [african, asian, caucasian]: [f32; 3]) -> Curl {
+    // The strongest root wins more often than its share.
+    let squared = [african, asian, caucasian].map(|w| w * w);
+    let of = |a: f32, b: f32, c: f32| squared[0] * a + squared[1] * b + squared[2] * c;
+    let weights = [of(0.02, 0.75, 0.45), of(0.05, 0.21, 0.37), of(0.18, 0.04, 0.18), of(0.75, 0.0, 0.0)];
+    [Curl::Straight, Curl::Wavy, Curl::Curly, Curl::Coily][s.pick(&weights)]
 }
 
 fn sample_brows(s: &mut Stream, origin: Origin, hair: Pigment) -> Brows {

@@ -16,6 +16,9 @@ struct PlanFile {
     tool: String,
     tool_version: String,
     head_sha256: String,
+    /// Of `light.maps`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    light_maps_sha256: Vec<String>,
     config: Config,
 }
 
@@ -83,6 +86,7 @@ impl Plan {
             tool: "datagen".into(),
             tool_version: env!("CARGO_PKG_VERSION").into(),
             head_sha256: head_digest(&config.head)?,
+            light_maps_sha256: map_digests(&config)?,
             config,
         };
         let text = formats::config::to_toml(&file)?;
@@ -108,6 +112,11 @@ impl Plan {
                 &head[..12]
             );
             return Err(Failure::bad_data(what).into());
+        }
+        if map_digests(&file.config)? != file.light_maps_sha256 {
+            return Err(
+                Failure::bad_data(format!("a file of light.maps changed since the plan was made: {path:?}")).into()
+            );
         }
         Ok(Self::of(file, &text))
     }
@@ -234,6 +243,14 @@ fn cut(kind: ShardKind, label: &str, items: u64, size: u64) -> Vec<ShardTask> {
         items: k * size..((k + 1) * size).min(items),
     };
     (0..total).map(one).collect()
+}
+
+/// Digests of the environment files.
+fn map_digests(config: &Config) -> anyhow::Result<Vec<String>> {
+    let one = |path: &PathBuf| {
+        digest::sha256_of_file(path).map_err(|e| Failure::new(e.exit_code(), format!("environment map: {e}")).into())
+    };
+    config.light.maps.iter().map(one).collect()
 }
 
 /// Digest of the head file; the analytic head is part of the program.

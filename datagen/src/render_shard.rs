@@ -2,6 +2,7 @@
 use crate::actor::{Actor, Take};
 use crate::cameras::{self, View};
 use crate::config::{self, Config};
+use crate::develop::Development;
 use crate::environment::Environment;
 use crate::expressions::Performance;
 use crate::film::Film;
@@ -10,19 +11,17 @@ use crate::light::Light;
 use crate::plan::{Plan, ShardKind, ShardTask, Split};
 use crate::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
 use crate::stage::Stage;
+use crate::stream::{derive, subject};
 use crate::trace;
 use formats::exit::{ExitCode, Failure};
 use formats::exr::ExrRow;
 use formats::progress::Progress;
+use formats::stop;
 use formats::{Existing, FrameRow, FrameWriter, IdentityWriter, ShardWriter};
 use rayon::prelude::*;
 use splat::Camera;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// Raised by a signal: the open shard is dropped and the run ends with exit code 75.
-pub static STOP: AtomicBool = AtomicBool::new(false);
 
 /// What came of one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +89,7 @@ impl<'a> Renderer<'a> {
             let rows: Vec<anyhow::Result<formats::IdentityRow>> = chunk
                 .par_iter()
                 .map(|&id| {
-                    check_stop()?;
+                    stop::check()?;
                     let actor = Actor::sample(self.stage, &self.plan.config, id);
                     let split = self.plan.split_of(id).name();
                     crate::identity::row(self.stage, &actor, split, &self.plan.config.maps, self.accel)
@@ -152,7 +151,7 @@ impl<'a> Renderer<'a> {
 
     /// Rows that share a person and a face.
     fn rows_of_take(&self, actor: &Actor, keys: &[FrameKey]) -> anyhow::Result<Vec<Row>> {
-        check_stop()?;
+        stop::check()?;
         let set = self.set(actor, &keys[0])?;
         keys.iter().map(|key| self.row(actor, &set, key)).collect()
     }
@@ -161,25 +160,29 @@ impl<'a> Renderer<'a> {
     pub(crate) fn set(&self, actor: &Actor, key: &FrameKey) -> anyhow::Result<Set> {
         let performance = Performance::sample(&self.plan.config, key.identity_id, key.expression_id);
         let take = actor.take(&performance);
+        stop::check()?;
         let scene = trace::build(&take.scene, self.accel).map_err(trace_failure)?;
         Ok(Set { performance, take, scene })
     }
 
     /// The environment of `key`.
-    pub(crate) fn light(&self, key: &FrameKey) -> Lit {
-        self.lights.get(&self.plan.config, key.light_id)
+    pub(crate) fn light(&self, key: &FrameKey) -> anyhow::Result<Lit> {
+        Ok(self.lights.get(&self.plan.config, key.light_id)?)
     }
 
     /// One row of a set.
     pub(crate) fn row(&self, actor: &Actor, set: &Set, key: &FrameKey) -> anyhow::Result<Row> {
-        check_stop()?;
+        stop::check()?;
         let config = &self.plan.config;
         let Set { performance, take, scene } = set;
         let view = View::of(config, key.identity_id, key.expression_id, key.camera_id);
         // A film's camera does not follow the nods of the head.
         let head_box = if performance.action.moment.is_some() { actor.head_box } else { take.head_box };
-        let (camera, capture) = cameras::sample(&config.camera, config.seed, view, head_box, config.image.size);
-        let lit = self.light(key);
+        let (camera, mut capture) = cameras::sample(&config.camera, config.seed, view, head_box, config.image.size);
+        let shot = config.shot_of(key.expression_id);
+        let words = [subject::SENSOR, key.identity_id.into(), shot.into(), key.camera_id.into()];
+        capture.development = Development::sample(&config.image, derive(config.seed, &words), key.seed);
+        let lit = self.light(key)?;
         let film = expose(scene, &camera, &lit.1, &settings(config, key.seed))?;
         let shot = Shot {
             key,
@@ -253,16 +256,10 @@ pub fn settings(config: &Config, seed: u64) -> RenderSettings {
     }
 }
 
-/// # Errors
-/// Exit code 75 once a signal has come.
-fn check_stop() -> Result<(), Failure> {
-    match STOP.load(Ordering::Relaxed) {
-        true => Err(Failure::new(ExitCode::Stopped, "stopped early; the open shard was dropped, run again to go on")),
-        false => Ok(()),
-    }
-}
-
 fn trace_failure(error: trace::TraceError) -> Failure {
+    if let (trace::TraceError::Stopped, Err(stopped)) = (&error, stop::check()) {
+        return stopped;
+    }
     let code = match &error {
         trace::TraceError::Embree(_) | trace::TraceError::Denoise(_) => ExitCode::MissingInput,
         _ => ExitCode::Bug,
@@ -282,19 +279,17 @@ struct Lights {
 impl Lights {
     const KEPT: usize = 12;
 
-    fn get(&self, config: &Config, light_id: u32) -> Lit {
+    fn get(&self, config: &Config, light_id: u32) -> Result<Lit, Failure> {
         let lock = || self.recent.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some((_, lit)) = lock().iter().find(|(id, _)| *id == light_id) {
-            return lit.clone();
+            return Ok(lit.clone());
         }
-        let light = Light::sample(config.seed, light_id);
-        let environment = light.environment(config.light.width as usize);
-        let lit = Arc::new((light, environment));
+        let lit = Arc::new(crate::light_map::lit(config, light_id)?);
         let mut recent = lock();
         if recent.len() >= Self::KEPT {
             recent.remove(0);
         }
         recent.push((light_id, lit.clone()));
-        lit
+        Ok(lit)
     }
 }

@@ -79,6 +79,8 @@ pub mod subject {
     pub const SKIN: u64 = 8;
     /// What happens in a clip of consecutive frames.
     pub const SEQUENCE: u64 = 9;
+    /// A camera's sensor and its curve.
+    pub const SENSOR: u64 = 10;
 }
 
 fn mix(mut z: u64) -> u64 {

@@ -121,6 +121,12 @@ impl Surface {
     }
 }
 
+/// The point of a triangle nearest to `p`.
+pub fn nearest_on_triangle(p: Vec3, corners: [Vec3; 3]) -> Vec3 {
+    let [u, v] = nearest_in_triangle(p, corners);
+    corners[0] + (corners[1] - corners[0]) * u + (corners[2] - corners[0]) * v
+}
+
 /// Weights of the second and third corner of the point of the triangle nearest to `p`
 /// (Ericson 2005, "Real-Time Collision Detection", 5.1.5).
 fn nearest_in_triangle(p: Vec3, [a, b, c]: [Vec3; 3]) -> [f32; 2] {

@@ -38,6 +38,9 @@ pub enum TraceError {
     /// An EXR image could not be put together.
     #[error("exr: {0}")]
     Exr(String),
+    /// A signal came before the picture was finished.
+    #[error("stopped by a signal")]
+    Stopped,
 }
 
 /// A scene that rays can hit. Serves any number of cameras and environments.
@@ -215,7 +218,7 @@ const TILE: usize = 16;
 ///
 /// # Errors
 /// [`TraceError::View`] for a camera or size without pixels, [`TraceError::Denoise`] if denoising is asked for and
-/// Open Image Denoise is absent or fails.
+/// Open Image Denoise is absent or fails; [`TraceError::Stopped`].
 pub fn render(
     scene: &Scene,
     camera: &Camera,
@@ -233,10 +236,13 @@ pub fn render(
     let view = View::new(&camera);
     let integrator = Integrator::new(scene, env, settings);
     let (across, down) = (settings.width.div_ceil(TILE), settings.height.div_ceil(TILE));
-    let tiles: Vec<Tile> = (0..across * down)
-        .into_par_iter()
-        .map(|k| Tile::render(&integrator, &view, settings, (k % across * TILE, k / across * TILE)))
-        .collect();
+    // A picture takes seconds; who is asked to stop has few of them.
+    let tile = |k| {
+        let corner = (k % across * TILE, k / across * TILE);
+        (!formats::stop::asked()).then(|| Tile::render(&integrator, &view, settings, corner))
+    };
+    let tiles: Option<Vec<Tile>> = (0..across * down).into_par_iter().map(tile).collect();
+    let tiles = tiles.ok_or(TraceError::Stopped)?;
     let mut film = Film::new(settings.width, settings.height);
     tiles.iter().for_each(|tile| tile.copy_to(&mut film));
     match settings.denoise {

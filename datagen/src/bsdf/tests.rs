@@ -22,7 +22,7 @@ fn diffuse(albedo: f32) -> Bsdf<'static> {
 /// Skin (two lobes), or a tooth (one sharp lobe of a high index).
 fn coated(wo: Vec3, albedo: f32, base: Base, lobes: [(f32, f32); 2], ior: f32) -> Bsdf<'static> {
     let lobes = lobes.map(|(share, alpha)| Lobe { share, alpha });
-    let desc = CoatDesc { albedo: Vec3::splat(albedo), base_normal: Vec3::Z, base, lobes, ior };
+    let desc = CoatDesc { albedo: Vec3::splat(albedo), base_normal: Vec3::Z, base, lobes, fuzz: 0.2, ior };
     Bsdf::Coated(Coated::new(desc, Vec3::Z, wo))
 }
 
@@ -42,6 +42,7 @@ fn eye_at(lateral_m: f32, wo: Vec3, albedo: f32) -> Bsdf<'static> {
         sclera: Vec3::splat(albedo),
         veins: 0.0,
         seed: 3,
+        lids: [[Vec3::Y; 4], [Vec3::NEG_Y; 4]],
         iris_class: 4,
     };
     let p = Vec3::new(lateral_m, 0.0, (0.012f32.powi(2) - lateral_m * lateral_m).sqrt());

@@ -21,6 +21,8 @@ pub(super) fn grow(ground: &Ground, beard: &Beard, strands: u32, seed: u64) -> O
     let mouth = (ground.landmarks[48] + ground.landmarks[54]) * 0.5;
     for root in ground.skin.scatter(&density, count, &mut s) {
         let (p, n) = (ground.skin.position(root), ground.skin.normal(root));
+        // Towards its edge a beard is short and fine.
+        let thick = smoothstep(0.05, 0.75, ground.skin.value(root, &density));
         let over_lip = smoothstep(0.0, 0.008, p.y - mouth.y) * (1.0 - smoothstep(0.03, 0.05, (p.x - mouth.x).abs()));
         let sideways = Vec3::X * (p.x - mouth.x).signum() * (0.25 + 0.9 * over_lip);
         let stray = Vec3::new(s.normal(0.0, 0.15), s.normal(0.0, 0.15), s.normal(0.0, 0.15));
@@ -28,14 +30,18 @@ pub(super) fn grow(ground: &Ground, beard: &Beard, strands: u32, seed: u64) -> O
         let lift = if beard.style == BeardStyle::Stubble { 0.8 } else { 0.45 };
         let direction = (flow + n * lift + stray).normalize_or(n);
         let longest = beard.length_m * (1.0 - 0.55 * over_lip) * (0.6 + 0.4 * smoothstep(0.0, -0.03, p.y - mouth.y));
-        let length = longest * s.uniform(0.55, 1.1);
-        let wave = Vec3::new(noise(seed, p * 90.0), 0.0, noise(seed ^ 9, p * 90.0)) * 0.25;
+        let length = longest * s.uniform(0.55, 1.1) * (0.25 + 0.75 * thick);
+        // Hairs of a lock lean the same way.
+        let lean = |k: u64, scale: f32| noise(seed ^ k, p * scale);
+        let wave = Vec3::new(lean(0, 90.0), 0.4 * lean(8, 90.0), lean(9, 90.0)) * 0.3
+            + Vec3::new(lean(10, 300.0), lean(11, 300.0), lean(12, 300.0)) * 0.35;
         let spine = [0.0, 0.25, 0.5, 0.75, 1.0].map(|k: f32| {
             let fall = (flow * 0.35 + Vec3::NEG_Y * 0.25 + wave) * (k * k);
-            p - n * 0.0003 + (direction * k + fall) * length
+            let free = p - n * 0.0003 + (direction * k + fall) * length;
+            if k == 0.0 { free } else { ground.clearance.pushed_out(free, 0.0004) }
         });
         let absorption = beard.pigment.absorption(&mut s);
-        tuft.strands.push(Strand { root, points: tapered(&spine, radius), absorption });
+        tuft.strands.push(Strand { root, points: tapered(&spine, radius * (0.55 + 0.45 * thick)), absorption });
     }
     Some(tuft)
 }
@@ -55,7 +61,8 @@ fn density(ground: &Ground, style: BeardStyle, seed: u64) -> Vec<f32> {
             _ => 1.0,
         }
     };
-    let patchy = |p: Vec3| 0.8 + 0.2 * noise(seed ^ 5, p * 60.0);
+    let patchy = |p: Vec3| 0.75 + 0.15 * noise(seed ^ 5, p * 60.0) + 0.1 * noise(seed ^ 6, p * 170.0);
     let each = ground.skin.positions.iter().zip(beard.iter().zip(&lips));
-    each.map(|(p, (b, lip))| b * (1.0 - smoothstep(0.05, 0.4, *lip)) * trim(*p) * patchy(*p)).collect()
+    each.map(|(p, (b, lip))| smoothstep(0.1, 1.0, *b) * (1.0 - smoothstep(0.05, 0.4, *lip)) * trim(*p) * patchy(*p))
+        .collect()
 }
