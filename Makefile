@@ -228,7 +228,6 @@ parity-video: setup parity-python ## the video networks against diffusers and tr
 	@.venv-parity/bin/python zero1a/tests/golden/make_parity.py "$(OUT)/parity-video" $(or $(SEED),100)
 	@VIDEO_PARITY="$(abspath $(OUT))/parity-video" $(CARGO) test --release -p zero1a --test parity -- --nocapture
 
-REALISM := $(OUT)/realism
 # An array of tasks: on Slurm where it is, else here. DATA is a folder that `datagen plan` made.
 DATA  ?= $(OUT)/array
 TASKS ?= 8
@@ -261,16 +260,45 @@ parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, 
 	@$(CARGO) run --release --quiet -p formats --example version_set -- "$(PARITY_DATA)/versions"
 	@HF_DATASETS_OFFLINE=1 .venv-parity-data/bin/python tests/parity/data.py $(BIN)/shards "$(PARITY_DATA)/set" "$(PARITY_DATA)/versions" "$(PARITY_DATA)"
 
-realism: build $(HEAD) ## our landmarks on a real photo and 11 variants of it against MediaPipe's (fetches its wheel into .venv-realism, once)
-	@test -x .venv-realism/bin/python || python3 -m venv .venv-realism
-	@.venv-realism/bin/python -c 'import mediapipe' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21 pillow
+REALISM := $(OUT)/realism
+REALISM_PYTHON := .venv-realism/bin/python
+realism: realism-photos realism-renders ## our landmarks on a real photo against MediaPipe's; public face detectors on our renders (fetches their wheel into .venv-realism, once)
+
+realism-python:
+	@test -x $(REALISM_PYTHON) || python3 -m venv .venv-realism
+	@$(REALISM_PYTHON) -c 'import mediapipe, cv2' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21 pillow
+
+realism-photos: build $(HEAD) realism-python # one photo and 11 variants of it
 	@rm -rf "$(REALISM)"
-	@.venv-realism/bin/python tests/realism/variants.py third_party/photos/astronaut.png 93 "$(REALISM)/photos"
+	@$(REALISM_PYTHON) tests/realism/variants.py third_party/photos/astronaut.png 93 "$(REALISM)/photos"
 	@for photo in "$(REALISM)"/photos/*.png; do \
 		$(BIN)/track fit --quiet --photos "$$photo" --face largest --head $(HEAD) --weights weights/track.safetensors \
 			--out "$(REALISM)/$$(basename "$$photo" .png)"; done; true
-	@cd "$(REALISM)" && "$(CURDIR)/.venv-realism/bin/python" "$(CURDIR)/tests/realism/landmarks.py" "$(CURDIR)/$(BIN)/shards" \
+	@cd "$(REALISM)" && "$(CURDIR)/$(REALISM_PYTHON)" "$(CURDIR)/tests/realism/landmarks.py" "$(CURDIR)/$(BIN)/shards" \
 		$$(cd photos && ls | sed 's/\.png$$//')
+
+realism-renders: datagen $(HEAD) realism-python # 120 faces that no net of ours has seen
+	@rm -rf "$(OUT)/realism-renders"
+	@$(BIN)/datagen render --quiet --config configs/realism.toml --set head=$(HEAD) --out "$(OUT)/realism-renders"
+	@$(REALISM_PYTHON) tests/realism/detectors.py $(BIN)/shards "$(OUT)/realism-renders" "$(OUT)/bench/realism.json" 2>"$(OUT)/realism.log"
+
+PEERS := $(OUT)/peers
+peers: setup-base $(HEAD) ## our light against Mitsuba's, our noise against Cycles' (fetches their wheels into .venv-peers, 0.5 GB, once)
+	@test -x .venv-peers/bin/python || python3 -m venv .venv-peers
+	@.venv-peers/bin/python -c 'import bpy, mitsuba' 2>/dev/null || .venv-peers/bin/pip install -q bpy==5.0.1 mitsuba==3.9.1 numpy
+	@$(CARGO) run --release --quiet -p datagen --example peer_scene -- "$(PEERS)/diffuse" --head $(HEAD)
+	@.venv-peers/bin/python tests/peers/mitsuba_agrees.py "$(PEERS)/diffuse"
+	@$(CARGO) run --release --quiet -p datagen --example peer_scene -- "$(PEERS)/walk" --head $(HEAD) --skin walk
+	@.venv-peers/bin/python tests/peers/cycles_noise.py "$(PEERS)/walk"
+
+# Pictures of the README; each at most 200 kB.
+GALLERY := --config configs/gallery.toml --set head=$(HEAD)
+gallery: datagen $(HEAD) ## docs/gallery-*.jpg: people, faces of one person, lights, all around; and a turning head
+	$(BIN)/datagen preview $(GALLERY) --vary identity --count 24 --light 5 --out docs/gallery-people.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary expression --identity 3 --count 12 --light 2 --out docs/gallery-faces.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary light --identity 7 --count 12 --light 1 --out docs/gallery-lights.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 12 --light 1 --out docs/gallery-around.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 36 --light 1 --out $(OUT)/turn.webp
 
 lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 	@$(CARGO) fmt --all --check
@@ -280,6 +308,7 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights video-weights test faults fuzz realism lint \
-	array slurm-test bench-report man completions parity-data parity-video parity-python clean \
-	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a zero1a ladder kills
+.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights video-weights test faults fuzz lint clean \
+	array slurm-test bench-report man completions gallery peers parity-data parity-video parity-python \
+	realism realism-python realism-photos realism-renders zero1a ladder kills \
+	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a

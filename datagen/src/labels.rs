@@ -234,8 +234,10 @@ mod tests {
         let face = &take.landmarks[..68];
         for (k, (root, landmark)) in surface.nearest(face).iter().zip(face).enumerate() {
             let off_m = surface.position(*root).distance(*landmark);
-            // a quarter of a pixel of a head that fills a picture of 512
-            assert!(off_m < 1.5e-4, "landmark {k} lies {off_m} m off the skin");
+            // corners of the model's faces lie on the traced mesh; between four corners it bulges a little
+            let corner = stage.model.landmarks[k].weights.iter().any(|w| *w > 0.999);
+            let most_m = if corner { 1e-5 } else { 4e-4 };
+            assert!(off_m < most_m, "landmark {k} lies {off_m} m off the skin");
         }
     }
 }
