@@ -9,10 +9,11 @@ OUT     ?= out
 # Recorded in every file the tools write.
 export EFFIGY_COMMIT := $(shell git describe --always --dirty 2>/dev/null)
 BIN     := target/release
+TOOLS   := datagen shards nets track prior invert zero1a
 CARGO   := cargo
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- set-up --------------------------------------------------------------------------------------------------------
 setup: ## fetch Embree, OIDN, the CC0 head, libtorch and the demo photo into third_party/ (710 MB, once)
@@ -69,8 +70,36 @@ $(DEMO)/synthetic/avatar-without/card.json: $(PERSON)/README.md weights/prior.sa
 $(DEMO)/synthetic/%.json: $(DEMO)/synthetic/avatar-%/card.json
 	$(BIN)/invert eval --avatar $(<D) $(TRUTH) --size 128 --out $@
 
-$(DEMO)/report.html: $(addprefix $(DEMO)/,sheet.png performance.webp turn.webp viewer.html synthetic/with.json synthetic/without.json)
+# The same photo by SymGEN, on a short schedule, where there is a video model.
+VIDEO  := $(wildcard weights/video.safetensors)
+SYMGEN := $(if $(VIDEO),$(DEMO)/zero1a/section.html)
+$(DEMO)/zero1a/avatar/card.json: $(DEMO)/tracked/README.md configs/zero1a-demo.toml $(VIDEO) $(JUDGES)
+	$(BIN)/zero1a run --input $(<D) --head $(HEAD) --config configs/zero1a-demo.toml --name "The photo, by SymGEN" --out $(DEMO)/zero1a
+$(DEMO)/zero1a/section.html: $(DEMO)/zero1a/avatar/card.json
+	$(BIN)/zero1a report --section --run $(DEMO)/zero1a --out $@
+
+$(DEMO)/report.html: $(SYMGEN) $(addprefix $(DEMO)/,sheet.png performance.webp turn.webp viewer.html synthetic/with.json synthetic/without.json)
 	$(BIN)/invert report --demo $(DEMO) --out $@
+
+# ---- one photo by SymGEN ------------------------------------------------------------------------------------------------
+PHOTO ?= third_party/photos/astronaut.png
+ZERO1A := $(OUT)/zero1a/$(basename $(notdir $(PHOTO)))
+zero1a: build $(HEAD) ## one photo → avatar by SymGEN, the full schedule; goes on where it was stopped (PHOTO=file)
+	$(BIN)/zero1a run --photo "$(PHOTO)" --head $(HEAD) --out "$(ZERO1A)"
+	$(BIN)/zero1a report --run "$(ZERO1A)" --out "$(ZERO1A)/report.html"
+	@echo "done: open $(ZERO1A)/report.html"
+
+# Three people that no net of ours has seen; the method and five baselines, three seeds each.
+LADDER := $(OUT)/ladder
+LADDER_SEEDS ?= 1,2,3
+$(LADDER)/people/README.md: configs/ladder-people.toml $(HEAD)
+	$(BIN)/datagen plan --no-sample --config $< --set head=$(HEAD) --out $(@D)
+	$(BIN)/datagen render --out $(@D)
+	$(BIN)/shards merge $(@D)
+ladder: build $(HEAD) ## SymGEN against its baselines on rendered people; goes on where it was stopped
+	@$(MAKE) --no-print-directory $(LADDER)/people/README.md
+	$(BIN)/zero1a ladder --data $(LADDER)/people --identities 0,1,2 --seeds $(LADDER_SEEDS) --head $(HEAD) \
+		--config configs/ladder.toml --out $(LADDER)
 
 # ---- the whole chain from nothing: renders, trains, inverts -----------------------------------------------------------
 PIPE    ?= $(OUT)/pipeline
@@ -142,6 +171,9 @@ gpu-check: setup-kernels ## the GPU backend measured and tested, here or whereve
 faults: build ## bad input to every tool: exit codes, messages, nothing half-written
 	@$(CARGO) test --release -p effigy-tests --test faults
 
+kills: build ## SymGEN killed at 50 random moments ends in the same bytes
+	@EFFIGY_KILLS=50 $(CARGO) test --release -p effigy-tests --test symgen killed
+
 bench: build ## speed and memory of every part, as a table and as OUT/bench/*.json (bench-splat and so on for one)
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench"
 
@@ -166,10 +198,48 @@ parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-sp
 		$$(python3 -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=9)' 2>/dev/null && \
 			echo --extra-index-url $(TORCH_INDEX))
 
-bench-datagen bench-prior bench-track bench-invert: build
+bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a: build
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
 
+parity-video: setup parity-python ## the video networks against diffusers and transformers, on new random weights (SEED=n for others)
+	@.venv-parity/bin/python -c 'import diffusers, transformers' 2>/dev/null || \
+		.venv-parity/bin/pip install -q diffusers==0.35.1 transformers==4.56.1
+	@.venv-parity/bin/python zero1a/tests/golden/make_parity.py "$(OUT)/parity-video" $(or $(SEED),100)
+	@VIDEO_PARITY="$(abspath $(OUT))/parity-video" $(CARGO) test --release -p zero1a --test parity -- --nocapture
+
 REALISM := $(OUT)/realism
+# An array of tasks: on Slurm where it is, else here. DATA is a folder that `datagen plan` made.
+DATA  ?= $(OUT)/array
+TASKS ?= 8
+array: datagen ## render DATA as TASKS tasks of an array job: Slurm where it is, else in parallel here (then plans a toy if DATA is not there)
+	@test -f "$(DATA)/plan.toml" || $(BIN)/datagen plan --no-sample --config tests/slurm/datagen.toml --out "$(DATA)"
+	@DATAGEN="$(CURDIR)/$(BIN)/datagen" SHARDS="$(CURDIR)/$(BIN)/shards" hpc/array.sh "$(DATA)" $(TASKS)
+
+slurm-test: datagen ## the job scripts on a real Slurm of one machine (root, Debian's slurm-wlm and munge; else skipped by name)
+	@tests/slurm/array.sh $(BIN)
+
+bench-report: datagen ## a dataset of 100,000 rows made and reported on: seconds and memory
+	@$(CARGO) run --release --quiet -p formats --example bench_report -- --json "$(OUT)/bench/report.json"
+
+man: build ## manual pages of every tool into OUT/man/man1 (read one: man -l FILE)
+	@for tool in $(TOOLS); do $(BIN)/$$tool --man-pages "$(OUT)/man/man1"; done; ls "$(OUT)/man/man1" | wc -l
+
+completions: build ## completion scripts of every tool into OUT/completions
+	@mkdir -p "$(OUT)/completions" && for tool in $(TOOLS); do for shell in bash zsh fish; do \
+		$(BIN)/$$tool --completions $$shell > "$(OUT)/completions/$$tool.$$shell"; done; done; ls "$(OUT)/completions" | wc -l
+
+PARITY_DATA := $(OUT)/parity-data
+parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, webdataset open our files (fetches their wheels, once)
+	@test -x .venv-parity-data/bin/python || python3 -m venv .venv-parity-data
+	@.venv-parity-data/bin/python -c 'import duckdb, polars, pandas, pyarrow, datasets, pycocotools, webdataset' 2>/dev/null || \
+		.venv-parity-data/bin/pip install -q duckdb==2.0.0 polars==2.1.0 pandas==3.1.1 pyarrow==26.0.1 \
+			datasets==5.2.0 pillow==13.0.0 pycocotools==2.0.11 webdataset==1.0.2
+	@rm -rf "$(PARITY_DATA)"
+	@$(BIN)/datagen plan --no-sample --config tests/slurm/datagen.toml --out "$(PARITY_DATA)/set"
+	@$(BIN)/datagen render --quiet --out "$(PARITY_DATA)/set" && $(BIN)/shards merge "$(PARITY_DATA)/set"
+	@$(CARGO) run --release --quiet -p formats --example version_set -- "$(PARITY_DATA)/versions"
+	@HF_DATASETS_OFFLINE=1 .venv-parity-data/bin/python tests/parity/data.py $(BIN)/shards "$(PARITY_DATA)/set" "$(PARITY_DATA)/versions" "$(PARITY_DATA)"
+
 realism: build $(HEAD) ## our landmarks on a real photo and 11 variants of it against MediaPipe's (fetches its wheel into .venv-realism, once)
 	@test -x .venv-realism/bin/python || python3 -m venv .venv-realism
 	@.venv-realism/bin/python -c 'import mediapipe' 2>/dev/null || .venv-realism/bin/pip install -q mediapipe==0.10.21 pillow
@@ -190,4 +260,5 @@ clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
 .PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights test faults realism lint clean \
-	bench bench-splat parity-python bench-datagen bench-prior bench-track bench-invert
+	array slurm-test bench-report man completions parity-data parity-video \
+	bench bench-splat parity-python bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a zero1a ladder kills

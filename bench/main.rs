@@ -1,6 +1,6 @@
 //! How fast the tools are and how much memory they take on this machine, measured through their command lines.
 //!
-//! `cargo run --release -p effigy-tests --example benchmarks -- [--out out/bench] [datagen splat prior invert track]`
+//! `cargo run --release -p effigy-tests --example benchmarks -- [--out out/bench] [datagen splat prior invert track video zero1a]`
 //! prints one table and writes `NAME.json` a part. What needs shipped weights is skipped, and says so, without them.
 mod measured;
 mod parts;
@@ -14,12 +14,14 @@ use std::process::ExitCode;
 /// Name and procedure.
 type Part = (&'static str, fn(&mut Report));
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 7] = [
     ("splat", parts::splat),
     ("datagen", parts::datagen),
     ("prior", parts::prior),
     ("track", parts::track),
     ("invert", parts::invert),
+    ("video", parts::video),
+    ("zero1a", parts::zero1a),
 ];
 
 fn main() -> ExitCode {

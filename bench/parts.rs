@@ -1,6 +1,6 @@
 //! The parts: what is measured, and how.
 use crate::measured::{Measured, example, tool};
-use crate::report::Report;
+use crate::report::{Bar, Report};
 use effigy_tests::folder::Folder;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,15 @@ pub fn splat(report: &mut Report) {
     match example("splat", "bench", "", &folder.path().join("splat.json")) {
         Ok(rows) => report.adopt(&rows),
         Err(why) => report.fail("rasterizer", why),
+    }
+}
+
+/// A denoising step, a clip and a refresh of the small video model.
+pub fn video(report: &mut Report) {
+    let folder = Folder::new("bench-video");
+    match example("zero1a", "bench_video", "", &folder.path().join("video.json")) {
+        Ok(rows) => report.adopt(&rows),
+        Err(why) => report.fail("video model", why),
     }
 }
 
@@ -39,11 +48,50 @@ pub fn datagen(report: &mut Report) {
             report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");
         });
     }
+    price(report, folder.path(), &head);
+    prediction(report, folder.path(), &head);
     let line = format!("--head {}", head.display());
     match example("datagen", "bench_trace", &line, &folder.path().join("rays.json")) {
         Ok(rows) => report.adopt(&rows),
         Err(why) => report.fail("rays", why),
     }
+}
+
+/// The picture of the paper's plan, with hair and without: 6 people × 2 faces × 4 cameras, everything counted.
+fn price(report: &mut Report, folder: &Path, head: &Path) {
+    for (hair, strands, bar) in [("50,000 strands", 50_000, 6.0), ("without hair", 0, 2.5)] {
+        let name = format!("512² 16 spp, walked skin, {hair}, denoised, all maps");
+        let line = format!(
+            "render --quiet --threads 1 --out {}/price-{strands} --config configs/paper.toml --set head={} \
+             --set hair.strands={strands} --set maps.frame_albedo=true --set maps.frame_position=true \
+             --set dataset.identities=6 --set dataset.val=0 --set dataset.test=0 --set dataset.expressions=2 \
+             --set dataset.cameras=4",
+            folder.display(),
+            head.display()
+        );
+        with(report, &name, tool("datagen", &line), |report, m| {
+            report.judge(format!("{name}: core seconds an image"), m.core_seconds / 48.0, "s", Bar::AtMost(bar));
+            report.judge(format!("{name}: peak memory"), m.peak_mib, "MiB", Bar::AtMost(1024.0));
+        });
+    }
+}
+
+/// What `datagen plan` says a plan will cost against what it then costs.
+fn prediction(report: &mut Report, folder: &Path, head: &Path) {
+    let sets = format!(
+        "--set head={} --set dataset.identities=24 --set dataset.val=0 --set dataset.test=0 --set dataset.expressions=2 \
+         --set dataset.cameras=3",
+        head.display()
+    );
+    let at = folder.display();
+    let planned = tool("datagen", &format!("plan --json --out {at}/planned {sets}"));
+    let both = planned.and_then(|p| Ok((p, tool("datagen", &format!("render --quiet --out {at}/planned"))?)));
+    let name = "cost by `datagen plan`: off by";
+    with(report, name, both, |report, (planned, rendered)| {
+        let hours = planned.events("plan").last().and_then(|e| e["measured"]["core_hours"].as_f64());
+        let off = 100.0 * (hours.unwrap_or(f64::NAN) * 3600.0 / rendered.core_seconds - 1.0);
+        report.judge(name, off.abs(), "%", Bar::AtMost(10.0));
+    });
 }
 
 /// A training step of the default network: the difference of a long and a short run, so that start and end do not count.
@@ -143,6 +191,41 @@ pub fn invert(report: &mut Report) {
             report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");
         });
     }
+}
+
+/// A photo to an avatar by SymGEN: what an iteration and a refresh cost, and how many versions an hour makes of it.
+pub fn zero1a(report: &mut Report) {
+    let (weights, name) = ("weights/video.safetensors", "SymGEN, 90 iterations of the demo's schedule");
+    if let Some(missing) = [weights, PHOTO].into_iter().find(|p| !Path::new(p).exists()) {
+        return report.skip(name, format!("no {missing}"));
+    }
+    let folder = Folder::new("bench-zero1a");
+    let made = head(folder.path()).and_then(|head| {
+        let (at, head) = (folder.path().display(), head.display());
+        let config = "configs/zero1a-demo.toml";
+        tool(
+            "zero1a",
+            &format!("run --json --photo {PHOTO} --head {head} --config {config} --iterations 90 --out {at}/run"),
+        )
+    });
+    with(report, name, made, |report, m| {
+        for event in m.events("run") {
+            let pace = &event["pace"];
+            let number = |key: &str| pace[key].as_f64().unwrap_or(f64::NAN);
+            let (iterations, refreshes) = (number("iterations"), number("refreshes"));
+            let seconds = number("iteration_seconds") + number("refresh_seconds");
+            report.push("an iteration", number("iteration_seconds") / iterations, "s");
+            report.push(
+                "a refresh: one clip inverted, denoised, committed",
+                number("refresh_seconds") / refreshes,
+                "s",
+            );
+            report.push("versions", 3600.0 * refreshes / seconds, "per hour");
+        }
+        report.push(name, m.seconds, "s");
+        report.push(format!("{name}: processor time"), m.core_seconds, "s");
+        report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");
+    });
 }
 
 /// The default head, imported anew; from formulas where the source was not fetched.

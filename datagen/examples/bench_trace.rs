@@ -17,7 +17,13 @@ struct Row {
     name: String,
     value: f64,
     unit: &'static str,
-    bar: Option<f64>,
+    bar: Option<Bar>,
+}
+
+#[derive(Clone, Copy)]
+enum Bar {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -25,7 +31,8 @@ fn main() -> anyhow::Result<()> {
     let value_of = |flag: &str| arguments.iter().position(|a| a == flag).and_then(|i| arguments.get(i + 1));
     rayon::ThreadPoolBuilder::new().num_threads(1).build_global()?;
     let head = value_of("--head").map_or("analytic".into(), Into::into);
-    let config = Config { head, ..Default::default() };
+    let mut config = Config { head, ..Default::default() };
+    (config.hair.strands, config.mesh.subdivision, config.mesh.texture_size) = (50_000, 2, 1024);
     let rows = rows(&config, arguments.iter().any(|a| a == "--error"))?;
     if let Some(path) = value_of("--json") {
         std::fs::write(path, json(&rows))?;
@@ -43,17 +50,18 @@ fn timed<T>(rounds: u32, mut work: impl FnMut() -> anyhow::Result<T>) -> anyhow:
     (1..rounds).try_fold(first, |(best, _), _| once().map(|(secs, made)| (best.min(secs), made)))
 }
 
-/// Pixels a side, samples, skin, and how often it is measured.
+/// Pixels a side, samples, skin, and how often it is measured. A replay holds some hundred bytes a ray: eight samples of
+/// 512² are half a gigabyte.
 const VIEWS: [(u32, u32, Subsurface, u32); 4] = [
     (128, 8, Subsurface::Diffuse, 3),
     (256, 16, Subsurface::Diffuse, 2),
     (256, 16, Subsurface::RandomWalk, 1),
-    (512, 16, Subsurface::RandomWalk, 1),
+    (512, 8, Subsurface::RandomWalk, 2),
 ];
 
 fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    let mut push = |name: &str, value: f64, unit: &'static str, bar: Option<f64>| {
+    let mut push = |name: &str, value: f64, unit: &'static str, bar: Option<Bar>| {
         println!("{name:<52} {value:>10.3} {unit}");
         rows.push(Row { name: name.into(), value, unit, bar });
     };
@@ -84,14 +92,13 @@ fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
                 push(&name("mean"), f64::from(mean.element_sum() / 3.0), "", None);
             }
             let r = replay(scene, &camera, &env, &s, rounds)?;
-            push(&name("picture"), r.picture_secs, "core-s", (size == 128).then_some(1.0));
+            push(&name("picture"), r.picture_secs, "core-s", (size == 128).then_some(Bar::AtMost(1.0)));
             push(&name("pictures"), 1.0 / r.picture_secs, "1/core-s", None);
             push(&name("rays"), r.rays as f64 * 1e-6, "M", None);
             push(&name("integrator"), r.integrator_mrays(), "Mrays/core-s", None);
-            if subsurface == Subsurface::Diffuse {
-                push(&name("same rays bare"), r.bare_mrays(), "Mrays/core-s", None);
-                push(&name("integrator over bare"), r.integrator_mrays() / r.bare_mrays(), "", None);
-            }
+            push(&name("same rays bare"), r.bare_mrays(), "Mrays/core-s", None);
+            let bar = (size == 512).then_some(Bar::AtLeast(0.8));
+            push(&name("integrator over bare"), r.integrator_mrays() / r.bare_mrays(), "", bar);
         }
     }
     if denoise::available().is_ok() {
@@ -114,8 +121,14 @@ fn json(rows: &[Row]) -> String {
         .find_map(|l| l.strip_prefix("model name").map(|m| m.trim_start_matches([' ', '\t', ':']).to_owned()));
     let git = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
     let commit = git.ok().and_then(|o| String::from_utf8(o.stdout).ok()).unwrap_or_default();
-    // every bar here is a time not to be exceeded
-    let row = |r: &Row| serde_json::json!({"name": r.name, "value": r.value, "unit": r.unit, "bar": r.bar, "ok": r.bar.is_none_or(|b| r.value <= b)});
+    let row = |r: &Row| {
+        let (bar, ok) = match r.bar {
+            None => (None, true),
+            Some(Bar::AtMost(bar)) => (Some(bar), r.value <= bar),
+            Some(Bar::AtLeast(bar)) => (Some(bar), r.value >= bar),
+        };
+        serde_json::json!({"name": r.name, "value": r.value, "unit": r.unit, "bar": bar, "ok": ok})
+    };
     let rows: Vec<serde_json::Value> = rows.iter().map(row).collect();
     let all = serde_json::json!({"machine": machine.unwrap_or_default(), "commit": commit.trim(), "rows": rows});
     format!("{all:#}\n")

@@ -5,10 +5,13 @@ use crate::config::Config;
 use crate::expressions::Performance;
 use crate::eyes;
 use crate::hair::{self, Clearance, Groom, Ground, Obstacle, Shell};
+use crate::identity::DrawnShape;
 use crate::person::{Looks, Origin};
-use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, SceneDesc, SkinMaterial, Texture};
+use crate::relief;
+use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, Relief, SceneDesc, SkinMaterial, Texture};
 use crate::skin_albedo::{self, Paints};
 use crate::stage::{Piece, Stage};
+use crate::strain;
 use crate::stream::{derive, subject};
 use crate::surface::Surface;
 use glam::{Affine3A, Vec3};
@@ -37,6 +40,9 @@ pub struct Actor<'a> {
     accessories: Accessories,
     albedo: Arc<Texture>,
     gloss: Arc<Texture>,
+    heights: Arc<Texture>,
+    /// The skin's refined vertices at rest.
+    skin_at_rest: Vec<Vec3>,
 }
 
 /// A person making a face, and what is known of it.
@@ -62,11 +68,21 @@ pub struct Worn {
     pub cloth: Vec<(MeshDesc, Vec3)>,
 }
 
+/// The seed that everything about a person of the dataset is drawn from.
+pub fn person_seed(config: &Config, identity_id: u32) -> u64 {
+    derive(config.seed, &[subject::PERSON, identity_id as u64])
+}
+
 impl<'a> Actor<'a> {
     /// Draws person `identity_id` of the dataset.
     pub fn sample(stage: &'a Stage, config: &Config, identity_id: u32) -> Self {
-        let seed = derive(config.seed, &[subject::PERSON, identity_id as u64]);
-        let drawn = crate::identity::sample_shape(&stage.sampler, seed);
+        let drawn = crate::identity::sample_shape(&stage.sampler, person_seed(config, identity_id));
+        Self::with_shape(stage, config, identity_id, drawn)
+    }
+
+    /// Person `identity_id` of the dataset with another face.
+    pub fn with_shape(stage: &'a Stage, config: &Config, identity_id: u32, drawn: DrawnShape) -> Self {
+        let seed = person_seed(config, identity_id);
         let mut looks = Looks::sample(seed, drawn.origin);
         accessories::sample(&mut looks, &config.wear, seed, drawn.origin.sex);
         Self::new(stage, config, identity_id, seed, drawn.origin, drawn.shape, looks)
@@ -83,6 +99,7 @@ impl<'a> Actor<'a> {
     ) -> Self {
         let mut neutral = stage.model.neutral(&shape);
         stage.correctives.rest(&stage.model, &mut neutral);
+        stage.arches.set(&looks.teeth, &mut neutral);
         let refined = stage.subdivision.apply(&neutral);
         let landmarks = stage.model.landmarks_at(&neutral);
         let skin = surface_of(stage.skin(), &refined);
@@ -90,6 +107,7 @@ impl<'a> Actor<'a> {
         let scalp = stage.regions.get("scalp").cloned().unwrap_or_else(|| vec![0.0; skin.positions.len()]);
         let shell = Shell::new(&skin, &scalp);
         let Paints { albedo, gloss } = skin_albedo::paint(stage, &looks, &refined, &landmarks, &shell);
+        let heights = relief::carve(stage, &looks, &refined, &landmarks);
         let shirt = stage.cloth.drape(&skin, &looks.garment);
         let mut obstacles = vec![Obstacle { positions: &skin.positions, triangles: &skin.triangles }];
         obstacles.extend(shirt.iter().map(|m| Obstacle { positions: &m.positions, triangles: &m.triangles }));
@@ -113,6 +131,8 @@ impl<'a> Actor<'a> {
             accessories,
             albedo: texture(albedo),
             gloss: texture(gloss),
+            heights: texture(heights),
+            skin_at_rest: skin.positions,
             neutral,
         }
     }
@@ -138,9 +158,11 @@ impl<'a> Actor<'a> {
             HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
         let posed = self.stage.correctives.pose(&self.stage.model, &self.neutral, &params);
         let refined = self.stage.subdivision.apply(&posed.positions);
+        // On the surface as it is traced: a corner of a face keeps its index when the mesh is refined.
+        let landmarks = self.stage.model.landmarks_at(&refined);
         let mut meshes = Vec::new();
         for piece in &self.stage.pieces {
-            meshes.extend(self.mesh(piece, &refined, &posed));
+            meshes.extend(self.mesh(piece, &refined, &posed, &landmarks));
         }
         let skin = surface_of(self.stage.skin(), &refined);
         meshes.extend(self.stage.cloth.mesh(&skin, &self.looks.garment));
@@ -150,7 +172,7 @@ impl<'a> Actor<'a> {
         let center = skull.transform_point3(self.head_box.center);
         Take {
             scene: SceneDesc { meshes, curves },
-            landmarks: self.stage.model.landmarks_at(&posed.positions),
+            landmarks,
             gaze: posed.gaze,
             head_box: HeadBox { center, ..self.head_box },
         }
@@ -172,42 +194,58 @@ impl<'a> Actor<'a> {
     }
 
     /// A part as it is traced; lashes are strands of ours, so the model's own are left out.
-    fn mesh(&self, piece: &Piece, refined: &[Vec3], posed: &Posed) -> Option<MeshDesc> {
+    fn mesh(&self, piece: &Piece, refined: &[Vec3], posed: &Posed, landmarks: &[Vec3]) -> Option<MeshDesc> {
         let positions = piece.gather(refined);
         let material = match piece.part {
             Part::Lashes => return None,
-            Part::Skin => self.skin_material(),
-            Part::EyeLeft => eyes::material(&self.looks.eyes, posed, 0, &positions, self.seed),
-            Part::EyeRight => eyes::material(&self.looks.eyes, posed, 1, &positions, self.seed),
-            part => coated(part, skin_albedo::flat_color(part, &self.looks)),
+            Part::Skin => self.skin_material(&positions, &piece.triangles),
+            Part::EyeLeft => eyes::material(&self.looks.eyes, posed, 0, &positions, landmarks, self.seed),
+            Part::EyeRight => eyes::material(&self.looks.eyes, posed, 1, &positions, landmarks, self.seed),
+            part => coated(part, Paint::Map(self.albedo.clone())),
         };
         let normals = Surface::new(positions.clone(), piece.triangles.clone()).normals;
+        let kept: Vec<usize> = (0..piece.triangles.len()).filter(|&t| !self.is_missing(piece, t)).collect();
         Some(MeshDesc {
             positions,
             normals,
-            triangles: piece.triangles.clone(),
-            uvs: piece.uvs.clone(),
+            triangles: kept.iter().map(|&t| piece.triangles[t]).collect(),
+            uvs: kept.iter().map(|&t| piece.uvs[t]).collect(),
             material,
-            classes: piece.classes.clone(),
-            parts: vec![piece.part as u8; piece.triangles.len()],
+            classes: kept.iter().map(|&t| piece.classes[t]).collect(),
+            parts: vec![piece.part as u8; kept.len()],
         })
     }
 
-    fn skin_material(&self) -> Material {
+    /// Whether a triangle is of a tooth that is gone.
+    fn is_missing(&self, piece: &Piece, triangle: usize) -> bool {
+        let vertex = piece.vertices[piece.triangles[triangle][0] as usize];
+        self.stage.tooth_of_vertex[vertex as usize].is_some_and(|tooth| self.looks.teeth.missing.contains(&tooth))
+    }
+
+    /// `posed` are the skin's vertices in this pose.
+    fn skin_material(&self, posed: &[Vec3], triangles: &[[u32; 3]]) -> Material {
         let mut skin = SkinMaterial::new(Paint::Map(self.albedo.clone()));
         skin.gloss = Paint::Map(self.gloss.clone());
         skin.roughness = [self.looks.skin.roughness, 0.45 * self.looks.skin.roughness];
+        skin.sharp = 0.25;
+        skin.fuzz = self.looks.skin.down;
+        skin.relief = Some(Relief {
+            heights: self.heights.clone(),
+            folds: Arc::new(strain::folds(&self.skin_at_rest, posed, triangles)),
+            grain: Some(self.stage.grain.0.clone()),
+            repeats: self.stage.grain.1,
+        });
         Material::Skin(skin)
     }
 }
 
-fn coated(part: Part, color: Vec3) -> Material {
+fn coated(part: Part, albedo: Paint) -> Material {
     let (roughness, ior) = match part {
         Part::TeethUpper | Part::TeethLower => (0.12, 1.5),
         Part::Tongue => (0.3, 1.33),
         _ => (0.2, 1.33),
     };
-    Material::Coated(CoatedMaterial { albedo: Paint::Flat(color), roughness, ior })
+    Material::Coated(CoatedMaterial { albedo, roughness, ior })
 }
 
 fn surface_of(piece: &Piece, refined: &[Vec3]) -> Surface {

@@ -6,6 +6,7 @@ pub mod dielectric;
 pub mod diffuse;
 pub mod eye;
 pub mod hair;
+pub mod relief;
 pub mod skin;
 
 use crate::elementary::sin_cos;
@@ -140,3 +141,6 @@ pub(crate) fn over_the_sphere(bsdf: &Bsdf, n: u32) -> (f32, Vec3) {
     let scale = 4.0 * std::f64::consts::PI / f64::from(n);
     ((density * scale) as f32, (albedo * scale).as_vec3())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What was typed, and what it comes to.
 use crate::config::Config;
 use crate::head_command::{self, Source};
-use crate::plan::Plan;
+use crate::plan::{Plan, ShardTask};
 use crate::predict;
 use crate::preview::{self, Landmarks, Request, Vary};
 use crate::render_shard::{Outcome, Renderer};
@@ -9,9 +9,11 @@ use crate::scene::AccelKind;
 use crate::stage::Stage;
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use formats::exit::{EXIT_HELP, ExitCode, Failure};
-use formats::flags::CommonFlags;
+use formats::array_job::Share;
+use formats::exit::{EXIT_HELP, ExitCode};
+use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::progress::Progress;
+use formats::stop;
 use std::path::PathBuf;
 
 /// Ray-traced synthetic heads, written as Parquet shards.
@@ -55,7 +57,7 @@ enum Command {
         /// Dataset folder.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Do not render 16 images to measure time and size.
+        /// Do not render 32 images to measure time and size.
         #[arg(long)]
         no_sample: bool,
     },
@@ -64,13 +66,16 @@ enum Command {
         /// Dataset folder with a plan.toml; with --config the plan is made first.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Task I of N takes the shards whose number is I modulo N, as `--shard 0/4`.
+        /// Task I of N takes the shards whose number is I modulo N, as `0/4`; `auto/N` takes I from the array job of
+        /// Slurm, PBS, LSF, Grid Engine or Kubernetes.
         #[arg(long, value_name = "I/N", default_value = "0/1")]
         shard: String,
+        #[command(flatten)]
+        rehearsal: RehearsalFlags,
     },
     /// Renders a sheet to look at.
     Preview {
-        /// PNG or JPEG.
+        /// PNG, JPEG of at most 200 kB, or WebP: an animation of the tiles.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         /// What changes from tile to tile.
@@ -132,7 +137,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     cli.common.start_threads()?;
     match command {
         Command::Plan { out, no_sample } => cli.plan(out, !no_sample),
-        Command::Render { out, shard } => cli.render(out, shard),
+        Command::Render { out, shard, rehearsal } => cli.render(out, shard, rehearsal),
         Command::Preview { out, vary, identity, count, yaw, light, landmarks } => {
             let config = cli.config()?;
             let stage = Stage::new(&config)?;
@@ -185,25 +190,34 @@ impl Cli {
         Ok(ExitCode::Done)
     }
 
-    fn render(&self, out: &std::path::Path, shard: &str) -> anyhow::Result<ExitCode> {
-        let (task, tasks) = parse_task(shard)?;
+    fn render(&self, out: &std::path::Path, shard: &str, rehearsal: &RehearsalFlags) -> anyhow::Result<ExitCode> {
+        let share = Share::parse(shard, |name| std::env::var(name).ok())?;
         let set = self.common.config.is_some() || !self.common.sets.is_empty() || self.common.seed.is_some();
         let plan = match set {
             true => Plan::new(self.config()?)?,
             false => Plan::read(out)?,
         };
+        if let Some(code) = rehearsal.print(&plan.config, &self.common)? {
+            return Ok(code);
+        }
+        let talk = self.common.talk();
+        share.told().iter().for_each(|line| talk.say(line));
+        let all = plan.shards().into_iter().enumerate();
+        let mine: Vec<_> = all.filter(|(k, _)| share.takes(*k as u64)).map(|(_, shard)| shard).collect();
+        if let Some(code) = rehearsal.tell(|| rehearse(&mine, out)) {
+            return Ok(code);
+        }
         let stage = Stage::new(&plan.config)?;
         // Only now: a head that cannot be read leaves nothing behind.
         if set {
             plan.write(out)?;
         }
         let renderer = Renderer::new(&plan, &stage, self.accel.into());
-        let mine: Vec<_> =
-            plan.shards().into_iter().enumerate().filter(|(k, _)| *k as u64 % tasks == task).map(|(_, s)| s).collect();
         let rows: u64 = mine.iter().map(|s| s.len()).sum();
-        let progress = Progress::new("render", rows, "rows", self.common.talk());
+        let progress = Progress::new("render", rows, "rows", talk);
         let (mut made, mut skipped) = (0, 0);
         for shard in &mine {
+            stop::check()?;
             progress.note(&shard.name.file_name());
             let outcome = renderer.shard(shard, out, &progress).with_context(|| shard.name.file_name())?;
             match outcome {
@@ -220,13 +234,18 @@ impl Cli {
     }
 }
 
-/// `I/N`
-fn parse_task(text: &str) -> anyhow::Result<(u64, u64)> {
-    let parsed = text.split_once('/').and_then(|(i, n)| Some((i.parse::<u64>().ok()?, n.parse::<u64>().ok()?)));
-    match parsed {
-        Some((i, n)) if i < n => Ok((i, n)),
-        _ => Err(Failure::usage(format!("--shard {text}: expected I/N with I from 0 to N - 1, as 0/4")).into()),
-    }
+/// One line a shard: what a run would do with it.
+fn rehearse(shards: &[ShardTask], out: &std::path::Path) -> String {
+    let line = |shard: &ShardTask| {
+        let (path, rows) = (shard.path(out), shard.len());
+        let todo = if path.exists() { "there already" } else { "to be made" };
+        format!("{} {rows} rows, {todo}", path.display())
+    };
+    let missing: Vec<_> = shards.iter().filter(|shard| !shard.path(out).exists()).collect();
+    let rows: u64 = missing.iter().map(|shard| shard.len()).sum();
+    let mut lines: Vec<String> = shards.iter().map(line).collect();
+    lines.push(format!("{} of {} shards to be made, {rows} rows", missing.len(), shards.len()));
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -236,7 +255,5 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         <Cli as clap::CommandFactory>::command().debug_assert();
-        assert_eq!(parse_task("3/4").unwrap(), (3, 4));
-        assert!(parse_task("4/4").is_err() && parse_task("x").is_err());
     }
 }

@@ -132,6 +132,10 @@ pub struct MapsConfig {
     pub normal: bool,
     /// Texture coordinates and part.
     pub uv: bool,
+    /// Colour without light, of every frame.
+    pub frame_albedo: bool,
+    /// World positions, of every frame.
+    pub frame_position: bool,
     /// Linear layers of every frame, as OpenEXR in shards of their own.
     pub exr: bool,
     /// UV albedo of the identity.
@@ -333,6 +337,8 @@ impl Default for MapsConfig {
             depth: true,
             normal: true,
             uv: true,
+            frame_albedo: false,
+            frame_position: false,
             exr: false,
             albedo: true,
             appearance: true,
@@ -344,7 +350,7 @@ impl Default for MapsConfig {
 
 impl Default for MeshConfig {
     fn default() -> Self {
-        MeshConfig { subdivision: 1, texture_size: 512 }
+        MeshConfig { subdivision: 1, texture_size: 1024 }
     }
 }
 

@@ -12,8 +12,11 @@ const IRIS_BEHIND_LIMBUS_M: f32 = 0.0006;
 /// Class id of iris and pupil in `formats::frame::SEGMENTATION`.
 const CLASS_IRIS: u8 = 4;
 
-/// Material of the eyeball of a side (0 left, 1 right) in this pose; `ball` are its vertices (world).
-pub fn material(eyes: &Eyes, posed: &Posed, side: usize, ball: &[Vec3], seed: u64) -> Material {
+/// Landmarks of the margins of the lids from corner to corner: left and right eye, upper and lower lid.
+const LIDS: [[[usize; 4]; 2]; 2] = [[[42, 43, 44, 45], [42, 47, 46, 45]], [[36, 37, 38, 39], [36, 41, 40, 39]]];
+
+/// Material of the eyeball of a side (0 left, 1 right) in this pose; `ball` are its vertices, `landmarks` the 68 (world).
+pub fn material(eyes: &Eyes, posed: &Posed, side: usize, ball: &[Vec3], landmarks: &[Vec3], seed: u64) -> Material {
     let joint = if side == 0 { Joint::EyeLeft } else { Joint::EyeRight };
     let center = posed.eye_centers[side];
     // The cornea stands out; everything else of the ball is this far from its centre.
@@ -31,6 +34,7 @@ pub fn material(eyes: &Eyes, posed: &Posed, side: usize, ball: &[Vec3], seed: u6
         sclera: eyes.sclera,
         veins: eyes.veins,
         seed: derive(seed, &[subject::PERSON, 2, side as u64]),
+        lids: LIDS[side].map(|lid| lid.map(|l| landmarks[l])),
         iris_class: CLASS_IRIS,
     })
 }

@@ -10,7 +10,7 @@ pub struct Film {
     pub height: usize,
     /// Linear RGB, premultiplied by `alpha`; the environment behind is left out.
     pub rgb: Vec<Vec3>,
-    /// Coverage, 0..=1.
+    /// Coverage, 0..=1; of more rays than the colour where it is partial.
     pub alpha: Vec<f32>,
     /// Mean albedo of first hits, premultiplied: a guide for the denoiser.
     pub albedo: Vec<Vec3>,

@@ -8,7 +8,7 @@ use crate::stage::Stage;
 use formats::IdentityRow;
 use formats::identity::UvMap;
 use glam::Vec3;
-use head::sampler::Sampler;
+use head::sampler::{SampledIdentity, Sampler};
 
 /// A drawn shape and the facts it was drawn with.
 pub struct DrawnShape {
@@ -18,11 +18,16 @@ pub struct DrawnShape {
     pub origin: Origin,
 }
 
+impl From<&SampledIdentity> for DrawnShape {
+    fn from(drawn: &SampledIdentity) -> Self {
+        let origin = Origin { age: drawn.age_years, sex: drawn.sex, ancestry: drawn.ancestry };
+        DrawnShape { shape: drawn.shape.clone(), origin }
+    }
+}
+
 /// Draws a shape from the model's own distribution.
 pub fn sample_shape(sampler: &Sampler, seed: u64) -> DrawnShape {
-    let drawn = sampler.draw(seed);
-    let origin = Origin { age: drawn.age_years, sex: drawn.sex, ancestry: drawn.ancestry };
-    DrawnShape { shape: drawn.shape, origin }
+    (&sampler.draw(seed)).into()
 }
 
 /// The row of `identities` of a person.

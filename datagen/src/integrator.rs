@@ -25,6 +25,8 @@ use vertex::{Depth, Vertex};
 pub const MASK_OPAQUE: u32 = 1;
 /// Mask bit of clear materials.
 pub const MASK_CLEAR: u32 = 2;
+/// Mask bit of what can hide a face: everything opaque but what grows from the face itself.
+pub const MASK_COVERS: u32 = 4;
 /// Light of later bounces is clamped to this many times the environment's mean.
 const CLAMP: f32 = 24.0;
 /// Light below this share of the environment's mean gets a shadow ray only by chance, and then counts for more.
@@ -140,6 +142,12 @@ impl<'a> Integrator<'a> {
                 return out;
             }
         }
+    }
+
+    /// Whether anything opaque lies on `ray`.
+    pub fn covers(&self, ray: &Ray, rays: &mut u64) -> bool {
+        *rays += 1;
+        self.scene.accel.occluded1(&Ray { mask: MASK_OPAQUE, ..*ray })
     }
 
     /// The light of one path found by scattering alone: what `path` must agree with. For tests.

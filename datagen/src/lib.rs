@@ -33,16 +33,19 @@ pub mod headwear;
 pub mod identity;
 pub mod light;
 pub mod light_map;
+pub mod mouth_albedo;
 pub mod outline;
 pub mod person;
+pub mod relief;
 pub mod skin_albedo;
 pub mod stage;
+pub mod strain;
 pub mod surface;
 pub mod sweep;
+pub mod teeth;
 
 // How they are traced.
 pub mod accel;
-pub mod alpha;
 pub mod bench;
 pub mod bsdf;
 pub mod denoise;

@@ -3,6 +3,7 @@ use crate::cloth::Garment;
 use crate::glasses::Glasses;
 use crate::headwear::Headwear;
 use crate::stream::{Stream, subject};
+use crate::teeth::Teeth;
 use glam::Vec3;
 use serde::Serialize;
 
@@ -24,8 +25,8 @@ pub struct Looks {
     pub skin: Skin,
     /// Eyes.
     pub eyes: Eyes,
-    /// Linear RGB albedo of the teeth.
-    pub teeth: Vec3,
+    /// Teeth.
+    pub teeth: Teeth,
     /// Hair on the scalp.
     pub hair: Hair,
     /// Brows.
@@ -65,8 +66,18 @@ pub struct Skin {
     pub gloss: f32,
     /// Roughness of the broad lobe.
     pub roughness: f32,
-    /// Depth of pores and lines (metres).
-    pub bump_m: f32,
+    /// Lines of age, 0..=1.
+    pub wrinkles: f32,
+    /// Depth of pores (metres).
+    pub pores_m: f32,
+    /// Depth of the creases of the lips (metres).
+    pub lip_creases_m: f32,
+    /// Height of the fold over the margin of the upper lid (metres), and how deep it is, 0..=1.
+    pub lid_fold_m: f32,
+    /// See [`Skin::lid_fold_m`].
+    pub lid_fold: f32,
+    /// Down: the share of light it throws back at grazing angles.
+    pub down: f32,
     /// Of noise patterns.
     pub seed: u64,
 }
@@ -274,6 +285,7 @@ impl Looks {
         let beard = sample_beard(&mut s, origin, pigment);
         let yellow = (s.uniform(0.0, 0.6) + origin.age / 150.0).min(1.0);
         let teeth = Vec3::new(0.68, 0.64, 0.56).lerp(Vec3::new(0.60, 0.52, 0.37), yellow) * s.uniform(0.85, 1.05);
+        let teeth = Teeth::sample(seed, origin.age, teeth);
         let garment = Garment::sample(&mut Stream::new(seed, &[subject::PERSON, 2]), origin.sex);
         Looks { skin, eyes, teeth, hair, brows, lashes, beard, garment, glasses: None, headwear: None }
     }
@@ -290,6 +302,7 @@ fn sample_skin(s: &mut Stream, origin: Origin, seed: u64) -> Skin {
     let melanin = s.normal_within(typical, 0.65, [0.0, 5.0]);
     let fair = (1.0 - melanin / 2.5).max(0.0);
     let age = origin.age;
+    let relief = SkinRelief::sample(&mut Stream::new(seed, &[subject::PERSON, 3]), origin);
     let lipstick = (origin.sex < 0.4 && age > 16.0 && s.chance(0.3)).then(|| {
         let red =
             Vec3::new(0.45, 0.05, 0.07).lerp(Vec3::new(0.5, 0.16, 0.17), s.uniform(0.0, 1.0)) * s.uniform(0.5, 1.0);
@@ -306,9 +319,42 @@ fn sample_skin(s: &mut Stream, origin: Origin, seed: u64) -> Skin {
         lip: s.uniform(0.35, 0.95),
         lipstick,
         gloss: s.uniform(0.7, 1.25),
-        roughness: s.uniform(0.32, 0.45),
-        bump_m: 1e-5 * s.uniform(2.0, 4.0) * (1.0 + age / 80.0),
+        roughness: s.uniform(0.28, 0.40),
+        wrinkles: relief.wrinkles,
+        pores_m: relief.pores_m,
+        lip_creases_m: relief.lip_creases_m,
+        lid_fold_m: relief.lid_fold_m,
+        lid_fold: relief.lid_fold,
+        down: relief.down,
         seed,
+    }
+}
+
+/// The fine shape of somebody's skin; fields as in [`Skin`].
+struct SkinRelief {
+    wrinkles: f32,
+    pores_m: f32,
+    lip_creases_m: f32,
+    lid_fold_m: f32,
+    lid_fold: f32,
+    down: f32,
+}
+
+impl SkinRelief {
+    fn sample(s: &mut Stream, origin: Origin) -> SkinRelief {
+        let asian = origin.ancestry[1];
+        let aged = ((origin.age - 28.0) / 55.0).max(0.0);
+        let grown = ((origin.age - 8.0) / 12.0).clamp(0.0, 1.0);
+        // Many East Asian lids have no fold, or a low one.
+        let single = s.chance(0.45 * asian);
+        SkinRelief {
+            wrinkles: (aged * s.uniform(0.6, 1.25)).min(1.0),
+            pores_m: 1e-5 * s.uniform(2.0, 4.5) * (0.35 + 0.65 * grown) * (1.0 + 0.4 * aged),
+            lip_creases_m: 1e-5 * s.uniform(6.0, 13.0) * (0.6 + 0.4 * grown),
+            lid_fold_m: s.normal_within(0.0042 - 0.0014 * asian, 0.0008, [0.002, 0.0065]),
+            lid_fold: if single { 0.12 } else { s.uniform(0.55, 1.0) },
+            down: s.uniform(0.015, 0.06),
+        }
     }
 }
 
@@ -355,7 +401,7 @@ fn sample_eyes(s: &mut Stream, origin: Origin, hair: Pigment) -> Eyes {
         iris: [Vec3::from(inner) * shade, Vec3::from(outer) * shade],
         iris_radius_m: s.normal_within(0.00590, 0.00018, [0.0055, 0.0063]),
         pupil_radius_m: s.normal_within(0.0019, 0.0004, [0.0012, 0.0030]),
-        sclera: Vec3::new(0.70, 0.665, 0.635).lerp(Vec3::new(0.66, 0.60, 0.51), yellow),
+        sclera: Vec3::new(0.62, 0.585, 0.56).lerp(Vec3::new(0.58, 0.52, 0.44), yellow),
         veins: s.uniform(0.1, 0.6),
     }
 }

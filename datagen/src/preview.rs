@@ -1,5 +1,5 @@
 //! `datagen preview`: sheets to look at before a night is spent on rendering.
-use crate::actor::Actor;
+use crate::actor::{Actor, person_seed};
 use crate::cameras::Orbit;
 use crate::config::Config;
 use crate::develop::Development;
@@ -11,6 +11,7 @@ use crate::scene::AccelKind;
 use crate::sheet::Sheet;
 use crate::stage::Stage;
 use head::model::ARKIT;
+use head::sampler::{Attempt, SampledIdentity};
 use rayon::prelude::*;
 
 /// What changes from tile to tile.
@@ -26,6 +27,8 @@ pub enum Vary {
     Light,
     /// The side one looks from.
     Turntable,
+    /// Faces that the sampler refused, and the measure that was furthest off (standard deviations).
+    Rejected,
 }
 
 /// Which sheet.
@@ -62,6 +65,8 @@ struct Tile {
     yaw_deg: f32,
     light: Light,
     label: String,
+    /// A face that is not the person's own.
+    instead: Option<SampledIdentity>,
 }
 
 /// Renders the sheet.
@@ -69,13 +74,24 @@ struct Tile {
 /// # Errors
 /// As [`crate::render_shard::expose`].
 pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Result<Sheet> {
-    let tiles: Vec<Tile> = (0..request.count).map(|i| tile(config, request, i)).collect();
+    let tiles: Vec<Tile> = match request.vary {
+        Vary::Rejected => rejected(stage, config, request),
+        _ => (0..request.count).map(|i| tile(config, request, i)).collect(),
+    };
     let columns = match tiles.len() {
         n if n > 30 => 9,
         n => (n as f32 * 1.5).sqrt().ceil() as usize,
     };
+    // One person in all tiles is made once.
+    let alone = (!matches!(request.vary, Vary::Identity | Vary::Rejected))
+        .then(|| Actor::sample(stage, config, request.identity));
     let one = |t: &Tile| -> anyhow::Result<(Vec<u8>, String)> {
-        let actor = Actor::sample(stage, config, t.identity);
+        let own = || match &t.instead {
+            Some(other) => Actor::with_shape(stage, config, t.identity, other.into()),
+            None => Actor::sample(stage, config, t.identity),
+        };
+        let made = alone.is_none().then(own);
+        let Some(actor) = alone.as_ref().or(made.as_ref()) else { unreachable!("one or the other") };
         let take = actor.take(&t.performance);
         let orbit = Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill: 0.72, roll_deg: 0.0 };
         let camera = orbit.camera(take.head_box.center, take.head_box.height_m, config.image.size);
@@ -97,6 +113,24 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
     Ok(sheet)
 }
 
+/// How many people are asked for a refused face each, per tile: some one in fifteen has one.
+const PEOPLE_PER_TILE: u32 = 200;
+
+/// The refused faces of the people from the requested one on, one a person.
+fn rejected(stage: &Stage, config: &Config, request: &Request) -> Vec<Tile> {
+    let people = request.identity..request.identity.saturating_add(PEOPLE_PER_TILE * request.count);
+    let refused = people.filter_map(|id| {
+        let mut attempts = stage.sampler.attempts(person_seed(config, id));
+        attempts.next().filter(|attempt| !attempt.plausibility.is_face()).map(|attempt| (id, attempt))
+    });
+    let tile = |(id, attempt): (u32, Attempt)| {
+        let (measure, off) = attempt.plausibility.worst();
+        let label = format!("{id} {measure} {off:+.1}");
+        Tile { identity: id, label, instead: Some(attempt.identity), ..tile(config, request, 0) }
+    };
+    refused.map(tile).take(request.count as usize).collect()
+}
+
 /// One green pixel.
 fn dot(rgb: &mut [u8], size: u32, at: glam::Vec2) {
     let (x, y) = (at.x as i64, at.y as i64);
@@ -114,6 +148,7 @@ fn tile(config: &Config, request: &Request, i: u32) -> Tile {
         yaw_deg: request.yaw_deg,
         light: light(request.light),
         label: i.to_string(),
+        instead: None,
     };
     match request.vary {
         Vary::Identity => {
@@ -137,6 +172,7 @@ fn tile(config: &Config, request: &Request, i: u32) -> Tile {
             tile.yaw_deg = request.yaw_deg - 180.0 + 360.0 * i as f32 / request.count as f32;
             tile.label = format!("{:.0}", tile.yaw_deg);
         }
+        Vary::Rejected => {}
     }
     tile
 }

@@ -16,16 +16,12 @@ use crate::trace;
 use formats::exit::{ExitCode, Failure};
 use formats::exr::ExrRow;
 use formats::progress::Progress;
-use formats::reader::Shard;
+use formats::stop;
 use formats::{Existing, FrameRow, FrameWriter, IdentityWriter, ShardWriter};
 use rayon::prelude::*;
 use splat::Camera;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// Raised by a signal: the open shard is dropped and the run ends with exit code 75.
-pub static STOP: AtomicBool = AtomicBool::new(false);
 
 /// What came of one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +33,9 @@ pub enum Outcome {
 }
 
 /// A row of `frames`, and of `exr` if it is asked for.
-struct Row {
-    frame: FrameRow,
-    exr: Option<Vec<u8>>,
+pub(crate) struct Row {
+    pub frame: FrameRow,
+    pub exr: Option<Vec<u8>>,
 }
 
 /// Makes shards of a plan.
@@ -65,10 +61,8 @@ impl<'a> Renderer<'a> {
         if self.plan.config.maps.exr && task.kind != ShardKind::Identities {
             paths.push(task.exr_path(folder));
         }
-        for path in paths.iter().filter(|p| p.exists()) {
-            self.check_there(path, task)?;
-        }
-        if paths.iter().all(|p| p.exists()) {
+        let there = paths.iter().map(|path| self.finished(path, task)).collect::<anyhow::Result<Vec<bool>>>()?;
+        if there.iter().all(|there| *there) {
             return Ok(Outcome::Skipped);
         }
         match task.kind {
@@ -78,18 +72,14 @@ impl<'a> Renderer<'a> {
         Ok(Outcome::Made)
     }
 
-    fn check_there(&self, path: &Path, task: &ShardTask) -> anyhow::Result<()> {
-        let shard = Shard::open(path)?;
-        let (hash, rows) = (shard.provenance().config_hash, shard.rows() as u64);
-        if hash != self.plan.provenance.config_hash || rows != task.len() {
-            let what = format!(
-                "a shard of another plan is in the way ({rows} rows, expected {} of plan {}): {path:?}",
-                task.len(),
-                &self.plan.provenance.config_hash[..12]
-            );
+    /// Is a file there, whole and of this plan? What killed writers left beside it is swept away.
+    fn finished(&self, path: &Path, task: &ShardTask) -> anyhow::Result<bool> {
+        let Some(written) = formats::shard::finished(path, &self.plan.provenance)? else { return Ok(false) };
+        if written.rows != task.len() {
+            let what = format!("{} rows, expected {} of this plan: {path:?}", written.rows, task.len());
             return Err(Failure::bad_data(what).into());
         }
-        Ok(())
+        Ok(true)
     }
 
     fn identities(&self, task: &ShardTask, path: &Path, progress: &Progress) -> anyhow::Result<()> {
@@ -99,7 +89,7 @@ impl<'a> Renderer<'a> {
             let rows: Vec<anyhow::Result<formats::IdentityRow>> = chunk
                 .par_iter()
                 .map(|&id| {
-                    check_stop()?;
+                    stop::check()?;
                     let actor = Actor::sample(self.stage, &self.plan.config, id);
                     let split = self.plan.split_of(id).name();
                     crate::identity::row(self.stage, &actor, split, &self.plan.config.maps, self.accel)
@@ -148,16 +138,6 @@ impl<'a> Renderer<'a> {
         Ok(())
     }
 
-    /// One row alone, with a scene of its own.
-    ///
-    /// # Errors
-    /// As [`Renderer::shard`].
-    pub fn one(&self, key: &FrameKey) -> anyhow::Result<FrameRow> {
-        let actor = Actor::sample(self.stage, &self.plan.config, key.identity_id);
-        let mut rows = self.rows_of_take(&actor, std::slice::from_ref(key))?;
-        rows.pop().map(|row| row.frame).ok_or_else(|| Failure::new(ExitCode::Bug, "one key gives one row").into())
-    }
-
     /// Makes `cast` hold the persons of `takes`, keeping who is there already.
     fn recast(&self, cast: &mut Vec<Arc<Actor<'a>>>, takes: &[&[FrameKey]]) {
         let mut ids: Vec<u32> = takes.iter().map(|k| k[0].identity_id).collect();
@@ -171,39 +151,59 @@ impl<'a> Renderer<'a> {
 
     /// Rows that share a person and a face.
     fn rows_of_take(&self, actor: &Actor, keys: &[FrameKey]) -> anyhow::Result<Vec<Row>> {
-        check_stop()?;
-        let config = &self.plan.config;
-        let performance = Performance::sample(config, keys[0].identity_id, keys[0].expression_id);
-        let take = actor.take(&performance);
-        let scene = trace::build(&take.scene, self.accel).map_err(trace_failure)?;
-        let mut rows = Vec::with_capacity(keys.len());
-        for key in keys {
-            check_stop()?;
-            let view = View::of(config, key.identity_id, key.expression_id, key.camera_id);
-            // A film's camera does not follow the nods of the head.
-            let head_box = if performance.action.moment.is_some() { actor.head_box } else { take.head_box };
-            let (camera, mut capture) = cameras::sample(&config.camera, config.seed, view, head_box, config.image.size);
-            let shot = config.shot_of(key.expression_id);
-            let words = [subject::SENSOR, key.identity_id.into(), shot.into(), key.camera_id.into()];
-            capture.development = Development::sample(&config.image, derive(config.seed, &words), key.seed);
-            let lit = self.lights.get(config, key.light_id)?;
-            let film = expose(&scene, &camera, &lit.1, &settings(config, key.seed))?;
-            let shot = Shot {
-                key,
-                config,
-                performance: &performance,
-                take: &take,
-                camera: &camera,
-                capture: &capture,
-                light: &lit.0,
-                film: &film,
-                scene: &scene,
-            };
-            let exr = config.maps.exr.then(|| crate::exr::encode(&film)).transpose().map_err(trace_failure)?;
-            rows.push(Row { frame: shot.row()?, exr });
-        }
-        Ok(rows)
+        stop::check()?;
+        let set = self.set(actor, &keys[0])?;
+        keys.iter().map(|key| self.row(actor, &set, key)).collect()
     }
+
+    /// A person making the face of `key`, ready to be looked at.
+    pub(crate) fn set(&self, actor: &Actor, key: &FrameKey) -> anyhow::Result<Set> {
+        let performance = Performance::sample(&self.plan.config, key.identity_id, key.expression_id);
+        let take = actor.take(&performance);
+        stop::check()?;
+        let scene = trace::build(&take.scene, self.accel).map_err(trace_failure)?;
+        Ok(Set { performance, take, scene })
+    }
+
+    /// The environment of `key`.
+    pub(crate) fn light(&self, key: &FrameKey) -> Result<Lit, Failure> {
+        self.lights.get(&self.plan.config, key.light_id)
+    }
+
+    /// One row of a set.
+    pub(crate) fn row(&self, actor: &Actor, set: &Set, key: &FrameKey) -> anyhow::Result<Row> {
+        stop::check()?;
+        let config = &self.plan.config;
+        let Set { performance, take, scene } = set;
+        let view = View::of(config, key.identity_id, key.expression_id, key.camera_id);
+        // A film's camera does not follow the nods of the head.
+        let head_box = if performance.action.moment.is_some() { actor.head_box } else { take.head_box };
+        let (camera, mut capture) = cameras::sample(&config.camera, config.seed, view, head_box, config.image.size);
+        let words = [subject::SENSOR, key.identity_id.into(), view.shot_id.into(), key.camera_id.into()];
+        capture.development = Development::sample(&config.image, derive(config.seed, &words), key.seed);
+        let lit = self.light(key)?;
+        let film = expose(scene, &camera, &lit.1, &settings(config, key.seed))?;
+        let shot = Shot {
+            key,
+            config,
+            performance,
+            take,
+            camera: &camera,
+            capture: &capture,
+            light: &lit.0,
+            film: &film,
+            scene,
+        };
+        let exr = config.maps.exr.then(|| crate::exr::encode(&film)).transpose().map_err(trace_failure)?;
+        Ok(Row { frame: shot.row()?, exr })
+    }
+}
+
+/// A person making a face, built to be traced.
+pub(crate) struct Set {
+    performance: Performance,
+    take: Take,
+    scene: trace::Scene,
 }
 
 /// Renders one picture.
@@ -216,11 +216,7 @@ pub fn expose(
     environment: &Environment,
     settings: &RenderSettings,
 ) -> anyhow::Result<Film> {
-    let mut film = trace::render(scene, camera, environment, settings).map_err(trace_failure)?;
-    if settings.denoise != Denoise::Off {
-        crate::alpha::smooth_partial(&mut film);
-    }
-    Ok(film)
+    Ok(trace::render(scene, camera, environment, settings).map_err(trace_failure)?)
 }
 
 /// One picture of a take: a scene of its own.
@@ -259,16 +255,10 @@ pub fn settings(config: &Config, seed: u64) -> RenderSettings {
     }
 }
 
-/// # Errors
-/// Exit code 75 once a signal has come.
-fn check_stop() -> Result<(), Failure> {
-    match STOP.load(Ordering::Relaxed) {
-        true => Err(Failure::new(ExitCode::Stopped, "stopped early; the open shard was dropped, run again to go on")),
-        false => Ok(()),
-    }
-}
-
 fn trace_failure(error: trace::TraceError) -> Failure {
+    if let (trace::TraceError::Stopped, Err(stopped)) = (&error, stop::check()) {
+        return stopped;
+    }
     let code = match &error {
         trace::TraceError::Embree(_) | trace::TraceError::Denoise(_) => ExitCode::MissingInput,
         _ => ExitCode::Bug,
@@ -277,7 +267,7 @@ fn trace_failure(error: trace::TraceError) -> Failure {
 }
 
 /// A light and what it looks like all around.
-type Lit = Arc<(Light, Environment)>;
+pub(crate) type Lit = Arc<(Light, Environment)>;
 
 /// The environments in use: a frame's neighbours often share one.
 #[derive(Default)]

@@ -167,7 +167,7 @@ fn cell(u: f32, n: usize) -> (usize, f32) {
 pub struct SkinMaterial {
     /// Diffuse albedo.
     pub albedo: Paint,
-    /// Red: multiplies the roughness of both lobes; green: multiplies their strength; blue: unused.
+    /// Red: multiplies the roughness of both lobes; green: multiplies their strength; blue: depth of the grain (metres).
     pub gloss: Paint,
     /// GGX roughness α of the broad and the sharp lobe.
     pub roughness: [f32; 2],
@@ -178,8 +178,23 @@ pub struct SkinMaterial {
     /// How far light spreads under the surface (metres), red, green, blue: the scale `d` of Christensen and Burley 2015,
     /// whose profile is `(exp(-r/d) + exp(-r/3d)) / 8πdr`. Default: measured skin of Jensen et al. 2001, converted.
     pub spread: Vec3,
-    /// Height over the surface (metres) in the red channel; bends the shading normal.
-    pub bump: Option<Arc<Texture>>,
+    /// Share of light that the down on the skin throws back at grazing angles.
+    pub fuzz: f32,
+    /// Fine shape.
+    pub relief: Option<Relief>,
+}
+
+/// Heights over the mesh that bend the shading normal.
+#[derive(Clone, Debug)]
+pub struct Relief {
+    /// Metres: always; at full compression along the head's vertical; along its horizontal.
+    pub heights: Arc<Texture>,
+    /// `[V]` of the mesh: how much of the second and third shows, 0..=1; empty: none.
+    pub folds: Arc<Vec<Vec2>>,
+    /// Pores: a tile of heights in the red channel, as multiples of the gloss map's blue.
+    pub grain: Option<Arc<Texture>>,
+    /// How often the tile repeats over the atlas.
+    pub repeats: f32,
 }
 
 impl SkinMaterial {
@@ -192,7 +207,8 @@ impl SkinMaterial {
             sharp: 0.15,
             ior: 1.4,
             spread: Vec3::new(1.05e-3, 0.39e-3, 0.19e-3),
-            bump: None,
+            fuzz: 0.0,
+            relief: None,
         }
     }
 }
@@ -233,6 +249,8 @@ pub struct EyeMaterial {
     pub veins: f32,
     /// Seed of the iris fibres and the veins.
     pub seed: u64,
+    /// Margins of the upper and the lower lid from corner to corner (world, metres), which shade the ball.
+    pub lids: [[Vec3; 4]; 2],
     /// Class id of the iris and pupil; the white has the triangle's.
     pub iris_class: u8,
 }

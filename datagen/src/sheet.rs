@@ -1,5 +1,5 @@
 //! Contact sheets: pictures in a grid, each with its label beneath.
-use anyhow::Context;
+use anyhow::anyhow;
 use std::path::Path;
 
 /// A grid of equal square pictures.
@@ -7,6 +7,23 @@ pub struct Sheet {
     tile: usize,
     columns: usize,
     pictures: Vec<(Vec<u8>, String)>,
+}
+
+/// Pictures a second of an animation.
+const FPS: f32 = 12.0;
+/// Greatest size of a JPEG in bytes.
+const PAGE_BYTES: usize = 200_000;
+
+/// A JPEG as good as [`PAGE_BYTES`] allow.
+fn page_jpeg(rgb: &[u8], w: usize, h: usize) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for quality in (50..=92).rev().step_by(6) {
+        bytes = formats::image::jpeg_from_rgb8(w, h, rgb, quality)?;
+        if bytes.len() <= PAGE_BYTES {
+            break;
+        }
+    }
+    Ok(bytes)
 }
 
 /// Height of the label strip in pixels.
@@ -41,24 +58,33 @@ impl Sheet {
         (out, w, h)
     }
 
-    /// Writes it as PNG, or as JPEG if the name ends so.
+    /// Writes it by the name's ending: `.png`; `.jpg` of at most 200 kB, for pages; `.webp`, an animation that shows one
+    /// picture after the other, twelve a second, for ever.
     ///
     /// # Errors
     /// If the file cannot be made.
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
+        let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
         let (rgb, w, h) = self.compose();
-        let jpeg = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"));
-        let bytes = if jpeg {
-            let mut bytes = Vec::new();
-            let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 88);
-            encoder
-                .encode(&rgb, w as u32, h as u32, image::ExtendedColorType::Rgb8)
-                .context("cannot encode the sheet")?;
-            bytes
-        } else {
-            formats::image::png_from_rgb8(w, h, &rgb)?
+        let bytes = match extension.as_deref() {
+            Some("webp") => self.animation()?,
+            Some("jpg" | "jpeg") => page_jpeg(&rgb, w, h)?,
+            _ => formats::image::png_from_rgb8(w, h, &rgb)?,
         };
         Ok(formats::publish::write_atomically(path, &bytes)?)
+    }
+
+    /// The pictures in turn, without labels, as an animated WebP.
+    fn animation(&self) -> anyhow::Result<Vec<u8>> {
+        let side = self.tile as u32;
+        let mut config = webp::WebPConfig::new().map_err(|()| anyhow!("libwebp refused its own defaults"))?;
+        config.quality = 80.0;
+        let mut encoder = webp::AnimEncoder::new(side, side, &config);
+        encoder.set_loop_count(0);
+        for (i, (rgb, _)) in self.pictures.iter().enumerate() {
+            encoder.add_frame(webp::AnimFrame::from_rgb(rgb, side, side, (i as f32 * 1000.0 / FPS).round() as i32));
+        }
+        Ok(encoder.encode().to_vec())
     }
 }
 

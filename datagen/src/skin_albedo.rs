@@ -3,6 +3,7 @@
 //! Everything is a function of the neutral head's surface point, so charts meet without seams.
 use crate::hair::{Shell, brows, hairline};
 use crate::light::smoothstep;
+use crate::mouth_albedo::Mouth;
 use crate::person::{BeardStyle, HairStyle, Looks};
 use crate::stage::Stage;
 use crate::stream::{Stream, lattice, noise, subject};
@@ -27,7 +28,7 @@ const BLOOD: Vec3 = Vec3::new(0.055, 0.42, 0.34);
 pub struct Paints {
     /// Linear RGB.
     pub albedo: Vec<[f32; 3]>,
-    /// Roughness factor, strength factor of the specular lobes, unused.
+    /// Roughness factor, strength factor of the specular lobes, depth of the grain (metres).
     pub gloss: Vec<[f32; 3]>,
 }
 
@@ -44,13 +45,14 @@ pub fn skin_color(melanin: f32, blood: f32) -> Vec3 {
 pub fn paint(stage: &Stage, looks: &Looks, neutral: &[Vec3], landmarks: &[Vec3], shell: &Shell) -> Paints {
     let places = stage.atlas.position_map(neutral);
     let painter = Painter::new(stage, looks, landmarks, shell);
+    let mouth = Mouth::new(stage, looks, neutral);
     let texels: Vec<([f32; 3], [f32; 3])> = (0..places.values.len())
         .into_par_iter()
         .with_min_len(4096)
         .map(|i| match stage.atlas.part(i) {
             Some(Part::Skin) => painter.skin(i, places.values[i]),
-            Some(part) => (flat_color(part, looks).to_array(), [1.0; 3]),
-            None => ([0.0; 3], [1.0; 3]),
+            Some(part) => (mouth.at(part, places.values[i]).to_array(), [1.0, 1.0, 0.0]),
+            None => ([0.0; 3], [1.0, 1.0, 0.0]),
         })
         .collect();
     let (mut albedo, mut gloss): (Vec<_>, Vec<_>) = texels.into_iter().unzip();
@@ -62,7 +64,7 @@ pub fn paint(stage: &Stage, looks: &Looks, neutral: &[Vec3], landmarks: &[Vec3],
 /// Colour of a part that has no pattern.
 pub fn flat_color(part: Part, looks: &Looks) -> Vec3 {
     match part {
-        Part::TeethUpper | Part::TeethLower => looks.teeth,
+        Part::TeethUpper | Part::TeethLower => looks.teeth.color,
         Part::Gums => Vec3::new(0.42, 0.14, 0.13),
         Part::Tongue => Vec3::new(0.40, 0.13, 0.12),
         Part::Mouth => Vec3::new(0.30, 0.075, 0.07),
@@ -122,10 +124,13 @@ impl<'a> Painter<'a> {
         c = self.lips(c, lips, p);
         let (shine, rough) =
             (nose.max(0.6 * smoothstep(0.03, 0.055, p.y) * smoothstep(-0.02, 0.02, p.z)), 1.0 + 0.12 * n2);
-        let roughness = rough * (1.0 - 0.16 * shine) * (1.0 - 0.25 * lips);
+        let oily = shine * (0.6 + 0.4 * k.gloss);
+        let roughness = rough * (1.12 - 0.34 * oily) * (1.0 - 0.3 * lips) * (1.0 + 0.15 * cheeks);
         let strength =
             k.gloss * (1.0 + 0.25 * shine + 0.35 * lips) * (1.0 - 0.5 * smoothstep(0.1, 0.6, scalp) * (1.0 - shine));
-        (c.clamp(Vec3::splat(0.004), Vec3::splat(0.9)).to_array(), [roughness, strength, 0.0])
+        let open = 0.45 + 0.75 * nose + 0.5 * cheeks + 0.25 * shine;
+        let grain = k.pores_m * open * (1.0 - lips) * (1.0 - 0.7 * lids) * (1.0 - 0.6 * scalp);
+        (c.clamp(Vec3::splat(0.004), Vec3::splat(0.9)).to_array(), [roughness, strength, grain])
     }
 
     /// 1 in the hollow under an eye.
@@ -218,7 +223,15 @@ impl<'a> Painter<'a> {
         let edge = smoothstep(0.35, 0.75, lips + 0.08 * noise(k.seed ^ 6, p * 350.0));
         let absorbed = Vec3::new(0.16, 0.80, 0.66) * k.lip * (1.0 - 0.45 * smoothstep(2.0, 5.0, k.melanin));
         let furrows = 1.0 + 0.10 * noise(k.seed ^ 7, p * Vec3::new(900.0, 120.0, 300.0));
-        let own = skin * Vec3::from_array((-absorbed).to_array().map(f32::exp)) * furrows;
+        // Redder where the lips meet and blotched with blood; paler over the swell of the lower lip.
+        let meet = 0.5 * (self.landmarks[62] + self.landmarks[66]);
+        let sag = self.landmarks[48].y.min(self.landmarks[54].y) - meet.y;
+        let half = (0.5 * (self.landmarks[54].x - self.landmarks[48].x)).max(1e-3);
+        let from_line = p.y - (meet.y + sag * ((p.x - meet.x) / half).powi(2));
+        let inner = (-(from_line / 0.0021).powi(2)).exp();
+        let swell = (-((from_line + 0.0055) / 0.003).powi(2) - ((p.x - meet.x) / 0.012).powi(2)).exp();
+        let deep = 1.0 + 0.75 * inner - 0.25 * swell + 0.22 * noise(k.seed ^ 9, p * 210.0);
+        let own = skin * Vec3::from_array((-absorbed * deep).to_array().map(f32::exp)) * furrows;
         let colored = match k.lipstick {
             Some([r, g, b, opacity]) => own.lerp(Vec3::new(r, g, b), opacity),
             None => own,

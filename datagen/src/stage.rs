@@ -2,6 +2,9 @@
 use crate::cloth;
 use crate::config::Config;
 use crate::outline::Outline;
+use crate::relief::grain;
+use crate::scene::Texture;
+use crate::teeth::Arches;
 use formats::exit::Failure;
 use glam::{Vec2, Vec3};
 use head::model::{HeadModel, Part};
@@ -10,6 +13,7 @@ use head::sampler::Sampler;
 use head::uv::Padding;
 use head::{Correctives, Subdivision, UvAtlas};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Shared by all persons; made once.
 pub struct Stage {
@@ -31,6 +35,12 @@ pub struct Stage {
     pub atlas: UvAtlas,
     /// Extends its charts.
     pub padding: Padding,
+    /// The crowns of the teeth.
+    pub arches: Arches,
+    /// `[V]` jaw and place of the tooth that each vertex of the refined mesh is of.
+    pub tooth_of_vertex: Vec<Option<[u8; 2]>>,
+    /// Pores, as a tile, and how often it repeats over the atlas.
+    pub grain: (Arc<Texture>, f32),
     /// Region masks in texture space, `[S, S]` each.
     pub region_maps: BTreeMap<String, Vec<f32>>,
     /// The model's own mesh in texture space, at the size of the identities' maps.
@@ -99,8 +109,14 @@ impl Stage {
         let identity_atlas = UvAtlas::new(&model, config.maps.uv_size as usize);
         let sampler = Sampler::new(&model);
         let correctives = Correctives::new(&model);
+        let grain = (Arc::new(grain::tile()), grain::repeats(&model));
+        let arches = Arches::of(&model);
+        let tooth_of_vertex = refined_teeth(&arches.tooth_of_vertex(model.n_vertices()), &model.faces, &subdivision);
         Ok(Stage {
             model,
+            grain,
+            arches,
+            tooth_of_vertex,
             correctives,
             sampler,
             subdivision,
@@ -125,6 +141,16 @@ impl Piece {
     pub fn gather(&self, refined: &[Vec3]) -> Vec<Vec3> {
         self.vertices.iter().map(|&v| refined[v as usize]).collect()
     }
+}
+
+/// The teeth of the refined vertices: of the coarse face each lies on.
+fn refined_teeth(coarse: &[Option<[u8; 2]>], faces: &[[u32; 4]], subdivision: &Subdivision) -> Vec<Option<[u8; 2]>> {
+    let mut refined = vec![None; subdivision.n_vertices()];
+    for (face, &parent) in subdivision.faces.iter().zip(&subdivision.parent) {
+        let tooth = coarse[faces[parent as usize][0] as usize];
+        face.iter().for_each(|&v| refined[v as usize] = tooth);
+    }
+    refined
 }
 
 /// Cuts the refined mesh into one piece per part, in the order of [`Part`].

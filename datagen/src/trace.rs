@@ -12,7 +12,7 @@ use crate::bsdf::hair::Strands;
 use crate::denoise;
 use crate::environment::Environment;
 use crate::film::Film;
-use crate::integrator::{Integrator, Label, MASK_CLEAR, MASK_OPAQUE, PathSample};
+use crate::integrator::{Integrator, Label, MASK_CLEAR, MASK_COVERS, MASK_OPAQUE, PathSample};
 use crate::sampler::Sampler;
 use crate::scene::{AccelKind, CurveDesc, Denoise, Material, MeshDesc, RenderSettings, SceneDesc, Subsurface};
 use glam::{Vec2, Vec3, Vec4};
@@ -38,6 +38,9 @@ pub enum TraceError {
     /// An EXR image could not be put together.
     #[error("exr: {0}")]
     Exr(String),
+    /// A signal came before the picture was finished.
+    #[error("stopped by a signal")]
+    Stopped,
 }
 
 /// A scene that rays can hit. Serves any number of cameras and environments.
@@ -76,7 +79,7 @@ pub fn build(scene: &SceneDesc, kind: AccelKind) -> Result<Scene, TraceError> {
     shapes.extend(strands.iter().map(|s| Shape::Curves {
         points: &s.points,
         segments: &s.segments,
-        mask: MASK_OPAQUE,
+        mask: if is_of_face(s.desc.class) { MASK_OPAQUE } else { MASK_OPAQUE | MASK_COVERS },
     }));
     let accel = accel::build(kind, &shapes)?;
     Ok(Scene { accel, skin: OnceLock::new(), kind, meshes, strands })
@@ -87,7 +90,12 @@ fn mesh_shape(m: &MeshDesc, mask: u32) -> Shape<'_> {
 }
 
 fn mask_of(material: &Material) -> u32 {
-    if matches!(material, Material::Dielectric(_)) { MASK_CLEAR } else { MASK_OPAQUE }
+    if matches!(material, Material::Dielectric(_)) { MASK_CLEAR } else { MASK_OPAQUE | MASK_COVERS }
+}
+
+/// Whether strands of a class belong to the face: brows, beard, lashes.
+fn is_of_face(class: u8) -> bool {
+    matches!(formats::frame::SEGMENTATION.get(class as usize), Some(&("brow" | "beard" | "lash")))
 }
 
 /// A copy with normals filled in; or what does not fit.
@@ -174,11 +182,33 @@ impl Scene {
     /// Whether something opaque lies between two points (metres); what is nearer than `slack_m` to `to` does not count,
     /// so that a point on a surface does not hide itself.
     pub fn hidden(&self, from: Vec3, to: Vec3, slack_m: f32) -> bool {
+        self.blocked(from, to, slack_m, MASK_OPAQUE)
+    }
+
+    /// As [`Scene::hidden`], but brows, beard and lashes are looked through.
+    pub fn covered(&self, from: Vec3, to: Vec3, slack_m: f32) -> bool {
+        self.blocked(from, to, slack_m, MASK_COVERS)
+    }
+
+    fn blocked(&self, from: Vec3, to: Vec3, slack_m: f32, mask: u32) -> bool {
         let way = to - from;
         let length = way.length();
         let t_max = length - slack_m;
-        t_max > 0.0 && self.accel.occluded1(&Ray { t_max, mask: MASK_OPAQUE, ..Ray::new(from, way / length) })
+        t_max > 0.0 && self.accel.occluded1(&Ray { t_max, mask, ..Ray::new(from, way / length) })
     }
+}
+
+/// Rays that the coverage of a partly covered pixel is worth: hair over a background shows every error of its alpha, and
+/// such a ray costs a fraction of a path.
+const COVERAGE_RAYS: u32 = 64;
+
+/// Coverage of pixel `at`, `found` of whose `spp` paths met something: the sampler's points go on where the paths ended.
+fn coverage(found: f32, settings: &RenderSettings, at: (usize, usize), mut covers: impl FnMut(Vec2) -> bool) -> f32 {
+    let corner = Vec2::new(at.0 as f32, at.1 as f32);
+    let pixel = (at.1 * settings.width + at.0) as u32;
+    let more = (settings.spp..COVERAGE_RAYS).map(|sample| Sampler::new(settings.seed, pixel, sample).next_2d());
+    let met = more.filter(|u| covers(corner + Vec2::from(*u))).count();
+    (found + met as f32) / settings.spp.max(COVERAGE_RAYS) as f32
 }
 
 /// Side of a tile in pixels: the unit of work of a thread.
@@ -188,7 +218,7 @@ const TILE: usize = 16;
 ///
 /// # Errors
 /// [`TraceError::View`] for a camera or size without pixels, [`TraceError::Denoise`] if denoising is asked for and
-/// Open Image Denoise is absent or fails.
+/// Open Image Denoise is absent or fails; [`TraceError::Stopped`].
 pub fn render(
     scene: &Scene,
     camera: &Camera,
@@ -206,10 +236,13 @@ pub fn render(
     let view = View::new(&camera);
     let integrator = Integrator::new(scene, env, settings);
     let (across, down) = (settings.width.div_ceil(TILE), settings.height.div_ceil(TILE));
-    let tiles: Vec<Tile> = (0..across * down)
-        .into_par_iter()
-        .map(|k| Tile::render(&integrator, &view, settings, (k % across * TILE, k / across * TILE)))
-        .collect();
+    // A picture takes seconds; who is asked to stop has few of them.
+    let tile = |k| {
+        let corner = (k % across * TILE, k / across * TILE);
+        (!formats::stop::asked()).then(|| Tile::render(&integrator, &view, settings, corner))
+    };
+    let tiles: Option<Vec<Tile>> = (0..across * down).into_par_iter().map(tile).collect();
+    let tiles = tiles.ok_or(TraceError::Stopped)?;
     let mut film = Film::new(settings.width, settings.height);
     tiles.iter().for_each(|tile| tile.copy_to(&mut film));
     match settings.denoise {
@@ -268,7 +301,11 @@ impl Tile {
                 let ray = view.ray(corner + Vec2::from(sampler.next_2d()));
                 sum.add(&integrator.path(ray, &mut sampler, &mut rays));
             }
-            (sum.scaled(1.0 / settings.spp as f32), label)
+            let mut mean = sum.scaled(1.0 / settings.spp as f32);
+            if mean.alpha > 0.0 && mean.alpha < 1.0 {
+                mean.alpha = coverage(sum.alpha, settings, (x, y), |at| integrator.covers(&view.ray(at), &mut rays));
+            }
+            (mean, label)
         });
         Tile { origin, size, pixels: pixels.collect(), rays }
     }
@@ -295,3 +332,6 @@ impl Tile {
 #[cfg(test)]
 #[path = "trace/tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "trace/truth.rs"]
+mod truth;

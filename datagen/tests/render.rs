@@ -220,3 +220,96 @@ fn clips_are_consecutive_frames_under_one_light() {
         assert_eq!(rows.iter().find(first).expect("the clip's first frame").light_id, row.light_id);
     }
 }
+
+/// Temporary files in a dataset's folders.
+#[cfg(unix)]
+fn leftovers(folder: &Path) -> usize {
+    let of = |table: &str| {
+        let Ok(entries) = std::fs::read_dir(folder.join(table)) else { return 0 };
+        entries.filter(|e| e.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().ends_with(".tmp"))).count()
+    };
+    ["identities", "frames", "exr", "meta"].map(of).iter().sum()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_kill_leaves_no_half_shard_and_a_rerun_ends_at_the_same_bytes() {
+    let (whole, killed) = (Folder::new("whole"), Folder::new("killed"));
+    let mut sets = SMALL.to_vec();
+    sets.extend(["image.samples=200", "shards.frames=6"]);
+    done(&["render", "--out", text(&whole.0)], &sets);
+    done(&["plan", "--no-sample", "--out", text(&killed.0)], &sets);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_datagen"))
+        .args(["render", "--quiet", "--out", text(&killed.0)])
+        .spawn()
+        .unwrap();
+    let start = std::time::Instant::now();
+    let open = |table: &str| std::fs::read_dir(killed.0.join(table)).is_ok_and(|mut entries| entries.next().is_some());
+    while !open("frames") && start.elapsed().as_secs() < 60 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    child.kill().unwrap(); // SIGKILL: nothing is tidied up
+    child.wait().unwrap();
+    assert!(leftovers(&killed.0) > 0, "the kill came while a shard was open");
+    // Another writer's temporary file stays: its process lives.
+    let other = formats::publish::temp_beside(&killed.0.join("frames/x"));
+    std::fs::write(&other, b"").unwrap();
+    done(&["render", "--out", text(&killed.0), "--threads", "2"], &[]);
+    assert!(other.exists(), "a living writer's file was swept away");
+    std::fs::remove_file(&other).unwrap();
+    assert_eq!(leftovers(&killed.0), 0, "what the killed run left is gone");
+    assert!(shards(&whole.0) == shards(&killed.0));
+}
+
+#[test]
+fn positions_depths_and_landmarks_lie_on_each_other() {
+    let folder = Folder::new("maps");
+    let mut sets = SMALL.to_vec();
+    sets.extend(["maps.frame_position=true", "maps.frame_albedo=true", "image.size=160", "hair.strands=0"]);
+    done(&["render", "--out", text(&folder.0)], &sets);
+    let dataset = Dataset::open(&folder.0).unwrap();
+    let (mut pixels, mut coloured, mut seen) = (0, 0, 0);
+    for i in 0..dataset.len() {
+        let row = dataset.frame(i).unwrap();
+        let (camera, size) = (row.camera(), row.width as usize);
+        let depth = gray16_from_png(row.depth.as_ref().unwrap()).unwrap().data;
+        let position = formats::image::rgb16_from_png(row.position.as_ref().unwrap()).unwrap().data;
+        let albedo = formats::image::rgb8_from_encoded(row.albedo.as_ref().unwrap()).unwrap().data;
+        let world = |k: usize| {
+            let p = &position[3 * k..3 * k + 3];
+            Vec3::new(p[0] as f32, p[1] as f32, p[2] as f32) * (2.0 / 65535.0) - 1.0
+        };
+        for k in (0..depth.len()).filter(|k| depth[*k] > 0) {
+            let (pixel, z) = camera.project(world(k));
+            let centre = glam::Vec2::new((k % size) as f32 + 0.5, (k / size) as f32 + 0.5);
+            // half a unit of depth, half of position along each axis
+            assert!((z - depth[k] as f32 * 1e-4).abs() < 1e-4, "frame {i} pixel {k}: {z} m, {} 0.1 mm", depth[k]);
+            assert!((pixel - centre).length() < 0.1, "frame {i} pixel {k}: {pixel} {centre}");
+            coloured += usize::from(albedo[3 * k..3 * k + 3].iter().any(|c| *c > 0));
+            pixels += 1;
+        }
+        // A landmark that is seen whole lies on the surface that its pixel shows: on the plane of the pixels around it.
+        for ((p2, p3), visible) in row.landmarks_2d.iter().zip(&row.landmarks_3d).zip(&row.landmark_visible) {
+            let (pixel, z) = camera.project(Vec3::from(*p3));
+            assert!((pixel - glam::Vec2::from(*p2)).length() < 0.01);
+            let (x, y) = ((pixel.x - 0.5) as usize, (pixel.y - 0.5) as usize);
+            if *visible < 1.0 || x + 1 >= size || y + 1 >= size {
+                continue;
+            }
+            let around = [y * size + x, y * size + x + 1, (y + 1) * size + x, (y + 1) * size + x + 1];
+            let d = around.map(|k| depth[k] as f32 * 1e-4);
+            let steep = d.iter().fold(0.0f32, |m, v| m.max(*v)) - d.iter().fold(9.0f32, |m, v| m.min(*v));
+            if steep > 0.002 {
+                continue; // an edge
+            }
+            let (fx, fy) = (pixel.x - 0.5 - x as f32, pixel.y - 0.5 - y as f32);
+            let flat = (d[0] * (1.0 - fx) + d[1] * fx) * (1.0 - fy) + (d[2] * (1.0 - fx) + d[3] * fx) * fy;
+            seen += 1;
+            // a pixel is 2.5 mm wide here, and noses are round
+            assert!((flat - z).abs() < 0.002, "frame {i}: a landmark at {z} m, the surface at {flat} m");
+        }
+    }
+    assert!(pixels > 50_000 && seen > 100, "{pixels} pixels, {seen} landmarks");
+    // the centre of a pixel may meet what its two samples missed, and some things are black
+    assert!(coloured * 100 > pixels * 97, "{coloured} of {pixels} pixels have a colour");
+}

@@ -1,4 +1,4 @@
-//! Cards: what a dataset or a file of weights is, where it comes from and what it may be used for.
+//! The card of a file of weights: what it is, where it comes from and what it may be used for.
 use crate::{Error, Provenance, publish};
 use std::path::{Path, PathBuf};
 
@@ -64,56 +64,6 @@ impl WeightsCard {
             nothing => *nothing = figures.into(),
         }
         write_json(&Self::path_of(weights), &card)
-    }
-}
-
-/// What the card of a dataset tells.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DatasetCard {
-    /// Title.
-    pub name: String,
-    /// (split, frames, images and labels in bytes), in the order train, val, test.
-    pub splits: Vec<(String, u64, u64)>,
-    /// Number of identities.
-    pub identities: u64,
-    /// (column, type, unit, description)
-    pub columns: Vec<[String; 4]>,
-    /// How it was made.
-    pub provenance: Provenance,
-}
-
-impl DatasetCard {
-    /// `README.md` with the front matter that dataset viewers read.
-    pub fn to_markdown(&self) -> String {
-        let files = |(split, _, _): &(String, u64, u64)| {
-            format!(
-                "  - split: {}\n    path: frames/{split}-*.parquet\n",
-                if split == "val" { "validation" } else { split }
-            )
-        };
-        let mut text = String::from("---\ntags: [synthetic, faces, 3d]\nconfigs:\n- config_name: frames\n");
-        text += "  default: true\n  data_files:\n";
-        text.extend(self.splits.iter().map(files));
-        if self.identities > 0 {
-            text += "- config_name: identities\n  data_files: identities/*.parquet\n";
-        }
-        text += &format!("---\n# {}\n\n", self.name);
-        let p = &self.provenance;
-        text += &format!(
-            "Made by `{} {}` (commit {}), seed {}; the plan is in `plan.toml`, ",
-            p.tool, p.tool_version, p.git_commit, p.seed
-        );
-        text += &format!("its SHA-256 is `{}`.\n\n| split | frames | bytes |\n| --- | ---: | ---: |\n", p.config_hash);
-        text.extend(self.splits.iter().map(|(split, rows, bytes)| format!("| {split} | {rows} | {bytes} |\n")));
-        text += &format!(
-            "\n{} identities; the splits share none.\n\n| column | type | unit | meaning |\n| --- | --- | --- | --- |\n",
-            self.identities
-        );
-        text.extend(
-            self.columns.iter().map(|[name, kind, unit, what]| format!("| `{name}` | {kind} | {unit} | {what} |\n")),
-        );
-        text += "\n```python\nimport duckdb\nduckdb.sql(\"SELECT frame_id, split, landmarks_2d[1] FROM 'frames/*.parquet' LIMIT 5\")\n```\n";
-        text
     }
 }
 

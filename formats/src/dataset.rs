@@ -24,7 +24,7 @@ struct Place {
 }
 
 /// The image columns of `frames`.
-pub const MAPS: [&str; 6] = ["image", "alpha", "segmentation", "depth", "normal", "uv"];
+pub const MAPS: [&str; 8] = ["image", "alpha", "segmentation", "depth", "normal", "uv", "albedo", "position"];
 
 impl Dataset {
     /// Opens a folder or a single file and reads all labels, no image.
@@ -117,6 +117,8 @@ impl Dataset {
                 "depth" => frame.depth = bytes,
                 "normal" => frame.normal = bytes,
                 "uv" => frame.uv = bytes,
+                "albedo" => frame.albedo = bytes,
+                "position" => frame.position = bytes,
                 other => {
                     return Err(Error::data(
                         shard.path(),

@@ -1,4 +1,5 @@
 //! How a tool ends: one line on stderr and one of the exit codes that scripts and schedulers may rely on.
+use crate::log::{self, Level};
 use std::error::Error as StdError;
 
 /// The exit codes of every tool (`clap` itself ends with 2).
@@ -92,8 +93,11 @@ fn code_of_cause(cause: &(dyn StdError + 'static)) -> Option<ExitCode> {
     if let Some(err) = cause.downcast_ref::<crate::Error>() {
         return Some(err.exit_code());
     }
-    if cause.is::<crate::filter::FilterError>() {
-        return Some(ExitCode::Usage);
+    if let Some(err) = cause.downcast_ref::<crate::scan::ScanError>() {
+        return Some(match err {
+            crate::scan::ScanError::File(err) => err.exit_code(),
+            crate::scan::ScanError::Filter(_) => ExitCode::Usage,
+        });
     }
     if let Some(err) = cause.downcast_ref::<splat::Error>() {
         return Some(match err {
@@ -130,7 +134,8 @@ fn code_of_io(err: &std::io::Error) -> ExitCode {
 }
 
 /// Runs a tool: reports an error as one line `tool: what: why` and turns it into the exit code. A panic is a defect of
-/// the program and ends with 70; a reader that closes our stdout ends us quietly with 141, as `head` users expect.
+/// the program and ends with 70; a reader that closes our stdout ends us quietly with 141, as `head` users
+/// expect; a full disk beneath it ends us with 74.
 pub fn run(
     tool: &'static str,
     body: impl FnOnce() -> anyhow::Result<ExitCode> + std::panic::UnwindSafe,
@@ -142,22 +147,28 @@ pub fn run(
         let payload = info.payload();
         let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
         let text = text.unwrap_or("unknown panic");
-        if text.starts_with("failed printing to stdout") && text.contains("Broken pipe") {
-            std::process::exit(141);
+        if let Some(why) = text.strip_prefix("failed printing to stdout: ") {
+            if why.contains("Broken pipe") {
+                std::process::exit(141);
+            }
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("{tool}: cannot write to stdout: {why}\n"),
+            );
+            std::process::exit(ExitCode::Io as i32);
         }
         let place = info.location().map(|l| format!(" at {}:{}", l.file(), l.line())).unwrap_or_default();
-        // A closed stderr must not panic again.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("{tool}: defect of this program: {text}{place}\n"),
-        );
+        let fields = serde_json::json!({ "exit_code": ExitCode::Bug as u8 });
+        log::line(Level::Error, "defect", &format!("{tool}: defect of this program: {text}{place}"), &fields);
     }));
     match std::panic::catch_unwind(body) {
         Ok(Ok(code)) => code.into(),
         Ok(Err(err)) => {
             let line = format!("{err:#}").replace('\n', "; ");
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{tool}: {line}\n"));
-            std::process::ExitCode::from(code_of(&err))
+            let code = code_of(&err);
+            let fields = serde_json::json!({ "exit_code": code });
+            log::line(Level::Error, "error", &format!("{tool}: {line}"), &fields);
+            std::process::ExitCode::from(code)
         }
         Err(_) => ExitCode::Bug.into(),
     }

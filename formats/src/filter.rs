@@ -294,6 +294,46 @@ mod tests {
     }
 
     #[test]
+    fn no_text_breaks_the_reader() {
+        use rand_chacha::ChaCha8Rng;
+        use rand_chacha::rand_core::{Rng, SeedableRng};
+        let words =
+            ["age", "id", "split", "light.kind", "and", "or", "not", "in", "is", "null", "between", "like", "("];
+        let more = [
+            ")",
+            ",",
+            "=",
+            "<=",
+            "<>",
+            "'x'",
+            "'",
+            "1",
+            "-2.5",
+            "1e9",
+            ".",
+            "..",
+            "é",
+            "\0",
+            "99999999999999999999999",
+        ];
+        let all: Vec<&str> = words.into_iter().chain(more).collect();
+        let (mut rng, batch) = (ChaCha8Rng::seed_from_u64(1), people());
+        let mut good = 0;
+        for _ in 0..20_000 {
+            let n = rng.next_u32() % 9;
+            let text: Vec<&str> = (0..n).map(|_| all[rng.next_u32() as usize % all.len()]).collect();
+            let text = text.join(if rng.next_u32() % 4 == 0 { "" } else { " " });
+            if let Ok(filter) = Filter::parse(&text)
+                && filter.check(&batch.schema()).is_ok()
+            {
+                filter.mask(&batch).unwrap_or_else(|e| panic!("{e}"));
+                good += 1;
+            }
+        }
+        assert!(good > 100, "some of the texts are conditions: {good}");
+    }
+
+    #[test]
     fn deep_nesting_is_refused_not_survived_by_luck() {
         let text = format!("{}id = 1{}", "(".repeat(100_000), ")".repeat(100_000));
         assert!(Filter::parse(&text).unwrap_err().what.contains("deep"));

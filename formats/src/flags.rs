@@ -1,9 +1,79 @@
 //! The flags that every tool takes, spelt once.
-use crate::exit::Failure;
-use crate::progress::Talk;
-use std::path::PathBuf;
+use crate::exit::{ExitCode, Failure};
+use crate::log::{self, LogFormat};
+use crate::progress::{self, Bars, Talk};
+use crate::{array_job, config};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 
-/// Flattened into each tool's command line.
+/// How a tool talks, and what it tells of itself. Flattened into each tool's command line.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Common")]
+pub struct OutputFlags {
+    /// Events as JSON lines on stdout.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// How progress shows on stderr.
+    #[arg(long, global = true, value_enum, value_name = "KIND", default_value_t = Bars::Auto)]
+    pub progress: Bars,
+    /// Lines on stderr as text, or as JSON objects with time, level, event.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Write the lines of stderr into this file too, at its end.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// Print shell completions and exit.
+    #[arg(long, value_name = "SHELL")]
+    pub completions: Option<clap_complete::Shell>,
+    /// Write the manual pages of the tool and its commands into a folder and exit.
+    #[arg(long, value_name = "DIR")]
+    pub man_pages: Option<PathBuf>,
+}
+
+impl OutputFlags {
+    /// How a tool begins: starts the log and gives the command to run, or does what was asked instead of a command and
+    /// gives `None`. `Cli` is the whole command line.
+    ///
+    /// # Errors
+    /// No command (the message lists those there are), or a file that cannot be written.
+    pub fn begin<Cli: clap::CommandFactory, C>(&self, command: Option<C>) -> anyhow::Result<Option<C>> {
+        let mut cli = Cli::command();
+        let name = cli.get_name().to_owned();
+        log::start(&name, self.log_format, self.log_file.as_deref())?;
+        progress::choose_bars(self.progress);
+        if let Some(shell) = self.completions {
+            clap_complete::generate(shell, &mut cli, name, &mut std::io::stdout());
+            return Ok(None);
+        }
+        if let Some(folder) = &self.man_pages {
+            write_man_pages(cli, folder)?;
+            return Ok(None);
+        }
+        if command.is_none() {
+            let known: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
+            return Err(Failure::usage(format!("no command, expected one of {} (see --help)", known.join(", "))).into());
+        }
+        Ok(command)
+    }
+
+    /// How the tool talks.
+    pub fn talk(&self) -> Talk {
+        Talk::from_flags(self.json, self.quiet)
+    }
+}
+
+/// `TOOL.1`, `TOOL-COMMAND.1`, …
+fn write_man_pages(cli: clap::Command, folder: &Path) -> anyhow::Result<()> {
+    let create = |source, path: &Path| crate::Error::Create { source, path: path.into() };
+    std::fs::create_dir_all(folder).map_err(|e| create(e, folder))?;
+    clap_mangen::generate_to(cli, folder).map_err(|e| create(e, folder))?;
+    Ok(())
+}
+
+/// The flags of a tool with a configuration. Flattened into its command line.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Common")]
 pub struct CommonFlags {
@@ -19,56 +89,72 @@ pub struct CommonFlags {
     /// Threads; default: what the machine or the scheduler gives.
     #[arg(long, global = true)]
     pub threads: Option<usize>,
-    /// Events as JSON lines on stdout.
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Say nothing but errors.
-    #[arg(long, short, global = true)]
-    pub quiet: bool,
-    /// Print shell completions and exit.
-    #[arg(long, value_name = "SHELL")]
-    pub completions: Option<clap_complete::Shell>,
+    /// What is told.
+    #[command(flatten)]
+    pub output: OutputFlags,
 }
 
 impl CommonFlags {
-    /// How a tool begins: gives the command to run, or prints the completions that were asked for and gives `None`.
-    /// `Cli` is the whole command line.
+    /// As [`OutputFlags::begin`].
     ///
     /// # Errors
-    /// No command; the message lists those there are.
+    /// As [`OutputFlags::begin`].
     pub fn begin<Cli: clap::CommandFactory, C>(&self, command: Option<C>) -> anyhow::Result<Option<C>> {
-        let mut cli = Cli::command();
-        if let Some(shell) = self.completions {
-            let name = cli.get_name().to_owned();
-            clap_complete::generate(shell, &mut cli, name, &mut std::io::stdout());
-            return Ok(None);
-        }
-        if command.is_none() {
-            let known: Vec<&str> = cli.get_subcommands().map(clap::Command::get_name).collect();
-            return Err(Failure::usage(format!("no command, expected one of {} (see --help)", known.join(", "))).into());
-        }
-        Ok(command)
+        self.output.begin::<Cli, C>(command)
     }
 
     /// How the tool talks.
     pub fn talk(&self) -> Talk {
-        Talk::from_flags(self.json, self.quiet)
+        self.output.talk()
     }
 
-    /// Threads to use: the flag, else what the scheduler gives (`SLURM_CPUS_PER_TASK`), else what the machine has.
-    /// Sets rayon's pool accordingly.
+    /// Threads to use: the flag, else what the scheduler gives, else what the machine has (affinity and cgroup limits
+    /// honoured). Sets rayon's pool accordingly.
     ///
     /// # Errors
     /// Zero threads.
     pub fn start_threads(&self) -> anyhow::Result<usize> {
-        let scheduler = std::env::var("SLURM_CPUS_PER_TASK").ok().and_then(|v| v.parse().ok());
+        let scheduler = || array_job::threads(|name| std::env::var(name).ok());
         let machine = || std::thread::available_parallelism().map_or(1, |n| n.get());
-        let threads = self.threads.or(scheduler).unwrap_or_else(machine);
+        let threads = self.threads.or_else(scheduler).unwrap_or_else(machine);
         if threads == 0 {
             return Err(Failure::usage("--threads 0: expected at least 1").into());
         }
         // A second call (tests run several tools in one process) keeps the first pool.
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().ok();
         Ok(threads)
+    }
+}
+
+/// What a long command can be asked to tell before it begins. Flattened into each command with a configuration.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct RehearsalFlags {
+    /// Print the configuration in force as TOML, each value with its origin, and end.
+    #[arg(long)]
+    pub print_config: bool,
+    /// Check everything, tell what would be done, and end; nothing is written.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl RehearsalFlags {
+    /// Under `--print-config`: prints `config` and gives the code to end with.
+    ///
+    /// # Errors
+    /// The configuration file cannot be read.
+    pub fn print<T: Serialize>(&self, config: &T, common: &CommonFlags) -> anyhow::Result<Option<ExitCode>> {
+        if !self.print_config {
+            return Ok(None);
+        }
+        print!("{}", config::with_origins(config, common.config.as_deref(), &common.sets)?);
+        Ok(Some(ExitCode::Done))
+    }
+
+    /// Under `--dry-run`: prints what would be done and gives the code to end with.
+    pub fn tell(&self, what: impl FnOnce() -> String) -> Option<ExitCode> {
+        self.dry_run.then(|| {
+            println!("{}", what());
+            ExitCode::Done
+        })
     }
 }

@@ -39,6 +39,10 @@ pub struct FrameRow {
     pub normal: Option<Vec<u8>>,
     /// 16-bit RGB PNG: u, v and part id of the first hit; 0 where nothing is hit.
     pub uv: Option<Vec<u8>>,
+    /// RGB PNG: colour of what is hit, without light, straight sRGB; 0 0 0 where nothing is hit.
+    pub albedo: Option<Vec<u8>>,
+    /// 16-bit RGB PNG: world position as `(p + 1 m) / 2 m`, so to 0.03 mm within a metre; 0 0 0 where nothing is hit.
+    pub position: Option<Vec<u8>>,
     /// ARKit units, 0..=1, order of `head::model::ARKIT`.
     pub expression: [f32; 52],
     /// Axis-angle (radians): neck, head, jaw, left eye, right eye.
@@ -51,7 +55,7 @@ pub struct FrameRow {
     pub landmarks_2d: Vec<[f32; 2]>,
     /// `[L]` landmarks in world space (metres).
     pub landmarks_3d: Vec<[f32; 3]>,
-    /// `[L]` 1 seen, 0 hidden; tracked rows hold the detector's confidence.
+    /// `[L]` share seen: 1 whole, 0 hidden; tracked rows hold the detector's confidence.
     pub landmark_visible: Vec<f32>,
     /// Unit gaze directions in world space: left, right eye.
     pub gaze: [[f32; 3]; 2],
@@ -90,6 +94,8 @@ impl Default for FrameRow {
             depth: None,
             normal: None,
             uv: None,
+            albedo: None,
+            position: None,
             expression: [0.0; 52],
             pose: Default::default(),
             camera_from_world: Default::default(),

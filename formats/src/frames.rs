@@ -52,13 +52,15 @@ impl Row for FrameRow {
 
 impl FrameRow {
     /// The optional maps by column name.
-    pub fn maps(&self) -> [(&'static str, Option<&[u8]>); 5] {
+    pub fn maps(&self) -> [(&'static str, Option<&[u8]>); 7] {
         [
             ("alpha", self.alpha.as_deref()),
             ("segmentation", self.segmentation.as_deref()),
             ("depth", self.depth.as_deref()),
             ("normal", self.normal.as_deref()),
             ("uv", self.uv.as_deref()),
+            ("albedo", self.albedo.as_deref()),
+            ("position", self.position.as_deref()),
         ]
     }
 
@@ -84,6 +86,14 @@ impl FrameRow {
         if self.uv.is_some() {
             let what = "u, v and part id of the first hit; 16-bit RGB, 0 where nothing is hit";
             fields.push(schema::image("uv", what, "1/65535 (u, v), id (part)"));
+        }
+        if self.albedo.is_some() {
+            let what = "colour of what is hit, without light; RGB, straight sRGB, 0 0 0 where nothing is hit";
+            fields.push(schema::image("albedo", what, ""));
+        }
+        if self.position.is_some() {
+            let what = "world position of the first hit as (p + 1) / 2; 16-bit RGB, 0 0 0 where nothing is hit";
+            fields.push(schema::image("position", what, "2/65535 m, less 1 m"));
         }
         fields.push(schema::scalar("image_sha256", DataType::FixedSizeBinary(32), "SHA-256 of image.bytes", ""));
         fields
@@ -128,7 +138,7 @@ impl FrameRow {
             "landmark_visible",
             self.landmark_visible.len(),
             &[],
-            "1 seen, 0 hidden; tracked rows: confidence",
+            "share seen: 1 whole, 0 hidden; tracked rows: confidence",
             "0..1",
         );
         landmarks("shape", self.shape.len(), &[], "coefficients of the head model's identity basis", "");
@@ -177,6 +187,8 @@ fn column(rows: &[FrameRow], field: &Field) -> Result<ArrayRef, Complaint> {
         "depth" => images(rows, "-depth", |r| r.depth.as_deref()),
         "normal" => images(rows, "-normal", |r| r.normal.as_deref()),
         "uv" => images(rows, "-uv", |r| r.uv.as_deref()),
+        "albedo" => images(rows, "-albedo", |r| r.albedo.as_deref()),
+        "position" => images(rows, "-position", |r| r.position.as_deref()),
         "image_sha256" => {
             let digests: Vec<[u8; 32]> = rows.iter().map(|r| digest::sha256(&r.image)).collect();
             columns::of_binary(32, digests.iter().map(|d| Some(&d[..])))?
@@ -229,6 +241,8 @@ fn rows_of(batch: &Columns) -> Result<Vec<FrameRow>, Complaint> {
         depth: batch.images("depth"),
         normal: batch.images("normal"),
         uv: batch.images("uv"),
+        albedo: batch.images("albedo"),
+        position: batch.images("position"),
         pose: batch.array("pose"),
         camera_from_world: batch.array("camera_from_world"),
         intrinsics: batch.array("intrinsics"),

@@ -15,7 +15,7 @@ pub(crate) const GROUP_ROWS: usize = 256;
 /// Bytes of images of a row group.
 pub(crate) const GROUP_BYTES: usize = 64 << 20;
 
-/// Layout of a file with these columns, sorted by `sorted_by`, with `pairs` in its metadata.
+/// Layout of a file with these columns, sorted by `sorted_by`, with `pairs` in its metadata; scalars get `statistics`.
 ///
 /// # Errors
 /// In words: a column that Parquet has no type for.
@@ -23,13 +23,14 @@ pub(crate) fn properties(
     schema: &SchemaRef,
     sorted_by: &[&str],
     pairs: Vec<(String, String)>,
+    statistics: EnabledStatistics,
 ) -> Result<WriterProperties, Complaint> {
     let leaves = ArrowSchemaConverter::new().convert(schema).map_err(|e| e.to_string())?;
     let zstd = Compression::ZSTD(ZstdLevel::try_new(1).map_err(|e| e.to_string())?);
     let mut properties = WriterProperties::builder()
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_compression(zstd)
-        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_enabled(statistics)
         .set_key_value_metadata(Some(pairs.into_iter().map(|(k, v)| KeyValue::new(k, v)).collect()));
     let mut sorted = Vec::new();
     for (index, leaf) in leaves.columns().iter().enumerate() {

@@ -52,17 +52,21 @@ pub mod versions;
 
 pub mod avatar;
 pub mod card;
+pub mod dataset_card;
 
+pub mod array_job;
 pub mod config;
 pub mod digest;
 pub mod error;
 pub mod exit;
 pub mod image;
+pub mod log;
 pub mod order;
 pub mod page;
 pub mod progress;
 pub mod provenance;
 pub mod publish;
+pub mod stop;
 
 pub use avatar::{AvatarCard, AvatarKind};
 pub use clips::ClipRow;

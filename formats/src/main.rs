@@ -7,5 +7,6 @@ use formats::exit;
 
 fn main() -> std::process::ExitCode {
     let cli = cli::Cli::parse();
+    formats::stop::on_signals();
     exit::run("shards", || commands::run(cli))
 }

@@ -1,6 +1,6 @@
 //! `manifest.parquet`: one row per shard of a finished dataset, and the card made from it.
-use crate::card::DatasetCard;
 use crate::columns::{self, Columns, Complaint};
+use crate::dataset_card::DatasetCard;
 use crate::publish::{Existing, write_atomically};
 use crate::reader::{Part, Shard};
 use crate::shard::ShardWriter;
@@ -80,7 +80,12 @@ fn inventory(folder: &Path) -> Result<(Vec<ManifestRow>, DatasetCard), Error> {
             let shard = Shard::open(&path)?;
             let row = row_of(rows.len() as u64, table, &shard)?;
             match table {
-                "identities" => card.identities += row.rows,
+                "identities" => {
+                    card.identities += row.rows;
+                    if card.identity_columns.is_empty() {
+                        card.identity_columns = describe(&shard);
+                    }
+                }
                 _ => {
                     let known = splits.iter_mut().find(|(split, ..)| *split == row.split);
                     match known {
@@ -98,6 +103,15 @@ fn inventory(folder: &Path) -> Result<(Vec<ManifestRow>, DatasetCard), Error> {
     }
     card.splits = splits.into_iter().filter(|(_, frames, _)| *frames > 0).collect();
     Ok((rows, card))
+}
+
+/// The card of a dataset as it is, finished or not.
+///
+/// # Errors
+/// [`Error::Missing`] when there is nothing to read, else as [`Shard::open`].
+pub fn card_of(folder: &Path) -> Result<DatasetCard, Error> {
+    dataset::frame_files(folder)?;
+    inventory(folder).map(|(_, card)| card)
 }
 
 fn row_of(index: u64, table: &str, shard: &Shard) -> Result<ManifestRow, Error> {

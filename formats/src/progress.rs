@@ -1,7 +1,8 @@
 //! How a long job tells how far it is: a bar on a terminal, plain lines elsewhere, JSON lines on request.
+use crate::log::{self, Level};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{IsTerminal, Write};
-use std::sync::Mutex;
+use std::io::IsTerminal;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The first plain line comes after this time, the next ones after [`LATER_LINES`].
@@ -10,6 +11,27 @@ const FIRST_LINE: Duration = Duration::from_secs(5);
 const LATER_LINES: Duration = Duration::from_secs(30);
 /// Between two JSON events.
 const EVENTS: Duration = Duration::from_secs(1);
+
+/// How progress shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Bars {
+    /// A bar on a terminal, lines elsewhere
+    #[default]
+    Auto,
+    /// Bars
+    Bar,
+    /// A line now and then
+    Plain,
+    /// Nothing
+    None,
+}
+
+static BARS: OnceLock<Bars> = OnceLock::new();
+
+/// How progress shows from now on; the first call decides.
+pub fn choose_bars(bars: Bars) {
+    BARS.set(bars).ok();
+}
 
 /// How a tool talks while it works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +67,13 @@ impl Talk {
 
     /// A line for people on stderr, unless `--quiet` or `--json`.
     pub fn say(self, line: &str) {
+        self.log("said", line, &serde_json::Value::Null);
+    }
+
+    /// A line on stderr, unless `--quiet` or `--json`; where lines are JSON, `event` and `fields` beside the text.
+    fn log(self, event: &str, line: &str, fields: &serde_json::Value) {
         if self == Talk::Auto {
-            say(line);
+            log::line(Level::Info, event, line, fields);
         }
     }
 }
@@ -72,7 +99,12 @@ struct State {
 impl Progress {
     /// A stage (`render`) of `total` items (`images`).
     pub fn new(stage: &str, total: u64, unit: &str, talk: Talk) -> Self {
-        let bar = (talk == Talk::Auto && std::io::stderr().is_terminal()).then(|| bar(stage, total, unit));
+        let bars = match BARS.get().copied().unwrap_or_default() {
+            Bars::Auto => std::io::stderr().is_terminal() && !log::is_json(),
+            Bars::Bar => true,
+            Bars::Plain | Bars::None => false,
+        };
+        let bar = (talk == Talk::Auto && bars).then(|| bar(stage, total, unit));
         let state = State { done: 0, resumed: 0, note: String::new(), started: Instant::now(), last_line: None };
         Progress { stage: stage.into(), unit: unit.into(), total, talk, bar, state: Mutex::new(state) }
     }
@@ -109,9 +141,10 @@ impl Progress {
         let secs = state.started.elapsed().as_secs_f64();
         let (stage, unit, done) = (&self.stage, &self.unit, state.done);
         let rate = self.rate(&state, secs);
-        self.talk.say(&format!("{stage}: {done} {unit} in {} ({rate:.1} {unit}/s)", clock(secs)));
         let fields =
             serde_json::json!({"stage": stage, "done": done, "total": self.total, "elapsed_secs": secs, "rate": rate});
+        let line = format!("{stage}: {done} {unit} in {} ({rate:.1} {unit}/s)", clock(secs));
+        self.talk.log("finished", &line, &fields);
         self.talk.event("finished", fields);
     }
 
@@ -127,7 +160,8 @@ impl Progress {
             (_, None) => FIRST_LINE,
             (_, Some(_)) => LATER_LINES,
         };
-        if self.bar.is_none() && state.last_line.unwrap_or(state.started).elapsed() >= pause {
+        let silent = self.talk == Talk::Auto && BARS.get() == Some(&Bars::None);
+        if self.bar.is_none() && !silent && state.last_line.unwrap_or(state.started).elapsed() >= pause {
             state.last_line = Some(Instant::now());
             self.line(&state);
         }
@@ -139,9 +173,10 @@ impl Progress {
         let eta = if rate > 0.0 { total.saturating_sub(done) as f64 / rate } else { f64::INFINITY };
         let separator = if note.is_empty() { "" } else { ", " };
         let left = if total > 0 { format!(", {} left", clock(eta)) } else { String::new() };
-        self.talk.say(&format!("{stage}: {done}/{total} {unit}, {rate:.1} {unit}/s{left}{separator}{note}"));
+        let text = format!("{stage}: {done}/{total} {unit}, {rate:.1} {unit}/s{left}{separator}{note}");
         let eta = eta.is_finite().then_some(eta);
         let fields = serde_json::json!({"stage": stage, "done": done, "total": total, "unit": unit, "rate": rate, "eta_secs": eta, "note": note});
+        self.talk.log("progress", &text, &fields);
         self.talk.event("progress", fields);
     }
 
@@ -173,11 +208,6 @@ fn clock(secs: f64) -> String {
         (0, m, s) => format!("{m}:{s:02}"),
         (h, m, s) => format!("{h}:{m:02}:{s:02}"),
     }
-}
-
-/// A closed stderr is no reason to stop.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 #[cfg(test)]

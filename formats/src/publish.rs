@@ -4,10 +4,12 @@
 //! first of several writers wins and a power cut leaves either nothing or the whole file. Followed by a sync of the
 //! folder, without which the name itself may be lost.
 use crate::{Error, digest};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What to do when the target exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,21 +60,25 @@ pub fn publish(temp: &Path, target: &Path, existing: Existing) -> Result<Publish
 /// # Errors
 /// [`Error::Create`] or [`Error::Io`]; the name may be taken then, but is not known to be durable.
 pub(crate) fn write_first(target: &Path, bytes: &[u8]) -> Result<bool, Error> {
-    let temp = TempFile::create(target)?;
-    let write_error = |source| Error::Io { what: "cannot write", source, path: target.into() };
-    let mut file = temp.file().map_err(write_error)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(write_error)?;
-    let first = match std::fs::hard_link(temp.path(), target) {
-        Ok(()) => true,
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => false,
-        Err(e) if links_unsupported(&e) => claimed(target, || match target.exists() {
-            true => Ok(false),
-            false => std::fs::rename(temp.path(), target).map(|()| true).map_err(write_error),
-        })?,
-        Err(source) => return Err(Error::Io { what: "cannot publish", source, path: target.into() }),
+    let temp = TempFile::with_bytes(target, bytes)?;
+    sync_together(&[temp.open_file()], &[])?;
+    temp.take_name(target)
+}
+
+/// Syncs files and folders at the same time: a journal takes them in one go.
+///
+/// # Errors
+/// The first [`Error::Io`] in their order.
+pub(crate) fn sync_together(files: &[(&Path, &File)], folders: &[&Path]) -> Result<(), Error> {
+    let sync_file = |(path, file): &(&Path, &File)| {
+        file.sync_all().map_err(|source| Error::Io { what: "cannot sync", source, path: path.to_path_buf() })
     };
-    sync_folder(target)?;
-    Ok(first)
+    std::thread::scope(|scope| {
+        let mut running: Vec<_> = files.iter().map(|file| scope.spawn(move || sync_file(file))).collect();
+        running.extend(folders.iter().map(|folder| scope.spawn(|| sync_this_folder(folder))));
+        let results: Vec<_> = running.into_iter().map(|thread| thread.join()).collect();
+        results.into_iter().try_for_each(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// A temporary path in the folder of `target`, unlike any other writer's.
@@ -81,6 +87,15 @@ pub fn temp_beside(target: &Path) -> PathBuf {
     let nonce = NONCE.fetch_add(1, Ordering::Relaxed);
     let name = format!(".{}.{}.{nonce}.tmp", host_label(), std::process::id());
     target.parent().unwrap_or(Path::new("")).join(name)
+}
+
+/// As [`sweep`], for each folder once in the life of this process: whoever writes somewhere tidies up there.
+pub(crate) fn sweep_once(folder: &Path) {
+    static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    // A relative folder may be another one tomorrow; the worst is that it is not swept again.
+    if SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.into()) {
+        sweep(folder);
+    }
 }
 
 /// Removes temporary files that dead writers left in `folder`: those of this machine whose process is gone, and those
@@ -108,9 +123,16 @@ fn is_older_than_a_day(path: &Path) -> bool {
     age.is_some_and(|age| age.as_secs() > 86_400)
 }
 
-/// The host name as it stands in temporary names.
-fn host_label() -> String {
-    host_name().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect()
+/// Host name and process namespace as they stand in temporary names: where a process number means something. Two
+/// containers may share a host name and a disk.
+fn host_label() -> &'static str {
+    static LABEL: OnceLock<String> = OnceLock::new();
+    LABEL.get_or_init(|| {
+        let host: String = host_name().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
+        let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+        format!("{host}-{namespace}")
+    })
 }
 
 /// Writes a small file in one step: whole or not at all, replacing what was there.
@@ -119,10 +141,7 @@ fn host_label() -> String {
 /// [`Error::Create`] or [`Error::Io`]; nothing half-written remains.
 pub fn write_atomically(target: &Path, bytes: &[u8]) -> Result<(), Error> {
     create_folder_of(target)?;
-    let temp = TempFile::create(target)?;
-    let mut file = temp.file().map_err(|source| Error::Create { source, path: target.into() })?;
-    file.write_all(bytes).map_err(|source| Error::Io { what: "cannot write", source, path: target.into() })?;
-    temp.publish(target, Existing::Replace).map(|_| ())
+    TempFile::with_bytes(target, bytes)?.publish(target, Existing::Replace).map(|_| ())
 }
 
 /// Makes the folder `target` lies in, durably: each new folder's name is synced too.
@@ -141,6 +160,7 @@ pub(crate) struct TempFile {
 
 impl TempFile {
     pub(crate) fn create(target: &Path) -> Result<Self, Error> {
+        sweep_once(target.parent().unwrap_or(Path::new("")));
         let path = temp_beside(target);
         let file = File::options().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(|source| Error::Create { source, path: target.into() })?;
@@ -156,8 +176,43 @@ impl TempFile {
         self.file.try_clone()
     }
 
+    /// One that holds `bytes`, not synced yet.
+    pub(crate) fn with_bytes(target: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let mut temp = Self::create(target)?;
+        let written = temp.file.write_all(bytes);
+        written.map_err(|source| Error::Io { what: "cannot write", source, path: target.into() })?;
+        Ok(temp)
+    }
+
+    /// Path and open file, to be synced.
+    pub(crate) fn open_file(&self) -> (&Path, &File) {
+        (&self.path, &self.file)
+    }
+
     pub(crate) fn publish(self, target: &Path, existing: Existing) -> Result<Published, Error> {
         publish(&self.path, target, existing)
+    }
+
+    /// Takes the name of a file that nothing speaks of yet: replaces what is there and syncs nothing. Gives the open file.
+    pub(crate) fn rename(self, target: &Path) -> Result<File, Error> {
+        let file = self.file().and_then(|file| std::fs::rename(&self.path, target).map(|()| file));
+        file.map_err(|source| Error::Io { what: "cannot write", source, path: target.into() })
+    }
+
+    /// Takes a name for ever; `false` when another has it. The file must have been synced; the folder is synced here.
+    pub(crate) fn take_name(self, target: &Path) -> Result<bool, Error> {
+        let publish_error = |source| Error::Io { what: "cannot publish", source, path: target.into() };
+        let first = match std::fs::hard_link(&self.path, target) {
+            Ok(()) => true,
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => false,
+            Err(e) if links_unsupported(&e) => claimed(target, || match target.exists() {
+                true => Ok(false),
+                false => std::fs::rename(&self.path, target).map(|()| true).map_err(publish_error),
+            })?,
+            Err(source) => return Err(publish_error(source)),
+        };
+        sync_folder(target)?;
+        Ok(first)
     }
 }
 
@@ -179,6 +234,10 @@ pub(crate) fn sync_folder(target: &Path) -> Result<(), Error> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    sync_this_folder(folder)
+}
+
+fn sync_this_folder(folder: &Path) -> Result<(), Error> {
     let synced = File::open(folder).and_then(|f| f.sync_all());
     match synced {
         Ok(()) => Ok(()),

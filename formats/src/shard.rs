@@ -8,6 +8,7 @@ use crate::table::Row;
 use crate::{Error, FrameRow, IdentityRow, Provenance, layout, reader, schema, side};
 use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
+use parquet::file::properties::EnabledStatistics;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,8 +105,8 @@ fn write_rows<R: Row, E: From<Error>>(
 /// # Errors
 /// [`Error::Data`] when it is damaged or was made from another plan.
 pub fn finished(path: &Path, provenance: &Provenance) -> Result<Option<Written>, Error> {
+    path.parent().into_iter().for_each(publish::sweep_once);
     if !path.exists() {
-        path.parent().into_iter().for_each(publish::sweep);
         return Ok(None);
     }
     let shard = reader::Shard::open(path)?;
@@ -221,7 +222,8 @@ impl<R: Row> ShardWriter<R> {
         let file = self.temp.file().map_err(|e| self.io_error(e))?;
         let sink = DigestWriter::new(BufWriter::with_capacity(1 << 20, file));
         let pairs = pairs::<R>(&schema, &self.provenance);
-        let properties = layout::properties(&schema, R::SORTED_BY, pairs).map_err(|what| self.complaint(what))?;
+        let properties = layout::properties(&schema, R::SORTED_BY, pairs, EnabledStatistics::Page);
+        let properties = properties.map_err(|what| self.complaint(what))?;
         let writer = ArrowWriter::try_new(sink, schema.clone(), Some(properties));
         let writer = writer.map_err(|e| Error::parquet("cannot write", &self.path, e))?;
         self.open = Some(Open { schema, writer });

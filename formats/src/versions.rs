@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Why so: a commit writes its own rows and one small index, whatever the size and age of the set; stock DuckDB and
-//! Polars read any version through its index (`shards log` prints the lines); and it is durable by design. A commit is
+//! Polars read any version through its index (`shards show` prints the lines); and it is durable by design. A commit is
 //! part → fsync → rename → fsync of the folder, the same for the index, then the log entry by fsync and `link`. That
 //! link is the commit: it fails when another writer has the number, so writers need no lock and readers none either. A
 //! file that no log names does not exist.
@@ -57,6 +57,7 @@
 //! # Ok(())
 //! # }
 //! ```
+mod checkout;
 mod commit;
 mod compact;
 mod diff;

@@ -59,6 +59,8 @@ fn full_row(i: u32) -> FrameRow {
         depth: Some(image::png_from_gray16(64, 48, &deep[..64 * 48]).unwrap()),
         normal: Some(image::png_from_rgb8(64, 48, &noise).unwrap()),
         uv: Some(image::png_from_rgb16(64, 48, &deep).unwrap()),
+        albedo: Some(image::png_from_rgb8(64, 48, &noise).unwrap()),
+        position: Some(image::png_from_rgb16(64, 48, &deep).unwrap()),
         expression: std::array::from_fn(|k| k as f32 / 52.0 + f),
         pose: std::array::from_fn(|j| [j as f32, f, -1.0]),
         camera_from_world: std::array::from_fn(|r| std::array::from_fn(|c| (r * 4 + c) as f32 + f)),
@@ -73,8 +75,6 @@ fn full_row(i: u32) -> FrameRow {
         samples_per_pixel: 64,
         seed: u64::MAX - u64::from(i),
         shape: (0..11).map(|k| k as f32 - f).collect(),
-        action: format!("{{\"kind\":\"unit\",\"n\":{i}}}"),
-        capture: "{}".into(),
         source_path: format!("photo {i} ä.png"),
     }
 }

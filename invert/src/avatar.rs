@@ -40,17 +40,15 @@ impl Avatar {
         }
     }
 
-    /// Reads a folder.
+    /// Reads a folder, onto a device.
     ///
     /// # Errors
     /// A folder that is no avatar, or of a newer version.
-    pub fn load(folder: &Path) -> Result<Self> {
+    pub fn load(folder: &Path, device: Device) -> Result<Self> {
         let (card, weights) = AvatarCard::read(folder)?;
         Ok(match card.kind {
-            AvatarKind::Maps => Avatar::Maps(Box::new(MapsAvatar::read(&weights, card)?)),
-            AvatarKind::Rigged => {
-                Avatar::Rigged(Box::new(Rigged::take(&Checkpoint::load(&weights)?, Device::Cpu)?), card)
-            }
+            AvatarKind::Maps => Avatar::Maps(Box::new(MapsAvatar::read(&weights, card, device)?)),
+            AvatarKind::Rigged => Avatar::Rigged(Box::new(Rigged::take(&Checkpoint::load(&weights)?, device)?), card),
         })
     }
 }

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use formats::Dataset;
 use formats::card::write_json;
 use formats::exit::{ExitCode, Failure};
-use formats::flags::CommonFlags;
+use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
 use formats::publish::write_atomically;
 use head::HeadModel;
@@ -29,7 +29,7 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     common: CommonFlags,
-    /// Where to compute: `cpu`, which `auto` is too; GPUs are not supported yet.
+    /// Where to compute: auto, cpu, cuda or cuda:N; a GPU that is not there is an error.
     #[arg(long, global = true, default_value = "auto")]
     device: String,
 }
@@ -60,6 +60,8 @@ enum Command {
         /// Avatar folder to write.
         #[arg(long)]
         out: PathBuf,
+        #[command(flatten)]
+        rehearsal: RehearsalFlags,
     },
     /// Moves an avatar by a shard's expressions or the built-in performance.
     Drive {
@@ -186,15 +188,14 @@ struct JudgeFlags {
 }
 
 impl JudgeFlags {
-    fn open(&self) -> Result<Judges> {
+    fn open(&self, device: Device) -> Result<Judges> {
         let recogniser = match self.recogniser.as_str() {
             "none" => None,
             path => Some(
-                Recogniser::load(Path::new(path), Device::Cpu)
-                    .context("the recogniser (--recogniser none does without)")?,
+                Recogniser::load(Path::new(path), device).context("the recogniser (--recogniser none does without)")?,
             ),
         };
-        Ok(Judges { perceptual: Perceptual::open(&self.perceptual, Device::Cpu)?, recogniser })
+        Ok(Judges { perceptual: Perceptual::open(&self.perceptual, device)?, recogniser })
     }
 }
 
@@ -207,12 +208,13 @@ impl Cli {
         let Some(command) = nets::tool::begin::<Cli, _>(&self.common, self.command)? else {
             return Ok(ExitCode::Done);
         };
-        refuse_gpus(&self.device)?;
+        let device = nets::device::parse(&self.device)?;
+        nets::render::check_device(device)?;
         match command {
-            Command::Fit { .. } => run_fit(command, &self.common),
-            Command::Eval { .. } => run_eval(command, &self.common),
+            Command::Fit { .. } => run_fit(command, device, &self.common),
+            Command::Eval { .. } => run_eval(command, device, &self.common),
             Command::Drive { avatar, clip, fps, size, swing, out } => {
-                let mut avatar = Avatar::load(&avatar)?;
+                let mut avatar = Avatar::load(&avatar, device)?;
                 let clip = clip::open(&clip, fps, avatar.card())?;
                 let turn = if swing == 0.0 { Turn::Still } else { Turn::Swing(swing) };
                 let clock = std::time::Instant::now();
@@ -232,17 +234,17 @@ impl Cli {
                 Ok(ExitCode::Done)
             }
             Command::Sheet { avatar, size, out } => {
-                write_atomically(&out, &drive::sheet(&mut Avatar::load(&avatar)?, size)?)?;
+                write_atomically(&out, &drive::sheet(&mut Avatar::load(&avatar, device)?, size)?)?;
                 Ok(ExitCode::Done)
             }
             Command::Export { avatar, expression, out } => {
                 let weights = parse_expression(&expression)?;
-                let gaussians = export::gaussians(&mut Avatar::load(&avatar)?, &weights)?;
+                let gaussians = export::gaussians(&mut Avatar::load(&avatar, device)?, &weights)?;
                 splat::ply::write(&out, gaussians.slices())?;
                 Ok(ExitCode::Done)
             }
             Command::View { avatar, clip, out } => {
-                let mut avatar = Avatar::load(&avatar)?;
+                let mut avatar = Avatar::load(&avatar, device)?;
                 let clip = clip::open(&clip, 12.5, avatar.card())?;
                 let puppet = export::puppet(&mut avatar, &clip)?;
                 write_atomically(&out, view::page(&puppet).as_bytes())?;
@@ -261,17 +263,10 @@ impl Cli {
     }
 }
 
-/// Pictures, maps and codes of a subject are still made on the CPU: better said than slow.
-fn refuse_gpus(asked: &str) -> Result<()> {
-    if asked == "auto" || nets::device::parse(asked)? == Device::Cpu {
-        return Ok(());
-    }
-    Err(Failure::usage(format!("--device {asked}: invert computes on the CPU only, for now; expected auto or cpu"))
-        .into())
-}
-
-fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
-    let Command::Fit { input, head, prior, choice, judges, without_prior, name, out } = command else { unreachable!() };
+fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<ExitCode> {
+    let Command::Fit { input, head, prior, choice, judges, without_prior, name, out, rehearsal } = command else {
+        unreachable!()
+    };
     let mut config: FitConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
     config.seed = common.seed.unwrap_or(config.seed);
     if config.image_size < 16 || !config.image_size.is_multiple_of(8) {
@@ -281,10 +276,17 @@ fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
         ))
         .into());
     }
-    let (dataset, model, judges) = (Dataset::open(&input)?, HeadModel::load(&head)?, judges.open()?);
-    let mut loaded = prior::weights::load(&prior, Device::Cpu)?;
+    if let Some(code) = rehearsal.print(&config, common)? {
+        return Ok(code);
+    }
+    let (dataset, model, judges) = (Dataset::open(&input)?, HeadModel::load(&head)?, judges.open(device)?);
+    let mut loaded = prior::weights::load(&prior, device)?;
     let rows = choice.choice(Vec::new()).rows(&dataset)?;
-    let subject = Subject::read(&dataset, &rows, &model, config.image_size, &loaded.prior.means().1.squeeze_dim(0))?;
+    if let Some(code) = rehearsal.tell(|| format!("would fit an avatar to {} pictures: {out:?}", rows.len())) {
+        return Ok(code);
+    }
+    let mean_texture = loaded.prior.means().1.squeeze_dim(0).to_device(Device::Cpu);
+    let subject = Subject::read(&dataset, &rows, &model, config.image_size, &mean_texture)?.on(device);
     if without_prior {
         loaded = fit::without_prior(&loaded)?;
     }
@@ -303,10 +305,10 @@ fn run_fit(command: Command, common: &CommonFlags) -> Result<ExitCode> {
     Ok(ExitCode::Done)
 }
 
-fn run_eval(command: Command, common: &CommonFlags) -> Result<ExitCode> {
+fn run_eval(command: Command, device: Device, common: &CommonFlags) -> Result<ExitCode> {
     let Command::Eval { avatar, data, head, choice, judges, size, out } = command else { unreachable!() };
     let (mut avatar, dataset, model, judges) =
-        (Avatar::load(&avatar)?, Dataset::open(&data)?, HeadModel::load(&head)?, judges.open()?);
+        (Avatar::load(&avatar, device)?, Dataset::open(&data)?, HeadModel::load(&head)?, judges.open(device)?);
     let rows = choice.choice(avatar.card().frame_ids.clone()).rows(&dataset)?;
     let views: Vec<View> = rows.iter().map(|&i| View::read(&dataset, i, &model, size)).collect::<Result<_>>()?;
     let report = eval::evaluate(&mut avatar, &views, &model, &judges)?;

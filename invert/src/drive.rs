@@ -7,7 +7,7 @@ use head::params::unit;
 use prior::picture::draw_one;
 use prior::sample::portrait;
 use std::path::Path;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Behind a driven avatar (display RGB).
 pub const BACKDROP: [f32; 3] = [0.157, 0.149, 0.137];
@@ -129,5 +129,5 @@ pub fn write_pngs(frames: &[Tensor], folder: &Path) -> Result<()> {
 /// `[3, H, W]` display RGB → `[H, W, 3]` bytes.
 fn rgb8(frame: &Tensor) -> Result<Vec<u8>> {
     let bytes = (frame.clamp(0.0, 1.0) * 255.0).round().to_kind(Kind::Uint8).permute([1, 2, 0]).contiguous();
-    Ok(Vec::try_from(bytes.flatten(0, -1))?)
+    Ok(Vec::try_from(bytes.flatten(0, -1).to_device(Device::Cpu))?)
 }

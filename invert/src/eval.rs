@@ -35,7 +35,7 @@ pub fn evaluate(avatar: &mut Avatar, views: &[View], model: &HeadModel, judges: 
     let mut lines: [Vec<Tensor>; 3] = Default::default();
     for view in views {
         let made = draw_one(&avatar.posed(model, &view.params), &view.camera, GREY[0])?.color;
-        let truth = composite(&view.image_tensor(), &view.alpha_tensor(), &GREY);
+        let truth = composite(&view.image_tensor(), &view.alpha_tensor(), &GREY).to_device(made.device());
         psnr += nets::metric::psnr(&made, &truth).double_value(&[0]);
         ssim += nets::ssim::ssim(&made, &truth).double_value(&[0]);
         if let Some(net) = &judges.perceptual {

@@ -22,7 +22,8 @@ impl Expressions {
     /// As the rows say.
     pub fn new(subject: &Subject) -> Self {
         let weights: Vec<f32> = subject.views.iter().flat_map(|v| v.params.expression).collect();
-        let first = Tensor::from_slice(&weights).view([subject.views.len() as i64, 52]);
+        let first =
+            Tensor::from_slice(&weights).view([subject.views.len() as i64, 52]).to_device(subject.units.device());
         Expressions {
             maps: subject.expressions.shallow_clone(),
             units: subject.units.flatten(1, -1),

@@ -2,7 +2,7 @@
 use crate::config::{FitConfig, FitLoss, PivotVariable};
 use crate::expressions::Expressions;
 use crate::maps_avatar::MapsAvatar;
-use crate::subject::Subject;
+use crate::subject::{Subject, View};
 use anyhow::Result;
 use nets::identity::Recogniser;
 use nets::optim::{Adam, AdamConfig};
@@ -79,11 +79,14 @@ struct Targets {
 }
 
 impl Targets {
+    /// On the subject's device.
     fn new(subject: &Subject) -> Self {
+        let device = subject.units.device();
+        let of_each = |f: fn(&View) -> Tensor| subject.views.iter().map(|v| f(v).to_device(device)).collect();
         Targets {
-            images: subject.views.iter().map(|v| v.image_tensor()).collect(),
-            alphas: subject.views.iter().map(|v| v.alpha_tensor()).collect(),
-            focus: subject.views.iter().map(|v| v.focus_tensor()).collect(),
+            images: of_each(View::image_tensor),
+            alphas: of_each(View::alpha_tensor),
+            focus: of_each(View::focus_tensor),
         }
     }
 }
@@ -160,7 +163,8 @@ impl Fit<'_> {
         let unit = |i: u64| (mix(&[self.config.seed, 0xa2c4, k, i]) >> 40) as f32 / (1u64 << 24) as f32;
         let weights: Vec<f32> = (0..52).map(|i| if unit(i) < 0.12 { unit(i + 52) } else { 0.0 }).collect();
         let size = self.subject.units.size();
-        let offset = Tensor::from_slice(&weights).view([1, 52]).matmul(&self.subject.units.view([52, -1]));
+        let weights_there = Tensor::from_slice(&weights).view([1, 52]).to_device(self.subject.units.device());
+        let offset = weights_there.matmul(&self.subject.units.view([52, -1]));
         let offset = offset.view([1, size[1], size[2], size[3]]);
         (offset, avatar.gaussians(&weights))
     }
@@ -221,7 +225,7 @@ fn measure(avatar: &mut MapsAvatar, subject: &Subject, expressions: &Expressions
             avatar.loaded.prior.gaussians(&maps)
         });
         let drawn = draw(&heads, &[view.camera], &GREY)?;
-        let target = composite(&view.image_tensor(), &view.alpha_tensor(), &GREY);
+        let target = composite(&view.image_tensor(), &view.alpha_tensor(), &GREY).to_device(drawn.color.device());
         sum += nets::metric::psnr(&drawn.color, &target).double_value(&[0]);
     }
     Ok(sum / subject.views.len() as f64)

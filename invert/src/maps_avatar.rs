@@ -8,7 +8,7 @@ use prior::maps::UvSpace;
 use prior::model::{Decoded, HeadGaussians, IdentityMaps};
 use prior::weights::{self, LoadedPrior};
 use std::path::Path;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// One person.
 pub struct MapsAvatar {
@@ -44,7 +44,8 @@ impl MapsAvatar {
         let size = self.units.size()[2];
         let map = UvSpace::new(model, size as usize).planes(&model.expression_offsets(params));
         tch::no_grad(|| {
-            let maps = self.decode_map(&Tensor::from_slice(&map).view([1, 3, size, size]));
+            let map = Tensor::from_slice(&map).view([1, 3, size, size]).to_device(self.units.device());
+            let maps = self.decode_map(&map);
             self.loaded.prior.gaussians(&maps)
         })
     }
@@ -53,7 +54,7 @@ impl MapsAvatar {
     pub fn gaussians(&mut self, expression: &[f32]) -> HeadGaussians {
         tch::no_grad(|| {
             let size = self.units.size();
-            let weights = Tensor::from_slice(expression).view([1, 52]);
+            let weights = Tensor::from_slice(expression).view([1, 52]).to_device(self.units.device());
             let offset = weights.matmul(&self.units.view([52, -1])).view([1, size[1], size[2], size[3]]);
             let expr = self.expression_code(&offset);
             let prior = &self.loaded.prior;
@@ -83,15 +84,14 @@ impl MapsAvatar {
         })
     }
 
-    /// Of a folder's weights and card.
+    /// Of a folder's weights and card, on a device.
     ///
     /// # Errors
     /// Weights of something else, or of a newer layout.
-    pub fn read(path: &Path, card: AvatarCard) -> Result<Self> {
+    pub fn read(path: &Path, card: AvatarCard, device: Device) -> Result<Self> {
         let file = Checkpoint::load(path)?;
-        let floats = |name: &str| Ok::<_, anyhow::Error>(file.get(name)?.to_kind(Kind::Float));
-        let avatar =
-            MapsAvatar::new(weights::rebuild(&file, "prior", tch::Device::Cpu)?, floats("pivot")?, floats("units")?);
+        let floats = |name: &str| Ok::<_, anyhow::Error>(file.get(name)?.to_kind(Kind::Float).to_device(device));
+        let avatar = MapsAvatar::new(weights::rebuild(&file, "prior", device)?, floats("pivot")?, floats("units")?);
         Ok(MapsAvatar { card, ..avatar })
     }
 }

@@ -10,7 +10,7 @@ const DEMO: &str = include_str!("report/report.html");
 const PIPELINE: &str = include_str!("report/pipeline.html");
 
 /// Photo, avatar, motion, viewer, and what the prior is worth. `demo` holds what `make demo` makes: `tracked/overlay/*.png`, `avatar/`, `sheet.png`, `performance.webp`,
-/// `turn.webp`, `viewer.html`, `synthetic/{with,without}.{json,png}`.
+/// `turn.webp`, `viewer.html`, `synthetic/{with,without}.{json,png}`, and `zero1a/section.html` where there is a video model.
 ///
 /// # Errors
 /// A part that is missing.
@@ -27,6 +27,13 @@ pub fn of_demo(demo: &Path) -> Result<String> {
     for name in ["sheet.png", "performance.webp", "turn.webp", "synthetic/with.png", "synthetic/without.png"] {
         html = html.replace(&format!("{{{{{name}}}}}"), &data_uri(demo, name)?);
     }
+    let symgen = demo.join("zero1a/section.html");
+    let section = if symgen.is_file() {
+        String::from_utf8_lossy(&read(demo, "zero1a/section.html")?).into()
+    } else {
+        String::new()
+    };
+    html = html.replace("{{zero1a}}", &section);
     html = html.replace("{{overlay}}", &data_uri(demo, &first_overlay(demo)?)?);
     Ok(html.replace("{{viewer}}", &viewer))
 }

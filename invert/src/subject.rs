@@ -10,7 +10,7 @@ use head::model::HeadParams;
 use prior::data::{camera_from_head, focus, picture};
 use prior::maps::UvSpace;
 use splat::Camera;
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 /// One picture of the person.
 pub struct View {
@@ -139,7 +139,7 @@ impl View {
 }
 
 impl Subject {
-    /// Reads the chosen rows and makes the first guess of the maps; `mean_texture` `[3, U, U]` shows where no picture does.
+    /// Reads the chosen rows and makes the first guess of the maps, on the CPU; `mean_texture` `[3, U, U]` shows where no picture does.
     ///
     /// # Errors
     /// More than [`MOST_VIEWS`] rows; see [`View::read`].
@@ -173,6 +173,17 @@ impl Subject {
             views,
             shape,
         })
+    }
+
+    /// The same with its maps on a device; the pictures stay where they were decoded.
+    pub fn on(self, device: Device) -> Self {
+        Subject {
+            texture: self.texture.to_device(device),
+            position: self.position.to_device(device),
+            expressions: self.expressions.to_device(device),
+            units: self.units.to_device(device),
+            ..self
+        }
     }
 }
 

@@ -27,6 +27,16 @@ impl Checkpoint {
         Checkpoint { step, ..Default::default() }
     }
 
+    /// An empty one that names `path` in its errors.
+    pub(crate) fn named(path: &Path) -> Self {
+        Checkpoint { path: path.to_path_buf(), ..Default::default() }
+    }
+
+    /// Adds a contiguous tensor on the CPU that nobody else holds.
+    pub(crate) fn insert(&mut self, name: &str, t: Tensor) {
+        self.tensors.insert(name.into(), t);
+    }
+
     /// Adds a string to the header.
     pub fn note(&mut self, key: &str, value: impl Into<String>) -> &mut Self {
         self.notes.insert(key.into(), value.into());

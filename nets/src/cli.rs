@@ -3,7 +3,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use formats::Dataset;
 use formats::exit::{ExitCode, Failure};
-use formats::flags::CommonFlags;
+use formats::flags::{CommonFlags, RehearsalFlags};
 use nets::perceptual::Perceptual;
 use nets::train_identity::IdentityTask;
 use nets::train_perceptual::PerceptualTask;
@@ -73,6 +73,8 @@ struct Training {
     /// `auto`, `cpu` or `cuda:N`; overrides the configuration's.
     #[arg(long)]
     device: Option<String>,
+    #[command(flatten)]
+    rehearsal: RehearsalFlags,
 }
 
 impl Cli {
@@ -87,13 +89,25 @@ impl Cli {
         match command {
             Command::TrainPerceptual(training) => {
                 let config = training.config(&self.common, 8)?;
+                if let Some(code) = training.rehearsal.print(&config, &self.common)? {
+                    return Ok(code);
+                }
                 let task = PerceptualTask::open(&Dataset::open(&training.data)?, &config)?;
+                if let Some(code) = training.tell(task.data(), &config) {
+                    return Ok(code);
+                }
                 self.common.talk().say(task.data());
                 train(&task, &config, &training.out, &self.common)
             }
             Command::TrainIdentity(training) => {
                 let config = training.config(&self.common, 32)?;
+                if let Some(code) = training.rehearsal.print(&config, &self.common)? {
+                    return Ok(code);
+                }
                 let task = IdentityTask::open(&Dataset::open(&training.data)?, &config)?;
+                if let Some(code) = training.tell(task.data(), &config) {
+                    return Ok(code);
+                }
                 self.common.talk().say(task.data());
                 train(&task, &config, &training.out, &self.common)
             }
@@ -112,6 +126,11 @@ impl Cli {
 }
 
 impl Training {
+    fn tell(&self, data: &str, config: &TrainConfig) -> Option<ExitCode> {
+        let TrainConfig { steps, batch, .. } = config;
+        self.rehearsal.tell(|| format!("{data}; would train up to {steps} steps of {batch}: {:?}", self.out))
+    }
+
     fn config(&self, common: &CommonFlags, batch: usize) -> Result<TrainConfig> {
         let mut sets = common.sets.clone();
         if common.config.is_none() && !sets.iter().any(|s| s.starts_with("batch")) {

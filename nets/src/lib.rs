@@ -36,6 +36,7 @@ pub mod device;
 pub mod ema;
 pub mod loader;
 pub mod optim;
+pub mod pth;
 pub mod schedule;
 pub mod tool;
 pub mod train;

@@ -3,7 +3,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use formats::card::{WeightsCard, write_json};
 use formats::exit::{ExitCode, Failure};
-use formats::flags::CommonFlags;
+use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
 use nets::perceptual::Perceptual;
 use prior::config::PriorConfig;
@@ -43,6 +43,8 @@ enum Command {
         /// Stop after so many minutes; overrides the configuration's.
         #[arg(long)]
         minutes: Option<f64>,
+        #[command(flatten)]
+        rehearsal: RehearsalFlags,
     },
     /// Reconstructs held-out identities and writes an evaluation card.
     Eval {
@@ -112,10 +114,16 @@ impl Cli {
         let device = nets::device::parse(&self.device)?;
         nets::render::check_device(device)?;
         match command {
-            Command::Train { source, out, perceptual, minutes } => {
+            Command::Train { source, out, perceptual, minutes, rehearsal } => {
                 let config = resolve(&self.common, minutes)?;
+                if let Some(code) = rehearsal.print(&config, &self.common)? {
+                    return Ok(code);
+                }
                 let net = Perceptual::open(&perceptual, device).context("the perceptual net")?;
                 let plan = Plan { data: source.open(&config, device)?, config, perceptual: net, out };
+                if let Some(code) = rehearsal.tell(|| rehearse(&plan)) {
+                    return Ok(code);
+                }
                 run_train(&plan, &source, &perceptual, &self.common)
             }
             Command::Eval { source, weights, split, rows, out } => {
@@ -130,6 +138,12 @@ impl Cli {
             }
         }
     }
+}
+
+fn rehearse(plan: &Plan) -> String {
+    let (config, rows) = (&plan.config.train, plan.data.rows("train", plan.config.train.light_id).len());
+    let batch = config.batch;
+    format!("would train on {rows} rows of {} people, {batch} at a time: {:?}", people(&plan.data), plan.out)
 }
 
 fn resolve(common: &CommonFlags, minutes: Option<f64>) -> Result<PriorConfig> {

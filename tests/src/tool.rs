@@ -62,6 +62,17 @@ impl Tool {
         Tool { name, command }
     }
 
+    /// Any other program, run in the folder `at`.
+    pub fn of(mut command: Command, at: &Path) -> Self {
+        command.current_dir(at);
+        Tool { name: "program", command }
+    }
+
+    /// The command itself, to be started in another way.
+    pub fn command(&mut self) -> &mut Command {
+        &mut self.command
+    }
+
     /// The same tool under a shell that limits the size of a file it may write to `kib`: what a full disk does to it.
     /// A write beyond fails as any other (the signal that would end the tool is off).
     pub fn with_room_for(name: &'static str, at: &Path, kib: u32) -> Self {
@@ -80,6 +91,12 @@ impl Tool {
     /// Adds a path.
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
         self.command.arg(path.as_ref());
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
         self
     }
 

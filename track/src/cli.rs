@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use formats::card::{WeightsCard, write_json};
 use formats::dataset::Dataset;
 use formats::exit::{ExitCode, Failure};
-use formats::flags::CommonFlags;
+use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
 use head::HeadModel;
 use serde_json::json;
@@ -39,6 +39,8 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Fit {
+    #[command(flatten)]
+    rehearsal: RehearsalFlags,
     /// Photos or folders of photos.
     #[arg(long, required = true, num_args = 1..)]
     photos: Vec<PathBuf>,
@@ -60,6 +62,8 @@ struct Fit {
 
 #[derive(clap::Args)]
 struct Train {
+    #[command(flatten)]
+    rehearsal: RehearsalFlags,
     /// Datasets made by `datagen render`, with alpha maps; may be repeated.
     #[arg(long, required = true, num_args = 1..)]
     data: Vec<PathBuf>,
@@ -159,8 +163,14 @@ impl Fit {
         if self.focal_px.is_some_and(|f| !(1.0..1e6).contains(&f)) {
             return Err(Failure::usage("--focal-px: expected a positive number of pixels").into());
         }
+        if let Some(code) = self.rehearsal.print(&config, common)? {
+            return Ok(code);
+        }
         let photos = photos::list_photos(&self.photos)?;
         let (networks, head) = self.models.open(device)?;
+        if let Some(code) = self.rehearsal.tell(|| format!("would fit {} photos: {:?}", photos.len(), self.out)) {
+            return Ok(code);
+        }
         let plan_toml = formats::config::to_toml(&config)?;
         let mut provenance = Provenance::new("track", env!("CARGO_PKG_VERSION"), &plan_toml, config.train.seed)
             .with_input("weights", &self.models.weights)?
@@ -200,6 +210,17 @@ impl Train {
         }
         if t.crops == 0 || t.patches == 0 {
             return Err(Failure::config("train.crops and train.patches: expected at least 1").into());
+        }
+        if let Some(code) = self.rehearsal.print(&config, common)? {
+            return Ok(code);
+        }
+        let datasets: Vec<Dataset> = match self.rehearsal.dry_run {
+            true => self.data.iter().map(|path| Dataset::open(path)).collect::<Result<_, _>>()?,
+            false => Vec::new(),
+        };
+        let frames: usize = datasets.iter().map(Dataset::len).sum();
+        if let Some(code) = self.rehearsal.tell(|| format!("would train on {frames} frames: {:?}", self.out)) {
+            return Ok(code);
         }
         let plan = train::Plan {
             data: self.data.clone(),
@@ -249,7 +270,7 @@ impl Eval {
         let (networks, head) = models.open(device)?;
         let figures = evaluate::run(&dataset, split, self.frames, &networks, &head, config, common.talk())?;
         common.talk().event("eval", serde_json::to_value(&figures)?);
-        if !common.json {
+        if !common.output.json {
             println!("{figures}");
         }
         if self.card {

@@ -125,7 +125,7 @@ impl Default for RunConfig {
             batch: 4,
             reference_share: 0.08,
             reference_size: 256,
-            background: [0.5; 3],
+            background: [1.0; 3],
             landmarks: Landmarks::Detected,
             seed: 1,
             progression: Progression::default(),

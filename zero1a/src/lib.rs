@@ -21,3 +21,7 @@ pub mod maker;
 pub mod set;
 pub mod symgen;
 pub mod video;
+// What the tool does.
+pub mod eval;
+pub mod report;
+pub mod run;

@@ -30,7 +30,7 @@ pub struct Start {
 
 impl Default for Start {
     fn default() -> Self {
-        Start { per_triangle: 1, hair_m: vec![0.006, 0.014, 0.024], opacity: 0.9, sh_degree: 0 }
+        Start { per_triangle: 1, hair_m: vec![0.006, 0.014, 0.024], opacity: 0.95, sh_degree: 0 }
     }
 }
 
@@ -41,7 +41,7 @@ const GRAZING: f32 = 0.25;
 /// Of the zeroth harmonic.
 const SH_C0: f32 = 0.282_094_8;
 /// Spread of a Gaussian over that of a uniform triangle: neighbours overlap.
-const OVERLAP: f32 = 1.9;
+const OVERLAP: f32 = 2.5;
 /// Thickness over width.
 const FLAT: f32 = 0.25;
 
@@ -294,7 +294,7 @@ pub(crate) mod tests {
             let mean = Vec3::from_slice(&posed.means[3 * t..]);
             let frame = TriangleFrame::of(rigged.mesh.triangles[t].map(|v| rigged.mesh.neutral[v as usize]));
             assert!(mean.distance(frame.origin) < 1e-5);
-            if mean.z > 0.05 && mean.x.abs() > 0.02 {
+            if mean.z > 0.0 && mean.x.abs() > 0.02 {
                 // The picture's left is the person's right, x < 0.
                 let red = posed.colors[3 * t] > posed.colors[3 * t + 1];
                 *(if red == (mean.x < 0.0) { &mut right } else { &mut wrong }) += 1;

@@ -3,8 +3,7 @@ use anyhow::Result;
 use formats::Dataset;
 use formats::exit::Failure;
 use formats::image::Picture;
-use glam::Vec3;
-use head::model::{HeadModel, HeadParams, Part};
+use head::model::{HeadModel, HeadParams};
 use prior::data::{camera_from_head, picture};
 use prior::picture::composite;
 use splat::Camera;
@@ -74,16 +73,27 @@ impl Subject {
     }
 }
 
-/// What cameras look at: the middle of the skin from chin to crown (metres, head space), `neutral` `[V]` at rest.
-pub fn middle_of_head(model: &HeadModel, neutral: &[Vec3]) -> Vec3 {
-    let (mut low, mut high) = (Vec3::splat(f32::MAX), Vec3::splat(f32::MIN));
-    let shows = |region: &str, v: usize| model.regions.get(region).is_some_and(|mask| mask[v] > 0.5);
-    for (face, part) in model.faces.iter().zip(&model.face_parts) {
-        for v in
-            face.iter().map(|v| *v as usize).filter(|&v| *part == Part::Skin && (shows("face", v) || shows("scalp", v)))
-        {
-            (low, high) = (low.min(neutral[v]), high.max(neutral[v]));
-        }
+/// Rows of an identity, or of the dataset's first.
+///
+/// # Errors
+/// There are none.
+pub fn rows_of(dataset: &Dataset, identity: Option<u32>) -> Result<Vec<usize>> {
+    let identity = identity.or_else(|| dataset.all_labels().first().map(|r| r.identity_id));
+    let rows: Vec<usize> = (0..dataset.len()).filter(|&i| Some(dataset.labels(i).identity_id) == identity).collect();
+    if rows.is_empty() {
+        let text = format!("no row of identity {} in {:?}", identity.unwrap_or_default(), dataset.path());
+        return Err(Failure::bad_data(text).into());
     }
-    (low + high) / 2.0
+    Ok(rows)
+}
+
+/// The row that shows the face most squarely and most at rest: what one would take a portrait from.
+pub fn most_frontal(dataset: &Dataset, rows: &[usize]) -> usize {
+    let away = |i: usize| {
+        let row = dataset.labels(i);
+        let eye = row.camera().eye();
+        let face: f32 = row.expression.iter().sum();
+        eye.x.atan2(eye.z).abs() + 0.2 * face
+    };
+    rows.iter().copied().min_by(|&a, &b| away(a).total_cmp(&away(b))).unwrap_or_default()
 }

@@ -8,6 +8,8 @@ use tch::Tensor;
 
 pub mod chain;
 pub mod invert;
+pub mod open;
+pub mod portrait;
 pub mod sample;
 pub mod small;
 pub mod train;
@@ -15,6 +17,7 @@ pub mod window;
 
 pub use chain::{ChainConfig, Level};
 pub use invert::invert;
+pub use open::open;
 pub use sample::{noise, sample};
 
 #[cfg(test)]

@@ -35,9 +35,10 @@ pub fn at(m: &EyeMaterial, position: Vec3, normal: Vec3, wo: Vec3) -> EyePoint {
     let (rho, outward) = (lateral.length(), lateral.normalize_or(m.up));
     // the limbus is a soft border of half a millimetre
     let cornea = if along > 0.0 { 1.0 - smoothstep(0.93 * m.iris_radius, 1.05 * m.iris_radius, rho) } else { 0.0 };
-    let white = sclera(m, p, rho);
+    let shade = lid_shade(m, position);
+    let white = sclera(m, p, rho) * shade;
     let lobes = [Lobe { share: 1.0, alpha: TEAR_FILM }, Lobe { share: 0.0, alpha: 1.0 }];
-    let coat = CoatDesc { albedo: white, base_normal: normal, base: Base::Diffuse, lobes, ior: CORNEA_IOR };
+    let coat = CoatDesc { albedo: white, base_normal: normal, base: Base::Diffuse, lobes, fuzz: 0.0, ior: CORNEA_IOR };
     if cornea <= 0.0 {
         return EyePoint { coat, normal };
     }
@@ -48,7 +49,7 @@ pub fn at(m: &EyeMaterial, position: Vec3, normal: Vec3, wo: Vec3) -> EyePoint {
     let (iris, iris_normal) = behind(m, p, along, bent, wo);
     EyePoint {
         coat: CoatDesc {
-            albedo: white.lerp(iris, cornea),
+            albedo: white.lerp(iris * (0.35 + 0.65 * shade), cornea),
             base_normal: normal.lerp(iris_normal, cornea).normalize_or(normal),
             ..coat
         },
@@ -83,14 +84,35 @@ fn iris_colour(m: &EyeMaterial, q: Vec3, r: f32) -> Vec3 {
     (colour * limbal).max(Vec3::ZERO).min(Vec3::splat(0.9)) * open + Vec3::splat(0.002)
 }
 
-/// The white: redder away from the iris, with thin veins.
+/// The white: greyer and redder away from the iris, with veins that run in from the corners.
 fn sclera(m: &EyeMaterial, p: Vec3, rho: f32) -> Vec3 {
     let d = p.normalize_or(Vec3::Z);
-    let far = smoothstep(1.1 * m.iris_radius, 1.9 * m.iris_radius, rho);
-    let warp = Vec3::splat(0.35) * noise(m.seed ^ 2, d * 9.0);
-    let ridge = 1.0 - noise(m.seed ^ 3, (d + warp * 0.3) * 16.0).abs();
-    let vein = m.veins * far * (0.12 + 0.6 * ridge.powi(14));
-    m.sclera.lerp(m.sclera * Vec3::new(0.95, 0.45, 0.4), vein.min(1.0))
+    let far = smoothstep(1.15 * m.iris_radius, 2.1 * m.iris_radius, rho);
+    let side = m.up.cross(m.axis).normalize_or(Vec3::X);
+    // along the meridian that runs from the corners the pattern is stretched four times
+    let q = Vec3::new(d.dot(side) * 0.28, d.dot(m.up), d.dot(m.axis));
+    let warp = Vec3::splat(0.035) * noise(m.seed ^ 2, d * 14.0);
+    let branch = |salt: u64, scale: f32| (1.0 - noise(m.seed ^ salt, (q + warp) * scale).abs()).powi(26);
+    let veins =
+        (branch(3, 15.0) + 0.7 * branch(4, 31.0)) * smoothstep(-0.2, 0.4, noise(m.seed ^ 5, d * 7.0) + 0.5 * far);
+    let red = m.veins * far * (0.16 + 0.6 * veins);
+    let blood = m.sclera * Vec3::new(0.93, 0.46, 0.42);
+    // the ball's white is thinner where muscles hold it
+    m.sclera.lerp(blood, red.min(0.85)) * (1.0 - 0.22 * far)
+}
+
+/// What lids and lashes leave of the light on the ball: the mesh of the lids is thinner than lids are, and lashes are few.
+fn lid_shade(m: &EyeMaterial, position: Vec3) -> f32 {
+    let [upper, lower] = m.lids.map(|lid| {
+        let piece = |pair: &[Vec3]| {
+            let d = pair[1] - pair[0];
+            let t = ((position - pair[0]).dot(d) / d.length_squared().max(1e-12)).clamp(0.0, 1.0);
+            position.distance(pair[0] + d * t)
+        };
+        lid.windows(2).map(piece).fold(f32::MAX, f32::min)
+    });
+    let shade = |distance: f32, deep: f32, far: f32| 1.0 - deep * (-(distance / far).powi(2)).exp();
+    shade(upper, 0.62, 0.0042) * shade(lower, 0.34, 0.0024)
 }
 
 fn smoothstep(a: f32, b: f32, x: f32) -> f32 {
@@ -114,6 +136,7 @@ mod tests {
             sclera: Vec3::splat(0.7),
             veins: 0.5,
             seed: 3,
+            lids: [[Vec3::Y; 4], [Vec3::NEG_Y; 4]],
             iris_class: 4,
         }
     }

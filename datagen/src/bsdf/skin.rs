@@ -36,6 +36,8 @@ pub struct CoatDesc {
     pub base: Base,
     /// Shares sum to one, or less for a duller coat.
     pub lobes: [Lobe; 2],
+    /// Share of light that down throws back when both it and the viewer graze the surface, 0..=1.
+    pub fuzz: f32,
     /// Index of refraction of the coat.
     pub ior: f32,
 }
@@ -75,7 +77,8 @@ impl Coated {
         let roughness = alpha.sqrt();
         // two-point Gauss rule for the weight 2 cos θ
         let mean = 0.3639 * reflected(0.3551, f0, roughness) + 0.6361 * reflected(0.8449, f0, roughness);
-        let (passed_out, passed_mean) = (1.0 - strength * reflected(cos_o, f0, roughness), 1.0 - strength * mean);
+        let below_out = 1.0 - strength * reflected(cos_o, f0, roughness);
+        let (passed_out, passed_mean) = (below_out * (1.0 - desc.fuzz * grazing(cos_o)), 1.0 - strength * mean);
         Coated { desc, normal, wo, cos_o, f0, strength, roughness, passed_out, passed_mean, p_coat }
     }
 
@@ -90,9 +93,15 @@ impl Coated {
         self.f0 + (1.0 - self.f0) * (1.0 - cos).max(0.0).powi(5)
     }
 
-    /// Share of light that passes the coat once.
+    /// Share of light that passes the coat once, down included.
     #[inline]
     fn passed(&self, cos: f32) -> f32 {
+        self.below_lobes(cos) * (1.0 - self.desc.fuzz * grazing(cos))
+    }
+
+    /// Share of light that the lobes leave.
+    #[inline]
+    fn below_lobes(&self, cos: f32) -> f32 {
         1.0 - self.strength * reflected(cos, self.f0, self.roughness)
     }
 
@@ -111,6 +120,11 @@ impl Coated {
         }
         if cos_i <= 0.0 {
             return (f, density);
+        }
+        if self.desc.fuzz > 0.0 {
+            // 6 makes the share of light from one side that it throws back `fuzz · grazing`
+            let down = 6.0 * self.desc.fuzz * grazing(cos_i) * grazing(self.cos_o) * FRAC_1_PI;
+            f += Vec3::splat(down * self.below_lobes(cos_i) * self.below_lobes(self.cos_o) * cos_i);
         }
         let h = (self.wo + wi).normalize_or(self.normal);
         let (cos_h, cos_d) = (self.normal.dot(h).max(0.0), self.wo.dot(h).max(1e-4));
@@ -157,6 +171,13 @@ fn reflected(cos: f32, f0: f32, r: f32) -> f32 {
     (f0 * a + b + horizon).clamp(0.0, 1.0)
 }
 
+/// How much down there is along a grazing path.
+#[inline]
+fn grazing(cos: f32) -> f32 {
+    let s = (1.0 - cos).clamp(0.0, 1.0);
+    s * s
+}
+
 /// Normal distribution of GGX.
 #[inline]
 fn ggx(cos_h: f32, alpha: f32) -> f32 {
@@ -200,7 +221,8 @@ mod tests {
 
     fn coat(albedo: f32, alphas: [f32; 2], cos_o: f32) -> Bsdf<'static> {
         let lobes = [Lobe { share: 0.85, alpha: alphas[0] }, Lobe { share: 0.15, alpha: alphas[1] }];
-        let desc = CoatDesc { albedo: Vec3::splat(albedo), base_normal: Vec3::Z, base: Base::Diffuse, lobes, ior: 1.4 };
+        let (base_normal, base) = (Vec3::Z, Base::Diffuse);
+        let desc = CoatDesc { albedo: Vec3::splat(albedo), base_normal, base, lobes, fuzz: 0.3, ior: 1.4 };
         Bsdf::Coated(Coated::new(desc, Vec3::Z, Vec3::new((1.0 - cos_o * cos_o).sqrt(), 0.0, cos_o)))
     }
 

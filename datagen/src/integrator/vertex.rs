@@ -1,9 +1,9 @@
 //! A hit made ready to scatter: what its material and its place come to.
 use super::Integrator;
-use super::mesh_hit::{bumped, shading_normal, texture_coordinate};
+use super::mesh_hit::{shading_normal, texture_coordinate};
 use crate::accel::{Hit, Ray};
 use crate::bsdf::skin::{Base, CoatDesc, Coated, Lobe};
-use crate::bsdf::{Bsdf, dielectric::Dielectric, diffuse::Diffuse, eye};
+use crate::bsdf::{Bsdf, dielectric::Dielectric, diffuse::Diffuse, eye, relief};
 use crate::scene::{Material, SkinMaterial, Subsurface};
 use crate::subsurface::Medium;
 use glam::{Vec2, Vec3};
@@ -75,8 +75,8 @@ impl<'a> Integrator<'a> {
                 vertex(Bsdf::Diffuse(Diffuse { normal, albedo }), albedo, normal)
             }
             Material::Skin(m) => {
-                let normal = bumped(m, mesh, hit, uv, normal);
-                let desc = skin_coat(m, uv, normal, self.settings.subsurface);
+                let (normal, shade) = relief::carved(m, mesh, hit, uv, normal);
+                let desc = skin_coat(m, uv, shade, normal, self.settings.subsurface);
                 let medium = (desc.base == Base::Walk).then(|| Medium::new(desc.albedo, m.spread));
                 Vertex { medium, ..coated(desc, normal) }
             }
@@ -87,7 +87,10 @@ impl<'a> Integrator<'a> {
             Material::Coated(m) => {
                 let lobes = [Lobe { share: 1.0, alpha: m.roughness.max(0.02) }, Lobe { share: 0.0, alpha: 1.0 }];
                 let albedo = m.albedo.at(uv);
-                coated(CoatDesc { albedo, base_normal: normal, base: Base::Diffuse, lobes, ior: m.ior }, normal)
+                coated(
+                    CoatDesc { albedo, base_normal: normal, base: Base::Diffuse, lobes, fuzz: 0.0, ior: m.ior },
+                    normal,
+                )
             }
             Material::Dielectric(m) => {
                 let outward = if hit.normal.dot(wo) < 0.0 { -normal } else { normal };
@@ -97,7 +100,7 @@ impl<'a> Integrator<'a> {
     }
 }
 
-fn skin_coat(m: &SkinMaterial, uv: Vec2, normal: Vec3, how: Subsurface) -> CoatDesc {
+fn skin_coat(m: &SkinMaterial, uv: Vec2, shade: f32, normal: Vec3, how: Subsurface) -> CoatDesc {
     let gloss = m.gloss.at(uv);
     let alpha = |r: f32| (r * gloss.x).clamp(0.05, 1.0);
     let strength = gloss.y.clamp(0.0, 1.0);
@@ -106,5 +109,5 @@ fn skin_coat(m: &SkinMaterial, uv: Vec2, normal: Vec3, how: Subsurface) -> CoatD
         Lobe { share: m.sharp * strength, alpha: alpha(m.roughness[1]) },
     ];
     let base = if how == Subsurface::RandomWalk { Base::Walk } else { Base::Diffuse };
-    CoatDesc { albedo: m.albedo.at(uv), base_normal: normal, base, lobes, ior: m.ior }
+    CoatDesc { albedo: m.albedo.at(uv) * shade, base_normal: normal, base, lobes, fuzz: m.fuzz, ior: m.ior }
 }

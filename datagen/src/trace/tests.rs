@@ -69,6 +69,7 @@ fn no_material_outshines_a_white_furnace() {
         sclera: Vec3::ONE,
         veins: 0.0,
         seed: 1,
+        lids: [[Vec3::Y; 4], [Vec3::NEG_Y; 4]],
         iris_class: 4,
     };
     for (name, material, floor) in [

@@ -2,15 +2,16 @@
 use super::index::{self, Entry};
 use super::layout::{self, VERSION_COLUMN};
 use super::log::{FileMark, Kind, LogEntry};
-use super::part::PartWriter;
+use super::part::{NewPart, PartWriter};
 use super::{Spec, Version, VersionedSet, sealed};
-use crate::publish::{self, Existing, TempFile};
+use crate::publish::{self, TempFile};
 use crate::table::Row;
 use crate::{Error, digest};
 use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::datatypes::SchemaRef;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,9 +30,9 @@ pub(super) struct Change {
     pub(super) kind: Kind,
     pub(super) put: Vec<u64>,
     pub(super) removed: Vec<u64>,
-    pub(super) added: Vec<FileMark>,
-    /// All rows of the new version, ascending in (group, position).
-    pub(super) entries: Vec<Entry>,
+    pub(super) added: Vec<NewPart>,
+    /// The rows of the new version that stay where they are.
+    pub(super) untouched: Vec<Entry>,
     pub(super) note: Map<String, Value>,
 }
 
@@ -142,7 +143,7 @@ impl VersionedSet {
         let gone = commit.changes.iter().filter(|(_, c)| c.is_none()).map(|(&g, _)| g);
         let removed: Vec<u64> = gone.filter(there).collect();
         let untouched = parent.entries().iter().filter(|e| !commit.changes.contains_key(&e.group));
-        let mut entries: Vec<Entry> = untouched.cloned().collect();
+        let untouched: Vec<Entry> = untouched.cloned().collect();
         let mut added = Vec::new();
         if !put.is_empty() {
             let mut part = PartWriter::create(self.root(), self.spec(), version)?;
@@ -150,32 +151,32 @@ impl VersionedSet {
             for batch in commit.changes.values().flatten().flatten() {
                 part.push(&with_version(batch, version, &schema, self.root())?)?;
             }
-            let (mark, new) = part.finish()?;
-            added.push(mark);
-            entries.extend(new);
-            entries.sort_unstable_by_key(|e| (e.group, e.position));
+            added.push(part.finish()?);
         }
-        Ok(Change { kind: Kind::Commit, put, removed, added, entries, note: commit.note.clone() })
+        Ok(Change { kind: Kind::Commit, put, removed, added, untouched, note: commit.note.clone() })
     }
 
     /// Publishes a version after `parent`; `None` when another writer was faster.
     pub(super) fn publish_version(&self, parent: &Version, change: Change) -> Result<Option<Version>, Error> {
         let (root, number) = (self.root(), parent.number() + 1);
         self.settle_index(parent.number())?;
+        let mut entries = change.untouched;
+        entries.extend(change.added.iter().flat_map(|part| part.entries.iter().cloned()));
+        entries.sort_unstable_by_key(|e| (e.group, e.position));
+        let mut groups: Vec<u64> = entries.iter().map(|e| e.group).collect();
+        groups.dedup();
+
         let index_path = layout::index_file(root, number);
-        let bytes = index::to_bytes(self.spec(), &change.entries, &index_path)?;
+        let bytes = index::to_bytes(self.spec(), &entries, &index_path)?;
         let sha256 = digest::hex(&digest::sha256(&bytes));
         let draft = layout::index_draft(root, number, &sha256);
-        write_durably(&draft, &bytes)?;
-        let mut groups: Vec<u64> = change.entries.iter().map(|e| e.group).collect();
-        groups.dedup();
         let file = index_path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let entry = LogEntry {
             version: number,
             kind: change.kind,
             parent: parent.digest().into(),
-            index: FileMark { file, rows: change.entries.len() as u64, bytes: bytes.len() as u64, sha256 },
-            added: change.added,
+            index: FileMark { file, rows: entries.len() as u64, bytes: bytes.len() as u64, sha256 },
+            added: change.added.iter().map(|part| part.mark.clone()).collect(),
             put: change.put,
             removed: change.removed,
             groups: groups.len() as u64,
@@ -183,15 +184,22 @@ impl VersionedSet {
         };
         let log_path = layout::log_file(root, number);
         let (text, digest) = sealed::seal(&entry, &log_path)?;
+
+        // All that the log entry speaks of is durable before the entry can be found.
+        let index_file = TempFile::with_bytes(&draft, &bytes)?.rename(&draft)?;
+        let log_temp = TempFile::with_bytes(&log_path, &text)?;
+        let mut files: Vec<(&Path, &File)> = change.added.iter().map(|p| (p.path.as_path(), &p.open_file)).collect();
+        files.extend([(draft.as_path(), &index_file), log_temp.open_file()]);
+        publish::sync_together(&files, &[&root.join("data"), &root.join("index")])?;
         // This link is the commit.
-        if !publish::write_first(&log_path, &text)? {
+        if !log_temp.take_name(&log_path)? {
             self.discard(number, &draft, &entry)?;
             return Ok(None);
         }
         // From here on nothing can fail the commit: both are put right by whoever comes next.
         self.settle_index(number).ok();
         self.advise(number);
-        Ok(Some(self.remember(entry, digest, change.entries)))
+        Ok(Some(self.remember(entry, digest, entries)))
     }
 
     /// Gives the index of a version, which its log names, the name that readers compute.
@@ -220,24 +228,12 @@ impl VersionedSet {
         Ok(())
     }
 
-    /// Updates `LATEST`, which readers take as advice; it need not last.
+    /// Updates `LATEST`, which readers take as advice: in place and not synced, since replacing it would cost a flush.
     fn advise(&self, number: u64) {
-        let path = layout::latest_file(self.root());
-        let written = TempFile::create(&path).and_then(|temp| {
-            let mut file = temp.file().map_err(|source| Error::Create { source, path: path.clone() })?;
-            let done = writeln!(file, "{number}").and_then(|()| std::fs::rename(temp.path(), &path));
-            done.map_err(|source| Error::Io { what: "cannot write", source, path: path.clone() })
-        });
+        let file = File::options().write(true).create(true).truncate(false).open(layout::latest_file(self.root()));
         // Without it the latest version is found by listing the log.
-        written.ok();
+        file.and_then(|mut file| file.write_all(format!("{number:06}\n").as_bytes())).ok();
     }
-}
-
-fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let temp = TempFile::create(path)?;
-    let mut file = temp.file().map_err(|source| Error::Create { source, path: path.into() })?;
-    file.write_all(bytes).map_err(|source| Error::Io { what: "cannot write", source, path: path.into() })?;
-    temp.publish(path, Existing::Replace).map(|_| ())
 }
 
 /// The rows with the version that puts them.

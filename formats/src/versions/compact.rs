@@ -1,8 +1,8 @@
 //! Fewer, bigger parts: thousands of small ones cost a network file system dearly.
 use super::commit::Change;
 use super::index::Entry;
-use super::log::{FileMark, Kind};
-use super::part::PartWriter;
+use super::log::Kind;
+use super::part::{NewPart, PartWriter};
 use super::{Version, VersionedSet};
 use crate::Error;
 use crate::reader::Part;
@@ -62,11 +62,11 @@ impl VersionedSet {
 
     fn compacted(&self, parent: &Version, small: &BTreeMap<Arc<str>, u64>) -> Result<Change, Error> {
         let number = parent.number() + 1;
-        let (mut entries, mut added): (Vec<Entry>, Vec<FileMark>) = (Vec::new(), Vec::new());
+        let (mut untouched, mut added): (Vec<Entry>, Vec<NewPart>) = (Vec::new(), Vec::new());
         let (mut open, mut open_bytes): (Option<PartWriter>, u64) = (None, 0);
         for (i, entry) in parent.entries().iter().enumerate() {
             let Some(row_bytes) = small.get(&entry.file) else {
-                entries.push(entry.clone());
+                untouched.push(entry.clone());
                 continue;
             };
             let writer = match &mut open {
@@ -82,22 +82,12 @@ impl VersionedSet {
             }
             open_bytes += row_bytes;
             if open_bytes >= FULL_BYTES {
-                finish(open.take(), &mut added, &mut entries)?;
+                added.extend(open.take().map(PartWriter::finish).transpose()?);
                 open_bytes = 0;
             }
         }
-        finish(open, &mut added, &mut entries)?;
-        entries.sort_unstable_by_key(|e| (e.group, e.position));
+        added.extend(open.map(PartWriter::finish).transpose()?);
         let (put, removed, note) = (Vec::new(), Vec::new(), Map::new());
-        Ok(Change { kind: Kind::Compact, put, removed, added, entries, note })
+        Ok(Change { kind: Kind::Compact, put, removed, added, untouched, note })
     }
-}
-
-fn finish(part: Option<PartWriter>, added: &mut Vec<FileMark>, entries: &mut Vec<Entry>) -> Result<(), Error> {
-    if let Some(part) = part {
-        let (mark, new) = part.finish()?;
-        added.push(mark);
-        entries.extend(new);
-    }
-    Ok(())
 }

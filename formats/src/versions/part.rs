@@ -4,12 +4,13 @@ use super::index::{self, Entry};
 use super::layout::{self, VERSION_COLUMN};
 use super::log::FileMark;
 use crate::digest::DigestWriter;
-use crate::publish::{Existing, TempFile};
+use crate::publish::TempFile;
 use crate::reader::Shard;
 use crate::{Error, digest};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::UInt64Type;
 use parquet::arrow::ArrowWriter;
+use parquet::file::properties::EnabledStatistics;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,9 @@ impl<'a> PartWriter<'a> {
         let pairs = pairs.map(|(k, v)| (k.to_string(), v)).to_vec();
         let schema = spec.part_schema();
         let keys = [spec.group.as_str(), spec.position.as_str()];
-        let properties = crate::layout::properties(&schema, &keys, pairs).map_err(|what| Error::data(&path, what))?;
+        // A part is a few rows: what pages of it hold needs no table.
+        let properties = crate::layout::properties(&schema, &keys, pairs, EnabledStatistics::Chunk);
+        let properties = properties.map_err(|what| Error::data(&path, what))?;
         let file = temp.file().map_err(|source| Error::Create { source, path: path.clone() })?;
         let sink = DigestWriter::new(BufWriter::with_capacity(1 << 20, file));
         let writer = ArrowWriter::try_new(sink, schema, Some(properties));
@@ -66,29 +69,36 @@ impl<'a> PartWriter<'a> {
         }
     }
 
-    /// Makes the part durable under its name; where its rows lie.
-    pub(super) fn finish(self) -> Result<(FileMark, Vec<Entry>), Error> {
+    /// Gives the part its name, not synced yet: nothing speaks of it before the log does.
+    pub(super) fn finish(self) -> Result<NewPart, Error> {
         let (buffer, bytes, sha256) =
             self.writer.into_inner().map_err(|e| Error::parquet("cannot write", &self.path, e))?.finish();
-        let file = buffer.into_inner().map_err(|e| cannot_write(&self.path, e.into_error()))?;
+        buffer.into_inner().map_err(|e| cannot_write(&self.path, e.into_error()))?;
         let name = layout::part_name(self.version, &sha256);
         let path = layout::part_file(self.root, &name);
-        file.sync_all().map_err(|e| cannot_write(&path, e))?;
         let rows = self.entries.len() as u64;
         let back = Shard::load(self.temp.path())?;
-        if (back.rows() as u64, back.bytes(), digest::sha256_of_file(self.temp.path())?)
-            != (rows, bytes, sha256.clone())
-        {
+        let read = (back.rows() as u64, back.bytes(), digest::sha256_of_file(self.temp.path())?);
+        if read != (rows, bytes, sha256.clone()) {
             return Err(cannot_write(&path, std::io::Error::other("the file read back is not the file written")));
         }
         // Another writer may have made the same bytes; either's file will do.
-        self.temp.publish(&path, Existing::Replace)?;
+        let open_file = self.temp.rename(&path)?;
         let file: Arc<str> = name.as_str().into();
         let entry =
             |(row, (group, position, version))| Entry { group, position, version, file: file.clone(), row: row as u32 };
         let entries = self.entries.into_iter().enumerate().map(entry).collect();
-        Ok((FileMark { file: name, rows, bytes, sha256 }, entries))
+        Ok(NewPart { mark: FileMark { file: name, rows, bytes, sha256 }, path, open_file, entries })
     }
+}
+
+/// A part that has its name and is not synced yet.
+pub(super) struct NewPart {
+    pub(super) mark: FileMark,
+    pub(super) path: PathBuf,
+    pub(super) open_file: File,
+    /// Where its rows lie.
+    pub(super) entries: Vec<Entry>,
 }
 
 fn cannot_write(path: &Path, source: std::io::Error) -> Error {

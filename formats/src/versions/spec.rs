@@ -6,6 +6,7 @@ use crate::{Error, Provenance, config, digest, schema};
 use arrow::datatypes::{DataType, Field, Metadata, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::file::properties::EnabledStatistics;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -143,7 +144,8 @@ impl Spec {
             ("table".to_string(), self.table.clone()),
             ("schema_version".to_string(), self.schema_version.to_string()),
         ];
-        let properties = crate::layout::properties(&self.schema, &[], pairs).map_err(|what| Error::data(path, what))?;
+        let properties = crate::layout::properties(&self.schema, &[], pairs, EnabledStatistics::None)
+            .map_err(|what| Error::data(path, what))?;
         let writer = ArrowWriter::try_new(Vec::new(), self.schema.clone(), Some(properties));
         let bytes = writer.and_then(ArrowWriter::into_inner);
         bytes.map_err(|e| Error::parquet("cannot write", path, e))
@@ -152,10 +154,6 @@ impl Spec {
 
 /// First writer wins; another that brings the same bytes is content.
 fn publish_same(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    use std::io::Write;
     publish::create_folder_of(path)?;
-    let temp = publish::TempFile::create(path)?;
-    let mut file = temp.file().map_err(|source| Error::Create { source, path: path.into() })?;
-    file.write_all(bytes).map_err(|source| Error::Io { what: "cannot write", source, path: path.into() })?;
-    temp.publish(path, Existing::Keep).map(|_| ())
+    publish::TempFile::with_bytes(path, bytes)?.publish(path, Existing::Keep).map(|_| ())
 }

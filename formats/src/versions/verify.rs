@@ -123,12 +123,14 @@ impl Check<'_> {
             return Ok(());
         }
         let images = ["image_sha256", "width", "height"].iter().all(|c| shard.schema().field_with_name(c).is_ok());
+        let mut first_row = 0;
         shard.for_each_batch(Part::All, |batch| {
             if images {
                 for (row, what) in damaged_images(batch).map_err(|what| Error::data(path, what))? {
-                    self.find(path, format!("row {row} of a batch: {what}"));
+                    self.find(path, format!("row {}: {what}", first_row + row));
                 }
             }
+            first_row += batch.num_rows();
             Ok(())
         })
     }

@@ -1,7 +1,7 @@
 //! Images and gradients against the CPU's.
 use crate::emulator::{Emulator, Order};
 use crate::engines;
-use crate::scene::{Loss, cameras, cloud, greatest_difference};
+use crate::scene::{Loss, SPOILT, any_gaussians, behind_walls, cameras, cloud, greatest_difference, spoil};
 use glam::Vec3;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -251,19 +251,8 @@ fn gradients_are_slopes_of_the_reference() {
 /// A wall of opaque Gaussians: pixels stop, warps leave early, and what lies behind gets no gradient.
 #[test]
 fn opaque_pixels_stop() {
-    let mut gaussians = cloud(700, Colors::Features { channels: 3 }, 4);
-    for n in 0..700 {
-        gaussians.means[3 * n + 2] -= 0.2;
-    }
-    for n in 0..400 {
-        let (column, row, wall) = (n % 10, n / 10 % 10, n / 100);
-        let mean = [0.04 * column as f32 - 0.18, 0.04 * row as f32 - 0.18, 0.2 + 0.02 * wall as f32];
-        gaussians.means[3 * n..3 * n + 3].copy_from_slice(&mean);
-        gaussians.log_scales[3 * n..3 * n + 3].copy_from_slice(&[-3.5, -3.6, -3.7]);
-        gaussians.opacity_logits[n] = 6.0;
-    }
     let cameras = vec![Camera::look_at(Vec3::new(0.0, 0.0, 0.8), Vec3::ZERO, Vec3::Y, 120.0, 48, 48)];
-    let case = Case { gaussians, cameras, settings: settings(3) };
+    let case = Case { gaussians: behind_walls(4, 300), cameras, settings: settings(3) };
     agrees(&case);
     for (_, engine) in engines() {
         let (_, gradients) = run(&mut Rasterizer::shared(engine), &case);
@@ -298,20 +287,8 @@ fn nothing_to_draw() {
 #[test]
 fn broken_gaussians_are_counted() {
     let kind = Colors::Sh { degree: 1 };
-    let mut gaussians = cloud(60, kind, 2);
-    for n in 50..60 {
-        gaussians.means[3 * n..3 * n + 3].fill(0.0);
-        gaussians.opacity_logits[n] = 2.0;
-    }
-    gaussians.means[3 * 50] = f32::NAN;
-    gaussians.means[3 * 51 + 1] = f32::INFINITY;
-    gaussians.quats[4 * 52..4 * 53].fill(0.0);
-    gaussians.log_scales[3 * 53] = f32::NEG_INFINITY;
-    gaussians.log_scales[3 * 54] = 200.0;
-    gaussians.opacity_logits[55] = f32::NAN;
-    gaussians.colors[12 * 56] = f32::NAN;
-    gaussians.means[3 * 57..3 * 58].copy_from_slice(&[0.0, 0.0, 5.0]);
-    gaussians.opacity_logits[58] = -20.0;
+    let mut gaussians = cloud(51 + SPOILT, kind, 2);
+    spoil(&mut gaussians, 50);
     gaussians.means[3 * 59] = 30.0;
     agrees(&Case { gaussians, cameras: cameras(64, 48), settings: settings(3) });
 }
@@ -425,15 +402,6 @@ fn scenes_of_a_batch_are_independent() {
     }
 }
 
-/// Ordinary numbers, large and tiny ones, and the ones that are none.
-fn any_number() -> impl Strategy<Value = f32> {
-    prop_oneof![
-        8 => -3.0f32..3.0,
-        1 => prop_oneof![Just(0.0f32), Just(1e-40), Just(1e30), Just(-1e30), Just(f32::MAX)],
-        1 => prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY)],
-    ]
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
 
@@ -441,19 +409,9 @@ proptest! {
     /// within rounding of two reasons.
     #[test]
     fn no_input_corrupts_the_image(
-        numbers in prop::collection::vec(any_number(), 14 * 6),
-        spread in prop_oneof![Just(0.01f32), Just(0.3), Just(30.0)],
-        small in -8.0f32..1.0,
+        gaussians in any_gaussians(),
         antialiased: bool,
     ) {
-        let mut gaussians = Gaussians::empty(Colors::Features { channels: 3 });
-        for v in numbers.chunks(14) {
-            gaussians.means.extend(v[..3].iter().map(|v| v * spread));
-            gaussians.quats.extend(&v[3..7]);
-            gaussians.log_scales.extend(v[7..10].iter().map(|v| v + small));
-            gaussians.opacity_logits.push(v[10]);
-            gaussians.colors.extend(v[11..14].iter().map(|v| v.clamp(-1e3, 1e3)));
-        }
         let case = Case { gaussians, cameras: cameras(33, 20), settings: Settings { antialiased, ..settings(3) } };
         let cpu = run_on_cpu(&case).0;
         for (name, engine) in engines() {

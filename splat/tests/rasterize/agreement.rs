@@ -1,5 +1,5 @@
 //! The image against the reference's; all thread counts and instruction sets against each other.
-use crate::scene::{Loss, cameras, cloud, greatest_difference};
+use crate::scene::{Loss, behind_walls, cameras, cloud, greatest_difference};
 use glam::Vec3;
 use splat::reference::{self, Pinhole, Scene};
 use splat::{Camera, Colors, Cutoff, Gradients, Instructions, Rendered, Settings};
@@ -35,20 +35,10 @@ fn hard_cutoff_differs_at_few_pixels() {
     assert!(flips < 30 && differences.fold(0.0, f64::max) < 0.004, "{flips} pixels");
 }
 
-/// Two walls of opaque Gaussians: pixels stop at them, and what lies behind gets no gradient.
+/// Walls of opaque Gaussians: pixels stop at them, and what lies behind gets no gradient.
 #[test]
 fn opaque_pixels_stop() {
-    let mut gaussians = cloud(300, Colors::Features { channels: 3 }, 4);
-    for n in 0..300 {
-        gaussians.means[3 * n + 2] -= 0.2;
-    }
-    for n in 0..200 {
-        let (column, row, wall) = (n % 10, n / 10 % 10, n / 100);
-        let mean = [0.04 * column as f32 - 0.18, 0.04 * row as f32 - 0.18, 0.2 + 0.05 * wall as f32];
-        gaussians.means[3 * n..3 * n + 3].copy_from_slice(&mean);
-        gaussians.log_scales[3 * n..3 * n + 3].fill(0.03f32.ln());
-        gaussians.opacity_logits[n] = 6.0;
-    }
+    let gaussians = behind_walls(4, 100);
     let camera = [Camera::look_at(Vec3::new(0.0, 0.0, 0.8), Vec3::ZERO, Vec3::Y, 160.0, 64, 64)];
     let settings = Settings::default();
     let (images, saved) = splat::forward(gaussians.slices(), &camera, &settings).unwrap();
@@ -62,8 +52,8 @@ fn opaque_pixels_stop() {
     );
     let loss = Loss::new(&camera, 3, 0);
     let got = splat::backward(gaussians.slices(), &camera, &settings, &saved, &loss.upstream()).unwrap();
-    assert!(got.opacity_logits[200..].iter().all(|g| *g == 0.0), "a hidden Gaussian has a gradient");
-    assert!(got.opacity_logits[..200].iter().filter(|g| **g != 0.0).count() > 50);
+    assert!(got.opacity_logits[400..].iter().all(|g| *g == 0.0), "a hidden Gaussian has a gradient");
+    assert!(got.opacity_logits[..400].iter().filter(|g| **g != 0.0).count() > 50);
 }
 
 fn bits(images: &[Rendered], gradients: &Gradients) -> Vec<u32> {

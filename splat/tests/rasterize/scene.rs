@@ -1,5 +1,6 @@
 //! Scenes and losses that the tests share.
 use glam::Vec3;
+use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{StandardNormal, StandardUniform};
@@ -40,6 +41,62 @@ pub fn cloud(n: usize, kind: Colors, seed: u64) -> Gaussians {
         Colors::Features { .. } => (0..n * kind.stride()).map(|_| random.uniform()).collect(),
     };
     Gaussians { means, quats, log_scales, opacity_logits, colors, kind }
+}
+
+/// Walls of a hundred opaque Gaussians each that face +z, and `hidden` ordinary ones behind them.
+pub fn behind_walls(walls: usize, hidden: usize) -> Gaussians {
+    let mut gaussians = cloud(100 * walls + hidden, Colors::Features { channels: 3 }, 4);
+    gaussians.means.iter_mut().skip(2).step_by(3).for_each(|z| *z -= 0.2);
+    for n in 0..100 * walls {
+        let (column, row, wall) = (n % 10, n / 10 % 10, n / 100);
+        let mean = [0.04 * column as f32 - 0.18, 0.04 * row as f32 - 0.18, 0.2 + 0.02 * wall as f32];
+        gaussians.means[3 * n..3 * n + 3].copy_from_slice(&mean);
+        gaussians.log_scales[3 * n..3 * n + 3].copy_from_slice(&[-3.5, -3.6, -3.7]);
+        gaussians.opacity_logits[n] = 6.0;
+    }
+    gaussians
+}
+
+/// How many Gaussians [`spoil`] spoils.
+pub const SPOILT: usize = 9;
+
+/// Nine Gaussians from number `first` on that cannot be drawn: seven not finite, then one behind the cameras, one
+/// transparent.
+pub fn spoil(gaussians: &mut Gaussians, first: usize) {
+    let (n, stride) = (first, gaussians.kind.stride());
+    let g = gaussians;
+    g.means[3 * n..3 * (n + SPOILT)].fill(0.0);
+    g.opacity_logits[n..n + SPOILT].fill(2.0);
+    g.means[3 * n] = f32::NAN;
+    g.means[3 * (n + 1) + 1] = f32::INFINITY;
+    g.quats[4 * (n + 2)..4 * (n + 3)].fill(0.0);
+    g.log_scales[3 * (n + 3)] = f32::NEG_INFINITY;
+    g.log_scales[3 * (n + 4)] = 200.0;
+    g.opacity_logits[n + 5] = f32::NAN;
+    g.colors[stride * (n + 6)] = f32::NAN;
+    g.means[3 * (n + 7)..3 * (n + 8)].copy_from_slice(&[0.0, 0.0, 5.0]);
+    g.opacity_logits[n + 8] = -20.0;
+}
+
+/// Six Gaussians of any numbers: ordinary ones, large and tiny ones, and the ones that are none.
+pub fn any_gaussians() -> impl Strategy<Value = Gaussians> {
+    let number = prop_oneof![
+        8 => -3.0f32..3.0,
+        1 => prop_oneof![Just(0.0f32), Just(1e-40), Just(1e30), Just(-1e30), Just(f32::MAX)],
+        1 => prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(f32::NEG_INFINITY)],
+    ];
+    let spread = prop_oneof![Just(0.01f32), Just(0.3), Just(30.0)];
+    (prop::collection::vec(number, 14 * 6), spread, -8.0f32..1.0).prop_map(|(numbers, spread, small)| {
+        let mut gaussians = Gaussians::empty(Colors::Features { channels: 3 });
+        for v in numbers.chunks(14) {
+            gaussians.means.extend(v[..3].iter().map(|v| v * spread));
+            gaussians.quats.extend(&v[3..7]);
+            gaussians.log_scales.extend(v[7..10].iter().map(|v| v + small));
+            gaussians.opacity_logits.push(v[10]);
+            gaussians.colors.extend(v[11..14].iter().map(|v| v.clamp(-1e3, 1e3)));
+        }
+        gaussians
+    })
 }
 
 /// Two cameras off the axis, with unequal focal lengths and an off-centre principal point; sides not multiples of 16.

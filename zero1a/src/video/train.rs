@@ -2,10 +2,10 @@
 //!
 //! The VAE first, then the U-Net on its latents. Both go on from the checkpoints beside the output, bit for bit on the
 //! CPU, and what is done is not done again.
+use super::small::SmallConfig;
 use super::small::data::ClipData;
 use super::small::train_unet::UnetTask;
 use super::small::train_vae::VaeTask;
-use super::small::{SmallConfig, SmallVideo};
 use anyhow::Result;
 use formats::Dataset;
 use formats::exit::ExitCode;
@@ -40,7 +40,7 @@ impl Default for VideoTrainConfig {
             frames: 4,
             perceptual: "weights/perceptual.safetensors".into(),
             vae: TrainConfig { batch: 16, lr: 2e-3, ..common.clone() },
-            unet: TrainConfig { batch: 8, lr: 1e-3, ..common },
+            unet: TrainConfig { batch: 4, lr: 1e-3, ..common },
         }
     }
 }
@@ -139,12 +139,4 @@ pub fn train(data: &[Dataset], config: &VideoTrainConfig, out: &Path, talk: Talk
 
 fn is_done(vae_file: &Path) -> bool {
     vae_file.exists() && !checkpoint_path(vae_file).exists()
-}
-
-/// A trained model to look at: [`SmallVideo::load`] on the device that `--device` names.
-///
-/// # Errors
-/// As [`SmallVideo::load`]; [`Error::Device`].
-pub fn load(weights: &Path, device: &str) -> Result<SmallVideo, Error> {
-    SmallVideo::load(weights, nets::device::parse(device)?)
 }

@@ -114,14 +114,14 @@ pub fn bars(items: &[(String, u64)]) -> String {
 /// As [`bars`], where `longest` fills the width: for charts of one scale.
 pub fn bars_to(items: &[(String, u64)], longest: u64) -> String {
     const LINE: f64 = 19.0;
-    const LABEL: f64 = 104.0;
-    const COUNT: f64 = 52.0;
+    const LABEL: f64 = 126.0;
+    const COUNT: f64 = 46.0;
     let longest = longest.max(1);
     let mut svg = open(LINE * items.len() as f64);
     for (k, (label, count)) in items.iter().enumerate() {
         let y = k as f64 * LINE;
         let width = *count as f64 / longest as f64 * (WIDTH - LABEL - COUNT);
-        let text: String = label.chars().take(18).collect();
+        let text: String = label.chars().take(20).collect();
         let (text_y, bar_y) = (y + 13.0, y + 3.5);
         let _ = write!(svg, r#"<text x="{0}" y="{text_y}" text-anchor="end">{1}</text>"#, LABEL - 8.0, escape(&text));
         let _ = write!(

@@ -96,7 +96,7 @@ fn pictures(report: &Report) -> String {
     if let Some(layers) = &p.layers {
         let _ = writeln!(
             html,
-            "<figure class=\"gap\"><img src=\"{layers}\" alt=\"Layers\"><figcaption>Three frames with their layers: \
+            "<figure class=\"gap\"><img src=\"{layers}\" alt=\"Layers\"><figcaption>Frames with their layers: \
              image, landmarks (green seen, red hidden), classes, then the maps</figcaption></figure>"
         );
     }
@@ -182,15 +182,17 @@ fn expressions(report: &Report) -> String {
 
 fn lights(report: &Report) -> String {
     let f = &report.frames;
-    let text = format!("{} lights of {} kinds.", thousands(f.light_ids.len() as u64), f.lights.len());
+    let [lights, kinds] =
+        [(f.light_ids.len(), "light"), (f.lights.len(), "kind")].map(|(n, what)| counted(n as u64, what));
+    let text = format!("{lights} of {kinds}.");
     let mut html = section("Light", &text);
     html += "<div class=\"lights\">";
     for (kind, picture) in report.pictures.lights.iter().filter(|(_, picture)| !picture.is_empty()) {
-        let frames = thousands(f.lights.get(kind).copied().unwrap_or(0));
+        let frames = counted(f.lights.get(kind).copied().unwrap_or(0), "frame");
         let kind = escape(kind);
         let _ = write!(
             html,
-            "<figure><img src=\"{picture}\" alt=\"{kind}\"><figcaption>{kind}: {frames} frames</figcaption></figure>"
+            "<figure><img src=\"{picture}\" alt=\"{kind}\"><figcaption>{kind}: {frames}</figcaption></figure>"
         );
     }
     html + "</div>\n"
@@ -245,11 +247,10 @@ fn making(report: &Report) -> String {
     let secs: f64 = m.hosts.values().map(|h| h.secs).sum();
     let mut text = match m.span {
         Some((first, last)) => format!(
-            "{} rows in {} of process time on {} machine{}, {} from the first to the last.",
-            thousands(rows),
+            "{} in {} of process time on {}, {} from the first to the last.",
+            counted(rows, "row"),
             clock(secs),
-            m.hosts.len(),
-            if m.hosts.len() == 1 { "" } else { "s" },
+            counted(m.hosts.len() as u64, "machine"),
             clock(last - first)
         ),
         None => "No side files, so nothing is known of the time it took.".into(),
@@ -314,6 +315,11 @@ fn grid(charts: &[(String, String)]) -> String {
 /// A name in the colour of its series.
 fn key(series: usize, name: &str) -> String {
     format!("<b class=\"k{series}\">{name}</b>")
+}
+
+/// `1 frame`, `2 frames`.
+fn counted(n: u64, what: &str) -> String {
+    format!("{} {what}{}", thousands(n), if n == 1 { "" } else { "s" })
 }
 
 fn short_digits(value: f64) -> String {

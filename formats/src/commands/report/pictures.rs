@@ -65,7 +65,7 @@ impl Pictures {
         pictures.count(&shares);
         let every = (places.len() / SHEET).max(1);
         let shown: Vec<&FrameRow> = sample.iter().step_by(every).take(SHEET).collect();
-        pictures.sheet = sheet_of(&shown, shown.len().min(10), &plain(128, &[]));
+        pictures.sheet = sheet_of(&shown, 10, &plain(128, &[]));
         let layered: Vec<(usize, usize)> =
             places.iter().step_by((places.len() / LAYERED).max(1)).take(LAYERED).copied().collect();
         pictures.layers = layers_of(&read_all(scan, &layered, Part::All)?);

@@ -32,8 +32,8 @@ impl Default for SmallConfig {
             window: 16,
             latent: 4,
             vae_widths: vec![48, 96],
-            widths: vec![64, 128],
-            head_width: 32,
+            widths: vec![48, 96],
+            head_width: 24,
             attention_side: 16,
         }
     }
@@ -43,6 +43,11 @@ impl SmallConfig {
     /// Side of a latent.
     pub fn latent_side(&self) -> i64 {
         self.size >> self.vae_widths.len()
+    }
+
+    /// What the VAE depends on: size, latent channels, widths.
+    pub fn vae(&self) -> (i64, i64, &[i64]) {
+        (self.size, self.latent, &self.vae_widths)
     }
 
     /// β as in the portrait models of the Stable Diffusion family, zero terminal SNR.

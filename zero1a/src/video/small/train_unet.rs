@@ -62,7 +62,7 @@ impl UnetTask {
         train.check()?;
         let file = Checkpoint::load(vae_file)?;
         file.expect_net(train_vae::NET)?;
-        if config_of(&file, vae_file)? != *config {
+        if config_of(&file, vae_file)?.vae() != config.vae() {
             let why = format!("the VAE {vae_file:?} is of another configuration; remove it to train it anew");
             return Err(Error::Config { key: "model".into(), why });
         }

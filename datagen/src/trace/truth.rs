@@ -1,0 +1,108 @@
+//! The maps against formulas: a ball and a fur whose every ray is known.
+use super::test_scenes::{alone, ball, fur};
+use super::*;
+use std::f32::consts::{PI, TAU};
+
+const RADIUS_M: f32 = 0.11;
+
+fn settings(size: usize, spp: u32, max_bounces: u32) -> RenderSettings {
+    RenderSettings {
+        width: size,
+        height: size,
+        spp,
+        max_bounces,
+        seed: 3,
+        subsurface: Subsurface::Diffuse,
+        denoise: Denoise::Off,
+    }
+}
+
+/// From aside and above, turned, with another focal length across than down.
+fn camera(size: usize) -> Camera {
+    let eye = Vec3::new(0.35, 0.22, 0.6);
+    let up = Vec3::new(0.2, 1.0, 0.0);
+    let camera = Camera::look_at(eye, Vec3::new(0.01, -0.005, 0.0), up, 2.1 * size as f32, size, size);
+    Camera { fy: 1.03 * camera.fy, cx: camera.cx + 1.7, ..camera }
+}
+
+/// Where the ray through a pixel's centre meets the ball about the origin (world), by the quadratic formula in `f64`.
+fn on_ball(camera: &Camera, x: usize, y: usize) -> Option<glam::DVec3> {
+    let world_from_camera = camera.camera_from_world.as_dmat4().inverse();
+    let across = (x as f64 + 0.5 - f64::from(camera.cx)) / f64::from(camera.fx);
+    let down = (y as f64 + 0.5 - f64::from(camera.cy)) / f64::from(camera.fy);
+    let d = world_from_camera.transform_vector3(glam::DVec3::new(across, down, 1.0)).normalize_or_zero();
+    let o = world_from_camera.transform_point3(glam::DVec3::ZERO);
+    let (b, c) = (o.dot(d), o.length_squared() - f64::from(RADIUS_M).powi(2));
+    // one per mille within the outline, where triangles hide one another
+    let inside = b * b - c - (0.045 * f64::from(RADIUS_M)).powi(2);
+    (inside > 0.0).then(|| o + d * (-b - (b * b - c).sqrt()))
+}
+
+#[test]
+fn depth_position_normal_and_texture_coordinate_are_those_of_the_formula() {
+    // 3 µm from the ball at most, seen aslant 25 times that along the ray
+    let scene = build(&alone(ball(RADIUS_M, 300)), AccelKind::Auto).unwrap();
+    const SIZE: usize = 128;
+    let camera = camera(SIZE);
+    let film = render(&scene, &camera, &Environment::uniform(Vec3::ONE), &settings(SIZE, 1, 0)).unwrap();
+    let (mut seen, mut worst) = (0, [0.0f64; 4]);
+    for i in 0..SIZE * SIZE {
+        let Some(p) = on_ball(&camera, i % SIZE, i / SIZE) else { continue };
+        seen += 1;
+        let labels = &film.labels;
+        let exact_depth = camera.camera_from_world.as_dmat4().transform_point3(p).z;
+        let depth = f64::from(labels.depth[i]);
+        let (x, y) = ((i % SIZE) as f32 + 0.5, (i / SIZE) as f32 + 0.5);
+        let ray = Vec3::new((x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy, 1.0);
+        let back = camera.camera_from_world.inverse().transform_point3(ray * labels.depth[i]).as_dvec3();
+        let n = p.normalize_or_zero();
+        let (u, v) = ((n.x.atan2(n.z) as f32 / TAU).rem_euclid(1.0), 1.0 - n.y.acos() as f32 / PI);
+        let uv = labels.uv[i];
+        let around = (uv.x - u).abs().min(1.0 - (uv.x - u).abs()) * n.x.hypot(n.z) as f32;
+        let found = [
+            (depth - exact_depth).abs(),
+            back.distance(p),
+            labels.normal[i].as_dvec3().distance(n),
+            f64::from(around.max((uv.y - v).abs())),
+        ];
+        (0..4).for_each(|k| worst[k] = worst[k].max(found[k]));
+    }
+    let [depth_m, position_m, normal, uv] = worst;
+    assert!(seen > 5000 && depth_m < 1e-4 && position_m < 1e-4, "{seen} pixels, {depth_m} m, {position_m} m");
+    assert!(normal < 2e-3 && uv < 0.5 / 1024.0, "normal {normal}, texture coordinate {uv}: half a texel of 1024");
+}
+
+#[test]
+fn coverage_is_that_of_a_long_rendering() {
+    let hair = fur(RADIUS_M, 0.03, 3000, 2.5e-4);
+    let scene = build(&SceneDesc { meshes: vec![ball(RADIUS_M, 64)], curves: vec![hair] }, AccelKind::Auto).unwrap();
+    let shot = |spp| render(&scene, &camera(64), &Environment::uniform(Vec3::ONE), &settings(64, spp, 0)).unwrap();
+    let (film, long) = (shot(16), shot(4096));
+    let errors: Vec<f32> = film.alpha.iter().zip(&long.alpha).map(|(a, b)| (a - b).abs()).collect();
+    let mean = errors.iter().sum::<f32>() / errors.len() as f32;
+    let partial: Vec<f32> =
+        errors.iter().zip(&long.alpha).filter(|(_, a)| (0.02..0.98).contains(*a)).map(|(e, _)| *e).collect();
+    let mean_of_partial = partial.iter().sum::<f32>() / partial.len() as f32;
+    // 64 rays, half of them covered, scatter by 0.06; spread well, by less
+    assert!(partial.len() > 200, "{} pixels are part hair, part background", partial.len());
+    assert!(
+        mean < 0.005 && mean_of_partial < 0.045,
+        "all {mean}, the {} partial ones {mean_of_partial}",
+        partial.len()
+    );
+}
+
+#[test]
+fn brows_are_looked_through_and_hair_is_not() {
+    let eye = Vec3::new(0.0, 0.0, 0.8);
+    let top = Vec3::new(0.0, 0.6, 0.8) * RADIUS_M;
+    for (class, covers) in [(8, true), (2, false), (9, false), (15, false)] {
+        let mut strands = fur(RADIUS_M, 0.03, 4000, 8e-3);
+        strands.class = class;
+        let scene = build(&SceneDesc { meshes: vec![ball(RADIUS_M, 64)], curves: vec![strands] }, AccelKind::Auto);
+        let scene = scene.unwrap();
+        assert!(scene.hidden(eye, top, 1e-3), "class {class}");
+        assert_eq!(scene.covered(eye, top, 1e-3), covers, "class {class}");
+        assert!(scene.covered(eye, -top, 1e-3), "the ball itself covers its far side");
+    }
+}

@@ -1,0 +1,135 @@
+//! `shards report` and `shards stat` on 100,000 rows: seconds, memory.
+//!
+//! Makes the dataset (98 shards of small pictures with everything that a report counts) under a temporary folder first.
+//! Usage: `bench_report [--rows N] [--json FILE]`, after `cargo build --release -p formats --bin shards`.
+use formats::{Error, Existing, FrameRow, IdentityRow, Provenance, ShardName, image};
+use glam::Vec3;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// Rows of a shard.
+const SHARD: usize = 1024;
+/// Rows of a person.
+const EACH: usize = 50;
+/// Pixels a side.
+const SIZE: usize = 32;
+
+fn main() {
+    let value = |flag: &str| std::env::args().skip_while(|a| a != flag).nth(1);
+    let rows: usize = value("--rows").map_or(100_000, |n| n.parse().expect("--rows: a number"));
+    let folder = std::env::temp_dir().join(format!("bench-report-{}", std::process::id()));
+    write_dataset(&folder, rows).expect("the dataset can be written");
+    let page = folder.join("report.html");
+    let report = run(&["report", folder.to_str().expect("UTF-8"), "--out", page.to_str().expect("UTF-8"), "--quiet"]);
+    let stat = run(&["stat", folder.to_str().expect("UTF-8"), "--where", "age > 60 and split = 'train'", "--quiet"]);
+    let page_mb = std::fs::metadata(&page).expect("a page").len() as f64 / 1e6;
+    std::fs::remove_dir_all(&folder).expect("the folder can be removed");
+    let row = |name: &str, value: f64, unit: &str, bar: Option<f64>| {
+        let ok = bar.is_none_or(|bar| value <= bar);
+        println!(
+            "{name:<44} {value:>9.2} {unit:<4} {}",
+            bar.map_or(String::new(), |b| format!("bar {b} {}", if ok { "ok" } else { "MISSED" }))
+        );
+        json!({"name": name, "value": value, "unit": unit, "bar": bar, "ok": ok})
+    };
+    let rows = vec![
+        row(&format!("report on {rows} rows"), report.secs, "s", Some(20.0)),
+        row("report: processor time", report.cpu_secs, "s", None),
+        row("report: peak memory", report.peak_mb, "MB", Some(500.0)),
+        row("report: the page", page_mb, "MB", None),
+        row("stat with a condition", stat.secs, "s", None),
+        row("stat: peak memory", stat.peak_mb, "MB", Some(500.0)),
+    ];
+    if let Some(path) = value("--json") {
+        let commit = formats::provenance::git_commit();
+        let text = json!({"machine": formats::publish::host_name(), "commit": commit, "rows": rows});
+        formats::publish::write_atomically(Path::new(&path), format!("{text:#}\n").as_bytes())
+            .expect("the table can be written");
+    }
+}
+
+struct Cost {
+    secs: f64,
+    cpu_secs: f64,
+    peak_mb: f64,
+}
+
+/// Runs `shards` beside this example's folder.
+fn run(args: &[&str]) -> Cost {
+    let tool: PathBuf =
+        std::env::current_exe().expect("own path").ancestors().nth(2).expect("target/PROFILE").join("shards");
+    let before = children();
+    let clock = Instant::now();
+    let output = Command::new(&tool).args(args).output().unwrap_or_else(|e| panic!("{e}: {tool:?}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let after = children();
+    Cost { secs: clock.elapsed().as_secs_f64(), cpu_secs: after.0 - before.0, peak_mb: after.1 }
+}
+
+/// Processor seconds of all children that have ended, and the largest resident size of any, MB.
+fn children() -> (f64, f64) {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the call fills the struct it is given.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let secs = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;
+    (secs(usage.ru_utime) + secs(usage.ru_stime), usage.ru_maxrss as f64 * 1024.0 / 1e6)
+}
+
+fn write_dataset(folder: &Path, rows: usize) -> Result<(), Error> {
+    let plan = Provenance::new("datagen", "0.1.0", "rows = 100000\n", 1);
+    let people = rows.div_ceil(EACH);
+    let path = folder.join("identities").join(ShardName::new("part", 0, 1).file_name());
+    formats::write_identities(&path, (0..people).map(|i| Ok::<_, Error>(person(i))), &plan, Existing::Replace)?;
+    let shards = rows.div_ceil(SHARD);
+    for shard in 0..shards {
+        let name = ShardName::new("train", shard as u32, shards as u32);
+        let of_shard = (shard * SHARD..((shard + 1) * SHARD).min(rows)).map(|i| Ok::<_, Error>(frame(i)));
+        formats::write_frames(&folder.join("frames").join(name.file_name()), of_shard, &plan, Existing::Replace)?;
+    }
+    Ok(())
+}
+
+fn person(i: usize) -> IdentityRow {
+    IdentityRow {
+        identity_id: i as u32,
+        split: "train".into(),
+        age: (i * 37 % 80) as f32 + 5.0,
+        sex: (i % 10) as f32 / 9.0,
+        ancestry: [0.2, 0.3, 0.5],
+        skin_tone: ["I", "II", "III", "IV", "V", "VI"][i % 6].into(),
+        hair_style: ["short", "long", "bald"][i % 3].into(),
+        parameters: r#"{"eyes":{"color":"brown"},"beard":{"style":"none"}}"#.into(),
+        shape: vec![0.1; 100],
+        ..IdentityRow::default()
+    }
+}
+
+fn frame(i: usize) -> FrameRow {
+    let noise = |k: usize| ((i * 7919 + k * 104_729) % 251) as f32 / 251.0;
+    let place = Vec3::new(noise(1) * 2.0 - 1.0, noise(2) - 0.5, 0.6 + noise(3));
+    let camera = splat::Camera::look_at(place, Vec3::ZERO, Vec3::Y, 60.0, SIZE, SIZE);
+    let rgb: Vec<u8> = (0..SIZE * SIZE * 3).map(|k| ((k * 31 + i * 17) % 256) as u8).collect();
+    let mask: Vec<u8> = (0..SIZE * SIZE).map(|k| u8::from(k % SIZE > 8)).collect();
+    let mut row = FrameRow {
+        frame_id: i as u64,
+        identity_id: (i / EACH) as u32,
+        expression_id: (i % EACH) as u32,
+        light_id: (i % 512) as u32,
+        split: "train".into(),
+        image: image::png_from_rgb8(SIZE, SIZE, &rgb).expect("a picture"),
+        segmentation: Some(image::png_from_gray8(SIZE, SIZE, &mask).expect("a mask")),
+        landmarks_2d: (0..300).map(|k| [noise(k), noise(k + 1)]).collect(),
+        landmarks_3d: (0..300).map(|k| [noise(k), noise(k + 1), noise(k + 2)]).collect(),
+        landmark_visible: vec![1.0; 300],
+        light: format!(r#"{{"kind":"{}","seed":{}}}"#, ["sky", "studio", "indoor"][i % 3], i % 512),
+        ..FrameRow::default()
+    };
+    row.expression = std::array::from_fn(|k| (noise(k) - 0.8).max(0.0));
+    row.set_camera(&camera);
+    row
+}

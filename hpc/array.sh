@@ -1,0 +1,22 @@
+#!/bin/bash
+# usage: hpc/array.sh DATASET [TASKS] [PARALLEL]
+# Renders a planned dataset as TASKS tasks, then checks and merges it: on Slurm where `sbatch` is, else here, PARALLEL
+# tasks at a time. The same command again makes what is missing and touches nothing else.
+set -eu
+dataset=${1:?usage: hpc/array.sh DATASET [TASKS] [PARALLEL]} tasks=${2:-8} parallel=${3:-$(nproc)}
+here=$(cd "$(dirname "$0")" && pwd)
+export DATAGEN=${DATAGEN:-datagen} SHARDS=${SHARDS:-shards}
+[ -f "$dataset/plan.toml" ] || { echo "array: no plan here, make one with datagen plan: $dataset" >&2; exit 66; }
+
+if command -v sbatch >/dev/null && sinfo >/dev/null 2>&1; then
+  job=$(sbatch --parsable --array="0-$((tasks - 1))" ${SBATCH_FLAGS:-} "$here/slurm.sbatch" "$dataset" "$tasks")
+  finish=$(sbatch --parsable --dependency="afterany:$job" "$here/slurm-finish.sbatch" "$dataset")
+  echo "array: Slurm job $job, $tasks tasks; job $finish merges: squeue -j $job,$finish"
+  exit 0
+fi
+
+echo "array: no Slurm here, $tasks tasks run locally, $parallel at a time" >&2
+threads=$(( $(nproc) / parallel )); [ $threads -gt 0 ] || threads=1
+# xargs ends with 123 when a task failed; shards of the others are whole either way.
+seq 0 $((tasks - 1)) | xargs -P "$parallel" -I{} "$DATAGEN" render --quiet --threads $threads --out "$dataset" --shard "{}/$tasks"
+exec "$SHARDS" merge "$dataset"

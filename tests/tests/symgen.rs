@@ -1,0 +1,112 @@
+//! SymGEN through its command line: an avatar from one picture, killed at random moments, driven by the other tools.
+use effigy_tests::folder::{Folder, copy, files, json};
+use effigy_tests::tool::{Run, Tool, root};
+use effigy_tests::toy::{config, toy};
+use std::path::Path;
+use std::time::Duration;
+
+/// A folder with the toy's head, data and a video model of a few steps.
+fn stage(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    for part in ["head.safetensors", "data", "prior.safetensors"] {
+        copy(&toy().join(part), &folder.path().join(part));
+    }
+    Tool::new("zero1a", folder.path())
+        .words("train-video --quiet --threads 1 --data data --out video.safetensors --config")
+        .path(config("video"))
+        .done();
+    folder
+}
+
+fn symgen(at: &Path, out: &str) -> Tool {
+    Tool::new("zero1a", at)
+        .words("run --json --threads 1 --input data --row 16 --head head.safetensors --video video.safetensors")
+        .words("--perceptual random --recogniser none --tracker")
+        .path(root().join("weights/track.safetensors"))
+        .words(&format!("--out {out} --config"))
+        .path(config("zero1a"))
+}
+
+/// Digests of avatar and set.
+fn digests(run: &Run) -> (String, String) {
+    let events = run.events();
+    let end = events.iter().find(|e| e["event"] == "run").unwrap_or_else(|| panic!("no end: {}", run.stdout));
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_string();
+    (text(&end["weights_sha256"]), text(&end["versions"]["digest"]))
+}
+
+/// `EFFIGY_KILLS` of them instead of a few: the acceptance run.
+fn kills() -> u64 {
+    std::env::var("EFFIGY_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(3)
+}
+
+#[test]
+fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
+    let folder = stage("symgen-killed");
+    let at = folder.path();
+    let whole = symgen(at, "whole").done();
+    let expected = digests(&whole);
+    assert_eq!(expected.0.len(), 64);
+    // Numbers of a linear congruential generator: the moments are other ones on every machine anyhow.
+    let mut state: u64 = 12345;
+    let mut interrupted = 0;
+    for round in 0..kills() {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        // A few kills share one run: it gets further each time. The last of each group is left to end.
+        let out = format!("killed-{}", round / 4);
+        let mut child = symgen(at, &out).start();
+        let moment = whole.took.as_millis() as u64 * (10 + (state >> 33) % 80) / 100;
+        std::thread::sleep(Duration::from_millis(moment));
+        interrupted += u64::from(child.try_wait().unwrap().is_none());
+        child.kill().ok();
+        child.wait().unwrap();
+        if round % 4 == 3 || round + 1 == kills() {
+            assert_eq!(digests(&symgen(at, &out).done()), expected, "{out}");
+        }
+    }
+    assert!(interrupted > 0, "no run was still going when it was killed");
+    let again = symgen(at, "whole").done();
+    assert_eq!(digests(&again), expected);
+    assert!(again.took < whole.took / 2, "what is done is not done again");
+}
+
+#[test]
+fn the_avatar_is_driven_measured_and_shown_by_the_other_tools() {
+    let folder = stage("symgen-avatar");
+    let at = folder.path();
+    symgen(at, "run").done();
+    assert_eq!(json(&at.join("run/avatar/card.json"))["kind"], "rigged");
+    let invert = |line: &str| Tool::new("invert", at).words(line).words("--avatar run/avatar").done();
+    invert("drive --quiet --clip photo --fps 2 --size 32 --out frames");
+    assert_eq!(files(&at.join("frames")).len(), 12);
+    invert("export --quiet --expression jawOpen=0.5 --out head.ply");
+    invert("view --quiet --out viewer.html");
+    invert("sheet --quiet --size 32 --out sheet.png");
+    let models = "--head head.safetensors --perceptual random --recogniser none";
+    invert(&format!("eval --quiet --data data --identity 4 --size 32 {models} --out invert.json"));
+    Tool::new("zero1a", at)
+        .words(&format!("eval --quiet --avatar run/avatar --data data --identity 4 --size 32 {models} --out own.json"))
+        .words("--tracker")
+        .path(root().join("weights/track.safetensors"))
+        .done();
+    let psnr = |name: &str| json(&at.join(name))["psnr_db"].as_f64().unwrap();
+    assert!((5.0..50.0).contains(&psnr("own.json")) && psnr("invert.json").is_finite());
+    Tool::new("zero1a", at).words("report --quiet --run run --out report.html").done();
+    let page = std::fs::read_to_string(at.join("report.html")).unwrap();
+    assert!(page.contains("data:image/png;base64,") && !page.contains("{{") && !page.contains("http"));
+    let set = Tool::new("shards", at).words("verify --quiet run/set").run();
+    assert!(set.code == 0 || set.code == 2, "versions verify, where shards knows them: {}{}", set.stdout, set.stderr);
+}
+
+#[test]
+fn another_configuration_does_not_go_on_with_the_same_folder() {
+    let folder = stage("symgen-other");
+    let at = folder.path();
+    symgen(at, "run").done();
+    let other = symgen(at, "run").words("--seed 9").run();
+    assert_eq!(other.code, 78, "{}", other.stderr);
+    assert!(other.stderr.contains("another configuration"), "{}", other.stderr);
+    let missing =
+        Tool::new("zero1a", at).words("run --photo none.png --head head.safetensors --out x --video no").run();
+    assert_eq!(missing.code, 66, "{}", missing.stderr);
+}
