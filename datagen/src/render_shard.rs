@@ -166,8 +166,8 @@ impl<'a> Renderer<'a> {
     }
 
     /// The environment of `key`.
-    pub(crate) fn light(&self, key: &FrameKey) -> Result<Lit, Failure> {
-        self.lights.get(&self.plan.config, key.light_id)
+    pub(crate) fn light(&self, key: &FrameKey) -> anyhow::Result<Lit> {
+        Ok(self.lights.get(&self.plan.config, key.light_id)?)
     }
 
     /// One row of a set.
@@ -179,7 +179,8 @@ impl<'a> Renderer<'a> {
         // A film's camera does not follow the nods of the head.
         let head_box = if performance.action.moment.is_some() { actor.head_box } else { take.head_box };
         let (camera, mut capture) = cameras::sample(&config.camera, config.seed, view, head_box, config.image.size);
-        let words = [subject::SENSOR, key.identity_id.into(), view.shot_id.into(), key.camera_id.into()];
+        let shot = config.shot_of(key.expression_id);
+        let words = [subject::SENSOR, key.identity_id.into(), shot.into(), key.camera_id.into()];
         capture.development = Development::sample(&config.image, derive(config.seed, &words), key.seed);
         let lit = self.light(key)?;
         let film = expose(scene, &camera, &lit.1, &settings(config, key.seed))?;

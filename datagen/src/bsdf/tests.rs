@@ -42,6 +42,7 @@ fn eye_at(lateral_m: f32, wo: Vec3, albedo: f32) -> Bsdf<'static> {
         sclera: Vec3::splat(albedo),
         veins: 0.0,
         seed: 3,
+        lids: [[Vec3::Y; 4], [Vec3::NEG_Y; 4]],
         iris_class: 4,
     };
     let p = Vec3::new(lateral_m, 0.0, (0.012f32.powi(2) - lateral_m * lateral_m).sqrt());
