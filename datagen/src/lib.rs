@@ -1,7 +1,7 @@
 //! Ray-traced synthetic heads: a plan → people → faces → pictures with everything known about them → Parquet shards.
 //!
-//! Who and what: [`person`] and [`identity`] draw somebody, [`stage`] and [`actor`] put head, skin, strands and cloth
-//! together, [`expressions`], [`cameras`] and [`light`] draw the rest. How: [`scene`] describes, [`trace`] renders,
+//! Who and what: [`person`] and [`identity`] draw somebody, [`stage`] and [`actor`] put head, skin, strands, cloth, glasses
+//! and hats together, [`expressions`], [`cameras`] and [`light`] draw the rest. How: [`scene`] describes, [`trace`] renders,
 //! [`labels`] turns the [`film`] into a row. [`plan`] cuts the work into shards, [`render_shard`] makes them.
 //!
 //! Invariant: a row is a function of (plan, identity, expression, camera) alone; no thread, task or order changes a

@@ -122,7 +122,7 @@ impl GarmentKind {
         let front = smoothstep(0.0, 0.05, ahead);
         match self {
             GarmentKind::Vneck => 0.030 * front * (1.0 - x.abs() / 0.045).max(0.0),
-            GarmentKind::Dress => 0.022 * smoothstep(-0.02, 0.04, ahead) + 0.006,
+            GarmentKind::Dress => 0.018 * front,
             GarmentKind::Turtleneck => -0.030,
             GarmentKind::Shirt => -0.006 + 0.012 * front * (1.0 - x.abs() / 0.03).max(0.0),
             GarmentKind::Hoodie => 0.004,

@@ -61,7 +61,7 @@ impl Clearance {
 
     /// `p`, moved outwards until it is `gap_m` over the surface.
     pub fn pushed_out(&self, mut p: Vec3, gap_m: f32) -> Vec3 {
-        for _ in 0..4 {
+        for _ in 0..6 {
             let d = self.at(p);
             if d >= gap_m {
                 break;

@@ -106,7 +106,12 @@ fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, n: usize, 
             p += astray * (t * t) * (guide.length_m / 0.06).min(2.0);
         }
         let gap = 0.0004 + 0.0009 * smoothstep(0.0, 0.012, walked);
-        points.push(walk.clearance.pushed_out(p, gap));
+        let free = walk.clearance.pushed_out(p, gap);
+        // Too deep to find out: between guides of two sides of the neck. It is cut here.
+        if points.len() > 2 && walk.clearance.at(free) < 0.0 {
+            break;
+        }
+        points.push(free);
     }
     (points, first.0)
 }
