@@ -12,7 +12,7 @@ pub enum Avatar {
     /// A network and a code.
     Maps(Box<MapsAvatar>),
     /// Gaussians bound to a mesh, and their card.
-    Rigged(Box<Rigged>, AvatarCard),
+    Rigged(Box<Rigged>, Box<AvatarCard>),
 }
 
 impl Avatar {
@@ -48,7 +48,9 @@ impl Avatar {
         let (card, weights) = AvatarCard::read(folder)?;
         Ok(match card.kind {
             AvatarKind::Maps => Avatar::Maps(Box::new(MapsAvatar::read(&weights, card, device)?)),
-            AvatarKind::Rigged => Avatar::Rigged(Box::new(Rigged::take(&Checkpoint::load(&weights)?, device)?), card),
+            AvatarKind::Rigged => {
+                Avatar::Rigged(Box::new(Rigged::take(&Checkpoint::load(&weights)?, device)?), Box::new(card))
+            }
         })
     }
 }
