@@ -318,11 +318,22 @@ mod tests {
         ];
         let all: Vec<&str> = words.into_iter().chain(more).collect();
         let (mut rng, batch) = (ChaCha8Rng::seed_from_u64(1), people());
+        // Conditions with up to three words struck out, changed or put in.
+        let whole =
+            ["age > 1 and split = 'x'", "id in ( 1 , -2.5 )", "not light.kind like 'x'", "age between 1 and 1e9"];
         let mut good = 0;
         for _ in 0..20_000 {
-            let n = rng.next_u32() % 9;
-            let text: Vec<&str> = (0..n).map(|_| all[rng.next_u32() as usize % all.len()]).collect();
-            let text = text.join(if rng.next_u32() % 4 == 0 { "" } else { " " });
+            let mut draw = |n: usize| rng.next_u32() as usize % n;
+            let mut text: Vec<&str> = whole[draw(whole.len())].split(' ').collect();
+            for _ in 0..draw(4) {
+                let at = draw(text.len());
+                match draw(3) {
+                    0 if text.len() > 1 => _ = text.remove(at),
+                    1 => text[at] = all[draw(all.len())],
+                    _ => text.insert(at, all[draw(all.len())]),
+                }
+            }
+            let text = text.join(if draw(4) == 0 { "" } else { " " });
             if let Ok(filter) = Filter::parse(&text)
                 && filter.check(&batch.schema()).is_ok()
             {

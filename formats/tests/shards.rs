@@ -351,21 +351,22 @@ fn a_full_disk_leaves_nothing() {
 fn a_rerun_skips_what_is_finished_and_mends_the_rest() {
     let folder = Folder::new("rerun");
     let path = folder.join("frames/train-00000-of-00001.parquet");
-    assert_eq!(formats::shard::finished(&path, &provenance()).unwrap(), None);
-    let written = write(&path, &[full_row(0)]).unwrap();
-    // As if the writer had been killed between publishing and the side file, and another one while writing.
-    std::fs::remove_file(folder.join("meta/train-00000.json")).unwrap();
+    // As if a writer had been killed while writing; a process tidies up a folder when it first comes there.
+    std::fs::create_dir_all(folder.join("frames")).unwrap();
     let temp = formats::publish::temp_beside(&path);
     let dead = temp.with_file_name(
         temp.file_name().unwrap().to_str().unwrap().replace(&std::process::id().to_string(), "4194304"),
     );
     std::fs::write(&dead, "half").unwrap();
     std::fs::write(&temp, "ours, at work").unwrap();
+    assert_eq!(formats::shard::finished(&path, &provenance()).unwrap(), None);
+    assert!(!dead.exists() && temp.exists(), "only the dead writer's file is swept");
+    let written = write(&path, &[full_row(0)]).unwrap();
+    // As if the writer had been killed between publishing and the side file.
+    std::fs::remove_file(folder.join("meta/train-00000.json")).unwrap();
     let found = formats::shard::finished(&path, &provenance()).unwrap().unwrap();
     assert_eq!((found.sha256, found.rows), (written.sha256, 1));
     assert!(folder.join("meta/train-00000.json").exists());
-    formats::shard::finished(&path.with_file_name("train-00001-of-00002.parquet"), &provenance()).unwrap();
-    assert!(!dead.exists() && temp.exists(), "only the dead writer's file is swept");
     let other = Provenance::new("datagen", "0.1.0", "resolution = 32\n", 7);
     assert!(formats::shard::finished(&path, &other).unwrap_err().to_string().starts_with("made from another plan"));
     std::fs::write(&path, "half").unwrap();

@@ -35,11 +35,19 @@ pub(super) fn grow(ground: &Ground, beard: &Beard, strands: u32, seed: u64) -> O
         let lean = |k: u64, scale: f32| noise(seed ^ k, p * scale);
         let wave = Vec3::new(lean(0, 90.0), 0.4 * lean(8, 90.0), lean(9, 90.0)) * 0.3
             + Vec3::new(lean(10, 300.0), lean(11, 300.0), lean(12, 300.0)) * 0.35;
-        let spine = [0.0, 0.25, 0.5, 0.75, 1.0].map(|k: f32| {
+        let mut spine = vec![p - n * 0.0003];
+        for k in [0.25, 0.5, 0.75, 1.0f32] {
             let fall = (flow * 0.35 + Vec3::NEG_Y * 0.25 + wave) * (k * k);
-            let free = p - n * 0.0003 + (direction * k + fall) * length;
-            if k == 0.0 { free } else { ground.clearance.pushed_out(free, 0.0004) }
-        });
+            let free = ground.clearance.pushed_out(spine[0] + (direction * k + fall) * length, 0.0004);
+            // Too deep to find out, as in the fold under a chin: the hair is cut here.
+            if ground.clearance.at(free) < 0.0 {
+                break;
+            }
+            spine.push(free);
+        }
+        if spine.len() < 3 {
+            continue;
+        }
         let absorption = beard.pigment.absorption(&mut s);
         tuft.strands.push(Strand { root, points: tapered(&spine, radius * (0.55 + 0.45 * thick)), absorption });
     }
