@@ -236,8 +236,9 @@ mod tests {
             let (mut points, mut under, mut deepest) = (0, 0, 0.0f32);
             for set in actor.at_rest().curves.iter().filter(|c| c.class == CLASS_HAIR || c.class == CLASS_BEARD) {
                 for strand in 0..set.first.len() {
-                    // The first two are the phantom end and the root, which stands in the skin.
-                    for p in set.points[set.strand(strand)][2..].iter().filter(|p| p.y > lowest) {
+                    // The curve runs from the second point, the root, which stands in the skin, to the last but one.
+                    let points_of = &set.points[set.strand(strand)];
+                    for p in points_of[2..points_of.len() - 1].iter().filter(|p| p.y > lowest) {
                         let d = clearance.at(p.truncate());
                         points += 1;
                         under += u32::from(d < -0.0005);
