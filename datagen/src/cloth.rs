@@ -346,7 +346,7 @@ mod tests {
                 Shape::Triangles { positions: &whole.positions, triangles: &whole.triangles, mask: 1 },
             ];
             let accel = build(AccelKind::Portable, &shapes).unwrap();
-            let (mut met, mut inside) = (0, 0);
+            let (mut met, mut inside) = (0, [0; 36]);
             for k in 0..36 {
                 let orbit = Orbit {
                     yaw_deg: -90.0 + 22.5 * (k % 9) as f32,
@@ -366,12 +366,13 @@ mod tests {
                     if let Some(hit) = hit {
                         met += 1;
                         let trim = hit.shape == 1 && hit.primitive as usize >= drape.triangles.len();
-                        inside += usize::from(!trim && hit.normal.dot(ray.direction) > 0.0);
+                        inside[k] += usize::from(!trim && hit.normal.dot(ray.direction) > 0.0);
                     }
                 }
             }
-            // A hem evens out the cut's zigzag and may leave slits of a fraction of a millimetre; a hole is far more.
-            assert!(met > 2000 && inside * 200 < met, "{kind:?}: {inside} of {met} rays see the inside");
+            // A hem evens out the cut's zigzag and may leave slits of a fraction of a millimetre, which a ray meets here
+            // and there; through a hole many of one picture's 4,096 see the inside.
+            assert!(met > 2000 && inside.iter().all(|&n| n <= 6), "{kind:?}: rays that see the inside: {inside:?}");
         }
     }
 }
