@@ -87,6 +87,9 @@ pub struct Rates {
     pub log_scales: f64,
     /// Quaternions.
     pub quats: f64,
+    /// Adam's ε. GaussianAvatars has 1e-15, by which what hardly shows takes full steps on hardly any slope: over a short
+    /// run from a near start that is speckle.
+    pub eps: f64,
 }
 
 /// When Gaussians are added and taken away; iterations are those of the unscaled progression.
@@ -148,7 +151,7 @@ impl Default for Weights {
 
 impl Default for Rates {
     fn default() -> Self {
-        Rates { means: [5e-3, 5e-5], colors: 2.5e-3, opacity_logits: 5e-2, log_scales: 1.7e-2, quats: 1e-3 }
+        Rates { means: [5e-3, 5e-5], colors: 2.5e-3, opacity_logits: 5e-2, log_scales: 1.7e-2, quats: 1e-3, eps: 1e-6 }
     }
 }
 

@@ -228,7 +228,7 @@ impl Trainer {
 }
 
 fn optimizer(bound: &Bound, rates: &Rates) -> Adam {
-    let mut adam = Adam::new(AdamConfig { beta2: 0.999, eps: 1e-15, ..Default::default() });
+    let mut adam = Adam::new(AdamConfig { beta2: 0.999, eps: rates.eps, ..Default::default() });
     for (name, t) in bound.parameters() {
         let rate = match name {
             "means" => rates.means[0],
