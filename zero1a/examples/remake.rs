@@ -131,7 +131,7 @@ impl Task {
     }
 
     fn remade(&self, model: &dyn VideoModel, (from, strength, guidance): (From, f64, f64)) -> Result<Tensor> {
-        let chain = ChainConfig { steps: 12, strength, guidance, ..Default::default() };
+        let chain = ChainConfig { steps: 12, strength, guidance: Some(guidance), ..Default::default() };
         let random = noise(model, self.clean.size()[0], 7, Device::Cpu);
         let start = match from {
             From::Noise => random,
