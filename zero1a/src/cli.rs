@@ -124,6 +124,8 @@ struct Eval {
 
 #[derive(clap::Args)]
 struct Ladder {
+    #[command(flatten)]
+    rehearsal: RehearsalFlags,
     /// Dataset with the truth, made by `datagen render`.
     #[arg(long)]
     data: PathBuf,
@@ -386,6 +388,9 @@ fn measure(
 impl Ladder {
     fn run(self, common: &CommonFlags) -> Result<ExitCode> {
         let base = config(common, self.iterations)?;
+        if let Some(code) = self.rehearsal.print(&base, common)? {
+            return Ok(code);
+        }
         let known = Method::LADDER.map(Method::name);
         if let Some(odd) = self.methods.iter().find(|m| !known.contains(&m.as_str())) {
             return Err(Failure::usage(format!("--methods {odd}: expected some of {}", known.join(", "))).into());
@@ -396,6 +401,9 @@ impl Ladder {
         let (video, video_name) = self.models.open_video(opened.device)?;
         let dataset = Dataset::open(&self.data)?;
         let total = methods.len() * self.seeds.len() * self.identities.len();
+        if let Some(code) = self.rehearsal.tell(|| format!("would do {total} runs: {:?}", self.out)) {
+            return Ok(code);
+        }
         let progress = formats::progress::Progress::new("ladder", total as u64, "runs", common.talk());
         let mut rungs: Vec<Rung> = Vec::new();
         for &identity in &self.identities {

@@ -9,7 +9,7 @@ use super::small::train_vae::VaeTask;
 use anyhow::Result;
 use formats::Dataset;
 use formats::exit::ExitCode;
-use formats::flags::CommonFlags;
+use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::progress::Talk;
 use nets::trainer::{self, Outcome, TrainConfig, checkpoint_path, device_of};
 use nets::{Error, Perceptual};
@@ -48,6 +48,9 @@ impl Default for VideoTrainConfig {
 /// What `zero1a train-video` is told on the command line, besides the common flags.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TrainVideo {
+    /// What may be asked before it begins.
+    #[command(flatten)]
+    pub rehearsal: RehearsalFlags,
     /// Dataset made by `datagen render`: heads framed alike, one light a person (configs/video-data.toml).
     /// May be given several times.
     #[arg(long, required = true)]
@@ -98,7 +101,14 @@ impl TrainVideo {
     /// Each with its exit code.
     pub fn run(&self, common: &CommonFlags) -> Result<ExitCode> {
         let config = self.config(common)?;
+        if let Some(code) = self.rehearsal.print(&config, common)? {
+            return Ok(code);
+        }
         let data = self.data.iter().map(|path| Dataset::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let rows: usize = data.iter().map(Dataset::len).sum();
+        if let Some(code) = self.rehearsal.tell(|| format!("would train on clips of {rows} frames: {:?}", self.out)) {
+            return Ok(code);
+        }
         let outcome = train(&data, &config, &self.out, common.talk())?;
         common.talk().event("done", serde_json::json!({ "steps": outcome.steps, "metrics": outcome.metrics }));
         Ok(if outcome.finished { ExitCode::Done } else { ExitCode::Stopped })
