@@ -232,6 +232,8 @@ pub struct Brows {
     pub half_height_m: f32,
     /// Length of a hair (metres).
     pub length_m: f32,
+    /// Share of hairs that outgrow the others.
+    pub wiry: f32,
     /// Pigment.
     pub pigment: Pigment,
 }
@@ -243,6 +245,12 @@ pub struct Lashes {
     pub length_m: f32,
     /// 0..=1 of the most.
     pub density: f32,
+    /// How far they bend upwards from root to tip (radians).
+    pub curl_rad: f32,
+    /// Paint on them, 0..=1: thicker, and gathered to points.
+    pub mascara: f32,
+    /// Pigment.
+    pub pigment: Pigment,
 }
 
 /// Beard.
@@ -285,11 +293,7 @@ impl Looks {
         let eyes = sample_eyes(&mut s, origin, pigment, skin.melanin);
         let hair = sample_hair(&mut s, origin, pigment);
         let brows = sample_brows(&mut s, origin, pigment);
-        let female = 1.0 - origin.sex;
-        let lashes = Lashes {
-            length_m: s.normal_within(0.0075 + 0.0015 * female, 0.0008, [0.005, 0.011]),
-            density: s.uniform(0.6, 1.0),
-        };
+        let lashes = sample_lashes(&mut s, origin, pigment, seed);
         let beard = sample_beard(&mut s, origin, pigment);
         let yellow = (s.uniform(0.0, 0.6) + origin.age / 150.0).min(1.0);
         let teeth = Vec3::new(0.68, 0.64, 0.56).lerp(Vec3::new(0.60, 0.52, 0.37), yellow) * s.uniform(0.85, 1.05);
@@ -534,12 +538,33 @@ fn sample_brows(s: &mut Stream, origin: Origin, hair: Pigment) -> Brows {
     // Brows are darker than blond hair and turn grey later.
     let pigment =
         Pigment { eumelanin: hair.eumelanin.max(0.45) * 1.3, pheomelanin: hair.pheomelanin, grey: 0.4 * hair.grey };
+    let aged = ((origin.age - 50.0) / 35.0).clamp(0.0, 1.0);
     Brows {
-        density: s.normal_within(0.55 + 0.2 * male, 0.15, [0.25, 1.0]),
+        // Women's thin out with age, men's grow long.
+        density: s.normal_within(0.6 + 0.2 * male, 0.15, [0.25, 1.0]) * (1.0 - 0.35 * aged * (1.0 - male)),
         half_height_m: s.normal_within(0.0036 + 0.0013 * male, 0.0006, [0.0024, 0.0062]),
-        length_m: s.normal_within(0.0075 + 0.001 * male, 0.001, [0.005, 0.011]),
+        length_m: s.normal_within(0.0085 + 0.001 * male, 0.001, [0.006, 0.012]),
+        wiry: 0.01 + 0.12 * aged * male,
         pigment,
     }
+}
+
+/// Children have the longest for their size; they thin out with age. Straight ones are common in East Asia.
+fn sample_lashes(s: &mut Stream, origin: Origin, hair: Pigment, seed: u64) -> Lashes {
+    let female = 1.0 - origin.sex;
+    let aged = ((origin.age - 45.0) / 40.0).clamp(0.0, 1.0);
+    let length_m = s.normal_within(0.0088 + 0.0010 * female, 0.0008, [0.006, 0.012]) * (1.0 - 0.2 * aged);
+    let density = s.uniform(0.65, 1.0) * (1.0 - 0.35 * aged);
+    let mut s = Stream::new(seed, &[subject::PERSON, 7]);
+    let painted = origin.sex < 0.4 && origin.age > 16.0 && s.chance(0.45);
+    let mascara = if painted { s.uniform(0.3, 1.0) } else { 0.0 };
+    let curl_rad = s.normal_within(1.3 - 0.45 * origin.ancestry[1], 0.2, [0.6, 1.8]) + 0.25 * mascara;
+    let pigment = Pigment {
+        eumelanin: (1.8 * hair.eumelanin + 1.2).max(9.0 * mascara),
+        pheomelanin: 0.5 * hair.pheomelanin,
+        grey: if painted { 0.0 } else { 0.3 * hair.grey },
+    };
+    Lashes { length_m, density, curl_rad, mascara, pigment }
 }
 
 fn sample_beard(s: &mut Stream, origin: Origin, hair: Pigment) -> Beard {
