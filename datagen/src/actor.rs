@@ -85,18 +85,13 @@ impl<'a> Actor<'a> {
         let seed = person_seed(config, identity_id);
         let mut looks = Looks::sample(seed, drawn.origin);
         accessories::sample(&mut looks, &config.wear, seed, drawn.origin.sex);
-        Self::new(stage, config, identity_id, seed, drawn.origin, drawn.shape, looks)
+        Self::dressed(stage, config, identity_id, drawn, looks)
     }
 
-    fn new(
-        stage: &'a Stage,
-        config: &Config,
-        identity_id: u32,
-        seed: u64,
-        origin: Origin,
-        shape: Vec<f32>,
-        looks: Looks,
-    ) -> Self {
+    /// Person `identity_id` of the dataset with another face and other looks.
+    pub fn dressed(stage: &'a Stage, config: &Config, identity_id: u32, drawn: DrawnShape, looks: Looks) -> Self {
+        let DrawnShape { shape, origin } = drawn;
+        let seed = person_seed(config, identity_id);
         let mut neutral = stage.model.neutral(&shape);
         stage.correctives.rest(&stage.model, &mut neutral);
         stage.arches.set(&looks.teeth, &mut neutral);

@@ -183,7 +183,7 @@ pub fn mat_color(class: u8, looks: &Looks) -> Vec3 {
     match class {
         CLASS_BROW => looks.brows.pigment.mat_color(),
         CLASS_BEARD => looks.beard.pigment.mat_color(),
-        CLASS_LASH => Vec3::splat(0.02),
+        CLASS_LASH => looks.lashes.pigment.mat_color(),
         _ => looks.hair.pigment.mat_color(),
     }
 }

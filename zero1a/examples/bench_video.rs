@@ -39,6 +39,7 @@ fn measure(model: &SmallVideo) -> Result<Vec<Row>> {
         reference: rand(&[3, side, side]),
         reference_map: rand(&[3, side, side]),
         maps: rand(&[FRAMES, 3, side, side]),
+        moved: rand(&[FRAMES, 3, side, side]),
     };
     let clean = model.encode(&rand(&[FRAMES, 3, side, side]))?;
     let start = noise(model, FRAMES, 1, Device::Cpu);

@@ -61,7 +61,8 @@ impl VideoModel for Gaussian {
 fn condition(means: &[f32]) -> Condition {
     let empty = Tensor::zeros([3, 16, 16], (Kind::Float, Device::Cpu));
     let maps = Tensor::from_slice(means).view([-1, 1, 1, 1]).expand([means.len() as i64, 3, 16, 16], true);
-    Condition { reference: empty.shallow_clone(), reference_map: empty, maps: maps.contiguous() }
+    let maps = maps.contiguous();
+    Condition { reference: empty.shallow_clone(), reference_map: empty, moved: maps.shallow_clone(), maps }
 }
 
 fn moments(frame: &Tensor) -> (f64, f64) {

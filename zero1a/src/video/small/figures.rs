@@ -31,13 +31,7 @@ pub fn of_clips(model: &dyn VideoModel, data: &ClipData) -> Result<Value, Error>
 }
 
 fn task(data: &ClipData, clip: &Clip) -> Task {
-    let one = |t: Tensor| t.squeeze_dim(0);
-    let condition = Condition {
-        reference: one(data.pictures(&[clip.reference], Device::Cpu)),
-        reference_map: one(data.maps(&[clip.reference], Device::Cpu)),
-        maps: data.maps(&clip.frames, Device::Cpu),
-    };
-    Task { condition, truth: data.pictures(&clip.frames, Device::Cpu) }
+    Task { condition: data.condition(clip, Device::Cpu), truth: data.pictures(&clip.frames, Device::Cpu) }
 }
 
 fn measure(model: &dyn VideoModel, tasks: &[Task]) -> anyhow::Result<Value> {
