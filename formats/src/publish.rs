@@ -118,6 +118,8 @@ pub(crate) struct Temporary {
 
 /// The temporary files and folders in `folder`; none where it cannot be read.
 pub(crate) fn temporary_files(folder: &Path) -> Vec<Temporary> {
+    // The folder of a name alone.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let temporary = |path: PathBuf| {
         let name = path.file_name()?.to_string_lossy().into_owned();
