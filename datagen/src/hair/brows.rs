@@ -22,12 +22,8 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
     let radius = 0.6 * thickened(45e-6, strands.max(8000));
     for line in LINES {
         let line = arched(line.map(|i| ground.landmarks[i]));
-        let near: Vec<f32> = ground
-            .skin
-            .positions
-            .iter()
-            .map(|p| if on_line(*p, &line).distance < 0.016 { 1.0 } else { 0.0 })
-            .collect();
+        let near: Vec<f32> =
+            ground.skin.positions.iter().map(|p| if on_line(*p, &line).distance < 0.016 { 1.0 } else { 0.0 }).collect();
         let mut grown = 0;
         for root in ground.skin.scatter(&near, 60 * count.max(1), &mut s) {
             let (p, n) = (ground.skin.position(root), ground.skin.normal(root));

@@ -156,15 +156,8 @@ mod tests {
 
     #[test]
     fn upper_lashes_end_above_their_roots_and_lower_ones_below() {
-        let seat = |length_m| Seat {
-            t: 0.5,
-            group_t: 0.5,
-            gathered: 0.0,
-            depth: 0.0,
-            length_m,
-            thick: 1.0,
-            astray_rad: 0.0,
-        };
+        let seat =
+            |length_m| Seat { t: 0.5, group_t: 0.5, gathered: 0.0, depth: 0.0, length_m, thick: 1.0, astray_rad: 0.0 };
         for curl_rad in [0.7, 1.2, 1.6] {
             let tip = |row: &Row| arc(Vec3::ZERO, Vec3::Z, &seat(0.01), row, curl_rad)[POINTS - 1];
             let (upper, lower) = (tip(&UPPER), tip(&LOWER));
