@@ -48,7 +48,7 @@ pub struct Ground<'a> {
 
 impl Ground<'_> {
     /// A region's mask; zeros where the model has none.
-    fn region(&self, name: &str) -> Vec<f32> {
+    pub fn region(&self, name: &str) -> Vec<f32> {
         self.regions.get(name).cloned().unwrap_or_else(|| vec![0.0; self.skin.positions.len()])
     }
 }

@@ -105,8 +105,10 @@ impl Walk<'_> {
     }
 
     fn in_fringe(&self, q: Vec3) -> bool {
-        let styled = matches!(self.hair.style, HairStyle::Medium | HairStyle::Long | HairStyle::Tied | HairStyle::Bun);
-        styled && self.hair.fringe && q.z > 0.45 && q.x.abs() < 0.55 + 0.1 * noise(self.seed ^ 41, q * 9.0)
+        self.hair.style.takes_fringe()
+            && self.hair.fringe
+            && q.z > 0.45
+            && q.x.abs() < 0.55 + 0.1 * noise(self.seed ^ 41, q * 9.0)
     }
 
     /// Length of a strand rooted at `q` (metres).

@@ -90,10 +90,18 @@ impl Company {
             return Company { clump: 0.35 * usual, phase, width: s.uniform(0.35, 1.1), drift: 1.0 };
         }
         match h.curl {
-            Curl::Coily | Curl::Curly => {
-                Company { clump: s.uniform(0.86, 1.0), phase: s.normal(0.0, 0.16), width: s.normal_within(1.0, 0.08, [0.8, 1.2]), drift: 0.35 }
-            }
-            _ => Company { clump: usual, phase: s.normal(0.0, 0.2 + 0.5 * h.frizz * h.curl.disorder()), width: 1.0, drift: 1.0 },
+            Curl::Coily | Curl::Curly => Company {
+                clump: s.uniform(0.86, 1.0),
+                phase: s.normal(0.0, 0.16),
+                width: s.normal_within(1.0, 0.08, [0.8, 1.2]),
+                drift: 0.35,
+            },
+            _ => Company {
+                clump: usual,
+                phase: s.normal(0.0, 0.2 + 0.5 * h.frizz * h.curl.disorder()),
+                width: 1.0,
+                drift: 1.0,
+            },
         }
     }
 }
@@ -110,7 +118,8 @@ fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, n: usize, 
     // At the edge hairs are short; in the thick of it some are new.
     let new = if s.chance(0.1) { s.uniform(0.7, 1.0) } else { 1.0 };
     // Coils end at all depths: from outside a soft cloud, not a brush.
-    let end = if coils(h) { s.uniform(0.0, 1.0).powf(0.45) * 0.55 + 0.5 } else { s.normal_within(1.0, 0.06, [0.8, 1.12]) };
+    let end =
+        if coils(h) { s.uniform(0.0, 1.0).powf(0.45) * 0.55 + 0.5 } else { s.normal_within(1.0, 0.06, [0.8, 1.12]) };
     let short = (0.12 + 0.88 * smoothstep(0.0, 0.8, seat.weight)) * end * new;
     let company = Company::draw(h, s);
     let clump = if flyaway { 0.0 } else { company.clump };

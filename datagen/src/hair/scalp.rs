@@ -29,7 +29,8 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands:
         })
         .collect();
     let walk = Walk { shell: &shell, clearance: ground.clearance, hair, brow_y: brow_y(ground), seed };
-    let n_guides = ((seats.len() as f32 / strands_in_a_lock(hair, strands)) as usize).clamp(1, MOST_LOCKS).min(seats.len());
+    let n_guides =
+        ((seats.len() as f32 / strands_in_a_lock(hair, strands)) as usize).clamp(1, MOST_LOCKS).min(seats.len());
     let chosen = ground.skin.scatter(&density, n_guides, &mut s);
     let guides: Vec<_> =
         chosen.iter().map(|&r| walk.guide(ground.skin.position(r), ground.skin.normal(r), &mut s)).collect();
