@@ -287,7 +287,7 @@ impl View {
         let (right, down, forward) = (axis(Vec3::X) / c.fx, axis(Vec3::Y) / c.fy, axis(Vec3::Z));
         let origin = world_from_camera.transform_point3(Vec3::ZERO);
         let corner = forward - right * c.cx - down * c.cy;
-        View { optics: *optics, camera: c.clone(), world_from_camera, origin, corner, right, down, forward }
+        View { optics: *optics, camera: *c, world_from_camera, origin, corner, right, down, forward }
     }
 
     /// One of the rays that make up what is seen at a place in pixel `corner`.
