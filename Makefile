@@ -282,12 +282,14 @@ peers: setup-base $(HEAD) ## our light against Mitsuba's, our noise against Cycl
 
 # Pictures of the README; each at most 200 kB.
 GALLERY := --config configs/gallery.toml --set head=$(HEAD)
-gallery: datagen $(HEAD) ## docs/gallery-*.jpg: people, faces of one person, lights, all around; and a turning head
-	$(BIN)/datagen preview $(GALLERY) --vary identity --count 24 --light 5 --out docs/gallery-people.jpg
+gallery: datagen $(HEAD) ## docs/gallery-*: people, faces of one person, lights, hair, glasses and hats, all around; a turning head
+	$(BIN)/datagen preview $(GALLERY) --vary identity --count 24 --light each --out docs/gallery-people.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary expression --identity 3 --count 12 --light 2 --out docs/gallery-faces.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary light --identity 7 --count 12 --light 1 --out docs/gallery-lights.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary hair --identity 3 --count 24 --yaw 35 --light 4 --out docs/gallery-hair.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary wear --identity 7 --count 12 --yaw 30 --light 3 --out docs/gallery-wear.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 12 --light 1 --out docs/gallery-around.jpg
-	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 36 --light 1 --out $(OUT)/turn.webp
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 36 --light 1 --out docs/gallery-turn.webp
 
 lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 	@$(CARGO) fmt --all --check

@@ -69,7 +69,7 @@ impl Walk<'_> {
             if coils(self.hair) {
                 wanted += wander.turn(normal, walked / length, s);
             }
-            let bend = 1.0 - (-step / self.bend_m()).exp();
+            let bend = 1.0 - (-step / self.bend_m(p)).exp();
             d = d.lerp(wanted, bend).normalize_or(d);
             let next = self.held_out(p + d * step, layer * smoothstep(0.0, 0.05, walked), walked);
             // A strand is as long as it is: what the push added is taken back.
@@ -105,8 +105,10 @@ impl Walk<'_> {
     }
 
     fn in_fringe(&self, q: Vec3) -> bool {
-        let styled = matches!(self.hair.style, HairStyle::Medium | HairStyle::Long | HairStyle::Tied | HairStyle::Bun);
-        styled && self.hair.fringe && q.z > 0.45 && q.x.abs() < 0.55 + 0.1 * noise(self.seed ^ 41, q * 9.0)
+        self.hair.style.takes_fringe()
+            && self.hair.fringe
+            && q.z > 0.45
+            && q.x.abs() < 0.55 + 0.1 * noise(self.seed ^ 41, q * 9.0)
     }
 
     /// Length of a strand rooted at `q` (metres).
@@ -167,8 +169,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Over what length a strand bends to where it is combed (metres).
-    fn bend_m(&self) -> f32 {
+    /// Over what length a strand bends at `p` to where it is combed (metres).
+    fn bend_m(&self, p: Vec3) -> f32 {
         match self.hair.style {
             _ if coils(self.hair) => 0.012,
             HairStyle::Afro => 0.02,
@@ -176,7 +178,9 @@ impl Walk<'_> {
             HairStyle::Buzz => 0.01,
             HairStyle::Short => 0.022,
             HairStyle::Swept => 0.018,
-            HairStyle::Tied | HairStyle::Bun => 0.008,
+            // The band holds it: whoever bends slowly runs in circles around it.
+            HairStyle::Tied => 0.002 + 0.006 * smoothstep(0.012, 0.035, p.distance(self.knot())),
+            HairStyle::Bun => 0.008,
             _ => 0.014,
         }
     }
@@ -286,7 +290,11 @@ impl Walk<'_> {
         }
         let near = aside.length();
         let through = smoothstep(0.028, BAND_M, near);
-        along(knot - p, n).lerp(back * 1.2 - aside * 40.0, through)
+        // Over the ear, whose top is as high as the brows, not across it.
+        let q = self.shell.local(p);
+        let low = smoothstep(self.brow_y + 0.012, self.brow_y - 0.008, p.y);
+        let lifted = Vec3::Y * (1.6 * low * smoothstep(-0.35, 0.0, q.z) * smoothstep(0.45, 0.75, q.x.abs()));
+        along(knot - p + lifted * knot.distance(p), n).lerp(back * 1.2 - aside * 40.0, through)
     }
 }
 

@@ -114,7 +114,7 @@ pub fn coils(h: &Hair) -> bool {
 fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, n: usize, s: &mut Stream) -> (Vec<Vec3>, usize) {
     let h = walk.hair;
     let [first, second, third] = nearest(walk, guides, seat);
-    let flyaway = s.chance(0.012 + 0.03 * h.frizz);
+    let flyaway = s.chance((0.012 + 0.03 * h.frizz) * if tight(h) { 0.3 } else { 1.0 });
     // At the edge hairs are short; in the thick of it some are new.
     let new = if s.chance(0.1) { s.uniform(0.7, 1.0) } else { 1.0 };
     // Coils end at all depths: from outside a soft cloud, not a brush.
