@@ -3,9 +3,10 @@
 mod garment;
 
 use crate::scene::{Material, MeshDesc};
+use crate::shell::{Path, Shell};
 use crate::stage::Piece;
 use crate::surface::Surface;
-use crate::sweep::{Path, Ring, Shell};
+use crate::sweep::Ring;
 pub use garment::{Garment, GarmentKind, KINDS, Trim, Weave};
 use glam::{Vec2, Vec3};
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,9 +13,10 @@ use crate::denoise;
 use crate::environment::Environment;
 use crate::film::Film;
 use crate::integrator::{Integrator, Label, MASK_CLEAR, MASK_COVERS, MASK_OPAQUE, PathSample};
+use crate::optics::Optics;
 use crate::sampler::Sampler;
 use crate::scene::{AccelKind, CurveDesc, Denoise, Material, MeshDesc, RenderSettings, SceneDesc, Subsurface};
-use glam::{Vec2, Vec3, Vec4};
+use glam::{Mat4, Vec2, Vec3, Vec4};
 use rayon::prelude::*;
 use splat::Camera;
 use std::sync::{Arc, OnceLock};
@@ -203,25 +204,38 @@ impl Scene {
 const COVERAGE_RAYS: u32 = 64;
 
 /// Coverage of pixel `at`, `found` of whose `spp` paths met something: the sampler's points go on where the paths ended.
-fn coverage(found: f32, settings: &RenderSettings, at: (usize, usize), mut covers: impl FnMut(Vec2) -> bool) -> f32 {
-    let corner = Vec2::new(at.0 as f32, at.1 as f32);
+fn coverage(found: f32, settings: &RenderSettings, at: (usize, usize), mut covers: impl FnMut(Sampler) -> bool) -> f32 {
     let pixel = (at.1 * settings.width + at.0) as u32;
-    let more = (settings.spp..COVERAGE_RAYS).map(|sample| Sampler::new(settings.seed, pixel, sample).next_2d());
-    let met = more.filter(|u| covers(corner + Vec2::from(*u))).count();
+    let more = (settings.spp..COVERAGE_RAYS).map(|sample| Sampler::new(settings.seed, pixel, sample));
+    let met = more.filter(|sampler| covers(sampler.clone())).count();
     (found + met as f32) / settings.spp.max(COVERAGE_RAYS) as f32
 }
 
 /// Side of a tile in pixels: the unit of work of a thread.
 const TILE: usize = 16;
 
-/// Renders the scene.
+/// Renders the scene through a pinhole; see [`render_through`].
+///
+/// # Errors
+/// As [`render_through`].
+pub fn render(
+    scene: &Scene,
+    camera: &Camera,
+    env: &Environment,
+    settings: &RenderSettings,
+) -> Result<Film, TraceError> {
+    render_through(scene, camera, &Optics::default(), env, settings)
+}
+
+/// Renders the scene; `optics` blurs colour and coverage, and leaves the labels as they are.
 ///
 /// # Errors
 /// [`TraceError::View`] for a camera or size without pixels, [`TraceError::Denoise`] if denoising is asked for and
 /// Open Image Denoise is absent or fails; [`TraceError::Stopped`].
-pub fn render(
+pub fn render_through(
     scene: &Scene,
     camera: &Camera,
+    optics: &Optics,
     env: &Environment,
     settings: &RenderSettings,
 ) -> Result<Film, TraceError> {
@@ -233,7 +247,7 @@ pub fn render(
     if settings.subsurface == Subsurface::RandomWalk {
         scene.prepare_skin()?;
     }
-    let view = View::new(&camera);
+    let view = View::new(&camera, optics);
     let integrator = Integrator::new(scene, env, settings);
     let (across, down) = (settings.width.div_ceil(TILE), settings.height.div_ceil(TILE));
     // A picture takes seconds; who is asked to stop has few of them.
@@ -255,6 +269,9 @@ pub fn render(
 
 /// The camera with its pose inverted once.
 pub(crate) struct View {
+    optics: Optics,
+    camera: Camera,
+    world_from_camera: Mat4,
     origin: Vec3,
     /// World direction at pixel (0, 0) with depth 1, and its steps per pixel.
     corner: Vec3,
@@ -264,15 +281,29 @@ pub(crate) struct View {
 }
 
 impl View {
-    fn new(c: &Camera) -> Self {
+    fn new(c: &Camera, optics: &Optics) -> Self {
         let world_from_camera = c.camera_from_world.inverse();
         let axis = |v: Vec3| world_from_camera.transform_vector3(v);
         let (right, down, forward) = (axis(Vec3::X) / c.fx, axis(Vec3::Y) / c.fy, axis(Vec3::Z));
         let origin = world_from_camera.transform_point3(Vec3::ZERO);
-        View { origin, corner: forward - right * c.cx - down * c.cy, right, down, forward }
+        let corner = forward - right * c.cx - down * c.cy;
+        View { optics: *optics, camera: *c, world_from_camera, origin, corner, right, down, forward }
     }
 
-    /// Ray through a pixel position.
+    /// One of the rays that make up what is seen at a place in pixel `corner`.
+    fn sampled_ray(&self, corner: Vec2, sampler: &mut Sampler) -> Ray {
+        let at = corner + Vec2::from(sampler.next_2d());
+        if self.optics.is_pinhole() {
+            return self.ray(at);
+        }
+        let c = &self.camera;
+        let direction = Vec3::new((at.x - c.cx) / c.fx, (at.y - c.cy) / c.fy, 1.0);
+        let sight = self.optics.bent(direction, sampler);
+        let origin = self.world_from_camera.transform_point3(sight.origin);
+        Ray::new(origin, self.world_from_camera.transform_vector3(sight.direction).normalize_or(self.forward))
+    }
+
+    /// The pinhole's ray through a pixel position.
     fn ray(&self, at: Vec2) -> Ray {
         Ray::new(self.origin, (self.corner + self.right * at.x + self.down * at.y).normalize_or(self.forward))
     }
@@ -298,12 +329,13 @@ impl Tile {
             let mut sum = PathSample::default();
             for sample in 0..settings.spp {
                 let mut sampler = Sampler::new(settings.seed, (y * settings.width + x) as u32, sample);
-                let ray = view.ray(corner + Vec2::from(sampler.next_2d()));
+                let ray = view.sampled_ray(corner, &mut sampler);
                 sum.add(&integrator.path(ray, &mut sampler, &mut rays));
             }
             let mut mean = sum.scaled(1.0 / settings.spp as f32);
             if mean.alpha > 0.0 && mean.alpha < 1.0 {
-                mean.alpha = coverage(sum.alpha, settings, (x, y), |at| integrator.covers(&view.ray(at), &mut rays));
+                let met = |mut s: Sampler| integrator.covers(&view.sampled_ray(corner, &mut s), &mut rays);
+                mean.alpha = coverage(sum.alpha, settings, (x, y), met);
             }
             (mean, label)
         });

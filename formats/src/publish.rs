@@ -90,7 +90,7 @@ pub fn temp_beside(target: &Path) -> PathBuf {
 }
 
 /// As [`sweep`], for each folder once in the life of this process: whoever writes somewhere tidies up there.
-pub(crate) fn sweep_once(folder: &Path) {
+pub fn sweep_once(folder: &Path) {
     static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     // A relative folder may be another one tomorrow; the worst is that it is not swept again.
     if SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.into()) {
@@ -98,24 +98,41 @@ pub(crate) fn sweep_once(folder: &Path) {
     }
 }
 
-/// Removes temporary files that dead writers left in `folder`: those of this machine whose process is gone, and those
-/// of other machines older than a day.
+/// Removes what dead writers left in `folder`, files and unfinished folders: those of this machine whose process is gone,
+/// and those of other machines older than a day.
 pub fn sweep(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for path in entries.filter_map(|e| Some(e.ok()?.path())) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(owner) = name.strip_prefix('.').and_then(|n| n.strip_suffix(".tmp")) else { continue };
-        let mut parts = owner.rsplitn(3, '.');
-        let (_, pid, host) = (parts.next(), parts.next().and_then(|p| p.parse::<u32>().ok()), parts.next());
-        let dead = match (pid, host) {
-            (Some(pid), Some(host)) if host == host_label() => !Path::new("/proc").join(pid.to_string()).exists(),
-            (Some(_), Some(_)) => is_older_than_a_day(&path),
-            _ => false,
-        };
-        if dead && path.is_file() {
-            remove(&path);
+    for temporary in temporary_files(folder).into_iter().filter(|t| t.dead) {
+        match temporary.path.is_dir() {
+            true => remove_folder(&temporary.path),
+            false => remove(&temporary.path),
         }
     }
+}
+
+/// What a writer has not published yet.
+pub(crate) struct Temporary {
+    pub(crate) path: PathBuf,
+    /// Its writer is gone, as far as can be known.
+    pub(crate) dead: bool,
+}
+
+/// The temporary files and folders in `folder`; none where it cannot be read.
+pub(crate) fn temporary_files(folder: &Path) -> Vec<Temporary> {
+    // The folder of a name alone.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let temporary = |path: PathBuf| {
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        let owner = name.strip_prefix('.')?.strip_suffix(".tmp")?;
+        let mut parts = owner.rsplitn(3, '.');
+        let (_, pid, host) = (parts.next(), parts.next()?.parse::<u32>().ok()?, parts.next()?);
+        let dead = match host == host_label() {
+            true => !Path::new("/proc").join(pid.to_string()).exists(),
+            false => is_older_than_a_day(&path),
+        };
+        Some(Temporary { path, dead })
+    };
+    entries.filter_map(|e| temporary(e.ok()?.path())).collect()
 }
 
 fn is_older_than_a_day(path: &Path) -> bool {
@@ -290,10 +307,28 @@ fn claimed<T>(target: &Path, step: impl FnOnce() -> Result<T, Error>) -> Result<
 
 /// Removes a temporary file; that it is gone already is no error.
 pub(crate) fn remove(path: &Path) {
-    if let Err(e) = std::fs::remove_file(path)
+    tell_unless_gone(std::fs::remove_file(path), "file", path);
+}
+
+/// Removes many files that are no longer needed: sixteen at a time, since each waits for the disk and not for a processor.
+pub(crate) fn remove_all(paths: &[PathBuf]) {
+    std::thread::scope(|scope| {
+        for some in paths.chunks(paths.len().div_ceil(16).max(1)) {
+            scope.spawn(|| some.iter().for_each(|path| remove(path)));
+        }
+    });
+}
+
+/// Removes an unfinished folder; that it is gone already is no error.
+pub fn remove_folder(path: &Path) {
+    tell_unless_gone(std::fs::remove_dir_all(path), "folder", path);
+}
+
+fn tell_unless_gone(removed: std::io::Result<()>, what: &str, path: &Path) {
+    if let Err(e) = removed
         && e.kind() != std::io::ErrorKind::NotFound
     {
-        eprintln!("cannot remove a temporary file: {e}: {path:?}");
+        eprintln!("cannot remove a temporary {what}: {e}: {path:?}");
     }
 }
 

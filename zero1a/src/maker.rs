@@ -1,6 +1,5 @@
 //! Who makes clips: a video model, told by landmark maps; or whatever else a test puts in its place.
 use crate::clips::Moment;
-use crate::landmark_map;
 use crate::video::{self, ChainConfig, Condition, VideoModel};
 use anyhow::Result;
 use nets::noise::{angle, noised, turned};
@@ -57,12 +56,7 @@ pub struct VideoMaker<'a> {
 
 impl VideoMaker<'_> {
     fn condition(&self, ask: &Ask) -> Condition {
-        let size = self.size();
-        Condition {
-            reference: self.reference.to_device(self.device),
-            reference_map: landmark_map::draw(&self.reference_landmarks, size).to_device(self.device),
-            maps: landmark_map::draw_all(ask.landmarks, size).to_device(self.device),
-        }
+        Condition::new(self.reference.to_device(self.device), &self.reference_landmarks, ask.landmarks)
     }
 }
 
@@ -101,7 +95,7 @@ impl ClipMaker for VideoMaker<'_> {
             &noisy,
             timestep as i64,
             &condition,
-            self.chain.guidance,
+            self.chain.guidance_of(self.model),
             self.chain.overlap,
         )?;
         self.model.decode(&turned(&noisy, &v, -level))

@@ -4,11 +4,10 @@
 //! older libraries are refused. The device runs with `threads=1,isa=avx2`: one process per core, and the same bytes on
 //! every x86.
 use super::{Accel, Hit, Ray, Shape};
-use crate::runtime_library::RuntimeLibrary;
+use crate::runtime_library::{RuntimeLibrary, entry_points};
 use crate::trace::TraceError;
 use glam::{Vec3, Vec4};
 use std::ffi::{CStr, c_char, c_void};
-use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -72,30 +71,7 @@ const QUALITY_MEDIUM: u32 = 1;
 
 type Handle = *mut c_void;
 
-macro_rules! api {
-    ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
-        /// Entry points. The library is never closed: that would unmap its task scheduler under live threads.
-        #[allow(non_snake_case)]
-        struct Api {
-            $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
-            _library: ManuallyDrop<libloading::Library>,
-        }
-        impl Api {
-            fn load(path: &Path) -> Result<Self, libloading::Error> {
-                // SAFETY: the initialisers of Embree and TBB have no preconditions, and each symbol has the type that
-                // the headers of 4.3 and later give it; `device` refuses other versions before any other call.
-                unsafe {
-                    let library = libloading::Library::new(path)?;
-                    Ok(Api {
-                        $($name: *library.get(concat!(stringify!($name), "\0").as_bytes())?,)*
-                        _library: ManuallyDrop::new(library),
-                    })
-                }
-            }
-        }
-    };
-}
-api! {
+entry_points! {
     rtcNewDevice: fn(*const c_char) -> Handle;
     rtcGetDeviceProperty: fn(Handle, u32) -> isize;
     rtcGetDeviceError: fn(Handle) -> u32;
@@ -135,7 +111,9 @@ pub fn device() -> Result<&'static Device, &'static String> {
 
 impl Device {
     fn open() -> Result<Self, String> {
-        let (api, path) = LIBRARY.open(Api::load)?;
+        // SAFETY: the initialisers of Embree and TBB have no preconditions; each symbol has the type that the headers of
+        // 4.3 and later give it, and `with` refuses other versions before any other call.
+        let (api, path) = LIBRARY.open(|path| unsafe { Api::load(path) })?;
         Self::with(api, &path)
     }
 

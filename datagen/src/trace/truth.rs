@@ -106,3 +106,29 @@ fn brows_are_looked_through_and_hair_is_not() {
         assert!(scene.covered(eye, -top, 1e-3), "the ball itself covers its far side");
     }
 }
+
+#[test]
+fn optics_blur_the_picture_and_leave_the_labels() {
+    use crate::optics::{Lens, Motion, Optics};
+    const SIZE: usize = 64;
+    let scene = build(&alone(ball(RADIUS_M, 100)), AccelKind::Auto).unwrap();
+    let (camera, env, set) = (camera(SIZE), Environment::uniform(Vec3::ONE), settings(SIZE, 32, 0));
+    let shot = |optics: &Optics| render_through(&scene, &camera, optics, &env, &set).unwrap();
+    let edge_px = |film: &Film| film.alpha.iter().filter(|a| (0.02..0.98).contains(*a)).count() as f32;
+    let pinhole = shot(&Optics::default());
+    assert_eq!(pinhole, render(&scene, &camera, &env, &set).unwrap());
+    let depth = camera.camera_from_world.transform_point3(Vec3::ZERO).z;
+    let lens = |focus_m| Optics { lens: Some(Lens { aperture_m: 0.05, focus_m }), motion: None };
+    let moved = Motion { turn_rad: Vec3::Y * 0.06, shift_m: Vec3::ZERO };
+    let (sharp, soft) = (shot(&lens(depth)), shot(&lens(0.5 * depth)));
+    let streaked = shot(&Optics { lens: None, motion: Some(moved) });
+    for film in [&sharp, &soft, &streaked] {
+        assert_eq!(film.labels, pinhole.labels);
+        let area = |film: &Film| film.alpha.iter().sum::<f32>();
+        assert!((area(film) / area(&pinhole) - 1.0).abs() < 0.01, "blur takes as much as it gives");
+    }
+    assert!(edge_px(&sharp) < 1.3 * edge_px(&pinhole), "the outline of a ball lies near its centre's depth");
+    // The circle of confusion is 0.05 m · 134 px · (2 - 1) / depth: some 9 pixels.
+    assert!(edge_px(&soft) > 3.5 * edge_px(&pinhole), "{} against {}", edge_px(&soft), edge_px(&pinhole));
+    assert!(edge_px(&streaked) > 2.0 * edge_px(&pinhole), "{}", edge_px(&streaked));
+}
