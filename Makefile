@@ -173,17 +173,9 @@ gpu-check: setup-kernels ## the GPU backend measured and tested, here or whereve
 		sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)" "$(OUT)/gpu-check/splat-cuda-tests"
 	@"$(OUT)/gpu-check/gpu-check.sh" "$(OUT)/gpu-check" || [ $$? = 66 ]
 
-# The fault list R1 to R20: a line for each. R10 and R11 are tests of array jobs, R12 needs Slurm, R13 is a training resumed, R16 and
-# R17 figures of the bench, R20 is parity-data.
 faults: build ## bad input to every tool; then killed, starved, cut off, flipped and raced: a line for each fault (20 minutes)
-	@$(CARGO) test --release -p effigy-tests --test faults
 	@$(CARGO) build --release --quiet -p formats --examples
-	@EFFIGY_FAULTS=full $(CARGO) test --release -p effigy-tests --test reliability -- --nocapture --test-threads 1
-	@EFFIGY_FAULTS=full $(CARGO) test --release -p formats --test versions -- --nocapture --test-threads 1 r09 r14
-	@$(CARGO) test --release -p effigy-tests --test array
-	@tests/slurm/array.sh $(BIN)
-	@$(CARGO) test --release -p effigy-tests --test pipeline -- an_interrupted_training
-	@$(CARGO) run --release --quiet -p formats --example bench -- --json "$(OUT)/bench/faults-r16-r17.json" shards tiny
+	@tests/faults/list.sh "$(BIN)" "$(OUT)"
 
 MINUTES ?= 10
 fuzz: ## mutants of sound files to every reader of ours, MINUTES for each (10)
@@ -216,7 +208,7 @@ parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-sp
 		$$(python3 -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=9)' 2>/dev/null && \
 			echo --extra-index-url $(TORCH_INDEX))
 
-bench-formats: ## shards and versions alone, against their bars; the disk matters as much as the processor
+bench-formats: datagen ## shards, versions and the report alone, against their bars; the disk matters as much as the processor
 	@$(CARGO) run --release --quiet -p formats --example bench -- --strict --json "$(OUT)/bench/formats.json"
 
 bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a: build
@@ -237,9 +229,6 @@ array: datagen ## render DATA as TASKS tasks of an array job: Slurm where it is,
 
 slurm-test: datagen ## the job scripts on a real Slurm of one machine (root, Debian's slurm-wlm and munge; else skipped by name)
 	@tests/slurm/array.sh $(BIN)
-
-bench-report: datagen ## a dataset of 100,000 rows made and reported on: seconds and memory
-	@$(CARGO) run --release --quiet -p formats --example bench_report -- --json "$(OUT)/bench/report.json"
 
 man: build ## manual pages of every tool into OUT/man/man1 (read one: man -l FILE)
 	@for tool in $(TOOLS); do $(BIN)/$$tool --man-pages "$(OUT)/man/man1"; done; ls "$(OUT)/man/man1" | wc -l
@@ -313,6 +302,6 @@ clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
 .PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights video-weights test faults fuzz lint clean \
-	array slurm-test bench-report man completions gallery peers parity-data parity-video parity-python \
+	array slurm-test man completions gallery peers parity-data parity-video parity-python \
 	realism realism-python realism-photos realism-renders zero1a ladder kills \
 	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a

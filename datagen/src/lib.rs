@@ -23,6 +23,7 @@ pub mod sheet;
 pub mod accessories;
 pub mod actor;
 pub mod appearance;
+pub mod bend;
 pub mod cameras;
 pub mod cloth;
 pub mod expressions;

@@ -6,6 +6,7 @@ use anyhow::Context;
 use formats::exit::Failure;
 use formats::planned::PlannedShards;
 use formats::{Provenance, ShardName, digest};
+use head::HeadModel;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,9 @@ struct PlanFile {
     tool: String,
     tool_version: String,
     head_sha256: String,
+    /// Whose head model it is, which decides the licence of the renders.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    head_source: String,
     /// Of `light.maps`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     light_maps_sha256: Vec<String>,
@@ -90,6 +94,7 @@ impl Plan {
             tool: "datagen".into(),
             tool_version: env!("CARGO_PKG_VERSION").into(),
             head_sha256: head_digest(&config.head)?,
+            head_source: head_source(&config.head)?,
             light_maps_sha256: map_digests(&config)?,
             shards: planned(&config),
             config,
@@ -271,6 +276,14 @@ fn planned(config: &Config) -> Vec<PlannedShards> {
     }
     list.retain(|run| !run.is_empty());
     list
+}
+
+/// Where a head model comes from: `makehuman`, `ict`, `analytic`.
+fn head_source(head: &Path) -> anyhow::Result<String> {
+    match head == Path::new("analytic") {
+        true => Ok("analytic".into()),
+        false => Ok(HeadModel::source_of(head).map_err(crate::head_file::failure)?),
+    }
 }
 
 /// Digests of the environment files.

@@ -14,6 +14,9 @@ use crate::{Error, ShardName};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+/// A name has five digits for the number of a shard.
+const MOST: u64 = 99_999;
+
 /// The shards of one split: `frames/train-00000-of-13672.parquet` and so on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,26 +70,26 @@ impl PlannedShards {
 /// # Errors
 /// [`Error::Data`] for a plan that cannot be read, or a list no dataset can have.
 pub fn read(folder: &Path) -> Result<Vec<PlannedShards>, Error> {
-    /// The other tables of a plan are its tool's affair.
-    #[derive(serde::Deserialize)]
-    struct Plan {
-        #[serde(default)]
-        shards: Vec<PlannedShards>,
-    }
     let path = folder.join("plan.toml");
     let text = match std::fs::read_to_string(&path) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text.map_err(|e| Error::reading("plan", &path, e))?,
     };
-    let plan: Plan = toml::from_str(&text).map_err(|e| Error::data(&path, format!("no plan: {}", e.message())))?;
-    for run in &plan.shards {
+    let no_plan = |e: toml::de::Error| Error::data(&path, format!("no plan: {}", e.message()));
+    let mut plan: toml::Table = toml::from_str(&text).map_err(no_plan)?;
+    // The other keys are the affair of the tool that planned, and so is one of this name that is no list.
+    let Some(list @ toml::Value::Array(_)) = plan.remove("shards") else { return Ok(Vec::new()) };
+    let list: Vec<PlannedShards> = list.try_into().map_err(no_plan)?;
+    let mut all = 0;
+    for run in &list {
+        all += run.len();
         let safe = |word: &String| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let sound = run.tables.iter().all(safe) && safe(&run.split) && !run.tables.is_empty();
-        if !sound || run.rows_per_shard == 0 || run.len() > 100_000 {
+        if !sound || run.rows_per_shard == 0 || run.len() > MOST || all > 4 * MOST {
             return Err(Error::data(&path, format!("shards of {:?}: no list a dataset can have", run.split)));
         }
     }
-    Ok(plan.shards)
+    Ok(list)
 }
 
 /// All shards of a list, numbered, with their files in `folder`.

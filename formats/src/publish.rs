@@ -118,6 +118,8 @@ pub(crate) struct Temporary {
 
 /// The temporary files and folders in `folder`; none where it cannot be read.
 pub(crate) fn temporary_files(folder: &Path) -> Vec<Temporary> {
+    // The folder of a name alone.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let temporary = |path: PathBuf| {
         let name = path.file_name()?.to_string_lossy().into_owned();
@@ -306,6 +308,15 @@ fn claimed<T>(target: &Path, step: impl FnOnce() -> Result<T, Error>) -> Result<
 /// Removes a temporary file; that it is gone already is no error.
 pub(crate) fn remove(path: &Path) {
     tell_unless_gone(std::fs::remove_file(path), "file", path);
+}
+
+/// Removes many files that are no longer needed: sixteen at a time, since each waits for the disk and not for a processor.
+pub(crate) fn remove_all(paths: &[PathBuf]) {
+    std::thread::scope(|scope| {
+        for some in paths.chunks(paths.len().div_ceil(16).max(1)) {
+            scope.spawn(|| some.iter().for_each(|path| remove(path)));
+        }
+    });
 }
 
 /// Removes an unfinished folder; that it is gone already is no error.

@@ -6,8 +6,9 @@
 mod eyeball;
 
 use crate::evaluate::Posed;
-use crate::model::{HeadModel, HeadParams};
+use crate::model::{HeadModel, HeadParams, Joint};
 use crate::params::unit;
+use crate::rig;
 use eyeball::Eyeball;
 use glam::Vec3;
 
@@ -17,6 +18,21 @@ const LIDS: [[(usize, usize); 2]; 2] = [[(43, 47), (44, 46)], [(37, 41), (38, 40
 const LIPS: [(usize, usize); 3] = [(61, 67), (62, 66), (63, 65)];
 /// A unit that closes is never taken further than this.
 const MOST: f32 = 1.6;
+/// Lids go with the eye: the share of an eye's turn up or down (over the reach of `eyeLookUp` and `eyeLookDown`) that is
+/// added to `eyeWide`, `eyeBlink` and `eyeSquint`. By the units alone an eye that looks down sinks behind its lower lid, and
+/// one that looks up hides behind its upper one; lids of people keep their place over iris and white, the upper one
+/// nearly with the eye, the lower one half as far (Becker and Fuchs 1988, "Lid-eye coordination during vertical gaze changes").
+const FOLLOW_UP: Follow = Follow { wide: 0.65, blink: 0.0, squint: -0.1 };
+/// See [`FOLLOW_UP`].
+const FOLLOW_DOWN: Follow = Follow { wide: 0.0, blink: 0.22, squint: -0.9 };
+
+/// What is added to the units of the lids by an eye that turns.
+#[derive(Clone, Copy, Debug)]
+struct Follow {
+    wide: f32,
+    blink: f32,
+    squint: f32,
+}
 
 /// Mends poses of one model.
 #[derive(Clone, Debug)]
@@ -24,6 +40,9 @@ pub struct Correctives {
     balls: [Eyeball; 2],
     /// Columns of `eyeBlinkLeft`, `eyeBlinkRight`, and by how much each narrows its eye (metres a unit).
     blinks: [(usize, f32); 2],
+    /// Columns of `eyeWide` and `eyeSquint`, left and right.
+    wides: [usize; 2],
+    squints: [usize; 2],
     /// Column of `mouthClose`, and by how much it brings the lips together (metres a unit).
     close: (usize, f32),
     /// Distance of the lips on the template (metres); they touch there.
@@ -40,6 +59,8 @@ impl Correctives {
         let close = column("mouthClose");
         Correctives {
             balls: [0, 1].map(|side| Eyeball::new(model, side)),
+            wides: [column("eyeWideLeft"), column("eyeWideRight")],
+            squints: [column("eyeSquintLeft"), column("eyeSquintRight")],
             blinks: std::array::from_fn(|side| (blinks[side], narrows(blinks[side], &LIDS[side]))),
             close: (close, narrows(close, &LIPS)),
             lips_at_rest: gap(&landmarks(&model.template), &LIPS),
@@ -56,13 +77,30 @@ impl Correctives {
 
     /// Like [`HeadModel::pose_neutral`], mended.
     pub fn pose(&self, model: &HeadModel, neutral: &[Vec3], params: &HeadParams) -> Posed {
-        let expression = self.expression(model, neutral, &params.expression);
+        let turned = self.follow(&params.expression, &params.pose);
+        let expression = self.expression(model, neutral, &turned);
         let looks = HeadParams { expression, ..params.clone() };
         let mut posed = model.pose_neutral(neutral, &looks);
         for (side, ball) in self.balls.iter().enumerate() {
             ball.push_out(&mut posed.positions, posed.eye_centers[side], posed.gaze[side]);
         }
         posed
+    }
+
+    /// The units with the lids going where the eyes turn; `pose` is axis-angle, as in [`HeadParams`].
+    fn follow(&self, expression: &[f32; 52], pose: &[Vec3; 5]) -> [f32; 52] {
+        let mut followed = *expression;
+        for (side, look) in rig::looks(expression).into_iter().enumerate() {
+            let pitch = look.pitch + pose[Joint::EyeLeft as usize + side].x;
+            let (reach, follow) =
+                if pitch < 0.0 { (rig::LOOK_UP_RAD, FOLLOW_UP) } else { (rig::LOOK_DOWN_RAD, FOLLOW_DOWN) };
+            let share = (pitch.abs() / reach).min(1.2);
+            let open = 1.0 - expression[self.blinks[side].0].clamp(0.0, 1.0);
+            followed[self.wides[side]] += follow.wide * share * open;
+            followed[self.squints[side]] += follow.squint * share * open;
+            followed[self.blinks[side].0] += follow.blink * share * open;
+        }
+        followed
     }
 
     /// The units that do on this person what the given ones say: `eyeBlink` at one closes the eye just so, whatever

@@ -95,7 +95,7 @@ impl ClipMaker for VideoMaker<'_> {
             &noisy,
             timestep as i64,
             &condition,
-            self.chain.guidance,
+            self.chain.guidance_of(self.model),
             self.chain.overlap,
         )?;
         self.model.decode(&turned(&noisy, &v, -level))

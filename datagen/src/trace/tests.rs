@@ -1,6 +1,7 @@
 //! Light by known answers; the same bytes at any thread count; the denoiser against a long rendering.
 use super::test_scenes::{alone, ball, fur};
 use super::*;
+use crate::eyes::Opening;
 use crate::scene::{CoatedMaterial, EyeMaterial, HairMaterial, Paint, SkinMaterial};
 
 fn settings(size: usize, spp: u32) -> RenderSettings {
@@ -69,7 +70,7 @@ fn no_material_outshines_a_white_furnace() {
         sclera: Vec3::ONE,
         veins: 0.0,
         seed: 1,
-        lids: [[Vec3::Y; 4], [Vec3::NEG_Y; 4]],
+        opening: Opening::bare(Vec3::ZERO),
         iris_class: 4,
     };
     for (name, material, floor) in [

@@ -33,6 +33,9 @@ pub fn run(path: &Path, dry_run: bool, talk: Talk) -> anyhow::Result<ExitCode> {
         }
     }
     let good = missing.is_empty() && left.is_empty();
+    if good && bad.is_empty() {
+        talk.say("nothing to repair");
+    }
     Ok(if good { ExitCode::Done } else { ExitCode::Findings })
 }
 

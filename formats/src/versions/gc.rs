@@ -51,9 +51,7 @@ impl VersionedSet {
             }
         };
         let collected = self.list(latest, &going)?;
-        for path in &collected.files {
-            publish::remove(path);
-        }
+        publish::remove_all(&collected.files);
         for folder in ["data", "index", "log", "tags", "gc", ""] {
             publish::sweep(&self.root().join(folder));
         }
