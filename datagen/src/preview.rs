@@ -1,6 +1,6 @@
 //! `datagen preview`: sheets to look at before a night is spent on rendering.
 use crate::actor::{Actor, person_seed};
-use crate::cameras::Orbit;
+use crate::cameras::{self, Orbit, View};
 use crate::config::Config;
 use crate::develop::Development;
 use crate::expressions::Performance;
@@ -19,6 +19,8 @@ use rayon::prelude::*;
 pub enum Vary {
     /// The person.
     Identity,
+    /// Everything: person, face, light and side, drawn as a data set draws them.
+    All,
     /// The drawn expressions of one person.
     Expression,
     /// The 52 units, each fully on.
@@ -83,29 +85,37 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         n => (n as f32 * 1.5).sqrt().ceil() as usize,
     };
     // One person in all tiles is made once.
-    let alone = (!matches!(request.vary, Vary::Identity | Vary::Rejected))
+    let alone = (!matches!(request.vary, Vary::Identity | Vary::All | Vary::Rejected))
         .then(|| Actor::sample(stage, config, request.identity));
-    let one = |t: &Tile| -> anyhow::Result<(Vec<u8>, String)> {
-        let own = || match &t.instead {
-            Some(other) => Actor::with_shape(stage, config, t.identity, other.into()),
-            None => Actor::sample(stage, config, t.identity),
+    let one =
+        |t: &Tile| -> anyhow::Result<(Vec<u8>, String)> {
+            let own = || match &t.instead {
+                Some(other) => Actor::with_shape(stage, config, t.identity, other.into()),
+                None => Actor::sample(stage, config, t.identity),
+            };
+            let made = alone.is_none().then(own);
+            let Some(actor) = alone.as_ref().or(made.as_ref()) else { unreachable!("one or the other") };
+            let take = actor.take(&t.performance);
+            let camera =
+                match request.vary {
+                    Vary::All => {
+                        let view = View { identity_id: t.identity, shot_id: 1, camera_id: 0, travelled: None };
+                        cameras::sample(&config.camera, config.seed, view, take.head_box, config.image.size).0
+                    }
+                    _ => Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill: 0.72, roll_deg: 0.0 }
+                        .camera(take.head_box.center, take.head_box.height_m, config.image.size),
+                };
+            let film = expose_take(&take, &camera, &t.light, config, request.accel)?;
+            let label = match request.vary {
+                Vary::Identity => format!("{} {} {}", t.label, actor.looks.skin_tone(), actor.looks.hair.style.name()),
+                _ => t.label.clone(),
+            };
+            let mut rgb = labels::rgb8(&film, labels::background(config, &t.light), &Development::plain());
+            if request.landmarks == Landmarks::Shown {
+                take.landmarks.iter().take(68).for_each(|p| dot(&mut rgb, config.image.size, camera.project(*p).0));
+            }
+            Ok((rgb, label))
         };
-        let made = alone.is_none().then(own);
-        let Some(actor) = alone.as_ref().or(made.as_ref()) else { unreachable!("one or the other") };
-        let take = actor.take(&t.performance);
-        let orbit = Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill: 0.72, roll_deg: 0.0 };
-        let camera = orbit.camera(take.head_box.center, take.head_box.height_m, config.image.size);
-        let film = expose_take(&take, &camera, &t.light, config, request.accel)?;
-        let label = match request.vary {
-            Vary::Identity => format!("{} {} {}", t.label, actor.looks.skin_tone(), actor.looks.hair.style.name()),
-            _ => t.label.clone(),
-        };
-        let mut rgb = labels::rgb8(&film, labels::background(config, &t.light), &Development::plain());
-        if request.landmarks == Landmarks::Shown {
-            take.landmarks.iter().take(68).for_each(|p| dot(&mut rgb, config.image.size, camera.project(*p).0));
-        }
-        Ok((rgb, label))
-    };
     let mut sheet = Sheet::new(config.image.size as usize, columns);
     for picture in tiles.par_iter().map(one).collect::<anyhow::Result<Vec<_>>>()? {
         sheet.push(picture.0, picture.1);
@@ -154,6 +164,12 @@ fn tile(config: &Config, request: &Request, i: u32) -> Tile {
         Vary::Identity => {
             tile.identity = request.identity + i;
             tile.label = tile.identity.to_string();
+        }
+        Vary::All => {
+            tile.identity = request.identity + i;
+            tile.performance = Performance::sample(config, tile.identity, 1);
+            tile.light = light(Some(request.light.unwrap_or(0) + i));
+            tile.label = format!("{} {}", tile.identity, tile.performance.action.names.join(" "));
         }
         Vary::Expression => {
             tile.performance = Performance::sample(config, request.identity, i);
