@@ -132,7 +132,9 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         let made = alone.is_none().then(|| t.actor(stage, config));
         let Some(actor) = alone.as_ref().or(made.as_ref()) else { unreachable!("one or the other") };
         let take = actor.take(&t.performance);
-        let orbit = Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill: 0.72, roll_deg: 0.0 };
+        // Heads are deeper than broad: from aside they need room.
+        let fill = if request.vary == Vary::Turntable { 0.6 } else { 0.72 };
+        let orbit = Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill, roll_deg: 0.0 };
         let camera = orbit.camera(take.head_box.center, take.head_box.height_m, config.image.size);
         let film = expose_take(&take, &camera, &t.light, config, request.accel)?;
         let label = match request.vary {
