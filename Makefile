@@ -290,8 +290,8 @@ gallery: datagen $(HEAD) ## docs/gallery-*: people, faces of one person, lights,
 	$(BIN)/datagen preview $(GALLERY) --vary light --identity 7 --count 12 --light 1 --out docs/gallery-lights.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary hair --identity 3 --count 24 --yaw 35 --light 4 --out docs/gallery-hair.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary wear --identity 7 --count 12 --yaw 30 --light 3 --out docs/gallery-wear.jpg
-	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 12 --light 1 --out docs/gallery-around.jpg
-	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 36 --light 1 --out docs/gallery-turn.webp
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 25 --yaw 0 --count 12 --light 1 --out docs/gallery-around.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 25 --yaw 0 --count 24 --light 1 --out docs/gallery-turn.webp
 
 lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 	@$(CARGO) fmt --all --check

@@ -150,7 +150,7 @@ impl Walk<'_> {
             _ if coils(self.hair) => 0.0,
             HairStyle::Tied | HairStyle::Bun => 0.35 * self.hair.volume_m,
             HairStyle::Short | HairStyle::Swept => 0.6 * self.hair.volume_m,
-            HairStyle::Buzz | HairStyle::Afro => 0.0,
+            HairStyle::Buzz => 0.0,
             _ => self.hair.volume_m,
         }
     }
@@ -173,14 +173,12 @@ impl Walk<'_> {
     fn bend_m(&self, p: Vec3) -> f32 {
         match self.hair.style {
             _ if coils(self.hair) => 0.012,
-            HairStyle::Afro => 0.02,
             HairStyle::Curly => 0.03,
             HairStyle::Buzz => 0.01,
             HairStyle::Short => 0.022,
             HairStyle::Swept => 0.018,
             // The band holds it: whoever bends slowly runs in circles around it.
-            HairStyle::Tied => 0.002 + 0.006 * smoothstep(0.012, 0.035, p.distance(self.knot())),
-            HairStyle::Bun => 0.008,
+            HairStyle::Tied | HairStyle::Bun => 0.002 + 0.006 * smoothstep(0.012, 0.035, p.distance(self.knot())),
             _ => 0.014,
         }
     }
@@ -217,7 +215,6 @@ impl Walk<'_> {
                 let back = along(Vec3::new(0.3 * q.x + 0.35 * self.hair.sweep, fall, -1.0), n);
                 back + down * (0.1 + 5.0 * walked) + wild * 0.4
             }
-            HairStyle::Afro => n + down * 2.0 * walked + eddy(6, 110.0) * 0.9 + wild,
             HairStyle::Curly => self.whorl(p, n) * 0.55 + n * 0.25 + down * (0.2 + 9.0 * walked) + wild * 0.8,
             _ if fringe == Fringe::Yes => self.fringed(n, q, walked) + wild * 0.4,
             HairStyle::Tied | HairStyle::Bun => self.tied(p, n) + wild * 0.12,
@@ -273,13 +270,20 @@ impl Walk<'_> {
         let past = (p - knot).dot(back);
         let aside = (p - knot) - back * past;
         if self.hair.style == HairStyle::Bun {
-            const BALL_M: f32 = 0.026;
-            let middle = knot + back * 0.012;
+            // Wound around a ring that lies on the head.
+            const RING_M: f32 = 0.015;
+            const TUBE_M: f32 = 0.014;
+            let middle = knot + back * 0.010;
             let away = p - middle;
-            if away.length() < 1.35 * BALL_M {
-                let radius = BALL_M * (0.75 + 0.25 * noise(self.seed ^ 51, p * 60.0));
-                let round = back.cross(away).normalize_or(Vec3::X);
-                return round + away.normalize_or(back) * ((radius - away.length()) / 0.006) + back * 0.15;
+            if away.length() < 1.3 * (RING_M + TUBE_M) {
+                let out = (away - back * away.dot(back)).normalize_or(Vec3::X);
+                let from_ring = away - out * RING_M;
+                let outwards = from_ring.normalize_or(back);
+                let tube = TUBE_M * (0.75 + 0.25 * noise(self.seed ^ 51, p * 60.0));
+                let round = back.cross(out);
+                return round
+                    + round.cross(outwards) * 0.6
+                    + outwards * ((tube - from_ring.length()) / 0.004).clamp(-2.0, 2.0);
             }
         } else if past > 0.004 {
             // A tail: out of the band, then down; it opens a little and closes towards the end.

@@ -106,9 +106,10 @@ impl Company {
     }
 }
 
-/// Whether hair stands off in coils however it is cut.
+/// Whether hair stands off in coils: cut round, or short without being shaved.
 pub fn coils(h: &Hair) -> bool {
-    h.curl == Curl::Coily && matches!(h.style, HairStyle::Short | HairStyle::Swept | HairStyle::Afro | HairStyle::Curly)
+    let loose = matches!(h.style, HairStyle::Short | HairStyle::Swept | HairStyle::Curly);
+    h.style == HairStyle::Afro || (loose && h.curl == Curl::Coily)
 }
 
 fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, n: usize, s: &mut Stream) -> (Vec<Vec3>, usize) {
