@@ -141,6 +141,21 @@ fn until_open(at: &Path) {
     }
 }
 
+/// Waits until it listens to signals.
+fn until_listening(child: &Child) {
+    let caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let mask =
+            status.lines().find_map(|l| l.strip_prefix("SigCgt:")).and_then(|l| u64::from_str_radix(l.trim(), 16).ok());
+        mask.is_some_and(|mask| mask >> (libc::SIGTERM - 1) & 1 == 1)
+    };
+    let begun = Instant::now();
+    while !caught() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not listen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// How long a signal takes to end it, which must be with 75.
 fn stopped_after(mut child: Child, name: &str) -> Duration {
     signal(&child, name);
@@ -184,17 +199,17 @@ fn r11_a_signal_at_any_moment_ends_frames_of_paper_size_in_time() {
     for round in 0..rounds {
         let folder = Folder::new("r11");
         let child = long_rendering(folder.path(), &line);
-        std::thread::sleep(Duration::from_millis(500 + dice.below(25_000)));
+        until_listening(&child);
+        std::thread::sleep(Duration::from_millis(dice.below(25_000)));
         slowest = slowest.max(stopped_after(child, ["TERM", "USR1"][round % 2]));
         no_shard_is_half_written(folder.path());
     }
     let folder = Folder::new("r11-twice");
-    let child = long_rendering(folder.path(), &line);
-    std::thread::sleep(Duration::from_secs(5));
+    let mut child = long_rendering(folder.path(), &line);
+    until_open(folder.path());
     signal(&child, "TERM");
     let clock = Instant::now();
     signal(&child, "TERM");
-    let mut child = child;
     child.wait().unwrap();
     let second = clock.elapsed();
     let figures = format!(
