@@ -99,7 +99,7 @@ $(LADDER)/people/README.md: configs/ladder-people.toml $(HEAD)
 ladder: build $(HEAD) ## SymGEN against its baselines on rendered people; goes on where it was stopped
 	@$(MAKE) --no-print-directory $(LADDER)/people/README.md
 	$(BIN)/zero1a ladder --data $(LADDER)/people --identities 0,1,2 --seeds $(LADDER_SEEDS) --head $(HEAD) \
-		--config configs/ladder.toml --out $(LADDER)
+		--config configs/ladder.toml --size 64 --out $(LADDER)/runs
 
 # ---- the whole chain from nothing: renders, trains, inverts -----------------------------------------------------------
 PIPE    ?= $(OUT)/pipeline
