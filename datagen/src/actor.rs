@@ -88,18 +88,13 @@ impl<'a> Actor<'a> {
         let seed = person_seed(config, identity_id);
         let mut looks = Looks::sample(seed, drawn.origin);
         accessories::sample(&mut looks, &config.wear, seed, drawn.origin.sex);
-        Self::new(stage, config, identity_id, seed, drawn.origin, drawn.shape, looks)
+        Self::dressed(stage, config, identity_id, drawn, looks)
     }
 
-    fn new(
-        stage: &'a Stage,
-        config: &Config,
-        identity_id: u32,
-        seed: u64,
-        origin: Origin,
-        shape: Vec<f32>,
-        looks: Looks,
-    ) -> Self {
+    /// Person `identity_id` of the dataset with another face and other looks.
+    pub fn dressed(stage: &'a Stage, config: &Config, identity_id: u32, drawn: DrawnShape, looks: Looks) -> Self {
+        let DrawnShape { shape, origin } = drawn;
+        let seed = person_seed(config, identity_id);
         let mut neutral = stage.model.neutral(&shape);
         stage.correctives.rest(&stage.model, &mut neutral);
         stage.arches.set(&looks.teeth, &mut neutral);
@@ -167,8 +162,7 @@ impl<'a> Actor<'a> {
             HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
         let posed = self.stage.correctives.pose(&self.stage.model, &self.neutral, &params);
         let refined = self.stage.subdivision.apply(&posed.positions);
-        // On the surface as it is traced: a corner of a face keeps its index when the mesh is refined.
-        let landmarks = self.stage.model.landmarks_at(&refined);
+        let landmarks = self.stage.landmarks.at(&refined);
         let skin = surface_of(self.stage.skin(), &refined);
         let mut meshes = Vec::new();
         for piece in &self.stage.pieces {

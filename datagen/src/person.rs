@@ -74,7 +74,7 @@ impl Looks {
         let eyes = Eyes::sample(&mut s, origin, pigment, skin.melanin);
         let hair = Hair::sample(&mut s, origin, pigment);
         let brows = Brows::sample(&mut s, origin, pigment);
-        let lashes = Lashes::sample(&mut s, origin);
+        let lashes = Lashes::sample(&mut s, origin, pigment, seed);
         let beard = Beard::sample(&mut s, origin, pigment);
         let yellow = (s.uniform(0.0, 0.6) + origin.age / 150.0).min(1.0);
         let teeth = Vec3::new(0.68, 0.64, 0.56).lerp(Vec3::new(0.60, 0.52, 0.37), yellow) * s.uniform(0.85, 1.05);

@@ -39,10 +39,11 @@ fn measure(model: &SmallVideo) -> Result<Vec<Row>> {
         reference: rand(&[3, side, side]),
         reference_map: rand(&[3, side, side]),
         maps: rand(&[FRAMES, 3, side, side]),
+        moved: rand(&[FRAMES, 3, side, side]),
     };
     let clean = model.encode(&rand(&[FRAMES, 3, side, side]))?;
     let start = noise(model, FRAMES, 1, Device::Cpu);
-    let chain = |guidance: f64| ChainConfig { steps: STEPS, guidance, ..Default::default() };
+    let chain = |guidance: f64| ChainConfig { steps: STEPS, guidance: Some(guidance), ..Default::default() };
     let what = format!("{FRAMES} frames of {side}²");
     let mut rows = Vec::new();
     let mut push = |name: String, cost: Cost| {

@@ -1,7 +1,7 @@
 //! What a video model makes of people it was not trained on, to look at.
 //!
 //! `cargo run --release -p zero1a --example video_sheet -- WEIGHTS DATASET SHEET.png [CLIPS]`
-//! Rows a clip: reference and landmark maps; the renders; the VAE alone; made from noise at guidance 1, 2, 3; inverted and
+//! Rows a clip: reference and landmark maps; the reference moved to them; the renders; the VAE alone; made from noise at guidance 1, 2, 3; inverted and
 //! sampled again.
 use anyhow::{Context, Result, bail};
 use formats::Dataset;
@@ -11,7 +11,7 @@ use std::path::Path;
 use tch::{Device, Tensor};
 use zero1a::video::small::SmallVideo;
 use zero1a::video::small::data::ClipData;
-use zero1a::video::{ChainConfig, Condition, VideoModel, invert, noise, sample};
+use zero1a::video::{ChainConfig, VideoModel, invert, noise, sample};
 
 const FRAMES: usize = 8;
 const STEPS: usize = 20;
@@ -24,25 +24,21 @@ fn main() -> Result<()> {
     let data = ClipData::open(&[Dataset::open(Path::new(data))?], model.config(), FRAMES, 1, 1)?;
     let mut rows = Vec::new();
     for (i, clip) in data.held_out_clips(FRAMES).iter().take(clips).enumerate() {
-        let pictures = |rows: &[usize]| data.pictures(rows, Device::Cpu);
-        let condition = Condition {
-            reference: pictures(&[clip.reference]).squeeze_dim(0),
-            reference_map: data.maps(&[clip.reference], Device::Cpu).squeeze_dim(0),
-            maps: data.maps(&clip.frames, Device::Cpu),
-        };
-        let truth = pictures(&clip.frames);
+        let condition = data.condition(clip, Device::Cpu);
+        let truth = data.pictures(&clip.frames, Device::Cpu);
         let first = condition.reference.unsqueeze(0);
         let mut push = |frames: &Tensor| rows.push(Tensor::cat(&[&first, frames], 0));
         push(&condition.maps);
+        push(&condition.moved);
         push(&truth);
         let clean = model.encode(&truth)?;
         push(&model.decode(&clean)?);
         for guidance in [1.0, 2.0, 3.0] {
-            let chain = ChainConfig { steps: STEPS, guidance, ..Default::default() };
+            let chain = ChainConfig { steps: STEPS, guidance: Some(guidance), ..Default::default() };
             let start = noise(&model, FRAMES as i64, i as u64, Device::Cpu);
             push(&model.decode(&sample(&model, &start, &condition, &chain)?)?);
         }
-        let chain = ChainConfig { steps: STEPS, guidance: 1.0, refinements: 3, ..Default::default() };
+        let chain = ChainConfig { steps: STEPS, guidance: Some(1.0), refinements: 3, ..Default::default() };
         let up = invert(&model, &clean, &condition, &chain)?;
         push(&model.decode(&sample(&model, &up, &condition, &chain)?)?);
     }

@@ -228,8 +228,12 @@ fn portrait_assembly() {
     assert!(format!("{error:#}").contains("no motion_module (.safetensors"), "{error:#}");
     std::fs::remove_dir_all(folder).unwrap();
     let maps = tensor(&file, "maps");
-    let condition =
-        Condition { reference: tensor(&file, "picture"), reference_map: maps.get(0), maps: maps.shallow_clone() };
+    let condition = Condition {
+        reference: tensor(&file, "picture"),
+        reference_map: maps.get(0),
+        moved: maps.zeros_like(),
+        maps: maps.shallow_clone(),
+    };
     for (i, map) in net.told_by_maps(&maps).iter().enumerate() {
         assert_near(&format!("pose guider, level {i}"), map, &tensor(&file, &format!("map{i}")));
     }

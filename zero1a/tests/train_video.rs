@@ -89,24 +89,24 @@ fn a_stopped_training_goes_on_bit_for_bit() {
     let folder = folder("resume");
     let data = [dataset(&folder.join("data"))];
     let (whole, halved) = (folder.join("whole.safetensors"), folder.join("halved.safetensors"));
-    train(&data, &config(6), &whole, Talk::Quiet).unwrap();
+    train(&data, &config(6), None, &whole, Talk::Quiet).unwrap();
 
     // Stopped by the clock before the first step, of the VAE and then of the U-Net; then let run.
     let mut short = config(6);
     short.vae.minutes = 1e-9;
-    assert!(!train(&data, &short, &halved, Talk::Quiet).unwrap().finished);
+    assert!(!train(&data, &short, None, &halved, Talk::Quiet).unwrap().finished);
     let mut short = config(6);
     short.unet.minutes = 5e-4;
-    let stopped = train(&data, &short, &halved, Talk::Quiet).unwrap();
+    let stopped = train(&data, &short, None, &halved, Talk::Quiet).unwrap();
     assert!(stopped.steps < 6 || stopped.finished);
-    let done = train(&data, &config(6), &halved, Talk::Quiet).unwrap();
+    let done = train(&data, &config(6), None, &halved, Talk::Quiet).unwrap();
     assert!(done.finished && done.steps == 6);
     let same = |a: &Path, b: &Path| std::fs::read(a).unwrap() == std::fs::read(b).unwrap();
     assert!(same(&vae_path(&whole), &vae_path(&halved)), "the VAEs differ");
     assert!(same(&whole, &halved), "the U-Nets differ");
 
     let other = SmallConfig { widths: vec![8, 8], ..config(6).model };
-    let error = train(&data, &VideoTrainConfig { model: other, ..config(6) }, &whole, Talk::Quiet).unwrap_err();
+    let error = train(&data, &VideoTrainConfig { model: other, ..config(6) }, None, &whole, Talk::Quiet).unwrap_err();
     assert!(error.to_string().contains("another configuration"), "{error}");
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -116,7 +116,7 @@ fn what_is_trained_can_be_opened_and_inverts() {
     let _turn = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = folder("use");
     let out = folder.join("video.safetensors");
-    train(&[dataset(&folder.join("data"))], &config(3), &out, Talk::Quiet).unwrap();
+    train(&[dataset(&folder.join("data"))], &config(3), None, &out, Talk::Quiet).unwrap();
     let model = open(&out, Device::Cpu).unwrap();
     let rand = |size: &[i64]| Tensor::rand(size, (Kind::Float, Device::Cpu));
     let side = model.size();
@@ -124,8 +124,9 @@ fn what_is_trained_can_be_opened_and_inverts() {
         reference: rand(&[3, side, side]),
         reference_map: rand(&[3, side, side]),
         maps: rand(&[2, 3, side, side]),
+        moved: rand(&[2, 3, side, side]),
     };
-    let chain = ChainConfig { steps: 10, guidance: 1.0, refinements: 4, ..Default::default() };
+    let chain = ChainConfig { steps: 10, guidance: Some(1.0), refinements: 4, ..Default::default() };
     let clean = noise(model.as_ref(), 2, 9, Device::Cpu);
     let up = invert(model.as_ref(), &clean, &condition, &chain).unwrap();
     let back = sample(model.as_ref(), &up, &condition, &chain).unwrap();

@@ -110,7 +110,7 @@ fn sampling_the_light_agrees_with_brute_force() {
         let scene = build(&made_of(material), AccelKind::Auto).unwrap();
         let s = settings(16, 4096);
         let film = render(&scene, &front(16), &env, &RenderSettings { spp: 256, ..s }).unwrap();
-        let (view, integrator) = (View::new(&front(16)), Integrator::new(&scene, &env, &s));
+        let (view, integrator) = (View::new(&front(16), &Optics::default()), Integrator::new(&scene, &env, &s));
         let mut brute = Vec3::ZERO;
         for i in 0..16 * 16 {
             for k in 0..s.spp {

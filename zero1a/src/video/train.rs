@@ -4,12 +4,12 @@
 //! CPU, and what is done is not done again.
 use super::small::SmallConfig;
 use super::small::data::ClipData;
-use super::small::train_unet::UnetTask;
+use super::small::train_unet::{Begin, UnetTask};
 use super::small::train_vae::VaeTask;
 use anyhow::Result;
 use formats::Dataset;
 use formats::exit::ExitCode;
-use formats::flags::CommonFlags;
+use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::progress::Talk;
 use nets::trainer::{self, Outcome, TrainConfig, checkpoint_path, device_of};
 use nets::{Error, Perceptual};
@@ -48,6 +48,8 @@ impl Default for VideoTrainConfig {
 /// What `zero1a train-video` is told on the command line, besides the common flags.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TrainVideo {
+    #[command(flatten)]
+    rehearsal: RehearsalFlags,
     /// Dataset made by `datagen render`: heads framed alike, one light a person (configs/video-data.toml).
     /// May be given several times.
     #[arg(long, required = true)]
@@ -55,6 +57,9 @@ pub struct TrainVideo {
     /// Weights to write (half floats); card, checkpoints and the VAE's own file lie beside.
     #[arg(long)]
     pub out: PathBuf,
+    /// Weights of the small video model to begin from instead of nothing; their VAE stays as it is.
+    #[arg(long, conflicts_with_all = ["vae_steps", "vae_minutes"])]
+    pub from: Option<PathBuf>,
     /// Steps of the VAE; overrides the configuration's.
     #[arg(long)]
     pub vae_steps: Option<u64>,
@@ -98,8 +103,16 @@ impl TrainVideo {
     /// Each with its exit code.
     pub fn run(&self, common: &CommonFlags) -> Result<ExitCode> {
         let config = self.config(common)?;
+        if let Some(code) = self.rehearsal.print(&config, common)? {
+            return Ok(code);
+        }
         let data = self.data.iter().map(|path| Dataset::open(path)).collect::<Result<Vec<_>, _>>()?;
-        let outcome = train(&data, &config, &self.out, common.talk())?;
+        let rows: usize = data.iter().map(Dataset::len).sum();
+        let told = || format!("would train on clips of {rows} rows, seed {}: {:?}", config.unet.seed, self.out);
+        if let Some(code) = self.rehearsal.tell(told) {
+            return Ok(code);
+        }
+        let outcome = train(&data, &config, self.from.as_deref(), &self.out, common.talk())?;
         common.talk().event("done", serde_json::json!({ "steps": outcome.steps, "metrics": outcome.metrics }));
         Ok(if outcome.finished { ExitCode::Done } else { ExitCode::Stopped })
     }
@@ -110,16 +123,22 @@ pub fn vae_path(out: &Path) -> PathBuf {
     out.with_extension("vae.safetensors")
 }
 
-/// Trains VAE and U-Net, or goes on; writes `out` and its card. Stops early, `finished` false, if the time for either is up.
+/// Trains VAE and U-Net, or the U-Net of the model `from`, or goes on; writes `out` and its card. Stops early, `finished` false, if the time for either is up.
 ///
 /// # Errors
 /// A configuration that does not fit the checkpoints; data or files; a loss that is no number.
-pub fn train(data: &[Dataset], config: &VideoTrainConfig, out: &Path, talk: Talk) -> Result<Outcome, Error> {
+pub fn train(
+    data: &[Dataset],
+    config: &VideoTrainConfig,
+    from: Option<&Path>,
+    out: &Path,
+    talk: Talk,
+) -> Result<Outcome, Error> {
     let cache = config.vae.cache_images.max(config.unet.cache_images);
     let clips = Rc::new(ClipData::open(data, &config.model, config.frames, cache, config.unet.seed)?);
     talk.say(clips.origin());
     let vae_file = vae_path(out);
-    if !is_done(&vae_file) {
+    if from.is_none() && !is_done(&vae_file) {
         let perceptual = Perceptual::open(&config.perceptual, device_of(&config.vae)?)?;
         let task = VaeTask::new(clips.clone(), &config.model, &config.vae, perceptual)?;
         let outcome = trainer::run(&task, &config.vae, &vae_file, talk)?;
@@ -131,7 +150,8 @@ pub fn train(data: &[Dataset], config: &VideoTrainConfig, out: &Path, talk: Talk
         let checkpoint = checkpoint_path(&vae_file);
         std::fs::remove_file(&checkpoint).map_err(Error::io(&checkpoint))?;
     }
-    let task = UnetTask::open(clips, &config.model, &config.unet, config.frames, &vae_file)?;
+    let begin = from.map_or(Begin::Vae(&vae_file), Begin::Model);
+    let task = UnetTask::open(clips, &config.model, &config.unet, config.frames, begin)?;
     let outcome = trainer::run(&task, &config.unet, out, talk)?;
     talk.say(&format!("{out:?}: {} steps, {} kB, {}", outcome.steps, outcome.bytes / 1024, outcome.metrics));
     Ok(outcome)

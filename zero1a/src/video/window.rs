@@ -40,11 +40,7 @@ pub fn velocity(
     let mut count = vec![0f32; frames as usize];
     for start in starts {
         let window = model.window();
-        let part = Condition {
-            reference: condition.reference.shallow_clone(),
-            reference_map: condition.reference_map.shallow_clone(),
-            maps: condition.maps.narrow(0, start, window),
-        };
+        let part = condition.window(start, window);
         let v = model.velocity(&latents.narrow(0, start, window), timestep, &part, guidance)?;
         let _ = sum.narrow(0, start, window).g_add_(&v);
         count[start as usize..(start + window) as usize].iter_mut().for_each(|n| *n += 1.0);

@@ -1,6 +1,8 @@
 //! Clips for training, cut from the shards of `datagen`: pictures of one person with their landmark maps.
 use super::config::SmallConfig;
 use crate::landmark_map;
+use crate::video::Condition;
+use crate::video::moved::moved;
 use formats::image::rgb8_from_encoded;
 use formats::{Dataset, FrameRow};
 use nets::Error;
@@ -17,6 +19,8 @@ const HELD_OUT_CLIPS: usize = 8;
 pub struct ClipData {
     pictures: Tensor,
     maps: Tensor,
+    /// 68 a row, pixels of S.
+    landmarks: Vec<Vec<[f32; 2]>>,
     train: Vec<Person>,
     held_out: Vec<Person>,
     origin: String,
@@ -78,11 +82,13 @@ impl ClipData {
             return Err(Error::Data(format!("nobody with {frames} frames under one light in {which}")));
         }
         let read = |&(data, i): &(&Dataset, usize)| read(data, i, config.size);
-        let pairs = rows.par_iter().map(read).collect::<Result<Vec<_>, Error>>()?;
-        let (pictures, maps): (Vec<Tensor>, Vec<Tensor>) = pairs.into_iter().unzip();
+        let rows = rows.par_iter().map(read).collect::<Result<Vec<Row>, Error>>()?;
         let sources = sets.iter().map(Dataset::origin).collect::<Vec<_>>().join("; ");
-        let origin = format!("{} pictures of {} people ({sources})", pictures.len(), train.len());
-        Ok(ClipData { pictures: Tensor::stack(&pictures, 0), maps: Tensor::stack(&maps, 0), train, held_out, origin })
+        let origin = format!("{} pictures of {} people ({sources})", rows.len(), train.len());
+        let stacked = |of: fn(&Row) -> &Tensor| Tensor::stack(&rows.iter().map(of).collect::<Vec<_>>(), 0);
+        let (pictures, maps) = (stacked(|r| &r.picture), stacked(|r| &r.map));
+        let landmarks = rows.into_iter().map(|r| r.landmarks).collect();
+        Ok(ClipData { pictures, maps, landmarks, train, held_out, origin })
     }
 
     /// How much there is and where it is from, for cards.
@@ -118,6 +124,23 @@ impl ClipData {
     /// Landmark maps by row, `[n, 3, S, S]` in 0..=1.
     pub fn maps(&self, rows: &[usize], device: Device) -> Tensor {
         gather(&self.maps, rows, device)
+    }
+
+    /// The picture of a row moved to the landmarks of others, `[n, 3, S, S]` in 0..=1.
+    pub fn moved(&self, reference: usize, rows: &[usize], device: Device) -> Tensor {
+        let to: Vec<Vec<[f32; 2]>> = rows.iter().map(|&r| self.landmarks[r].clone()).collect();
+        moved(&self.pictures(&[reference], device).squeeze_dim(0), &self.landmarks[reference], &to)
+    }
+
+    /// What a clip is conditioned on.
+    pub fn condition(&self, clip: &Clip, device: Device) -> Condition {
+        let one = |t: Tensor| t.squeeze_dim(0);
+        Condition {
+            reference: one(self.pictures(&[clip.reference], device)),
+            reference_map: one(self.maps(&[clip.reference], device)),
+            maps: self.maps(&clip.frames, device),
+            moved: self.moved(clip.reference, &clip.frames, device),
+        }
     }
 
     /// How to draw clips of `frames` for training, apart from the pictures: may go to a worker.
@@ -191,21 +214,29 @@ fn person(data: &Dataset, group: &[usize], first_row: usize) -> Person {
     Person { frames: group.iter().enumerate().map(frame).collect() }
 }
 
-fn read(data: &Dataset, i: usize, size: i64) -> Result<(Tensor, Tensor), Error> {
+/// What is kept of a row of a dataset.
+struct Row {
+    picture: Tensor,
+    map: Tensor,
+    landmarks: Vec<[f32; 2]>,
+}
+
+fn read(data: &Dataset, i: usize, size: i64) -> Result<Row, Error> {
     let row = data.frame_with(i, &["image", "alpha"])?;
     let mut picture = tensor_from_decoded(&rgb8_from_encoded(&row.image)?);
     if let Some(alpha) = &row.alpha {
         picture = on_white(&picture, &mask_from_png(alpha)?);
     }
     let codes = |t: Tensor| (t.clamp(0.0, 1.0) * 255.0).round().to_kind(Kind::Uint8);
-    Ok((codes(resized(&picture, size)), codes(map_of(&row, size))))
+    let landmarks = landmarks_of(&row, size);
+    let map = codes(landmark_map::draw(&landmarks, size as usize));
+    Ok(Row { picture: codes(resized(&picture, size)), map, landmarks })
 }
 
-/// The landmark map of a row's picture, drawn at `size` pixels a side, `[3, S, S]`.
-pub fn map_of(row: &FrameRow, size: i64) -> Tensor {
+/// The 68 landmarks of a row's picture, in pixels of `size` a side.
+fn landmarks_of(row: &FrameRow, size: i64) -> Vec<[f32; 2]> {
     let scale = size as f32 / row.width as f32;
-    let points: Vec<[f32; 2]> = row.landmarks_2d.iter().map(|p| [p[0] * scale, p[1] * scale]).collect();
-    landmark_map::draw(&points, size as usize)
+    row.landmarks_2d.iter().take(landmark_map::LANDMARKS).map(|p| p.map(|v| v * scale)).collect()
 }
 
 /// `[C, H, W]` → `[C, size, size]`, each pixel the mean of what it covers.

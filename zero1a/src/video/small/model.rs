@@ -1,16 +1,17 @@
 //! The small model behind the interface that SymGEN asks through.
 use super::config::SmallConfig;
-use super::unet::SpaceTimeUnet;
+use super::unet::{Conditions, SpaceTimeUnet, Told};
 use super::vae::Vae;
 use crate::video::{Condition, VideoModel};
 use anyhow::{Context, Result};
 use nets::noise::NoiseSchedule;
 use nets::{Checkpoint, Error};
+use std::cell::RefCell;
 use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};
 
 /// Value of the header's `net` in weight files of this model.
-pub const NET: &str = "effigy-video-1";
+pub const NET: &str = "effigy-video-2";
 
 /// The networks of a small model.
 #[derive(Debug)]
@@ -19,6 +20,15 @@ pub struct SmallVideo {
     schedule: NoiseSchedule,
     pub(super) vae: Vae,
     pub(super) unet: SpaceTimeUnet,
+    /// What was last told, so that it is worked out once a clip, not once a step.
+    told: RefCell<Option<LastTold>>,
+}
+
+/// A condition and what it is in the U-Net's terms.
+#[derive(Debug)]
+struct LastTold {
+    given: [Tensor; 4],
+    told: Told,
 }
 
 /// The configuration that a weight file of ours was trained with.
@@ -57,12 +67,31 @@ impl SmallVideo {
     }
 
     pub(super) fn of(config: SmallConfig, vae: Vae, unet: SpaceTimeUnet) -> Self {
-        SmallVideo { schedule: config.schedule(), config, vae, unet }
+        SmallVideo { schedule: config.schedule(), config, vae, unet, told: RefCell::new(None) }
     }
 
     /// Sizes.
     pub fn config(&self) -> &SmallConfig {
         &self.config
+    }
+
+    /// Hands what the U-Net is told of a condition to `f`.
+    fn with_told<R>(&self, condition: &Condition, f: impl FnOnce(&Told) -> R) -> Result<R> {
+        let c = condition;
+        let given = [&c.reference, &c.reference_map, &c.maps, &c.moved].map(Tensor::shallow_clone);
+        let same = |last: &LastTold| last.given.iter().zip(&given).all(|(a, b)| a.size() == b.size() && a.equal(b));
+        let mut last = self.told.borrow_mut();
+        if !last.as_ref().is_some_and(same) {
+            let conditions = Conditions {
+                reference: self.encode(&c.reference.unsqueeze(0)).context("reference")?,
+                reference_maps: c.reference_map.unsqueeze(0),
+                maps: c.maps.shallow_clone(),
+                moved: self.encode(&c.moved).context("moved reference")?,
+            };
+            let known = Tensor::ones([1], (Kind::Float, c.maps.device()));
+            *last = Some(LastTold { given, told: self.unet.tell(&conditions, &known) });
+        }
+        Ok(f(&last.as_ref().expect("just told").told))
     }
 
     fn check(&self, what: &str, t: &Tensor, expected: [i64; 3]) -> Result<()> {
@@ -97,24 +126,29 @@ impl VideoModel for SmallVideo {
         let (frames, size) = (latents.size()[0], self.config.size);
         self.check("latents", latents, self.latent_shape())?;
         nets::error::check_shape("landmark maps", &condition.maps, &[frames, 3, size, size])?;
+        nets::error::check_shape("moved reference", &condition.moved, &[frames, 3, size, size])?;
         nets::error::check_shape("reference", &condition.reference, &[3, size, size])?;
         anyhow::ensure!(frames <= self.window(), "{frames} frames in a window of {}", self.window());
         let _no_grad = tch::no_grad_guard();
-        let device = latents.device();
-        let reference = self.encode(&condition.reference.unsqueeze(0)).context("reference")?;
-        let own_map = condition.reference_map.unsqueeze(0);
         // Guided: the clip twice, once told and once not.
         let clips = if guidance == 1.0 { 1 } else { 2 };
-        let twice = |t: &Tensor| t.repeat([clips, 1, 1, 1]);
-        let known = Tensor::from_slice(&[1f32, 0.0]).narrow(0, 0, clips).to_device(device);
-        let told = self.unet.tell(&twice(&reference), &twice(&own_map), &twice(&condition.maps), &known);
-        let timesteps = Tensor::full([clips], timestep, (Kind::Int64, device));
-        let v = self.unet.forward(&nets::conv::channels_last(&twice(latents)), &timesteps, &told).contiguous();
+        let timesteps = Tensor::full([clips], timestep, (Kind::Int64, latents.device()));
+        let noisy = nets::conv::channels_last(&latents.repeat([clips, 1, 1, 1]));
+        let v = self.with_told(condition, |told| match clips {
+            1 => self.unet.forward(&noisy, &timesteps, told),
+            _ => self.unet.forward(&noisy, &timesteps, &told.and_untold()),
+        })?;
+        let v = v.contiguous();
         if clips == 1 {
             return Ok(v);
         }
         let (with, without) = (v.narrow(0, 0, frames), v.narrow(0, frames, frames));
         Ok(&without + (with - &without) * guidance)
+    }
+
+    /// As its card's `clips_by_guidance` and the example `remake` have it.
+    fn guidance(&self) -> f64 {
+        1.5
     }
 
     fn alphas_cumprod(&self) -> &[f64] {
@@ -143,9 +177,13 @@ mod tests {
         tch::manual_seed(1);
         let model = SmallVideo::untrained(&nn::VarStore::new(Device::Cpu).root(), small());
         let rand = |size: &[i64]| Tensor::rand(size, (Kind::Float, Device::Cpu));
-        let condition =
-            Condition { reference: rand(&[3, 32, 32]), reference_map: rand(&[3, 32, 32]), maps: rand(&[5, 3, 32, 32]) };
-        let chain = ChainConfig { steps: 2, guidance: 2.0, overlap: 1, ..Default::default() };
+        let condition = Condition {
+            reference: rand(&[3, 32, 32]),
+            reference_map: rand(&[3, 32, 32]),
+            maps: rand(&[5, 3, 32, 32]),
+            moved: rand(&[5, 3, 32, 32]),
+        };
+        let chain = ChainConfig { steps: 2, guidance: Some(2.0), overlap: 1, ..Default::default() };
         let latents = sample(&model, &noise(&model, 5, 3, Device::Cpu), &condition, &chain).unwrap();
         assert_eq!(latents.size(), [5, 4, 8, 8]);
         assert_eq!(model.decode(&latents).unwrap().size(), [5, 3, 32, 32]);

@@ -4,7 +4,7 @@ use super::data::{Clip, ClipData};
 use super::figures;
 use super::model::{self, SmallVideo, config_of};
 use super::train_vae;
-use super::unet::SpaceTimeUnet;
+use super::unet::{Conditions, SpaceTimeUnet};
 use super::vae::Vae;
 use formats::card::WeightsCard;
 use nets::conv::{channels_last, weights_channels_last};
@@ -25,6 +25,38 @@ const UNTOLD: f32 = 0.1;
 /// Largest signal-to-noise ratio that counts in full (Hang et al. 2023, min-SNR-γ).
 const MIN_SNR: f64 = 5.0;
 
+/// What a training begins from.
+#[derive(Clone, Copy, Debug)]
+pub enum Begin<'a> {
+    /// The file that [`train_vae`] wrote.
+    Vae(&'a Path),
+    /// A whole model of the same configuration.
+    Model(&'a Path),
+}
+
+impl Begin<'_> {
+    fn path(&self) -> &Path {
+        let (Begin::Vae(path) | Begin::Model(path)) = self;
+        path
+    }
+
+    fn read(&self, config: &SmallConfig) -> Result<Checkpoint, Error> {
+        let path = self.path();
+        let file = Checkpoint::load(path)?;
+        let found = config_of(&file, path)?;
+        let (net, same) = match self {
+            Begin::Vae(_) => (train_vae::NET, found.vae() == config.vae()),
+            Begin::Model(_) => (model::NET, found == *config),
+        };
+        file.expect_net(net)?;
+        if !same {
+            let why = format!("{path:?} is of another configuration; remove it, or begin without it");
+            return Err(Error::Config { key: "model".into(), why });
+        }
+        Ok(file)
+    }
+}
+
 /// A clip, its noise level, and whether it is told its condition.
 #[derive(Clone, Debug)]
 pub struct NoisedClip {
@@ -44,28 +76,25 @@ pub struct UnetTask {
     /// `[N, C, s, s]`, unit spread, by row of the data.
     latents: Tensor,
     vae_metrics: serde_json::Value,
+    /// The weights that it began from, by their digest.
+    from: Option<String>,
 }
 
 impl UnetTask {
-    /// `vae`: the file that [`train_vae`] wrote; it is frozen and becomes part of this model's file. Clips have `frames`.
+    /// The VAE is frozen and becomes part of this model's file. Clips have `frames`.
     ///
     /// # Errors
-    /// [`Error::Config`] if the VAE is of another configuration; a file that cannot be read.
+    /// [`Error::Config`] if what it begins from is of another configuration; a file that cannot be read.
     pub fn open(
         data: Rc<ClipData>,
         config: &SmallConfig,
         train: &TrainConfig,
         frames: usize,
-        vae_file: &Path,
+        begin: Begin,
     ) -> Result<Self, Error> {
         config.check()?;
         train.check()?;
-        let file = Checkpoint::load(vae_file)?;
-        file.expect_net(train_vae::NET)?;
-        if config_of(&file, vae_file)?.vae() != config.vae() {
-            let why = format!("the VAE {vae_file:?} is of another configuration; remove it to train it anew");
-            return Err(Error::Config { key: "model".into(), why });
-        }
+        let file = begin.read(config)?;
         tch::manual_seed(train.seed as i64);
         let mut vars = nn::VarStore::new(device_of(train)?);
         let mut vae = Vae::new(vars.root() / "model" / "vae", config);
@@ -73,8 +102,16 @@ impl UnetTask {
         vars.freeze();
         let latents = encode_all(&mut vae, &data, vars.device());
         let unet = SpaceTimeUnet::new(vars.root() / "model" / "unet", config);
+        let mut from = None;
+        if let Begin::Model(path) = begin {
+            file.restore_vars("", &vars)?;
+            from = Some(formats::digest::sha256_of_file(path)?);
+        }
         weights_channels_last(&vars);
-        let vae_metrics = WeightsCard::read(vae_file)?.metrics;
+        let mut vae_metrics = WeightsCard::read(begin.path())?.metrics;
+        if let Some(all) = vae_metrics.as_object_mut() {
+            all.retain(|name, _| name.starts_with("vae_"));
+        }
         Ok(UnetTask {
             vars,
             model: SmallVideo::of(config.clone(), vae, unet),
@@ -84,6 +121,7 @@ impl UnetTask {
             data,
             latents,
             vae_metrics,
+            from,
         })
     }
 
@@ -109,12 +147,15 @@ impl UnetTask {
             Tensor::cat(&parts, 0)
         };
         let (noisy, target) = (per_clip(&noised), per_clip(&velocity));
-        let told = self.model.unet.tell(
-            &channels_last(&self.rows_of(&references)),
-            &channels_last(&self.data.maps(&references, device)),
-            &channels_last(&self.data.maps(&frames, device)),
-            &Tensor::from_slice(&known).to_device(device),
-        );
+        let moved = clips.iter().map(|c| self.data.moved(c.clip.reference, &c.clip.frames, device));
+        let moved = Tensor::cat(&moved.collect::<Vec<_>>(), 0);
+        let conditions = Conditions {
+            reference: channels_last(&self.rows_of(&references)),
+            reference_maps: channels_last(&self.data.maps(&references, device)),
+            maps: channels_last(&self.data.maps(&frames, device)),
+            moved: tch::no_grad(|| self.model.vae.encode(&channels_last(&moved))),
+        };
+        let told = self.model.unet.tell(&conditions, &Tensor::from_slice(&known).to_device(device));
         let timesteps = Tensor::from_slice(&timesteps).to_device(device);
         let v = self.model.unet.forward(&channels_last(&noisy), &timesteps, &told);
         (v - target).square().reshape([clips.len() as i64, -1]).mean_dim([1i64].as_slice(), false, Kind::Float)
@@ -213,6 +254,7 @@ impl Task for UnetTask {
         card.architecture = json!(self.model.config());
         card.data = self.data.origin().into();
         card.provenance.tool = "zero1a".into();
+        card.provenance.inputs.extend(self.from.iter().map(|sha| ("from".into(), sha.clone())));
     }
 }
 

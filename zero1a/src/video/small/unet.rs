@@ -32,12 +32,27 @@ pub struct SpaceTimeUnet {
     waves: i64,
 }
 
-/// What a batch of clips is conditioned on, already in the U-Net's terms: made once, used at every noise level.
+/// What `B` clips of `F` frames are conditioned on; latents at unit spread.
+#[derive(Debug)]
+pub struct Conditions {
+    /// Latents of the references, `[B, C, s, s]`.
+    pub reference: Tensor,
+    /// Landmark maps of the references, `[B, 3, S, S]`.
+    pub reference_maps: Tensor,
+    /// Landmark maps of the frames, `[B·F, 3, S, S]`.
+    pub maps: Tensor,
+    /// Latents of the references moved to the frames' landmarks, `[B·F, C, s, s]`.
+    pub moved: Tensor,
+}
+
+/// The same in the U-Net's terms: made once, used at every noise level.
 #[derive(Debug)]
 pub struct Told {
     identity: Identity,
     /// The guider's pyramid, `[clips·F, …]`.
     maps: Vec<Tensor>,
+    /// Latents of the reference moved to each frame, `[clips·F, C, s, s]`.
+    moved: Tensor,
 }
 
 impl SpaceTimeUnet {
@@ -72,7 +87,7 @@ impl SpaceTimeUnet {
             guider: Guider::new(&p / "guider", c),
             reference: ReferenceNet::new(&p / "reference", c, width),
             told: [linear(&p / "told0", w[0], width, Last::Random), linear(&p / "told1", width, width, Last::Random)],
-            stem: conv3(&p / "stem", c.latent, w[0]),
+            stem: conv3(&p / "stem", 2 * c.latent, w[0]),
             down,
             middle: FilmBlock::new(&p / "middle", w[deepest], w[deepest], width),
             up,
@@ -82,17 +97,18 @@ impl SpaceTimeUnet {
         }
     }
 
-    /// Reads the conditions of `B` clips of `F` frames: `reference` `[B, C, s, s]` latents, `reference_maps`
-    /// `[B, 3, S, S]`, `maps` `[B·F, 3, S, S]`; `known` `[B]`: 1, or 0 where a clip is told nothing.
-    pub fn tell(&self, reference: &Tensor, reference_maps: &Tensor, maps: &Tensor, known: &Tensor) -> Told {
-        let (clips, frames) = (reference.size()[0], maps.size()[0] / reference.size()[0]);
-        let mut identity = self.reference.forward(reference, &self.guider.forward(reference_maps));
+    /// Reads the conditions of `B` clips; `known` `[B]`: 1, or 0 where a clip is told nothing.
+    pub fn tell(&self, given: &Conditions, known: &Tensor) -> Told {
+        let clips = given.reference.size()[0];
+        let mut identity = self.reference.forward(&given.reference, &self.guider.forward(&given.reference_maps));
         identity.summary *= known.unsqueeze(1);
         for t in &mut identity.tokens {
             *t = &*t * known.view([clips, 1, 1]);
         }
+        let frames = given.maps.size()[0] / clips;
         let known = known.repeat_interleave_self_int(frames, 0, None).view([-1, 1, 1, 1]);
-        Told { identity, maps: self.guider.forward(maps).iter().map(|m| m * &known).collect() }
+        let maps = self.guider.forward(&given.maps).iter().map(|m| m * &known).collect();
+        Told { identity, maps, moved: &given.moved * &known }
     }
 
     /// v `[B·F, C, s, s]` of noised latents of the same shape at `timesteps` `[B]`.
@@ -104,7 +120,7 @@ impl SpaceTimeUnet {
         let embedding = each(&(embedding + &told.identity.summary).silu());
         let reference: Vec<Tensor> = told.identity.tokens.iter().map(each).collect();
 
-        let mut x = latents.apply(&self.stem);
+        let mut x = Tensor::cat(&[latents, &told.moved], 1).apply(&self.stem);
         let mut levels = Vec::new();
         for (i, (enter, stage)) in self.down.iter().enumerate() {
             if let Some(enter) = enter {
@@ -124,6 +140,19 @@ impl SpaceTimeUnet {
             x = stage.forward(&x, &embedding, &reference[level], clips);
         }
         x.apply(&self.last_norm).silu().apply(&self.last)
+    }
+}
+
+impl Told {
+    /// The same clips twice: as they were told, then told nothing.
+    pub fn and_untold(&self) -> Told {
+        let twice = |t: &Tensor| Tensor::cat(&[t.shallow_clone(), t.zeros_like()], 0);
+        let tokens = self.identity.tokens.iter().map(twice).collect();
+        Told {
+            identity: Identity { tokens, summary: twice(&self.identity.summary) },
+            maps: self.maps.iter().map(twice).collect(),
+            moved: twice(&self.moved),
+        }
     }
 }
 
@@ -165,7 +194,13 @@ mod tests {
         let (latents, maps) = (randn(&[6, 4, 8, 8]), randn(&[6, 3, 32, 32]));
         let timesteps = Tensor::from_slice(&[999i64, 12]);
         let told = |reference: &Tensor, known: &[f32]| {
-            let told = net.tell(reference, &maps.narrow(0, 0, 2), &maps, &Tensor::from_slice(known));
+            let conditions = Conditions {
+                reference: reference.shallow_clone(),
+                reference_maps: maps.narrow(0, 0, 2),
+                maps: maps.shallow_clone(),
+                moved: reference.repeat_interleave_self_int(3, 0, None),
+            };
+            let told = net.tell(&conditions, &Tensor::from_slice(known));
             net.forward(&latents, &timesteps, &told)
         };
         let (one, other) = (randn(&[2, 4, 8, 8]), randn(&[2, 4, 8, 8]));
