@@ -125,6 +125,7 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         _ => (0..request.count).map(|i| tile(config, request, i)).collect(),
     };
     let columns = match tiles.len() {
+        n if n > 30 && n.isqrt().pow(2) == n => n.isqrt(),
         n if n > 30 => 9,
         n => (n as f32 * 1.5).sqrt().ceil() as usize,
     };
