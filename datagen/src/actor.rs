@@ -162,8 +162,7 @@ impl<'a> Actor<'a> {
             HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
         let posed = self.stage.correctives.pose(&self.stage.model, &self.neutral, &params);
         let refined = self.stage.subdivision.apply(&posed.positions);
-        // On the surface as it is traced: a corner of a face keeps its index when the mesh is refined.
-        let landmarks = self.stage.model.landmarks_at(&refined);
+        let landmarks = self.stage.landmarks.at(&refined);
         let skin = surface_of(self.stage.skin(), &refined);
         let mut meshes = Vec::new();
         for piece in &self.stage.pieces {

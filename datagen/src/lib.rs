@@ -32,6 +32,7 @@ pub mod glasses;
 pub mod hair;
 pub mod headwear;
 pub mod identity;
+pub mod landmarks;
 pub mod light;
 pub mod light_map;
 pub mod mouth_albedo;

@@ -1,7 +1,7 @@
 //! `datagen preview`: sheets to look at before a night is spent on rendering.
 use crate::accessories;
 use crate::actor::{Actor, person_seed};
-use crate::cameras::Orbit;
+use crate::cameras::{self, Orbit, View};
 use crate::config::{Config, WearConfig};
 use crate::develop::Development;
 use crate::expressions::Performance;
@@ -24,6 +24,8 @@ use std::collections::BTreeSet;
 pub enum Vary {
     /// The person.
     Identity,
+    /// Everything: person, face, light and side, drawn as a data set draws them.
+    All,
     /// The drawn expressions of one person.
     Expression,
     /// The 52 units, each fully on.
@@ -126,16 +128,25 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         n => (n as f32 * 1.5).sqrt().ceil() as usize,
     };
     // One person in all tiles is made once.
-    let alone = (!matches!(request.vary, Vary::Identity | Vary::Rejected | Vary::Hair | Vary::Wear))
+    let alone = (!matches!(request.vary, Vary::Identity | Vary::All | Vary::Rejected | Vary::Hair | Vary::Wear))
         .then(|| Actor::sample(stage, config, request.identity));
     let one = |t: &Tile| -> anyhow::Result<(Vec<u8>, String)> {
         let made = alone.is_none().then(|| t.actor(stage, config));
         let Some(actor) = alone.as_ref().or(made.as_ref()) else { unreachable!("one or the other") };
         let take = actor.take(&t.performance);
-        // Heads are deeper than broad: from aside they need room.
-        let fill = if request.vary == Vary::Turntable { 0.6 } else { 0.72 };
-        let orbit = Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill, roll_deg: 0.0 };
-        let camera = orbit.camera(take.head_box.center, take.head_box.height_m, config.image.size);
+        let (center, height_m, size) = (take.head_box.center, take.head_box.height_m, config.image.size);
+        let camera = match request.vary {
+            Vary::All => {
+                let view = View { identity_id: t.identity, shot_id: 1, camera_id: 0, travelled: None };
+                cameras::sample(&config.camera, config.seed, view, take.head_box, size).0
+            }
+            _ => {
+                // Heads are deeper than broad: from aside they need room.
+                let fill = if request.vary == Vary::Turntable { 0.6 } else { 0.72 };
+                Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill, roll_deg: 0.0 }
+                    .camera(center, height_m, size)
+            }
+        };
         let film = expose_take(&take, &camera, &t.light, config, request.accel)?;
         let label = match request.vary {
             Vary::Identity => format!("{} {} {}", t.label, actor.looks.skin_tone(), actor.looks.hair.style.name()),
@@ -242,6 +253,15 @@ fn tile(config: &Config, request: &Request, i: u32) -> Tile {
         Vary::Identity => {
             tile.identity = request.identity + i;
             tile.label = tile.identity.to_string();
+        }
+        Vary::All => {
+            tile.identity = request.identity + i;
+            tile.performance = Performance::sample(config, tile.identity, 1);
+            tile.light = match request.light {
+                Lighting::One(first) => Light::sample(config.seed, first + i),
+                other => light(other),
+            };
+            tile.label = format!("{} {}", tile.identity, tile.performance.action.names.join(" "));
         }
         Vary::Expression => {
             tile.performance = Performance::sample(config, request.identity, i);

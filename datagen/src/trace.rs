@@ -6,6 +6,8 @@
 #[path = "trace/test_scenes.rs"]
 pub(crate) mod test_scenes;
 
+mod coverage;
+
 use crate::accel::embree::FlushDenormals;
 use crate::accel::{self, Accel, Ray, Shape};
 use crate::bsdf::hair::Strands;
@@ -16,6 +18,7 @@ use crate::integrator::{Integrator, Label, MASK_CLEAR, MASK_COVERS, MASK_OPAQUE,
 use crate::optics::Optics;
 use crate::sampler::Sampler;
 use crate::scene::{AccelKind, CurveDesc, Denoise, Material, MeshDesc, RenderSettings, SceneDesc, Subsurface};
+use coverage::{Coverage, Mask};
 use glam::{Mat4, Vec2, Vec3, Vec4};
 use rayon::prelude::*;
 use splat::Camera;
@@ -199,12 +202,17 @@ impl Scene {
     }
 }
 
-/// Rays that the coverage of a partly covered pixel is worth: hair over a background shows every error of its alpha, and
-/// such a ray costs a fraction of a path.
+/// Rays that the coverage of a partly covered pixel is worth where it is not drawn ([`Coverage`]): hair over a background
+/// shows every error of its alpha, and such a ray costs a fraction of a path.
 const COVERAGE_RAYS: u32 = 64;
 
 /// Coverage of pixel `at`, `found` of whose `spp` paths met something: the sampler's points go on where the paths ended.
-fn coverage(found: f32, settings: &RenderSettings, at: (usize, usize), mut covers: impl FnMut(Sampler) -> bool) -> f32 {
+fn sampled_coverage(
+    found: f32,
+    settings: &RenderSettings,
+    at: (usize, usize),
+    mut covers: impl FnMut(Sampler) -> bool,
+) -> f32 {
     let pixel = (at.1 * settings.width + at.0) as u32;
     let more = (settings.spp..COVERAGE_RAYS).map(|sample| Sampler::new(settings.seed, pixel, sample));
     let met = more.filter(|sampler| covers(sampler.clone())).count();
@@ -249,11 +257,13 @@ pub fn render_through(
     }
     let view = View::new(&camera, optics);
     let integrator = Integrator::new(scene, env, settings);
+    let coverage = if optics.is_pinhole() { Coverage::new(scene, &camera) } else { None };
     let (across, down) = (settings.width.div_ceil(TILE), settings.height.div_ceil(TILE));
     // A picture takes seconds; who is asked to stop has few of them.
     let tile = |k| {
         let corner = (k % across * TILE, k / across * TILE);
-        (!formats::stop::asked()).then(|| Tile::render(&integrator, &view, settings, corner))
+        let mask = coverage.as_ref().map(|c| c.mask(k)).filter(|mask| !mask.clear);
+        (!formats::stop::asked()).then(|| Tile::render(&integrator, &view, settings, mask.as_ref(), corner))
     };
     let tiles: Option<Vec<Tile>> = (0..across * down).into_par_iter().map(tile).collect();
     let tiles = tiles.ok_or(TraceError::Stopped)?;
@@ -318,24 +328,44 @@ struct Tile {
 }
 
 impl Tile {
-    fn render(integrator: &Integrator, view: &View, settings: &RenderSettings, origin: (usize, usize)) -> Self {
+    /// `mask`: what of the tile is covered, where that is known.
+    fn render(
+        integrator: &Integrator,
+        view: &View,
+        settings: &RenderSettings,
+        mask: Option<&Mask>,
+        origin: (usize, usize),
+    ) -> Self {
         let _flush = FlushDenormals::new();
         let size = (TILE.min(settings.width - origin.0), TILE.min(settings.height - origin.1));
         let mut rays = 0;
         let pixels = (0..size.0 * size.1).map(|i| {
-            let (x, y) = (origin.0 + i % size.0, origin.1 + i / size.0);
+            let within = (i % size.0, i / size.0);
+            let (x, y) = (origin.0 + within.0, origin.1 + within.1);
             let corner = Vec2::new(x as f32, y as f32);
+            let share = mask.map(|mask| mask.share(within.0, within.1));
+            if share == Some(0.0) {
+                return (PathSample::default(), Label::NOTHING);
+            }
             let label = integrator.label(&view.ray(corner + 0.5), view.forward, &mut rays);
+            let partial = mask.zip(share).filter(|(_, share)| *share < 1.0);
             let mut sum = PathSample::default();
             for sample in 0..settings.spp {
                 let mut sampler = Sampler::new(settings.seed, (y * settings.width + x) as u32, sample);
-                let ray = view.sampled_ray(corner, &mut sampler);
+                let ray = match partial {
+                    // only where something stands
+                    Some((mask, _)) => view.ray(corner + mask.place(within.0, within.1, sampler.next_2d()[0])),
+                    None => view.sampled_ray(corner, &mut sampler),
+                };
                 sum.add(&integrator.path(ray, &mut sampler, &mut rays));
             }
+            if let Some((_, share)) = partial {
+                return (PathSample { alpha: share, ..sum.scaled(share / sum.alpha.max(1.0)) }, label);
+            }
             let mut mean = sum.scaled(1.0 / settings.spp as f32);
-            if mean.alpha > 0.0 && mean.alpha < 1.0 {
+            if share.is_none() && mean.alpha > 0.0 && mean.alpha < 1.0 {
                 let met = |mut s: Sampler| integrator.covers(&view.sampled_ray(corner, &mut s), &mut rays);
-                mean.alpha = coverage(sum.alpha, settings, (x, y), met);
+                mean.alpha = sampled_coverage(sum.alpha, settings, (x, y), met);
             }
             (mean, label)
         });

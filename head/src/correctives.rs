@@ -7,7 +7,7 @@ mod eyeball;
 
 use crate::evaluate::Posed;
 use crate::model::{HeadModel, HeadParams, Joint};
-use crate::params::unit;
+use crate::params::{mirrored_unit, unit};
 use crate::rig;
 use eyeball::Eyeball;
 use glam::Vec3;
@@ -34,6 +34,9 @@ struct Follow {
     squint: f32,
 }
 
+/// One unit, or the left and the right one of a pair: columns, and metres a unit by which each parts the lips.
+type Gesture = Vec<(usize, f32)>;
+
 /// Mends poses of one model.
 #[derive(Clone, Debug)]
 pub struct Correctives {
@@ -45,6 +48,8 @@ pub struct Correctives {
     squints: [usize; 2],
     /// Column of `mouthClose`, and by how much it brings the lips together (metres a unit).
     close: (usize, f32),
+    /// By how much each gesture of the mouth parts the lips (metres a unit), left and right together.
+    gestures: Vec<Gesture>,
     /// Distance of the lips on the template (metres); they touch there.
     lips_at_rest: f32,
 }
@@ -63,6 +68,7 @@ impl Correctives {
             squints: [column("eyeSquintLeft"), column("eyeSquintRight")],
             blinks: std::array::from_fn(|side| (blinks[side], narrows(blinks[side], &LIDS[side]))),
             close: (close, narrows(close, &LIPS)),
+            gestures: gestures(|k| gap(&landmarks(model.expression.column(k)), &LIPS)),
             lips_at_rest: gap(&landmarks(&model.template), &LIPS),
         }
     }
@@ -130,7 +136,19 @@ impl Correctives {
             let left = gap(&moved(&open), &LIPS) - self.lips_at_rest;
             mended[k] = expression[k].min((left / narrows).max(0.0));
         }
+        if narrows > 1e-4 {
+            mended[k] -= self.overlap(&mended) / narrows;
+        }
         mended
+    }
+
+    /// How far the lips are pressed through each other by several gestures at once (metres, 0 or more): each was
+    /// modelled on lips at rest, so together they press no further than the one that presses most.
+    fn overlap(&self, expression: &[f32; 52]) -> f32 {
+        let parts = |g: &Gesture| g.iter().map(|&(k, metres)| expression[k] * metres).sum::<f32>();
+        let (all, most) =
+            self.gestures.iter().map(parts).fold((0.0f32, 0.0f32), |(all, most), m| (all + m, most.min(m)));
+        (most - all).max(0.0)
     }
 
     /// Distance in metres by which the lids of the eye of a side (0 left, 1 right) come nearest to the ball's surface;
@@ -138,6 +156,20 @@ impl Correctives {
     pub fn lid_clearance(&self, posed: &Posed, side: usize) -> f32 {
         self.balls[side].clearance(&posed.positions, posed.eye_centers[side], posed.gaze[side])
     }
+}
+
+/// The units by gesture; `parts` tells how far a unit parts the lips (metres).
+fn gestures(parts: impl Fn(usize) -> f32) -> Vec<Gesture> {
+    let mut found: Vec<Gesture> = Vec::new();
+    for k in (0..52).filter(|&k| k <= mirrored_unit(k)) {
+        let mut columns = vec![k, mirrored_unit(k)];
+        columns.dedup();
+        let gesture: Gesture = columns.into_iter().map(|k| (k, parts(k))).collect();
+        if gesture.iter().any(|(_, metres)| metres.abs() > 1e-5) {
+            found.push(gesture);
+        }
+    }
+    found
 }
 
 /// Mean height of the first over the second of each pair.
