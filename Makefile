@@ -99,7 +99,7 @@ $(LADDER)/people/README.md: configs/ladder-people.toml $(HEAD)
 ladder: build $(HEAD) ## SymGEN against its baselines on rendered people; goes on where it was stopped
 	@$(MAKE) --no-print-directory $(LADDER)/people/README.md
 	$(BIN)/zero1a ladder --data $(LADDER)/people --identities 0,1,2 --seeds $(LADDER_SEEDS) --head $(HEAD) \
-		--config configs/ladder.toml --out $(LADDER)
+		--config configs/ladder.toml --size 64 --out $(LADDER)/runs
 
 # ---- the whole chain from nothing: renders, trains, inverts -----------------------------------------------------------
 PIPE    ?= $(OUT)/pipeline
@@ -238,15 +238,17 @@ completions: build ## completion scripts of every tool into OUT/completions
 		$(BIN)/$$tool --completions $$shell > "$(OUT)/completions/$$tool.$$shell"; done; done; ls "$(OUT)/completions" | wc -l
 
 PARITY_DATA := $(OUT)/parity-data
-parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, webdataset open our files (fetches their wheels, once)
+parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, webdataset, OpenEXR open our files (fetches their wheels, once)
 	@test -x .venv-parity-data/bin/python || python3 -m venv .venv-parity-data
-	@.venv-parity-data/bin/python -c 'import duckdb, polars, pandas, pyarrow, datasets, pycocotools, webdataset' 2>/dev/null || \
+	@.venv-parity-data/bin/python -c 'import duckdb, polars, pandas, pyarrow, datasets, pycocotools, webdataset, OpenEXR' 2>/dev/null || \
 		.venv-parity-data/bin/pip install -q duckdb==2.0.0 polars==2.1.0 pandas==3.1.1 pyarrow==26.0.1 \
-			datasets==5.2.0 pillow==13.0.0 pycocotools==2.0.11 webdataset==1.0.2
+			datasets==5.2.0 pillow==13.0.0 pycocotools==2.0.11 webdataset==1.0.2 OpenEXR==3.5.3
 	@rm -rf "$(PARITY_DATA)"
 	@$(BIN)/datagen plan --no-sample --config tests/slurm/datagen.toml --out "$(PARITY_DATA)/set"
 	@$(BIN)/datagen render --quiet --out "$(PARITY_DATA)/set" && $(BIN)/shards merge "$(PARITY_DATA)/set"
 	@$(CARGO) run --release --quiet -p formats --example version_set -- "$(PARITY_DATA)/versions"
+	@$(BIN)/datagen render --quiet --config tests/slurm/datagen.toml --set maps.exr=true --out "$(PARITY_DATA)/layers"
+	@.venv-parity-data/bin/python tests/parity/exr.py "$(PARITY_DATA)/layers"
 	@HF_DATASETS_OFFLINE=1 .venv-parity-data/bin/python tests/parity/data.py $(BIN)/shards "$(PARITY_DATA)/set" "$(PARITY_DATA)/versions" "$(PARITY_DATA)"
 
 REALISM := $(OUT)/realism
@@ -280,14 +282,16 @@ peers: setup-base $(HEAD) ## our light against Mitsuba's, our noise against Cycl
 	@$(CARGO) run --release --quiet -p datagen --example peer_scene -- "$(PEERS)/walk" --head $(HEAD) --skin walk
 	@.venv-peers/bin/python tests/peers/cycles_noise.py "$(PEERS)/walk"
 
-# Pictures of the README; each at most 200 kB.
+# Pictures of the README; sheets of at most 200 kB each.
 GALLERY := --config configs/gallery.toml --set head=$(HEAD)
-gallery: datagen $(HEAD) ## docs/gallery-*.jpg: people, faces of one person, lights, all around; and a turning head
-	$(BIN)/datagen preview $(GALLERY) --vary identity --count 24 --light 5 --out docs/gallery-people.jpg
+gallery: datagen $(HEAD) ## docs/gallery-*: people, faces of one person, lights, hair, glasses and hats, all around; a turning head
+	$(BIN)/datagen preview $(GALLERY) --vary identity --count 24 --light each --out docs/gallery-people.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary expression --identity 3 --count 12 --light 2 --out docs/gallery-faces.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary light --identity 7 --count 12 --light 1 --out docs/gallery-lights.jpg
-	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 12 --light 1 --out docs/gallery-around.jpg
-	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 36 --light 1 --out $(OUT)/turn.webp
+	$(BIN)/datagen preview $(GALLERY) --vary hair --identity 3 --count 24 --yaw 35 --light 4 --out docs/gallery-hair.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary wear --identity 7 --count 12 --yaw 30 --light 3 --out docs/gallery-wear.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 25 --yaw 0 --count 12 --light 1 --out docs/gallery-around.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 25 --yaw 0 --count 24 --light 1 --out docs/gallery-turn.webp
 
 lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 	@$(CARGO) fmt --all --check

@@ -11,7 +11,7 @@ mod sequence;
 mod shards;
 mod wear;
 
-pub use camera::CameraConfig;
+pub use camera::{CameraConfig, CameraKind};
 pub use dataset::DatasetConfig;
 pub use expression::ExpressionConfig;
 use formats::exit::Failure;

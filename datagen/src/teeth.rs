@@ -74,7 +74,9 @@ pub struct Arches {
 /// Teeth from the middle that turn, stick out and may be longer: the others meet the other jaw's.
 const FRONT: usize = 4;
 /// Least room between two teeth (metres).
-const ROOM_M: f32 = 8e-5;
+const ROOM_M: f32 = 2e-5;
+/// Share of a crown from the root that does not touch its neighbours.
+const CONTACT: f32 = 0.45;
 
 impl Arches {
     /// Finds the crowns: connected pieces of the teeth, sorted from the person's right to left.
@@ -171,13 +173,16 @@ impl Shaped {
             .map(f32::tan);
         taper(&mut local, lean);
         let front = crowns[i].from_middle < FRONT;
-        let mess = if front { 0.25 + teeth.crowding } else { 0.15 };
+        let mess = if front { 0.16 + teeth.crowding } else { 0.12 };
         let turn = (s.normal_within(0.0, 0.16, [-0.4, 0.4])) * mess;
         let tilt = s.normal_within(0.0, 0.035, [-0.08, 0.08]) * mess.min(0.7);
         // Upper teeth step out, lower ones in: between the jaws there is no room.
         let step = s.normal_within(0.0, 5e-4, [-1e-3, 1e-3]).abs() * mess * if jaw == 0 { 1.0 } else { -0.8 };
         let width = teeth.size[0] * s.normal_within(1.0, 0.015, [0.96, 1.03]);
-        let longer = teeth.size[1] * s.normal_within(1.0, 0.02, [0.95, 1.05]) * (1.0 - 0.22 * teeth.wear);
+        let longer = teeth.size[1]
+            * pair_length(teeth, jaw, crowns[i].from_middle)
+            * s.normal_within(1.0, 0.006, [0.985, 1.015])
+            * (1.0 - 0.22 * teeth.wear);
         let length = if front { longer } else { longer.min(1.0) };
         // The root end is the one away from the bite: up in the upper jaw.
         let root = local.iter().map(|p| if jaw == 0 { p.z } else { -p.z }).fold(f32::MIN, f32::max);
@@ -188,11 +193,24 @@ impl Shaped {
             let flat = Vec2::new(p.x * width + (z - root) * tilt, p.y);
             *p = Vec3::new(flat.x * cos - flat.y * sin, flat.x * sin + flat.y * cos + step, z);
         }
-        let reach =
-            |side: usize, sign: f32| local.iter().map(|p| sign * p.x - p.y * lean[side]).fold(f32::MIN, f32::max);
+        // Teeth touch near the bite; towards the roots they narrow, and gums fill what is left.
+        let tall = local.iter().map(|p| (p.z - root).abs()).fold(0.0, f32::max);
+        let near_bite = |p: &&Vec3| (p.z - root).abs() > CONTACT * tall;
+        let reach = |side: usize, sign: f32| {
+            local.iter().filter(near_bite).map(|p| sign * p.x - p.y * lean[side]).fold(f32::MIN, f32::max)
+        };
         let reach = [reach(0, -1.0), reach(1, 1.0)];
         Shaped { local, frame, reach }
     }
+}
+
+/// How long the teeth of a place, left and right, are over the others of the jaw.
+fn pair_length(teeth: &Teeth, jaw: usize, from_middle: usize) -> f32 {
+    Stream::new(teeth.seed, &[subject::PERSON, 5, 2 + jaw as u64, from_middle as u64]).normal_within(
+        1.0,
+        0.022,
+        [0.95, 1.05],
+    )
 }
 
 /// Narrows a crown towards the tongue, as crowns are, so that neighbours on the curve meet along their sides; `lean` are

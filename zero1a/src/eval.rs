@@ -3,6 +3,7 @@ use crate::clips::{Moment, Rest};
 use crate::guide::{mean_distance, read};
 use crate::motion;
 use crate::subject::Subject;
+use crate::video::portrait::clip::ClipVision;
 use anyhow::Result;
 use head::HeadModel;
 use nets::identity::Recogniser;
@@ -24,6 +25,8 @@ pub struct Judges<'a> {
     pub recogniser: Option<&'a Recogniser>,
     /// For the expression.
     pub tracker: Option<&'a Networks>,
+    /// For `clip-i`: the user's own weights.
+    pub clip: Option<&'a ClipVision>,
 }
 
 /// Means over the pictures.
@@ -39,6 +42,9 @@ pub struct Figures {
     /// Cosine of our own recogniser's embeddings; not the public CSIM.
     #[serde(rename = "csim-self")]
     pub csim_self: Option<f64>,
+    /// Cosine of CLIP's embeddings of picture and truth.
+    #[serde(rename = "clip-i", default, skip_serializing_if = "Option::is_none")]
+    pub clip_i: Option<f64>,
     /// Mean distance of the tracker's landmarks on the avatar and on the truth, percent of the distance between the outer
     /// eye corners.
     pub expression_percent: Option<f64>,
@@ -64,7 +70,7 @@ pub fn evaluate(
 ) -> Result<(Figures, Vec<u8>)> {
     const SHOWN: usize = 8;
     let mut sums = Figures { pictures: truth.len(), ..Default::default() };
-    let (mut lpips, mut csim, mut apart) = (0.0, 0.0, 0.0);
+    let (mut lpips, mut csim, mut apart, mut clip) = (0.0, 0.0, 0.0, 0.0);
     let mut lines: [Vec<Tensor>; 3] = Default::default();
     for subject in truth {
         let made = tch::no_grad(|| picture(rigged, subject, background, size))?;
@@ -78,6 +84,9 @@ pub fn evaluate(
         if let Some(net) = judges.recogniser {
             let crop = |p: &Tensor| Recogniser::crops(p, &[landmarks.as_slice()]);
             csim += tch::no_grad(|| net.similarity(&crop(&made), &crop(&true_one))).mean(Kind::Float).double_value(&[]);
+        }
+        if let Some(net) = judges.clip {
+            clip += tch::no_grad(|| net.similarity(&made, &true_one)).double_value(&[0]);
         }
         if let Some(tracker) = judges.tracker {
             let both = (read(tracker, &made, &landmarks, size)?, read(tracker, &true_one, &landmarks, size)?);
@@ -97,6 +106,7 @@ pub fn evaluate(
     (sums.psnr_db, sums.ssim) = (sums.psnr_db / n, sums.ssim / n);
     sums.lpips_self = judges.perceptual.map(|_| lpips / n);
     sums.csim_self = judges.recogniser.map(|_| csim / n);
+    sums.clip_i = judges.clip.map(|_| clip / n);
     sums.expression_percent = (sums.expression_pictures > 0).then(|| apart / sums.expression_pictures as f64);
     if let Some(first) = truth.first() {
         sums.flicker = flicker(rigged, first, model, background, size)?;
@@ -170,6 +180,7 @@ pub fn steps(rungs: &[Rung]) -> Vec<Step> {
             ("ssim", figure(|f| Some(f.ssim))),
             ("lpips-self", figure(|f| f.lpips_self)),
             ("csim-self", figure(|f| f.csim_self)),
+            ("clip-i", figure(|f| f.clip_i)),
             ("expression_percent", figure(|f| f.expression_percent)),
             ("flicker", figure(|f| Some(f.flicker))),
         ];

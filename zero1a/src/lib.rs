@@ -18,6 +18,7 @@ pub mod trainer;
 pub mod guide;
 pub mod landmark_map;
 pub mod maker;
+pub mod reference;
 pub mod set;
 pub mod symgen;
 pub mod video;

@@ -3,11 +3,12 @@ use crate::clips::{self, Clip, Moment, Rest, Sequences};
 use crate::config::RunConfig;
 use crate::guide::Guide;
 use crate::maker::VideoMaker;
+use crate::reference::Reference;
 use crate::set::ClipSet;
 use crate::start;
 use crate::subject::Subject;
 use crate::symgen::{self, Event, Lesson};
-use crate::trainer::{Sample, Trainer};
+use crate::trainer::Trainer;
 use crate::video::VideoModel;
 use anyhow::{Context, Result};
 use formats::exit::Failure;
@@ -102,6 +103,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     let maker = VideoMaker {
         model: plan.video,
         chain: plan.config.chain,
+        remade_from: plan.config.remade_from,
         reference: plan.subject.over(plan.config.background, size),
         reference_landmarks: plan.subject.landmarks_at(size),
         name: plan.video_name.clone(),
@@ -114,7 +116,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
         guide: Guide { source: plan.config.landmarks, model: plan.model, tracker: plan.tracker },
         perceptual: plan.perceptual,
         clips: &clips,
-        reference: reference(&plan.subject, &plan.config, plan.device),
+        reference: Reference::new(&plan.subject, plan.config.reference_size, plan.device),
     };
     let first = start::rigged(plan.model, &plan.subject, &plan.config.start, plan.device);
     let mut trainer = Trainer::new(first, &plan.config.rates);
@@ -184,15 +186,6 @@ fn clips_of(plan: &Plan, size: usize) -> Vec<Clip> {
     let neutral = plan.model.neutral(&plan.subject.params.shape);
     let rest = Rest::of(&plan.subject.camera, HeadBox::of(plan.model, &neutral).centre);
     clips::plan(&plan.config.schedule(), &plan.config.views, &rest, &plan.real, size, plan.config.seed)
-}
-
-/// The reference as a picture to learn from.
-pub fn reference(subject: &Subject, config: &RunConfig, device: Device) -> Sample {
-    let size = subject.image.width.min(config.reference_size) / 8 * 8;
-    let camera = subject.camera.resized(size, size);
-    let moment = Moment { camera, expression: subject.params.expression };
-    let target = subject.over(config.background, size).to_device(device);
-    Sample { moment, pose: subject.params.pose, target }
 }
 
 fn save(plan: &Plan, trainer: &Trainer, set: &ClipSet, avatar: &Path) -> Result<String> {

@@ -1,6 +1,6 @@
 //! The first Gaussians: one on every triangle, coloured from the reference where it shows the triangle, from the other
-//! side of the face where that does, and by what surrounds it elsewhere; and shells of hair over the scalp, as far as the
-//! reference's matte reaches.
+//! side of the face where that does, and by what surrounds it elsewhere; shells of hair over the scalp, as far as the
+//! reference's matte reaches; and what the reference shows beyond the mesh.
 use crate::subject::Subject;
 use formats::image::Picture;
 use glam::{Mat3, Quat, Vec2, Vec3};
@@ -12,7 +12,9 @@ use nets::rigged::{Bound, Rigged};
 use serde::{Deserialize, Serialize};
 use splat::Colors;
 use tch::{Device, Tensor};
-use track::mesh_view;
+use track::mesh_view::{self, MeshView};
+
+mod beyond;
 
 /// How the avatar begins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +24,8 @@ pub struct Start {
     pub per_triangle: usize,
     /// Heights of the shells of hair over the scalp (metres).
     pub hair_m: Vec<f32>,
+    /// Distance between pieces of what lies beyond the mesh: shoulders, long hair (metres); 0 leaves it out.
+    pub beyond_m: f32,
     /// Opacity of what is on the surface.
     pub opacity: f32,
     /// Degree of the colours' spherical harmonics, 0 to 3. Views of a video model disagree: higher degrees store that.
@@ -30,7 +34,7 @@ pub struct Start {
 
 impl Default for Start {
     fn default() -> Self {
-        Start { per_triangle: 1, hair_m: vec![0.006, 0.014, 0.024], opacity: 0.95, sh_degree: 0 }
+        Start { per_triangle: 1, hair_m: vec![0.006, 0.014, 0.024], beyond_m: 0.006, opacity: 0.95, sh_degree: 0 }
     }
 }
 
@@ -68,6 +72,9 @@ pub fn rigged(model: &HeadModel, subject: &Subject, start: &Start, device: Devic
                 }
             }
         }
+    }
+    if start.beyond_m > 0.0 {
+        paint.beyond(&mesh, start, &mut list);
     }
     Rigged { mesh, bound: list.bound(start.sh_degree, device) }
 }
@@ -119,6 +126,18 @@ impl List {
         self.triangle.push(t as i64);
     }
 
+    /// One that faces `facing`, as wide as its neighbours are apart, at a place in the space of `frame`'s triangle.
+    fn push_piece(&mut self, t: usize, frame: &TriangleFrame, piece: &beyond::Piece, color: Vec3, opacity: f32) {
+        let turn = Quat::from_mat3(&frame.rotation.transpose()) * Quat::from_rotation_arc(Vec3::Y, piece.facing);
+        let wide = OVERLAP * piece.spacing / 12f32.sqrt() / frame.scale;
+        self.means.extend(frame.local(piece.place).to_array());
+        self.quats.extend([turn.w, turn.x, turn.y, turn.z]);
+        self.log_scales.extend([wide.ln(), (beyond::DEEP * wide).ln(), wide.ln()]);
+        self.opacity_logits.push((opacity / (1.0 - opacity)).ln());
+        self.colors.push(color);
+        self.triangle.push(t as i64);
+    }
+
     fn bound(self, sh_degree: usize, device: Device) -> Bound {
         let n = self.triangle.len() as i64;
         let kind = Colors::Sh { degree: sh_degree };
@@ -148,6 +167,8 @@ struct Paint<'a> {
     normals: Vec<Vec3>,
     /// `[V]` display RGB.
     colors: Vec<Vec3>,
+    /// The mesh as the reference shows it.
+    view: MeshView,
 }
 
 impl<'a> Paint<'a> {
@@ -169,7 +190,20 @@ impl<'a> Paint<'a> {
             })
             .collect();
         let either: Vec<Option<Vec3>> = (0..seen.len()).map(|v| seen[v].or(seen[model.mirror[v] as usize])).collect();
-        Paint { colors: spread(model, &either), subject, positions, normals }
+        Paint { colors: spread(model, &either), subject, positions, normals, view }
+    }
+
+    /// Adds what the reference shows beyond the mesh.
+    fn beyond(&self, mesh: &PersonMesh, start: &Start, list: &mut List) {
+        let mut triangle_of: Vec<Option<usize>> = vec![None; self.positions.len()];
+        for (t, corners) in mesh.triangles.iter().enumerate() {
+            corners.iter().for_each(|&v| triangle_of[v as usize] = Some(t));
+        }
+        for piece in beyond::pieces(self.subject, &self.view, &self.positions, &self.normals, start.beyond_m) {
+            let Some(t) = triangle_of[piece.vertex] else { continue };
+            let frame = TriangleFrame::of(mesh.triangles[t].map(|v| self.positions[v as usize]));
+            list.push_piece(t, &frame, &piece, bilinear(&self.subject.image, piece.pixel), start.opacity);
+        }
     }
 
     fn grows_hair(&self, model: &HeadModel, vertex: u32) -> bool {
@@ -183,7 +217,10 @@ impl<'a> Paint<'a> {
         let point = place + normal * height;
         let facing = (self.subject.camera.eye() - point).normalize_or_zero().dot(normal);
         let (pixel, _) = self.subject.camera.project(point);
-        if bilinear(&self.subject.alpha, pixel).x < 0.5 {
+        // It must fit under the matte with all its width.
+        let radius = corners.iter().map(|&v| self.positions[v as usize].distance(place)).sum::<f32>() / 3.0;
+        let (outermost, _) = self.subject.camera.project(point + normal * radius);
+        if bilinear(&self.subject.alpha, outermost).x < 0.5 {
             return None;
         }
         // Towards the camera the picture has the colour; behind, the scalp was given that of what surrounds it.
@@ -283,7 +320,7 @@ pub(crate) mod tests {
     #[test]
     fn every_triangle_has_its_gaussian_and_the_pictures_colour() {
         let (model, subject) = subject();
-        let bare = Start { hair_m: Vec::new(), ..Default::default() };
+        let bare = Start { hair_m: Vec::new(), beyond_m: 0.0, ..Default::default() };
         let rigged = rigged(&model, &subject, &bare, Device::Cpu);
         let n = rigged.mesh.triangles.len();
         assert_eq!(rigged.bound.len(), n);
@@ -306,7 +343,7 @@ pub(crate) mod tests {
     #[test]
     fn gaussians_are_as_wide_as_their_triangles() {
         let (model, subject) = subject();
-        let starts = [1, 4].map(|n| Start { per_triangle: n, hair_m: Vec::new(), ..Default::default() });
+        let starts = [1, 4].map(|n| Start { per_triangle: n, hair_m: Vec::new(), beyond_m: 0.0, ..Default::default() });
         let wide = starts.map(|start| {
             let g = rigged(&model, &subject, &start, Device::Cpu)
                 .posed(&[0.0; 52], &[Vec3::ZERO; 5])
@@ -323,7 +360,7 @@ pub(crate) mod tests {
     #[test]
     fn hair_is_where_the_matte_is() {
         let (model, mut subject) = subject();
-        let start = Start { hair_m: vec![0.01], ..Default::default() };
+        let start = Start { hair_m: vec![0.01], beyond_m: 0.0, ..Default::default() };
         let with = rigged(&model, &subject, &start, Device::Cpu).bound.len();
         subject.alpha.data.fill(0.0);
         let without = rigged(&model, &subject, &start, Device::Cpu).bound.len();

@@ -57,13 +57,18 @@ impl Subject {
         })
     }
 
-    /// `[3, S, S]` display RGB over a background.
-    pub fn over(&self, background: [f32; 3], size: usize) -> Tensor {
-        let tensor = |picture: &Picture| {
+    /// Picture `[1, 3, S, S]` (display RGB) and coverage `[1, 1, S, S]`.
+    pub fn layers(&self, size: usize) -> [Tensor; 2] {
+        [&self.image, &self.alpha].map(|picture| {
             let (picture, n, c) = (picture.resized(size, size), size as i64, picture.channels as i64);
             Tensor::from_slice(&picture.data).view([1, n, n, c]).permute([0, 3, 1, 2]).contiguous()
-        };
-        composite(&tensor(&self.image), &tensor(&self.alpha), &[background]).squeeze_dim(0)
+        })
+    }
+
+    /// `[3, S, S]` display RGB over a background.
+    pub fn over(&self, background: [f32; 3], size: usize) -> Tensor {
+        let [image, alpha] = self.layers(size);
+        composite(&image, &alpha, &[background]).squeeze_dim(0)
     }
 
     /// The landmarks in a picture of `size` pixels a side.

@@ -7,6 +7,7 @@ use crate::clips::{Clip, Moment};
 use crate::config::RunConfig;
 use crate::guide::Guide;
 use crate::maker::{Ask, ClipMaker};
+use crate::reference::Reference;
 use crate::schedule::{Method, Schedule};
 use crate::set::{ClipSet, Made, Mark};
 use crate::trainer::{Against, Losses, Sample, Trainer};
@@ -29,7 +30,7 @@ pub struct Lesson<'a> {
     /// What the clips are to show, by id.
     pub clips: &'a [Clip],
     /// The reference as a picture to learn from.
-    pub reference: Sample,
+    pub reference: Reference,
 }
 
 /// What happens, for whoever watches.
@@ -140,7 +141,7 @@ fn learn(lesson: &Lesson, trainer: &mut Trainer, set: &ClipSet, k: u64) -> Resul
     let against = Against::Pictures(lesson.perceptual);
     let mut dice = Dice::new(&[config.seed, 0x57e9, k]);
     if dice.chance(config.reference_share) {
-        return trainer.step(k, std::slice::from_ref(&lesson.reference), &against, config);
+        return trainer.step(k, &[lesson.reference.sample(&mut dice)], &against, config);
     }
     let made: Vec<&Made> = set.clips().values().collect();
     let made = made[dice.below(made.len())];
@@ -151,7 +152,7 @@ fn learn(lesson: &Lesson, trainer: &mut Trainer, set: &ClipSet, k: u64) -> Resul
         frames.swap(i, other);
     }
     let device = trainer.device();
-    let sample = |&i: &usize| Sample::new(made.moments[i].clone(), made.frame(i, device));
+    let sample = |&i: &usize| Sample::new(made.moments[i].clone(), made.frame(i, device), config.background);
     let samples: Vec<Sample> = frames[..n].iter().map(sample).collect();
     trainer.step(k, &samples, &against, config)
 }
@@ -165,7 +166,7 @@ fn distil(lesson: &Lesson, schedule: &Schedule, trainer: &mut Trainer, k: u64) -
     let mut dice = Dice::new(&[config.seed, 0x5d5, k]);
     if dice.chance(config.reference_share) {
         let against = Against::Pictures(lesson.perceptual);
-        return trainer.step(k, std::slice::from_ref(&lesson.reference), &against, config);
+        return trainer.step(k, &[lesson.reference.sample(&mut dice)], &against, config);
     }
     let clip = &lesson.clips[dice.below(lesson.clips.len())];
     let all: Vec<Moment> = clip.moments(schedule, k);
@@ -179,6 +180,6 @@ fn distil(lesson: &Lesson, schedule: &Schedule, trainer: &mut Trainer, k: u64) -
     let target = lesson.maker.denoised(&Ask { moments: &moments, landmarks: &landmarks, seed }, &renders, share)?;
     let target: Tensor = target.to_device(trainer.device());
     let samples: Vec<Sample> =
-        moments.into_iter().enumerate().map(|(i, m)| Sample::new(m, target.get(i as i64))).collect();
+        moments.into_iter().enumerate().map(|(i, m)| Sample::new(m, target.get(i as i64), config.background)).collect();
     trainer.step(k, &samples, &Against::Squared(config.sds.weight), config)
 }

@@ -22,14 +22,16 @@ pub struct Sample {
     pub moment: Moment,
     /// Jaw and eyeballs besides.
     pub pose: [Vec3; 5],
-    /// `[3, S, S]` display RGB over the run's background.
+    /// `[3, S, S]` display RGB over `background`.
     pub target: Tensor,
+    /// Behind everything, display RGB.
+    pub background: [f32; 3],
 }
 
 impl Sample {
     /// A frame of a clip.
-    pub fn new(moment: Moment, target: Tensor) -> Self {
-        Sample { moment, pose: REST, target }
+    pub fn new(moment: Moment, target: Tensor, background: [f32; 3]) -> Self {
+        Sample { moment, pose: REST, target, background }
     }
 }
 
@@ -80,7 +82,7 @@ impl Trainer {
         let (mut drawn, mut visible) = (Vec::new(), None::<Tensor>);
         for sample in samples {
             let head = self.posed(&sample.moment.expression, &sample.pose);
-            drawn.push(picture(&head, &sample.moment, config.background)?);
+            drawn.push(picture(&head, &sample.moment, sample.background)?);
             let seen = loss::visible(&head.means, &sample.moment.camera);
             visible = Some(visible.map_or(seen.shallow_clone(), |v| v.logical_or(&seen)));
         }

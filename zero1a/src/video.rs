@@ -88,6 +88,8 @@ pub trait VideoModel {
     /// # Errors
     /// Shapes that do not fit, or more frames than [`VideoModel::window`].
     fn velocity(&self, latents: &Tensor, timestep: i64, condition: &Condition, guidance: f64) -> Result<Tensor>;
+    /// Classifier-free guidance that its clips come out best with.
+    fn guidance(&self) -> f64;
     /// ᾱ by timestep, `[1000]`, decreasing; the last is 0 (zero terminal SNR).
     fn alphas_cumprod(&self) -> &[f64];
 }

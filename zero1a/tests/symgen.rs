@@ -15,7 +15,7 @@ use zero1a::clips::{self, Clip, Moment, Rest};
 use zero1a::config::{Landmarks, RunConfig};
 use zero1a::guide::Guide;
 use zero1a::maker::{Ask, ClipMaker};
-use zero1a::run;
+use zero1a::reference::Reference;
 use zero1a::schedule::{Method, Progression};
 use zero1a::set::ClipSet;
 use zero1a::start::{self, Start};
@@ -107,7 +107,7 @@ fn config(method: Method) -> RunConfig {
         reference_size: 32,
         landmarks: Landmarks::Rig,
         progression,
-        start: Start { hair_m: vec![0.008], ..Default::default() },
+        start: Start { hair_m: vec![0.008], beyond_m: 0.03, ..Default::default() },
         ..Default::default()
     };
     // From grey to a face in 48 steps.
@@ -162,7 +162,7 @@ impl Stage {
             guide: Guide { source: self.config.landmarks, model: &self.model, tracker: None },
             perceptual: None,
             clips: &clips,
-            reference: run::reference(&subject(&self.model), &self.config, Device::Cpu),
+            reference: Reference::new(&subject(&self.model), self.config.reference_size, Device::Cpu),
         };
         let toml = formats::config::to_toml(&self.config).unwrap();
         let mut trainer = Trainer::new(self.grey(), &self.config.rates);

@@ -254,6 +254,7 @@ impl Drop for Scene {
     }
 }
 
+#[inline]
 fn rtc_ray(ray: &Ray) -> RtcRay {
     RtcRay {
         origin: ray.origin.to_array(),
@@ -267,19 +268,24 @@ fn rtc_ray(ray: &Ray) -> RtcRay {
     }
 }
 
+#[inline]
+fn query(ray: &Ray) -> RtcRayHit {
+    let hit = RtcHit {
+        normal: [0.0; 3],
+        u: 0.0,
+        v: 0.0,
+        primitive: INVALID,
+        geometry: INVALID,
+        instance: INVALID,
+        instance_primitive: INVALID,
+    };
+    RtcRayHit { ray: rtc_ray(ray), hit }
+}
+
 impl Accel for Scene {
     #[inline]
     fn intersect1(&self, ray: &Ray) -> Option<Hit> {
-        let hit = RtcHit {
-            normal: [0.0; 3],
-            u: 0.0,
-            v: 0.0,
-            primitive: INVALID,
-            geometry: INVALID,
-            instance: INVALID,
-            instance_primitive: INVALID,
-        };
-        let mut query = RtcRayHit { ray: rtc_ray(ray), hit };
+        let mut query = query(ray);
         // SAFETY: a committed scene and a structure of the right layout and alignment.
         unsafe { (self.device.api.rtcIntersect1)(self.handle, &mut query, std::ptr::null_mut()) };
         let RtcRayHit { ray, hit } = query;
@@ -299,6 +305,56 @@ impl Accel for Scene {
         // SAFETY: as above; Embree marks an occluded ray by t_far = -inf.
         unsafe { (self.device.api.rtcOccluded1)(self.handle, &mut query, std::ptr::null_mut()) };
         query.t_far < 0.0
+    }
+
+    fn as_embree(&self) -> Option<&Scene> {
+        Some(self)
+    }
+}
+
+/// What is asked of a scene.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// The nearest hit.
+    Nearest,
+    /// Whether there is one.
+    Any,
+}
+
+/// Queries as Embree takes them, prepared so that nothing but its own calls is left to be timed.
+#[derive(Default)]
+pub struct Prepared<'a>(Vec<(&'a Scene, RtcRayHit, Question)>);
+
+impl<'a> Prepared<'a> {
+    /// Adds one.
+    pub fn push(&mut self, scene: &'a Scene, ray: &Ray, question: Question) {
+        self.0.push((scene, query(ray), question));
+    }
+
+    /// Makes the calls; they leave their answers in the queries.
+    pub fn call(&mut self) {
+        for (scene, query, question) in &mut self.0 {
+            // SAFETY: committed scenes and structures of the right layout and alignment.
+            unsafe {
+                match question {
+                    Question::Nearest => {
+                        (scene.device.api.rtcIntersect1)(scene.handle, query, std::ptr::null_mut());
+                    }
+                    Question::Any => {
+                        (scene.device.api.rtcOccluded1)(scene.handle, &mut query.ray, std::ptr::null_mut());
+                    }
+                }
+            }
+        }
+    }
+
+    /// How many found something.
+    pub fn hits(&self) -> usize {
+        let met = |(_, query, question): &(&Scene, RtcRayHit, Question)| match question {
+            Question::Nearest => query.hit.geometry != INVALID,
+            Question::Any => query.ray.t_far < 0.0,
+        };
+        self.0.iter().filter(|q| met(q)).count()
     }
 }
 

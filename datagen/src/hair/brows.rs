@@ -34,10 +34,11 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
             }
             grown += 1;
             // The nearer to an edge, the finer; the odd hair grows longer than its neighbours.
-            let fine = 1.0 - 0.45 * smoothstep(0.5, 1.2, v.abs());
+            let fine = 1.0 - (0.45 * smoothstep(0.5, 1.2, v.abs())).max(0.4 * smoothstep(0.2, 0.0, at.t));
             let wiry = if s.chance(brows.wiry) { s.uniform(1.2, 1.7) } else { 1.0 };
             let length = brows.length_m * s.uniform(0.6, 1.08) * length_at(at.t) * fine * wiry;
-            let astray = s.normal(0.0, if v.abs() > 1.0 { 0.3 } else { 0.11 }) + 0.22 * noise(seed ^ 91, p * 260.0);
+            let astray = s.normal(0.0, if v.abs() > 1.0 { 0.3 } else { 0.12 + 0.13 * smoothstep(0.25, 0.0, at.t) })
+                + 0.22 * noise(seed ^ 91, p * 260.0);
             let spine = combed(&line, p, n, v, length, astray);
             let absorption = brows.pigment.absorption(&mut s);
             tuft.strands.push(Strand { root, points: tapered(&spine, radius * (0.5 + 0.5 * fine)), absorption });
@@ -67,7 +68,7 @@ fn combed(line: &[Vec3; 5], root: Vec3, normal: Vec3, v: f32, length_m: f32, ast
 /// Angle of hairs over the brow's line (radians): upright at its head, then lying outwards; those of the lower edge point up
 /// and those of the upper edge down, so that they meet.
 fn elevation_rad(t: f32, v: f32) -> f32 {
-    let middle = 1.15 - 0.85 * smoothstep(-0.02, 0.35, t) - 0.32 * smoothstep(0.4, 0.9, t);
+    let middle = 0.88 - 0.58 * smoothstep(-0.02, 0.35, t) - 0.32 * smoothstep(0.4, 0.9, t);
     let towards = 0.18 + 0.24 * smoothstep(0.1, 0.45, t) - 0.12 * smoothstep(0.75, 1.0, t);
     middle - towards * v.clamp(-1.3, 1.3)
 }
@@ -76,14 +77,14 @@ fn elevation_rad(t: f32, v: f32) -> f32 {
 fn wanted(t: f32, v: f32, seed: u64, p: Vec3) -> f32 {
     let ragged = 0.18 * noise(seed ^ 92, p * 420.0);
     let across = 1.0 - smoothstep(0.5 + ragged, 1.05 + ragged, v.abs());
-    let head = 0.25 + 0.75 * smoothstep(-0.03, 0.22, t);
+    let head = 0.15 + 0.85 * smoothstep(-0.04, 0.16, t);
     let strays = if v.abs() < 2.0 && t > 0.05 { 0.006 } else { 0.0 };
     across * head + strays
 }
 
 /// Share of the full length at `t`: short at the head, longest before the arch's top, short at the tail.
 fn length_at(t: f32) -> f32 {
-    (0.68 + 0.32 * smoothstep(0.0, 0.3, t)) * (1.0 - 0.4 * smoothstep(0.55, 1.0, t))
+    (0.6 + 0.4 * smoothstep(0.0, 0.3, t)) * (1.0 - 0.4 * smoothstep(0.55, 1.0, t))
 }
 
 /// The landmarks follow the bone; hair sits on it in an arch.

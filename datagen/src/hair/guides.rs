@@ -69,7 +69,7 @@ impl Walk<'_> {
             if coils(self.hair) {
                 wanted += wander.turn(normal, walked / length, s);
             }
-            let bend = 1.0 - (-step / self.bend_m()).exp();
+            let bend = 1.0 - (-step / self.bend_m(p)).exp();
             d = d.lerp(wanted, bend).normalize_or(d);
             let next = self.held_out(p + d * step, layer * smoothstep(0.0, 0.05, walked), walked);
             // A strand is as long as it is: what the push added is taken back.
@@ -105,8 +105,10 @@ impl Walk<'_> {
     }
 
     fn in_fringe(&self, q: Vec3) -> bool {
-        let styled = matches!(self.hair.style, HairStyle::Medium | HairStyle::Long | HairStyle::Tied | HairStyle::Bun);
-        styled && self.hair.fringe && q.z > 0.45 && q.x.abs() < 0.55 + 0.1 * noise(self.seed ^ 41, q * 9.0)
+        self.hair.style.takes_fringe()
+            && self.hair.fringe
+            && q.z > 0.45
+            && q.x.abs() < 0.55 + 0.1 * noise(self.seed ^ 41, q * 9.0)
     }
 
     /// Length of a strand rooted at `q` (metres).
@@ -148,7 +150,7 @@ impl Walk<'_> {
             _ if coils(self.hair) => 0.0,
             HairStyle::Tied | HairStyle::Bun => 0.35 * self.hair.volume_m,
             HairStyle::Short | HairStyle::Swept => 0.6 * self.hair.volume_m,
-            HairStyle::Buzz | HairStyle::Afro => 0.0,
+            HairStyle::Buzz => 0.0,
             _ => self.hair.volume_m,
         }
     }
@@ -167,16 +169,16 @@ impl Walk<'_> {
         }
     }
 
-    /// Over what length a strand bends to where it is combed (metres).
-    fn bend_m(&self) -> f32 {
+    /// Over what length a strand bends at `p` to where it is combed (metres).
+    fn bend_m(&self, p: Vec3) -> f32 {
         match self.hair.style {
             _ if coils(self.hair) => 0.012,
-            HairStyle::Afro => 0.02,
             HairStyle::Curly => 0.03,
             HairStyle::Buzz => 0.01,
             HairStyle::Short => 0.022,
             HairStyle::Swept => 0.018,
-            HairStyle::Tied | HairStyle::Bun => 0.008,
+            // The band holds it: whoever bends slowly runs in circles around it.
+            HairStyle::Tied | HairStyle::Bun => 0.002 + 0.006 * smoothstep(0.012, 0.035, p.distance(self.knot())),
             _ => 0.014,
         }
     }
@@ -213,7 +215,6 @@ impl Walk<'_> {
                 let back = along(Vec3::new(0.3 * q.x + 0.35 * self.hair.sweep, fall, -1.0), n);
                 back + down * (0.1 + 5.0 * walked) + wild * 0.4
             }
-            HairStyle::Afro => n + down * 2.0 * walked + eddy(6, 110.0) * 0.9 + wild,
             HairStyle::Curly => self.whorl(p, n) * 0.55 + n * 0.25 + down * (0.2 + 9.0 * walked) + wild * 0.8,
             _ if fringe == Fringe::Yes => self.fringed(n, q, walked) + wild * 0.4,
             HairStyle::Tied | HairStyle::Bun => self.tied(p, n) + wild * 0.12,
@@ -269,13 +270,20 @@ impl Walk<'_> {
         let past = (p - knot).dot(back);
         let aside = (p - knot) - back * past;
         if self.hair.style == HairStyle::Bun {
-            const BALL_M: f32 = 0.026;
-            let middle = knot + back * 0.012;
+            // Wound around a ring that lies on the head.
+            const RING_M: f32 = 0.015;
+            const TUBE_M: f32 = 0.014;
+            let middle = knot + back * 0.010;
             let away = p - middle;
-            if away.length() < 1.35 * BALL_M {
-                let radius = BALL_M * (0.75 + 0.25 * noise(self.seed ^ 51, p * 60.0));
-                let round = back.cross(away).normalize_or(Vec3::X);
-                return round + away.normalize_or(back) * ((radius - away.length()) / 0.006) + back * 0.15;
+            if away.length() < 1.3 * (RING_M + TUBE_M) {
+                let out = (away - back * away.dot(back)).normalize_or(Vec3::X);
+                let from_ring = away - out * RING_M;
+                let outwards = from_ring.normalize_or(back);
+                let tube = TUBE_M * (0.75 + 0.25 * noise(self.seed ^ 51, p * 60.0));
+                let round = back.cross(out);
+                return round
+                    + round.cross(outwards) * 0.6
+                    + outwards * ((tube - from_ring.length()) / 0.004).clamp(-2.0, 2.0);
             }
         } else if past > 0.004 {
             // A tail: out of the band, then down; it opens a little and closes towards the end.
@@ -286,7 +294,11 @@ impl Walk<'_> {
         }
         let near = aside.length();
         let through = smoothstep(0.028, BAND_M, near);
-        along(knot - p, n).lerp(back * 1.2 - aside * 40.0, through)
+        // Over the ear, whose top is as high as the brows, not across it.
+        let q = self.shell.local(p);
+        let low = smoothstep(self.brow_y + 0.012, self.brow_y - 0.008, p.y);
+        let lifted = Vec3::Y * (1.6 * low * smoothstep(-0.35, 0.0, q.z) * smoothstep(0.45, 0.75, q.x.abs()));
+        along(knot - p + lifted * knot.distance(p), n).lerp(back * 1.2 - aside * 40.0, through)
     }
 }
 

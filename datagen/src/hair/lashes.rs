@@ -27,8 +27,8 @@ struct Row {
     depth_m: f32,
 }
 
-const UPPER: Row = Row { count: 130.0, length: 1.0, elevation_rad: -0.25, bend: 1.0, depth_m: 0.0007 };
-const LOWER: Row = Row { count: 72.0, length: 0.58, elevation_rad: -0.75, bend: 0.35, depth_m: -0.0004 };
+const UPPER: Row = Row { count: 150.0, length: 1.0, elevation_rad: 0.0, bend: 1.0, depth_m: 0.0007 };
+const LOWER: Row = Row { count: 80.0, length: 0.58, elevation_rad: -0.75, bend: 0.35, depth_m: -0.0004 };
 const LIDS: [Lid; 4] = [
     Lid { landmarks: [36, 37, 38, 39], eye: 1, row: &UPPER },
     Lid { landmarks: [36, 41, 40, 39], eye: 1, row: &LOWER },

@@ -106,15 +106,16 @@ impl Company {
     }
 }
 
-/// Whether hair stands off in coils however it is cut.
+/// Whether hair stands off in coils: cut round, or short without being shaved.
 pub fn coils(h: &Hair) -> bool {
-    h.curl == Curl::Coily && matches!(h.style, HairStyle::Short | HairStyle::Swept | HairStyle::Afro | HairStyle::Curly)
+    let loose = matches!(h.style, HairStyle::Short | HairStyle::Swept | HairStyle::Curly);
+    h.style == HairStyle::Afro || (loose && h.curl == Curl::Coily)
 }
 
 fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, n: usize, s: &mut Stream) -> (Vec<Vec3>, usize) {
     let h = walk.hair;
     let [first, second, third] = nearest(walk, guides, seat);
-    let flyaway = s.chance(0.012 + 0.03 * h.frizz);
+    let flyaway = s.chance((0.012 + 0.03 * h.frizz) * if tight(h) { 0.3 } else { 1.0 });
     // At the edge hairs are short; in the thick of it some are new.
     let new = if s.chance(0.1) { s.uniform(0.7, 1.0) } else { 1.0 };
     // Coils end at all depths: from outside a soft cloud, not a brush.

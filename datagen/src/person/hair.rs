@@ -82,7 +82,7 @@ impl Hair {
         };
         let (curl_radius_m, curl_turns) = match curl {
             Curl::Straight => (0.0, 0.0),
-            Curl::Wavy => (s.uniform(0.0025, 0.006), s.uniform(12.0, 22.0)),
+            Curl::Wavy => (s.uniform(0.004, 0.010), s.uniform(10.0, 18.0)),
             Curl::Curly => (s.uniform(0.004, 0.009), s.uniform(22.0, 45.0)),
             Curl::Coily => (s.uniform(0.0013, 0.0026), s.uniform(130.0, 210.0)),
         };

@@ -43,4 +43,9 @@ impl HairStyle {
             HairStyle::Afro => "afro",
         }
     }
+
+    /// Whether a fringe can be cut into it.
+    pub fn takes_fringe(self) -> bool {
+        matches!(self, HairStyle::Medium | HairStyle::Long | HairStyle::Tied | HairStyle::Bun)
+    }
 }

@@ -11,6 +11,8 @@ use serde::Serialize;
 pub struct Skin {
     /// 0 (type I) … 5 (type VI) on Fitzpatrick's scale, continuous.
     pub melanin: f32,
+    /// Melanin that the sun has added where it shines most, on the same scale.
+    pub tan: f32,
     /// Blood in the skin, 1 usual.
     pub haemoglobin: f32,
     /// Freckles, 0..=1.
@@ -69,6 +71,7 @@ impl Skin {
         });
         Skin {
             melanin,
+            tan: relief.tan,
             haemoglobin: s.normal_within(1.05, 0.2, [0.7, 1.6]),
             freckles: if s.chance(0.1 + 0.3 * fair * caucasian) { s.uniform(0.2, 1.0) * (0.3 + fair) } else { 0.0 }
                 .min(1.0),

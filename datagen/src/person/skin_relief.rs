@@ -1,8 +1,8 @@
-//! The fine shape of somebody's skin.
+//! What the years have made of somebody's skin: its fine shape, and the sun in it.
 use super::Origin;
 use crate::stream::Stream;
 
-/// The fine shape of somebody's skin; fields as in [`Skin`](super::Skin).
+/// The fine shape of somebody's skin, and its tan; fields as in [`Skin`](super::Skin).
 pub(super) struct SkinRelief {
     pub wrinkles: f32,
     pub pores_m: f32,
@@ -10,6 +10,7 @@ pub(super) struct SkinRelief {
     pub lid_fold_m: f32,
     pub lid_fold: f32,
     pub down: f32,
+    pub tan: f32,
 }
 
 impl SkinRelief {
@@ -26,6 +27,7 @@ impl SkinRelief {
             lid_fold_m: s.normal_within(0.0042 - 0.0014 * asian, 0.0008, [0.002, 0.0065]),
             lid_fold: if single { 0.12 } else { s.uniform(0.55, 1.0) },
             down: s.uniform(0.015, 0.06),
+            tan: s.uniform(0.0, 1.0).powi(2) * 0.9,
         }
     }
 }

@@ -86,6 +86,7 @@ pub fn measure(
         perceptual: opened.perceptual.as_ref(),
         recogniser: opened.recogniser.as_ref(),
         tracker: Some(&opened.tracker),
+        clip: opened.clip.as_ref(),
     };
     eval::evaluate(rigged, &truth, &opened.head, &judges, background, size)
 }

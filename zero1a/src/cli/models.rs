@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 use track::networks::Networks;
 use zero1a::config::{Landmarks, RunConfig};
+use zero1a::video::portrait::clip::ClipVision;
 use zero1a::video::portrait::files::find;
 use zero1a::video::{self, VideoModel};
 
@@ -31,6 +32,9 @@ pub struct Models {
     /// Weights of the recogniser that figures use; `none` to do without.
     #[arg(long, default_value = "weights/identity.safetensors")]
     recogniser: String,
+    /// Folder of a CLIP image encoder (`config.json`, `model.safetensors` or `pytorch_model.bin`), for the figure `clip-i`.
+    #[arg(long)]
+    clip: Option<PathBuf>,
     /// `auto`, `cpu` or `cuda:N`.
     #[arg(long, default_value = "auto")]
     device: String,
@@ -42,6 +46,7 @@ pub struct Opened {
     pub tracker: Networks,
     pub perceptual: Option<Perceptual>,
     pub recogniser: Option<Recogniser>,
+    pub clip: Option<ClipVision>,
     pub device: Device,
 }
 
@@ -57,6 +62,7 @@ impl Models {
                 "none" => None,
                 path => Some(Recogniser::load(Path::new(path), device).context("--recogniser none does without")?),
             },
+            clip: self.clip.as_ref().map(|folder| ClipVision::load(folder, device)).transpose()?,
             device,
         })
     }

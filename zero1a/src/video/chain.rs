@@ -10,8 +10,8 @@ pub struct ChainConfig {
     pub steps: usize,
     /// Share of the chain that is gone through, 0..=1: 1 reaches noise alone, 0.5 the level in the middle.
     pub strength: f64,
-    /// Classifier-free guidance while sampling; 1 is none. Inversion is never guided.
-    pub guidance: f64,
+    /// Classifier-free guidance while sampling; 1 is none; by default the model's own. Inversion is never guided.
+    pub guidance: Option<f64>,
     /// Frames that neighbouring windows share, in clips longer than the model's window.
     pub overlap: i64,
     /// Fixed-point passes that make each step of the inversion the exact inverse of the sampling step; 0 is plain DDIM
@@ -20,9 +20,9 @@ pub struct ChainConfig {
 }
 
 impl Default for ChainConfig {
-    /// The published sampler: 25 steps, guidance 3.5, windows that share 4 frames.
+    /// The published sampler: 25 steps, windows that share 4 frames.
     fn default() -> Self {
-        ChainConfig { steps: 25, strength: 1.0, guidance: 3.5, overlap: 4, refinements: 0 }
+        ChainConfig { steps: 25, strength: 1.0, guidance: None, overlap: 4, refinements: 0 }
     }
 }
 
@@ -36,6 +36,11 @@ pub struct Level {
 }
 
 impl ChainConfig {
+    /// The guidance that `model` is sampled with.
+    pub fn guidance_of(&self, model: &dyn VideoModel) -> f64 {
+        self.guidance.unwrap_or_else(|| model.guidance())
+    }
+
     /// The levels of the chain as far as `strength` reaches, noisiest first; what is clean lies below the last.
     pub fn levels(&self, model: &dyn VideoModel) -> Vec<Level> {
         let alphas = model.alphas_cumprod();

@@ -12,9 +12,10 @@ use tch::{Device, Kind, Tensor};
 pub fn sample(model: &dyn VideoModel, noisy: &Tensor, condition: &Condition, chain: &ChainConfig) -> Result<Tensor> {
     let _no_grad = tch::no_grad_guard();
     let levels = chain.levels(model);
+    let guidance = chain.guidance_of(model);
     let mut x = noisy.shallow_clone();
     for (i, level) in levels.iter().enumerate() {
-        let v = window::velocity(model, &x, level.timestep, condition, chain.guidance, chain.overlap)?;
+        let v = window::velocity(model, &x, level.timestep, condition, guidance, chain.overlap)?;
         let next = levels.get(i + 1).map_or(0.0, |l| l.angle);
         x = turned(&x, &v, next - level.angle);
     }

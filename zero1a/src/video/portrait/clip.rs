@@ -1,8 +1,11 @@
 //! CLIP's image encoder (Radford et al. 2021; `transformers`' `CLIPVisionModelWithProjection`).
-use super::config::ClipConfig;
+use super::config::{self, ClipConfig};
+use super::files::{fill, find, read};
 use super::layers::{layer_norm, linear};
+use anyhow::{Context, Result};
+use std::path::Path;
 use tch::nn;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Mean of the pictures it was trained on, sRGB in 0..=1.
 const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -35,6 +38,19 @@ struct Layer {
 }
 
 impl ClipVision {
+    /// From a folder with `config.json` and `model` or `pytorch_model` of any ending, frozen.
+    ///
+    /// # Errors
+    /// A file or tensor that is missing or misshaped, by its name.
+    pub fn load(folder: &Path, device: Device) -> Result<Self> {
+        let config = config::read(&folder.join("config.json"))?;
+        let mut vars = nn::VarStore::new(device);
+        let net = ClipVision::new(vars.root(), &config);
+        fill(&vars, &[read(&find(folder, &["model", "pytorch_model"])?)?]).context("image encoder")?;
+        vars.freeze();
+        Ok(net)
+    }
+
     /// Under `p`.
     pub fn new(p: nn::Path, c: &ClipConfig) -> Self {
         let v = &p / "vision_model";
@@ -61,6 +77,11 @@ impl ClipVision {
         let small = pictures.internal_upsample_bicubic2d_aa([self.size, self.size], false, None, None);
         let like = |v: &[f32; 3]| Tensor::from_slice(v).view([3, 1, 1]).to_device(pictures.device());
         self.forward(&((small - like(&MEAN)) / like(&SPREAD)))
+    }
+
+    /// Cosine of the embeddings of pictures `[B, 3, S, S]`, sRGB in 0..=1: `[B]`. With public weights this is CLIP-I.
+    pub fn similarity(&self, a: &Tensor, b: &Tensor) -> Tensor {
+        Tensor::cosine_similarity(&self.embed(a), &self.embed(b), 1, 1e-8)
     }
 
     /// Pictures `[B, 3, size, size]` of mean 0 and spread 1 → embedding `[B, P]`.
@@ -102,5 +123,37 @@ impl Layer {
         let inner = x.apply(&self.norm2).apply(&self.fc1);
         let inner = if self.quick { &inner * (&inner * 1.702).sigmoid() } else { inner.gelu("none") };
         (&x + inner.apply(&self.fc2)).to_kind(Kind::Float)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nets::Checkpoint;
+
+    #[test]
+    fn an_encoder_is_read_from_its_folder_and_likes_what_is_alike() {
+        tch::manual_seed(3);
+        let text = r#"{ "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+            "image_size": 32, "patch_size": 8, "projection_dim": 12, "hidden_act": "quick_gelu" }"#;
+        let folder = std::env::temp_dir().join(format!("effigy-clip-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("config.json"), text).unwrap();
+        let vars = nn::VarStore::new(Device::Cpu);
+        ClipVision::new(vars.root(), &config::read(&folder.join("config.json")).unwrap());
+        let mut file = Checkpoint::new(0);
+        for (name, t) in vars.variables() {
+            file.put(&name, &(Tensor::randn_like(&t) * 0.5));
+        }
+        file.save(&folder.join("model.safetensors")).unwrap();
+        let net = ClipVision::load(&folder, Device::Cpu).unwrap();
+        let a = Tensor::rand([2, 3, 48, 48], (Kind::Float, Device::Cpu));
+        let b = &a * 0.2;
+        let (same, other) = (net.similarity(&a, &a), net.similarity(&a, &b));
+        assert!((same - 1.0).abs().max().double_value(&[]) < 1e-4);
+        assert!(other.max().double_value(&[]) < 1.0 - 1e-5, "{other:?}");
+        std::fs::remove_file(folder.join("model.safetensors")).unwrap();
+        assert!(ClipVision::load(&folder, Device::Cpu).is_err());
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -252,6 +252,11 @@ impl VideoModel for PortraitVideo {
         Ok(&without + (with - &without) * guidance)
     }
 
+    /// AniPortrait's.
+    fn guidance(&self) -> f64 {
+        3.5
+    }
+
     fn alphas_cumprod(&self) -> &[f64] {
         self.schedule.alphas_cumprod()
     }
