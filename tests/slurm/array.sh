@@ -3,7 +3,7 @@
 # The job scripts of hpc/ on a real Slurm: any array, killed, requeued, preempted or doubled, gives the bytes of one
 # process. Prints one line a check; ends with 1 when one fails. Skipped, by name, where Slurm or root is missing.
 set -uo pipefail
-bin=$(cd "${1:?usage: array.sh BIN}" && pwd)
+bin=$(cd "${1:?usage: array.sh BIN}" && pwd) || exit 66
 here=$(cd "$(dirname "$0")" && pwd)
 hpc=$here/../../hpc
 for tool in sbatch slurmctld slurmd munged; do
