@@ -24,6 +24,8 @@ pub(super) struct Coverage<'a> {
     eye: Vec3,
     /// `[meshes][V]` pixels.
     places: Vec<Vec<Vec2>>,
+    /// `[strands][P]` pixels, and a radius that a strand stays within.
+    spans: Vec<Vec<Vec3>>,
     bins: Vec<Bin>,
     /// Tiles in a row.
     across: usize,
@@ -56,7 +58,7 @@ impl<'a> Coverage<'a> {
                 range(0).for_each(|x| put(&mut bins[y * across + x]));
             }
         };
-        let mut places = Vec::new();
+        let (mut places, mut spans) = (Vec::new(), Vec::new());
         for (m, mesh) in scene.meshes.iter().enumerate() {
             let opaque = mask_of(&mesh.material) & MASK_OPAQUE != 0;
             let seen: Vec<Vec2> = mesh.positions.iter().map(|p| place(camera, *p)).collect::<Option<_>>()?;
@@ -70,19 +72,18 @@ impl<'a> Coverage<'a> {
             places.push(seen);
         }
         for (s, set) in scene.strands.iter().enumerate() {
-            let box_of = |p: &Vec4| {
-                let r = camera.fx.max(camera.fy) * p.w / (camera.camera_from_world.transform_point3(p.truncate()).z);
-                place(camera, p.truncate()).map(|at| (at - 2.0 * r, at + 2.0 * r))
+            let span = |p: &Vec4| {
+                let depth = camera.camera_from_world.transform_point3(p.truncate()).z;
+                Some(place(camera, p.truncate())?.extend(2.0 * camera.fx.max(camera.fy) * p.w / depth))
             };
-            let boxes: Vec<(Vec2, Vec2)> = set.points.iter().map(box_of).collect::<Option<_>>()?;
+            let seen: Vec<Vec3> = set.points.iter().map(span).collect::<Option<_>>()?;
             for (k, &first) in set.segments.iter().enumerate() {
-                // a spline lies within the hull of its control points
-                let hull = &boxes[first as usize..first as usize + 4];
-                let (low, high) = hull.iter().fold(hull[0], |(l, h), b| (l.min(b.0), h.max(b.1)));
+                let (low, high) = hull(&seen[first as usize..first as usize + 4]);
                 each(low, high, &mut |bin: &mut Bin| bin.segments.push([s as u32, k as u32]));
             }
+            spans.push(seen);
         }
-        Some(Coverage { scene, camera, eye: camera.eye(), places, bins, across })
+        Some(Coverage { scene, camera, eye: camera.eye(), places, spans, bins, across })
     }
 
     /// The mask of a tile.
@@ -100,6 +101,10 @@ impl<'a> Coverage<'a> {
         for &[s, k] in &bin.segments {
             let set = &self.scene.strands[s as usize];
             let first = set.segments[k as usize] as usize;
+            let (low, high) = hull(&self.spans[s as usize][first..first + 4]);
+            if mask.is_full(low - corner, high - corner) {
+                continue;
+            }
             self.draw_segment(&set.points[first..first + 4], corner, &mut mask);
             if mask.open == 0 {
                 return mask;
@@ -134,6 +139,13 @@ impl<'a> Coverage<'a> {
     }
 }
 
+/// The box of a spline whose control points are seen there: it lies within their hull.
+fn hull(spans: &[Vec3]) -> (Vec2, Vec2) {
+    spans
+        .iter()
+        .fold((Vec2::MAX, Vec2::MIN), |(low, high), s| (low.min(s.truncate() - s.z), high.max(s.truncate() + s.z)))
+}
+
 /// Where a point is seen (pixels), if it lies before the camera.
 fn place(c: &Camera, point: Vec3) -> Option<Vec2> {
     let p = c.camera_from_world.transform_point3(point);
@@ -144,8 +156,9 @@ fn place(c: &Camera, point: Vec3) -> Option<Vec2> {
 pub(super) struct Mask {
     /// `[TILE · DOWN][TILE]` a bit for each place of a row within a pixel.
     words: Vec<u32>,
-    /// Words with an uncovered place.
+    /// Words with an uncovered place: of all, and of each pixel.
     open: usize,
+    open_in: [u8; TILE * TILE],
     /// Whether something clear is in the tile.
     pub clear: bool,
 }
@@ -153,28 +166,37 @@ pub(super) struct Mask {
 impl Mask {
     fn new(clear: bool) -> Self {
         let words = vec![0; TILE * DOWN * TILE];
-        Mask { open: words.len(), words, clear }
+        Mask { open: words.len(), open_in: [DOWN as u8; TILE * TILE], words, clear }
     }
 
-    /// Covers a convex polygon (pixels from the tile's corner).
+    /// Whether all pixels of the tile that a box touches are covered.
+    fn is_full(&self, low: Vec2, high: Vec2) -> bool {
+        let range = |a: f32, b: f32| a.max(0.0) as usize..((b.max(-1.0) + 1.0) as usize).min(TILE);
+        range(low.y, high.y).all(|y| range(low.x, high.x).all(|x| self.open_in[y * TILE + x] == 0))
+    }
+
+    /// Covers a convex polygon of three or four corners (pixels from the tile's corner).
     fn draw(&mut self, corners: &[Vec2]) {
-        let (low, high) = corners.iter().fold((f32::MAX, f32::MIN), |(l, h), p| (l.min(p.y), h.max(p.y)));
-        let row = |y: f32| (y * DOWN as f32 + 0.5).floor().clamp(0.0, (TILE * DOWN) as f32) as usize;
-        for r in row(low)..row(high) {
+        let (low, high) = corners.iter().fold((Vec2::MAX, Vec2::MIN), |(l, h), p| (l.min(*p), h.max(*p)));
+        if self.is_full(low, high) {
+            return;
+        }
+        // An edge from above always, so that neighbours agree on the one that they share: it counts from its upper end to
+        // above its lower.
+        let mut edges = [Edge::default(); 4];
+        for (edge, (i, a)) in edges.iter_mut().zip(corners.iter().enumerate()) {
+            *edge = Edge::new(*a, corners[(i + 1) % corners.len()]);
+        }
+        let row = |y: f32| (y * DOWN as f32 + 0.5).clamp(0.0, (TILE * DOWN) as f32) as usize;
+        for r in row(low.y)..row(high.y) {
             let y = (r as f32 + 0.5) / DOWN as f32;
             let (mut left, mut right) = (f32::MAX, f32::MIN);
-            for (i, a) in corners.iter().enumerate() {
-                let (a, b) = (*a, corners[(i + 1) % corners.len()]);
-                if (a.y <= y) != (b.y <= y) {
-                    // from above always, so that neighbours agree on the edge that they share
-                    let (a, b) = if a.y < b.y { (a, b) } else { (b, a) };
-                    let x = a.x + (y - a.y) / (b.y - a.y) * (b.x - a.x);
-                    (left, right) = (left.min(x), right.max(x));
-                }
+            for e in edges[..corners.len()].iter().filter(|e| e.top.y <= y && y < e.bottom) {
+                let x = e.top.x + (y - e.top.y) * e.slope;
+                (left, right) = (left.min(x), right.max(x));
             }
-            let column = |x: f32| (x * ACROSS as f32 - shift(r)).ceil().clamp(0.0, (TILE * ACROSS) as f32) as usize;
             if left < right {
-                self.cover(r, column(left), column(right));
+                self.cover(r, column(left, r), column(right, r));
             }
         }
     }
@@ -189,7 +211,10 @@ impl Mask {
             let old = &mut self.words[row * TILE + word];
             if *old != u32::MAX {
                 *old |= bits as u32;
-                self.open -= usize::from(*old == u32::MAX);
+                if *old == u32::MAX {
+                    self.open -= 1;
+                    self.open_in[row / DOWN * TILE + word] -= 1;
+                }
             }
             at += count;
         }
@@ -226,10 +251,35 @@ impl Mask {
     }
 }
 
+/// A side of a polygon, downwards.
+#[derive(Clone, Copy, Default)]
+struct Edge {
+    top: Vec2,
+    bottom: f32,
+    /// To the right for each pixel down.
+    slope: f32,
+}
+
+impl Edge {
+    fn new(a: Vec2, b: Vec2) -> Self {
+        let (top, end) = if a.y < b.y { (a, b) } else { (b, a) };
+        let down = end.y - top.y;
+        Edge { top, bottom: end.y, slope: if down > 0.0 { (end.x - top.x) / down } else { 0.0 } }
+    }
+}
+
+/// The first place of a row at or beyond `x`. Without `ceil`, which is a call into the mathematics library on plain x86-64.
+#[inline]
+fn column(x: f32, row: usize) -> usize {
+    let at = (x * ACROSS as f32 - shift(row)).clamp(0.0, (TILE * ACROSS) as f32);
+    let whole = at as i32;
+    (whole + i32::from(at > whole as f32)) as usize
+}
+
 /// How far the places of a row stand to the right, so that upright edges meet another place in every row (golden ratio).
 #[inline]
 fn shift(row: usize) -> f32 {
-    (row as f32 * 0.618_034).fract()
+    ((row as u32).wrapping_mul(0x9e37_79b9) >> 8) as f32 * (1.0 / (1 << 24) as f32)
 }
 
 #[cfg(test)]
