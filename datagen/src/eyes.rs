@@ -9,6 +9,7 @@ use glam::Vec3;
 use head::Posed;
 use head::model::Joint;
 pub use opening::{Between, Opening};
+use std::sync::Arc;
 
 /// How far the iris lies behind the plane of the limbus (metres): with the cornea's bulge before it the anterior chamber
 /// is then some 3 mm deep, as in people.
@@ -63,7 +64,7 @@ pub fn material(
         sclera: eyes.sclera,
         veins: eyes.veins,
         seed: derive(seed, &[subject::PERSON, 2, side as u64]),
-        opening,
+        opening: Arc::new(opening),
         iris_class: CLASS_IRIS,
     })
 }

@@ -254,7 +254,7 @@ pub struct EyeMaterial {
     /// Seed of the iris fibres and the veins.
     pub seed: u64,
     /// The gap between the lids, which shade and wet the ball.
-    pub opening: Opening,
+    pub opening: Arc<Opening>,
     /// Class id of the iris and pupil; the white has the triangle's.
     pub iris_class: u8,
 }

@@ -74,8 +74,8 @@ pub struct Arches {
 /// Teeth from the middle that turn, stick out and may be longer: the others meet the other jaw's.
 const FRONT: usize = 4;
 /// Least room between two teeth (metres).
-const ROOM_M: f32 = 2e-5;
-/// Share of a crown from the root that does not touch its neighbours.
+const ROOM_M: f32 = 8e-5;
+/// Share of a crown that counts as its end at the root.
 const CONTACT: f32 = 0.45;
 
 impl Arches {
@@ -120,8 +120,9 @@ struct Shaped {
     /// Along the arch, out of it, up.
     local: Vec<Vec3>,
     frame: Frame,
-    /// Reach along the arch to the right and the left, to the planes that part it from its neighbours (metres).
-    reach: [f32; 2],
+    /// Reach along the arch to the right and the left, to the planes that part it from its neighbours (metres): of the end
+    /// at the root and of the end at the bite.
+    reach: [[f32; 2]; 2],
 }
 
 /// Where a crown stands.
@@ -193,13 +194,13 @@ impl Shaped {
             let flat = Vec2::new(p.x * width + (z - root) * tilt, p.y);
             *p = Vec3::new(flat.x * cos - flat.y * sin, flat.x * sin + flat.y * cos + step, z);
         }
-        // Teeth touch near the bite; towards the roots they narrow, and gums fill what is left.
+        // Crowns narrow towards the root, so each end has a reach of its own.
         let tall = local.iter().map(|p| (p.z - root).abs()).fold(0.0, f32::max);
-        let near_bite = |p: &&Vec3| (p.z - root).abs() > CONTACT * tall;
-        let reach = |side: usize, sign: f32| {
-            local.iter().filter(near_bite).map(|p| sign * p.x - p.y * lean[side]).fold(f32::MIN, f32::max)
+        let reach = |side: usize, sign: f32, at_bite: bool| {
+            let end = local.iter().filter(|p| ((p.z - root).abs() > CONTACT * tall) == at_bite);
+            end.map(|p| sign * p.x - p.y * lean[side]).fold(f32::MIN, f32::max)
         };
-        let reach = [reach(0, -1.0), reach(1, 1.0)];
+        let reach = [[reach(0, -1.0, false), reach(0, -1.0, true)], [reach(1, 1.0, false), reach(1, 1.0, true)]];
         Shaped { local, frame, reach }
     }
 }
@@ -234,15 +235,22 @@ fn space(shaped: &mut [Shaped], curve: &[Vec3], teeth: &Teeth, jaw: usize) {
     let middle = 0.5 * (lengths[half - 1] + lengths[half]);
     let gap = if jaw == 0 { teeth.gaps_m[0] } else { 0.0 };
     let room = ROOM_M + teeth.gaps_m[1];
-    let mut left = middle + 0.5 * gap + 0.5 * ROOM_M;
-    for tooth in &mut shaped[half..] {
-        tooth.frame = along(curve, &lengths, left + tooth.reach[0]);
-        left += tooth.reach[0] + tooth.reach[1] + room;
+    let most = |reach: [f32; 2]| reach[0].max(reach[1]);
+    let apart = |a: [f32; 2], b: [f32; 2]| most([a[0] + b[0], a[1] + b[1]]);
+    let start = 0.5 * gap + 0.5 * ROOM_M;
+    let mut left = middle + start + most(shaped[half].reach[0]);
+    for i in half..shaped.len() {
+        if i > half {
+            left += apart(shaped[i - 1].reach[1], shaped[i].reach[0]) + room;
+        }
+        shaped[i].frame = along(curve, &lengths, left);
     }
-    let mut right = middle - 0.5 * gap - 0.5 * ROOM_M;
-    for tooth in shaped[..half].iter_mut().rev() {
-        tooth.frame = along(curve, &lengths, right - tooth.reach[1]);
-        right -= tooth.reach[0] + tooth.reach[1] + room;
+    let mut right = middle - start - most(shaped[half - 1].reach[1]);
+    for i in (0..half).rev() {
+        if i + 1 < half {
+            right -= apart(shaped[i + 1].reach[0], shaped[i].reach[1]) + room;
+        }
+        shaped[i].frame = along(curve, &lengths, right);
     }
 }
 
@@ -353,7 +361,14 @@ mod tests {
                 let bodies: Vec<Vec<Vec3>> =
                     crowns.iter().map(|c| c.vertices.iter().map(|&v| set[v as usize]).collect()).collect();
                 for (i, pair) in bodies.windows(2).enumerate() {
-                    assert!(apart(&pair[0], &pair[1]), "seed {seed}: teeth {i} and {}", i + 1);
+                    // Boxes: their lower corners come first, each below an upper one.
+                    for height in [0.0, 0.25, 0.5, 0.75, 1.0] {
+                        let cut = |body: &[Vec3]| -> Vec<Vec3> {
+                            (0..4).map(|k| body[k].lerp(body[k + 4], height)).collect()
+                        };
+                        let what = format!("seed {seed}: teeth {i} and {} at {height} of their height", i + 1);
+                        assert!(apart(&cut(&pair[0]), &cut(&pair[1])), "{what}");
+                    }
                 }
             }
         }

@@ -172,7 +172,7 @@ mod tests {
             sclera: Vec3::splat(0.7),
             veins: 0.5,
             seed: 3,
-            opening: Opening::bare(Vec3::ZERO),
+            opening: Opening::bare(Vec3::ZERO).into(),
             iris_class: 4,
         }
     }

@@ -43,7 +43,7 @@ fn eye_at(lateral_m: f32, wo: Vec3, albedo: f32) -> Bsdf<'static> {
         sclera: Vec3::splat(albedo),
         veins: 0.0,
         seed: 3,
-        opening: Opening::bare(Vec3::ZERO),
+        opening: Opening::bare(Vec3::ZERO).into(),
         iris_class: 4,
     };
     let p = Vec3::new(lateral_m, 0.0, (0.012f32.powi(2) - lateral_m * lateral_m).sqrt());

@@ -70,7 +70,7 @@ fn no_material_outshines_a_white_furnace() {
         sclera: Vec3::ONE,
         veins: 0.0,
         seed: 1,
-        opening: Opening::bare(Vec3::ZERO),
+        opening: Opening::bare(Vec3::ZERO).into(),
         iris_class: 4,
     };
     for (name, material, floor) in [
