@@ -158,6 +158,7 @@ fn smoothstep(a: f32, b: f32, x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eyes::Opening;
 
     fn eye() -> EyeMaterial {
         EyeMaterial {
