@@ -99,7 +99,7 @@ $(LADDER)/people/README.md: configs/ladder-people.toml $(HEAD)
 ladder: build $(HEAD) ## SymGEN against its baselines on rendered people; goes on where it was stopped
 	@$(MAKE) --no-print-directory $(LADDER)/people/README.md
 	$(BIN)/zero1a ladder --data $(LADDER)/people --identities 0,1,2 --seeds $(LADDER_SEEDS) --head $(HEAD) \
-		--config configs/ladder.toml --out $(LADDER)
+		--config configs/ladder.toml --size 64 --out $(LADDER)/runs
 
 # ---- the whole chain from nothing: renders, trains, inverts -----------------------------------------------------------
 PIPE    ?= $(OUT)/pipeline
@@ -286,6 +286,7 @@ peers: setup-base $(HEAD) ## our light against Mitsuba's, our noise against Cycl
 GALLERY := --config configs/gallery.toml --set head=$(HEAD)
 gallery: datagen $(HEAD) ## docs/gallery-*: people, faces of one person, lights, hair, glasses and hats, all around; a turning head
 	$(BIN)/datagen preview $(GALLERY) --vary identity --count 24 --light each --out docs/gallery-people.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary all --count 64 --light each --out docs/gallery-64.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary expression --identity 3 --count 12 --light 2 --out docs/gallery-faces.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary light --identity 7 --count 12 --light 1 --out docs/gallery-lights.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary hair --identity 3 --count 24 --yaw 35 --light 4 --out docs/gallery-hair.jpg

@@ -1,7 +1,7 @@
 //! `datagen preview`: sheets to look at before a night is spent on rendering.
 use crate::accessories;
 use crate::actor::{Actor, person_seed};
-use crate::cameras::{self, Orbit, View};
+use crate::cameras::{self, HeadBox, Orbit, View};
 use crate::config::{Config, WearConfig};
 use crate::develop::Development;
 use crate::expressions::Performance;
@@ -17,6 +17,7 @@ use crate::stream::{derive, subject};
 use head::model::ARKIT;
 use head::sampler::{Attempt, SampledIdentity};
 use rayon::prelude::*;
+use splat::Camera;
 use std::collections::BTreeSet;
 
 /// What changes from tile to tile.
@@ -124,6 +125,7 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         _ => (0..request.count).map(|i| tile(config, request, i)).collect(),
     };
     let columns = match tiles.len() {
+        n if n > 30 && n.isqrt().pow(2) == n => n.isqrt(),
         n if n > 30 => 9,
         n => (n as f32 * 1.5).sqrt().ceil() as usize,
     };
@@ -134,19 +136,7 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         let made = alone.is_none().then(|| t.actor(stage, config));
         let Some(actor) = alone.as_ref().or(made.as_ref()) else { unreachable!("one or the other") };
         let take = actor.take(&t.performance);
-        let (center, height_m, size) = (take.head_box.center, take.head_box.height_m, config.image.size);
-        let camera = match request.vary {
-            Vary::All => {
-                let view = View { identity_id: t.identity, shot_id: 1, camera_id: 0, travelled: None };
-                cameras::sample(&config.camera, config.seed, view, take.head_box, size).0
-            }
-            _ => {
-                // Heads are deeper than broad: from aside they need room.
-                let fill = if request.vary == Vary::Turntable { 0.6 } else { 0.72 };
-                Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill, roll_deg: 0.0 }
-                    .camera(center, height_m, size)
-            }
-        };
+        let camera = t.camera(config, request.vary, take.head_box);
         let film = expose_take(&take, &camera, &t.light, config, request.accel)?;
         let label = match request.vary {
             Vary::Identity => format!("{} {} {}", t.label, actor.looks.skin_tone(), actor.looks.hair.style.name()),
@@ -166,6 +156,18 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
 }
 
 impl Tile {
+    fn camera(&self, config: &Config, vary: Vary, head: HeadBox) -> Camera {
+        let size = config.image.size;
+        if vary == Vary::All {
+            let view = View { identity_id: self.identity, shot_id: 1, camera_id: 0, travelled: None };
+            return cameras::sample(&config.camera, config.seed, view, head, size).0;
+        }
+        // Heads are deeper than broad: from aside they need room.
+        let fill = if vary == Vary::Turntable { 0.6 } else { 0.72 };
+        let orbit = Orbit { yaw_deg: self.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill, roll_deg: 0.0 };
+        orbit.camera(head.center, head.height_m, size)
+    }
+
     fn actor<'a>(&self, stage: &'a Stage, config: &Config) -> Actor<'a> {
         let seed = person_seed(config, self.identity);
         let drawn = match &self.instead {

@@ -16,7 +16,7 @@ pub type Make<T> = Arc<dyn Fn(u64) -> Result<T, Error> + Send + Sync>;
 ///
 /// # Errors
 /// [`Error::Data`] for a version without rows.
-pub fn of_version<R: Row>(
+pub fn of_version<R: Row + 'static>(
     version: Version,
     part: Part<'static>,
     batch: usize,

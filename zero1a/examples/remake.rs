@@ -11,11 +11,12 @@ use head::HeadModel;
 use nets::data::rgb8_from_tensor;
 use nets::noise::noised;
 use nets::perceptual::Perceptual;
-use nets::render::{Settings, render};
+use nets::render::render;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 use zero1a::start::{self, Start};
 use zero1a::subject::{Subject, most_frontal, rows_of};
+use zero1a::trainer;
 use zero1a::video::{ChainConfig, Condition, VideoModel, invert, noise, open, sample};
 
 const WHITE: [f32; 3] = [1.0; 3];
@@ -115,7 +116,7 @@ impl Task {
     ) -> Result<Self> {
         let size = model.size() as usize;
         let views = rows.iter().map(|&i| Subject::read(data, i, head, size)).collect::<Result<Vec<_>>>()?;
-        let settings = Settings { background: WHITE.to_vec(), ..Default::default() };
+        let settings = trainer::settings(WHITE);
         let drawn = views.iter().map(|v| {
             let posed = rigged.posed(&v.params.expression, &v.params.pose);
             Ok(render(&posed, &[v.camera.resized(size, size)], &settings)?.color_chw())

@@ -29,6 +29,8 @@ pub struct RunConfig {
     pub background: [f32; 3],
     /// Where the landmarks of remade clips come from.
     pub landmarks: Landmarks,
+    /// What clips are remade from.
+    pub remade_from: RemadeFrom,
     /// Seed of clips, order and noise.
     pub seed: u64,
     /// Numbers of the progression.
@@ -57,6 +59,17 @@ pub enum Landmarks {
     Rig,
     /// The tracker's on frames of the avatar, as the paper has them; the rig's where it finds none.
     Detected,
+}
+
+/// How the avatar's renders come to the noise level that remaking starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RemadeFrom {
+    /// By DDIM inversion, as the paper has it: the same avatar gives the same clip.
+    Inverted,
+    /// By drawn noise (Meng et al. 2022, "SDEdit"): a draw from the model about the avatar. Faults of the avatar are
+    /// forgotten where inversion hands them on, which a small model does not mend.
+    Noised,
 }
 
 /// Weights of the losses (Zero-1-to-A).
@@ -135,6 +148,7 @@ impl Default for RunConfig {
             views: Views::default(),
             start: Start::default(),
             chain: ChainConfig::default(),
+            remade_from: RemadeFrom::Inverted,
             loss: Weights::default(),
             rates: Rates::default(),
             density: Density::default(),

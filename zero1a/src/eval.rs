@@ -3,12 +3,13 @@ use crate::clips::{Moment, Rest};
 use crate::guide::{mean_distance, read};
 use crate::motion;
 use crate::subject::Subject;
+use crate::trainer;
 use crate::video::portrait::clip::ClipVision;
 use anyhow::Result;
 use head::HeadModel;
 use nets::identity::Recogniser;
 use nets::perceptual::Perceptual;
-use nets::render::{Settings, render};
+use nets::render::render;
 use nets::rigged::Rigged;
 use prior::picture::sheet_png;
 use serde::{Deserialize, Serialize};
@@ -117,7 +118,7 @@ pub fn evaluate(
 /// `[1, 3, S, S]` the avatar as the subject is posed and seen.
 fn picture(rigged: &Rigged, subject: &Subject, background: [f32; 3], size: usize) -> Result<Tensor> {
     let head = rigged.posed(&subject.params.expression, &subject.params.pose);
-    let settings = Settings { background: background.to_vec(), ..Default::default() };
+    let settings = trainer::settings(background);
     Ok(render(&head, &[subject.camera.resized(size, size)], &settings)?.color_chw())
 }
 
@@ -125,7 +126,7 @@ fn picture(rigged: &Rigged, subject: &Subject, background: [f32; 3], size: usize
 fn flicker(rigged: &Rigged, subject: &Subject, model: &HeadModel, background: [f32; 3], size: usize) -> Result<f64> {
     let neutral = model.neutral(&subject.params.shape);
     let rest = Rest::of(&subject.camera, HeadBox::of(model, &neutral).centre);
-    let settings = Settings { background: background.to_vec(), ..Default::default() };
+    let settings = trainer::settings(background);
     let frame = |expression: [f32; 52]| {
         let moment = Moment { camera: rest.camera(0.0, 0.0, size), expression };
         let head = rigged.posed(&moment.expression, &Default::default());

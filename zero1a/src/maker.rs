@@ -1,5 +1,6 @@
 //! Who makes clips: a video model, told by landmark maps; or whatever else a test puts in its place.
 use crate::clips::Moment;
+use crate::config::RemadeFrom;
 use crate::video::{self, ChainConfig, Condition, VideoModel};
 use anyhow::Result;
 use nets::noise::{angle, noised, turned};
@@ -26,7 +27,7 @@ pub trait ClipMaker {
     /// # Errors
     /// What the model says.
     fn make(&self, ask: &Ask) -> Result<Tensor>;
-    /// Frames out of what the avatar looks like: inverted, then denoised.
+    /// Frames out of what the avatar looks like: inverted or noised, then denoised.
     ///
     /// # Errors
     /// What the model says.
@@ -44,6 +45,8 @@ pub struct VideoMaker<'a> {
     pub model: &'a dyn VideoModel,
     /// How it is gone through.
     pub chain: ChainConfig,
+    /// What remaking starts from.
+    pub remade_from: RemadeFrom,
     /// The person, `[3, S, S]`.
     pub reference: Tensor,
     /// Landmarks of the reference (pixels of S).
@@ -55,6 +58,10 @@ pub struct VideoMaker<'a> {
 }
 
 impl VideoMaker<'_> {
+    fn noise(&self, ask: &Ask) -> Tensor {
+        video::noise(self.model, ask.moments.len() as i64, ask.seed, self.device)
+    }
+
     fn condition(&self, ask: &Ask) -> Condition {
         Condition::new(self.reference.to_device(self.device), &self.reference_landmarks, ask.landmarks)
     }
@@ -72,14 +79,19 @@ impl ClipMaker for VideoMaker<'_> {
     fn make(&self, ask: &Ask) -> Result<Tensor> {
         // Out of noise alone, whatever the strength of remaking.
         let chain = ChainConfig { strength: 1.0, ..self.chain };
-        let noise = video::noise(self.model, ask.moments.len() as i64, ask.seed, self.device);
-        self.model.decode(&video::sample(self.model, &noise, &self.condition(ask), &chain)?)
+        self.model.decode(&video::sample(self.model, &self.noise(ask), &self.condition(ask), &chain)?)
     }
 
     fn remake(&self, ask: &Ask, renders: &Tensor) -> Result<Tensor> {
         let condition = self.condition(ask);
         let clean = self.model.encode(&renders.to_device(self.device))?;
-        let noisy = video::invert(self.model, &clean, &condition, &self.chain)?;
+        let noisy = match self.remade_from {
+            RemadeFrom::Inverted => video::invert(self.model, &clean, &condition, &self.chain)?,
+            RemadeFrom::Noised => match self.chain.levels(self.model).first() {
+                Some(level) => noised(&clean, &self.noise(ask), level.angle),
+                None => clean,
+            },
+        };
         self.model.decode(&video::sample(self.model, &noisy, &condition, &self.chain)?)
     }
 
@@ -88,7 +100,7 @@ impl ClipMaker for VideoMaker<'_> {
         let timestep = ((share * alphas.len() as f64) as usize).min(alphas.len() - 1);
         let level = angle(alphas[timestep]);
         let clean = self.model.encode(&renders.to_device(self.device))?;
-        let noisy = noised(&clean, &video::noise(self.model, clean.size()[0], ask.seed, self.device), level);
+        let noisy = noised(&clean, &self.noise(ask), level);
         let condition = self.condition(ask);
         let v = video::window::velocity(
             self.model,

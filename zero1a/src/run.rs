@@ -103,6 +103,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     let maker = VideoMaker {
         model: plan.video,
         chain: plan.config.chain,
+        remade_from: plan.config.remade_from,
         reference: plan.subject.over(plan.config.background, size),
         reference_landmarks: plan.subject.landmarks_at(size),
         name: plan.video_name.clone(),

@@ -244,8 +244,13 @@ fn optimizer(bound: &Bound, rates: &Rates) -> Adam {
     adam
 }
 
+/// How avatars are drawn while they learn and are measured. A clip's pixel is wider than a triangle: without the filter
+/// Gaussians would shrink to specks that only larger pictures show.
+pub fn settings(background: [f32; 3]) -> Settings {
+    Settings { background: background.to_vec(), antialiased: true, ..Default::default() }
+}
+
 /// `[1, 3, S, S]`
 fn picture(head: &GaussianTensors, moment: &Moment, background: [f32; 3]) -> Result<Tensor> {
-    let settings = Settings { background: background.to_vec(), ..Default::default() };
-    Ok(render(head, std::slice::from_ref(&moment.camera), &settings)?.color_chw())
+    Ok(render(head, std::slice::from_ref(&moment.camera), &settings(background))?.color_chw())
 }

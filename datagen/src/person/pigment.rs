@@ -15,9 +15,10 @@ pub struct Pigment {
 }
 
 impl Pigment {
-    /// Melanins of the head hair; red hair is rare and caucasian; grey comes with age.
+    /// Melanins of the head hair; red hair is rare and caucasian; grey comes with age. Dark hair is dominant: whoever has
+    /// some of it among the ancestors mostly has it too.
     pub(super) fn sample(s: &mut Stream, origin: Origin) -> Self {
-        let light = s.pick(&[origin.ancestry[0] + origin.ancestry[1], origin.ancestry[2]]) == 1;
+        let light = s.pick(&[origin.ancestry[0] + origin.ancestry[1], origin.ancestry[2].powi(3)]) == 1;
         let (eumelanin, pheomelanin) = if !light {
             (s.uniform(4.0, 9.0), s.uniform(0.0, 0.4))
         } else {

@@ -94,10 +94,9 @@ fn coverage_is_that_of_thousands_of_rays() {
     }
     assert!(partial > 200, "{partial} pixels are part hair, part background");
     let mean = sum / partial as f32;
-    assert!(
-        mean < 0.003 && wrong * 50 < partial && worst < 0.03,
-        "{partial}: {mean}, {wrong} beyond 0.01, worst {worst}"
-    );
+    // strands here are a twentieth of a pixel wide: a row of places more or less is what they can be wrong by
+    assert!(mean < 0.003 && wrong * 30 < partial, "{partial}: {mean}, {wrong} beyond 0.01");
+    assert!(worst < 0.02, "worst {worst}");
 }
 
 #[test]
