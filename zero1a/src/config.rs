@@ -84,6 +84,8 @@ pub struct Weights {
     pub position: f64,
     /// L_s, see [`crate::loss::scale`].
     pub scale: f64,
+    /// Of holes in the surface, see [`crate::loss::cover`]; not in the paper.
+    pub cover: f64,
 }
 
 /// Step sizes of Adam, in the parameters' own units (GaussianAvatars).
@@ -159,7 +161,7 @@ impl Default for RunConfig {
 
 impl Default for Weights {
     fn default() -> Self {
-        Weights { l1: 10.0, perceptual: 10.0, position: 0.1, scale: 10.0 }
+        Weights { l1: 10.0, perceptual: 10.0, position: 0.1, scale: 10.0, cover: 0.0 }
     }
 }
 

@@ -10,6 +10,11 @@ pub const NEAR: f64 = 1.0;
 /// Scale, in triangle units, up to which it is free.
 pub const SMALL: f64 = 0.6;
 
+/// Opacity from which a surface counts as closed.
+pub const OPAQUE: f64 = 0.9;
+/// Height over the triangle, in its units, up to which a Gaussian lies on the surface.
+const ON_SURFACE: f64 = 1e-3;
+
 /// `mean ReLU(|μ − μ₀| − 1)` over the visible, μ `[N, 3]` in triangle units.
 ///
 /// μ₀ is where it began: 0 for what lies on the surface, as in the source; the height of its shell for hair, which
@@ -27,6 +32,13 @@ pub fn scale(log_scales: &Tensor, visible: &Tensor) -> Tensor {
     let large = over.gt(0.0);
     let length = over.where_self(&large, &over.ones_like()).sqrt() * large.to_kind(Kind::Float);
     mean_of(&length, visible)
+}
+
+/// `mean ReLU(0.9 − opacity)` over the visible that began on the surface, logits `[N]`, `began` `[N, 3]` in triangle units:
+/// skin that few pictures show shall not open on what lies behind it.
+pub fn cover(opacity_logits: &Tensor, began: &Tensor, visible: &Tensor) -> Tensor {
+    let on_surface = began.select(1, 1).abs().lt(ON_SURFACE).logical_and(visible);
+    mean_of(&(OPAQUE - opacity_logits.sigmoid()).relu(), &on_surface)
 }
 
 fn mean_of(values: &Tensor, visible: &Tensor) -> Tensor {
@@ -88,6 +100,16 @@ mod tests {
         // d/ds ½·‖·‖ = ½ · 0.3 / 0.5 · exp s
         assert!((by.double_value(&[0, 0]) - 0.5 * 0.6 * 0.9).abs() < 1e-6);
         assert_eq!(by.get(1).abs().sum(Kind::Float).double_value(&[]), 0.0);
+    }
+
+    #[test]
+    fn cover_is_what_it_says() {
+        let logits = Tensor::from_slice(&[0f32, 9.0, 0.0, 0.0]);
+        let began = rows(&[0.3, 0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
+        let visible = Tensor::from_slice(&[true, true, true, false]);
+        // 0.9 − 0.5 of the first, nothing of the second; the third is hair, the last is not seen.
+        let got = cover(&logits, &began, &visible).double_value(&[]);
+        assert!((got - 0.2).abs() < 1e-6, "{got}");
     }
 
     #[test]

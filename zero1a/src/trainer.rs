@@ -102,7 +102,8 @@ impl Trainer {
         };
         let local = &self.rigged.bound.local;
         let binding = loss::position(&local.means, &self.began, &visible) * weights.position
-            + loss::scale(&local.log_scales, &visible) * weights.scale;
+            + loss::scale(&local.log_scales, &visible) * weights.scale
+            + loss::cover(&local.opacity_logits, &self.began, &visible) * weights.cover;
         let losses = Losses { picture: pictures.double_value(&[]), binding: binding.double_value(&[]) };
         if !(losses.picture + losses.binding).is_finite() {
             return Err(Error::NotFinite { what: "loss".into(), step: k }.into());
