@@ -173,17 +173,9 @@ gpu-check: setup-kernels ## the GPU backend measured and tested, here or whereve
 		sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)" "$(OUT)/gpu-check/splat-cuda-tests"
 	@"$(OUT)/gpu-check/gpu-check.sh" "$(OUT)/gpu-check" || [ $$? = 66 ]
 
-# The fault list R1 to R20: a line for each. R10 and R11 are tests of array jobs, R12 needs Slurm, R13 is a training resumed, R16 and
-# R17 figures of the bench, R20 is parity-data.
 faults: build ## bad input to every tool; then killed, starved, cut off, flipped and raced: a line for each fault (20 minutes)
-	@$(CARGO) test --release -p effigy-tests --test faults
 	@$(CARGO) build --release --quiet -p formats --examples
-	@EFFIGY_FAULTS=full $(CARGO) test --release -p effigy-tests --test reliability -- --nocapture --test-threads 1
-	@EFFIGY_FAULTS=full $(CARGO) test --release -p formats --test versions -- --nocapture --test-threads 1 r09 r14
-	@$(CARGO) test --release -p effigy-tests --test array
-	@tests/slurm/array.sh $(BIN)
-	@$(CARGO) test --release -p effigy-tests --test pipeline -- an_interrupted_training
-	@$(CARGO) run --release --quiet -p formats --example bench -- --json "$(OUT)/bench/faults-r16-r17.json" shards tiny
+	@tests/faults/list.sh "$(BIN)" "$(OUT)"
 
 MINUTES ?= 10
 fuzz: ## mutants of sound files to every reader of ours, MINUTES for each (10)
@@ -216,7 +208,7 @@ parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-sp
 		$$(python3 -c 'import urllib.request as u; u.urlopen("$(TORCH_INDEX)/torch/", timeout=9)' 2>/dev/null && \
 			echo --extra-index-url $(TORCH_INDEX))
 
-bench-formats: ## shards and versions alone, against their bars; the disk matters as much as the processor
+bench-formats: datagen ## shards, versions and the report alone, against their bars; the disk matters as much as the processor
 	@$(CARGO) run --release --quiet -p formats --example bench -- --strict --json "$(OUT)/bench/formats.json"
 
 bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a: build
@@ -238,9 +230,6 @@ array: datagen ## render DATA as TASKS tasks of an array job: Slurm where it is,
 slurm-test: datagen ## the job scripts on a real Slurm of one machine (root, Debian's slurm-wlm and munge; else skipped by name)
 	@tests/slurm/array.sh $(BIN)
 
-bench-report: datagen ## a dataset of 100,000 rows made and reported on: seconds and memory
-	@$(CARGO) run --release --quiet -p formats --example bench_report -- --json "$(OUT)/bench/report.json"
-
 man: build ## manual pages of every tool into OUT/man/man1 (read one: man -l FILE)
 	@for tool in $(TOOLS); do $(BIN)/$$tool --man-pages "$(OUT)/man/man1"; done; ls "$(OUT)/man/man1" | wc -l
 
@@ -249,15 +238,17 @@ completions: build ## completion scripts of every tool into OUT/completions
 		$(BIN)/$$tool --completions $$shell > "$(OUT)/completions/$$tool.$$shell"; done; done; ls "$(OUT)/completions" | wc -l
 
 PARITY_DATA := $(OUT)/parity-data
-parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, webdataset open our files (fetches their wheels, once)
+parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, webdataset, OpenEXR open our files (fetches their wheels, once)
 	@test -x .venv-parity-data/bin/python || python3 -m venv .venv-parity-data
-	@.venv-parity-data/bin/python -c 'import duckdb, polars, pandas, pyarrow, datasets, pycocotools, webdataset' 2>/dev/null || \
+	@.venv-parity-data/bin/python -c 'import duckdb, polars, pandas, pyarrow, datasets, pycocotools, webdataset, OpenEXR' 2>/dev/null || \
 		.venv-parity-data/bin/pip install -q duckdb==2.0.0 polars==2.1.0 pandas==3.1.1 pyarrow==26.0.1 \
-			datasets==5.2.0 pillow==13.0.0 pycocotools==2.0.11 webdataset==1.0.2
+			datasets==5.2.0 pillow==13.0.0 pycocotools==2.0.11 webdataset==1.0.2 OpenEXR==3.5.3
 	@rm -rf "$(PARITY_DATA)"
 	@$(BIN)/datagen plan --no-sample --config tests/slurm/datagen.toml --out "$(PARITY_DATA)/set"
 	@$(BIN)/datagen render --quiet --out "$(PARITY_DATA)/set" && $(BIN)/shards merge "$(PARITY_DATA)/set"
 	@$(CARGO) run --release --quiet -p formats --example version_set -- "$(PARITY_DATA)/versions"
+	@$(BIN)/datagen render --quiet --config tests/slurm/datagen.toml --set maps.exr=true --out "$(PARITY_DATA)/layers"
+	@.venv-parity-data/bin/python tests/parity/exr.py "$(PARITY_DATA)/layers"
 	@HF_DATASETS_OFFLINE=1 .venv-parity-data/bin/python tests/parity/data.py $(BIN)/shards "$(PARITY_DATA)/set" "$(PARITY_DATA)/versions" "$(PARITY_DATA)"
 
 REALISM := $(OUT)/realism
@@ -291,14 +282,17 @@ peers: setup-base $(HEAD) ## our light against Mitsuba's, our noise against Cycl
 	@$(CARGO) run --release --quiet -p datagen --example peer_scene -- "$(PEERS)/walk" --head $(HEAD) --skin walk
 	@.venv-peers/bin/python tests/peers/cycles_noise.py "$(PEERS)/walk"
 
-# Pictures of the README; each at most 200 kB.
+# Pictures of the README; sheets of at most 200 kB each.
 GALLERY := --config configs/gallery.toml --set head=$(HEAD)
-gallery: datagen $(HEAD) ## docs/gallery-*.jpg: people, faces of one person, lights, all around; and a turning head
-	$(BIN)/datagen preview $(GALLERY) --vary identity --count 24 --light 5 --out docs/gallery-people.jpg
+gallery: datagen $(HEAD) ## docs/gallery-*: people, faces of one person, lights, hair, glasses and hats, all around; a turning head
+	$(BIN)/datagen preview $(GALLERY) --vary identity --count 24 --light each --out docs/gallery-people.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary all --count 64 --light each --out docs/gallery-64.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary expression --identity 3 --count 12 --light 2 --out docs/gallery-faces.jpg
 	$(BIN)/datagen preview $(GALLERY) --vary light --identity 7 --count 12 --light 1 --out docs/gallery-lights.jpg
-	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 12 --light 1 --out docs/gallery-around.jpg
-	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 11 --yaw 0 --count 36 --light 1 --out $(OUT)/turn.webp
+	$(BIN)/datagen preview $(GALLERY) --vary hair --identity 3 --count 24 --yaw 35 --light 4 --out docs/gallery-hair.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary wear --identity 7 --count 12 --yaw 30 --light 3 --out docs/gallery-wear.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 25 --yaw 0 --count 12 --light 1 --out docs/gallery-around.jpg
+	$(BIN)/datagen preview $(GALLERY) --vary turntable --identity 25 --yaw 0 --count 24 --light 1 --out docs/gallery-turn.webp
 
 lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 	@$(CARGO) fmt --all --check
@@ -309,6 +303,6 @@ clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
 .PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights video-weights test faults fuzz lint clean \
-	array slurm-test bench-report man completions gallery peers parity-data parity-video parity-python \
+	array slurm-test man completions gallery peers parity-data parity-video parity-python \
 	realism realism-python realism-photos realism-renders zero1a ladder kills \
 	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a

@@ -34,18 +34,19 @@ pub fn video(report: &mut Report) {
     }
 }
 
-/// Pictures a second end to end at 256² and 512², and the integrator against bare rays.
+/// Pictures a second end to end at 256² and 512², by one thread and by two; the paper's picture and its price; what `plan`
+/// says against what it costs; and the integrator against bare rays.
 pub fn datagen(report: &mut Report) {
     let folder = Folder::new("bench-datagen");
     let head = match head(folder.path()) {
         Ok(head) => head,
         Err(why) => return report.fail("datagen", why),
     };
-    for (size, samples) in [(256, 16), (512, 16)] {
-        let name = format!("{size}² {samples} spp, 3 people × 2 faces × 4 cameras, denoised");
-        let out = folder.path().join(size.to_string());
+    for (size, threads) in [(256, 1), (256, 2), (512, 2)] {
+        let name = format!("{size}² 16 spp, 3 people × 2 faces × 4 cameras, denoised, {threads} threads");
+        let out = folder.path().join(format!("{size}-{threads}"));
         let line = format!(
-            "render --quiet --out {} --set head={} --set image.size={size} --set image.samples={samples} \
+            "render --quiet --threads {threads} --out {} --set head={} --set image.size={size} --set image.samples=16 \
              --set dataset.identities=3 --set dataset.val=0 --set dataset.test=0 --set dataset.expressions=2 \
              --set dataset.cameras=4",
             out.display(),

@@ -1,17 +1,24 @@
 #!/bin/bash
 # usage: hpc/array.sh DATASET [TASKS] [PARALLEL]
 # Renders a planned dataset as TASKS tasks, then checks and merges it: on Slurm where `sbatch` is, else here, PARALLEL
-# tasks at a time. The same command again makes what is missing and touches nothing else.
+# tasks at a time. The same command again submits only the tasks that have something to make.
 set -eu
 dataset=${1:?usage: hpc/array.sh DATASET [TASKS] [PARALLEL]} tasks=${2:-8} parallel=${3:-$(nproc)}
 here=$(cd "$(dirname "$0")" && pwd)
 export DATAGEN=${DATAGEN:-datagen} SHARDS=${SHARDS:-shards}
 [ -f "$dataset/plan.toml" ] || { echo "array: no plan here, make one with datagen plan: $dataset" >&2; exit 66; }
 
+code=0; missing=$("$SHARDS" missing --quiet "$dataset" --tasks "$tasks") || code=$?
+case $code in
+  0) echo "array: every shard is there" >&2; exec "$SHARDS" merge "$dataset" ;;
+  1) ;;
+  *) exit $code ;;
+esac
+
 if command -v sbatch >/dev/null && sinfo >/dev/null 2>&1; then
-  job=$(sbatch --parsable --array="0-$((tasks - 1))" ${SBATCH_FLAGS:-} "$here/slurm.sbatch" "$dataset" "$tasks")
+  job=$(sbatch --parsable --array="$missing" ${SBATCH_FLAGS:-} "$here/slurm.sbatch" "$dataset" "$tasks")
   finish=$(sbatch --parsable --dependency="afterany:$job" "$here/slurm-finish.sbatch" "$dataset")
-  echo "array: Slurm job $job, $tasks tasks; job $finish merges: squeue -j $job,$finish"
+  echo "array: Slurm job $job, tasks $missing of $tasks; job $finish merges: squeue -j $job,$finish"
   exit 0
 fi
 

@@ -95,10 +95,12 @@ fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
             push(&name("picture"), r.picture_secs, "core-s", (size == 128).then_some(Bar::AtMost(1.0)));
             push(&name("pictures"), 1.0 / r.picture_secs, "1/core-s", None);
             push(&name("rays"), r.rays as f64 * 1e-6, "M", None);
-            push(&name("integrator"), r.integrator_mrays(), "Mrays/core-s", None);
-            push(&name("same rays bare"), r.bare_mrays(), "Mrays/core-s", None);
-            let bar = (size == 512).then_some(Bar::AtLeast(0.8));
-            push(&name("integrator over bare"), r.integrator_mrays() / r.bare_mrays(), "", bar);
+            push(&name("integrator, shading included"), r.mrays(r.picture_secs), "Mrays/core-s", None);
+            push(&name("traversal"), r.mrays(r.traversal_secs), "Mrays/core-s", None);
+            let Some(bare) = r.bare_secs else { continue };
+            push(&name("same rays, Embree alone"), r.mrays(bare), "Mrays/core-s", None);
+            push(&name("integrator over Embree alone"), bare / r.picture_secs, "", None);
+            push(&name("traversal over Embree alone"), bare / r.traversal_secs, "", Some(Bar::AtLeast(0.8)));
         }
     }
     if denoise::available().is_ok() {

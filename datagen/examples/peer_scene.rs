@@ -7,7 +7,7 @@ use datagen::actor::Actor;
 use datagen::bench::cpu_seconds;
 use datagen::cameras::Orbit;
 use datagen::config::Config;
-use datagen::environment::Environment;
+use datagen::environment::{Aim, Environment};
 use datagen::expressions::Performance;
 use datagen::film::Film;
 use datagen::light::Light;
@@ -108,7 +108,7 @@ fn write_light(path: &Path, env: &Environment) -> anyhow::Result<()> {
         let (x, y) = (i % 256, i / 256);
         let azimuth = ((x as f32 + 0.5) / 256.0 - 0.5) * std::f32::consts::TAU;
         let (sin, cos) = ((y as f32 + 0.5) / 128.0 * std::f32::consts::PI).sin_cos();
-        env.look(Vec3::new(sin * azimuth.sin(), cos, sin * azimuth.cos())).0.to_array()
+        env.look(Vec3::new(sin * azimuth.sin(), cos, sin * azimuth.cos()), Aim::ANYWHERE).0.to_array()
     };
     Ok(std::fs::write(path, bytes((0..256 * 128).flat_map(texel)))?)
 }

@@ -53,6 +53,10 @@ pub trait Accel: Send + Sync {
     fn intersect1(&self, ray: &Ray) -> Option<Hit>;
     /// Whether anything lies on the ray.
     fn occluded1(&self, ray: &Ray) -> bool;
+    /// Embree's scene behind it, if it is one: for benches that ask Embree itself.
+    fn as_embree(&self) -> Option<&embree::Scene> {
+        None
+    }
 }
 
 /// One shape to be built in.

@@ -27,7 +27,8 @@ pub fn sample(looks: &mut Looks, config: &WearConfig, seed: u64, sex: f32) {
 impl Accessories {
     /// Sets them on the head of `ground`.
     pub fn fit(looks: &Looks, ground: &Ground, skull: &Shell) -> Self {
-        let face = Face { landmarks: ground.landmarks, eyes: ground.eyes, clearance: ground.clearance };
+        let ears = [1.0, -1.0].map(|side| ear_top(ground, side));
+        let face = Face { landmarks: ground.landmarks, eyes: ground.eyes, ears, clearance: ground.clearance };
         let mean_y = |ids: std::ops::Range<usize>| {
             ground.landmarks[ids.clone()].iter().map(|p| p.y).sum::<f32>() / ids.len() as f32
         };
@@ -57,6 +58,15 @@ impl Accessories {
     pub fn headwear_meshes(&self, skull: Affine3A) -> Vec<(MeshDesc, Vec3)> {
         self.headwear.iter().flat_map(|h| h.meshes(skull)).collect()
     }
+}
+
+/// The highest point of an ear; `side` is 1 for the person's left.
+fn ear_top(ground: &Ground, side: f32) -> Vec3 {
+    let ears = ground.region("ears");
+    let on_ear = ground.skin.positions.iter().zip(&ears).filter(|(p, w)| **w > 0.5 && p.x * side > 0.0);
+    let top = on_ear.map(|(p, _)| *p).max_by(|a, b| a.y.total_cmp(&b.y));
+    // A model without ears: a little over and behind the jaw's upper end.
+    top.unwrap_or_else(|| ground.landmarks[if side > 0.0 { 16 } else { 0 }] + Vec3::new(0.0, 0.012, -0.02))
 }
 
 /// Whether a hat hides all hair of the scalp.

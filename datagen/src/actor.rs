@@ -1,5 +1,6 @@
 //! One person on the stage: shape, skin, eyes, strands; and the scene of that person making a face.
 use crate::accessories::{self, Accessories};
+use crate::bend;
 use crate::cameras::HeadBox;
 use crate::config::Config;
 use crate::expressions::Performance;
@@ -9,7 +10,7 @@ use crate::identity::DrawnShape;
 use crate::person::{Looks, Origin};
 use crate::relief;
 use crate::scene::{CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, Relief, SceneDesc, SkinMaterial, Texture};
-use crate::skin_albedo::{self, Paints};
+use crate::skin_albedo::{self, Face, Paints};
 use crate::stage::{Piece, Stage};
 use crate::strain;
 use crate::stream::{derive, subject};
@@ -41,6 +42,8 @@ pub struct Actor<'a> {
     albedo: Arc<Texture>,
     gloss: Arc<Texture>,
     heights: Arc<Texture>,
+    /// How sharply the skin bends at its refined vertices.
+    bends: Arc<Vec<f32>>,
     /// The skin's refined vertices at rest.
     skin_at_rest: Vec<Vec3>,
 }
@@ -85,18 +88,13 @@ impl<'a> Actor<'a> {
         let seed = person_seed(config, identity_id);
         let mut looks = Looks::sample(seed, drawn.origin);
         accessories::sample(&mut looks, &config.wear, seed, drawn.origin.sex);
-        Self::new(stage, config, identity_id, seed, drawn.origin, drawn.shape, looks)
+        Self::dressed(stage, config, identity_id, drawn, looks)
     }
 
-    fn new(
-        stage: &'a Stage,
-        config: &Config,
-        identity_id: u32,
-        seed: u64,
-        origin: Origin,
-        shape: Vec<f32>,
-        looks: Looks,
-    ) -> Self {
+    /// Person `identity_id` of the dataset with another face and other looks.
+    pub fn dressed(stage: &'a Stage, config: &Config, identity_id: u32, drawn: DrawnShape, looks: Looks) -> Self {
+        let DrawnShape { shape, origin } = drawn;
+        let seed = person_seed(config, identity_id);
         let mut neutral = stage.model.neutral(&shape);
         stage.correctives.rest(&stage.model, &mut neutral);
         stage.arches.set(&looks.teeth, &mut neutral);
@@ -106,7 +104,12 @@ impl<'a> Actor<'a> {
         let eyes = eye_places(&stage.model, &neutral);
         let scalp = stage.regions.get("scalp").cloned().unwrap_or_else(|| vec![0.0; skin.positions.len()]);
         let shell = Shell::new(&skin, &scalp);
-        let Paints { albedo, gloss } = skin_albedo::paint(stage, &looks, &refined, &landmarks, &shell);
+        let Paints { albedo, gloss } = skin_albedo::paint(
+            stage,
+            &looks,
+            &refined,
+            &Face { skin: &skin, landmarks: &landmarks, eyes, shell: &shell },
+        );
         let heights = relief::carve(stage, &looks, &refined, &landmarks);
         let shirt = stage.cloth.drape(&skin, &looks.garment);
         let mut obstacles = vec![Obstacle { positions: &skin.positions, triangles: &skin.triangles }];
@@ -132,6 +135,7 @@ impl<'a> Actor<'a> {
             albedo: texture(albedo),
             gloss: texture(gloss),
             heights: texture(heights),
+            bends: Arc::new(bend::bends(&skin)),
             skin_at_rest: skin.positions,
             neutral,
         }
@@ -158,13 +162,12 @@ impl<'a> Actor<'a> {
             HeadParams { shape: self.shape.clone(), expression: performance.expression, pose: performance.pose };
         let posed = self.stage.correctives.pose(&self.stage.model, &self.neutral, &params);
         let refined = self.stage.subdivision.apply(&posed.positions);
-        // On the surface as it is traced: a corner of a face keeps its index when the mesh is refined.
-        let landmarks = self.stage.model.landmarks_at(&refined);
+        let landmarks = self.stage.landmarks.at(&refined);
+        let skin = surface_of(self.stage.skin(), &refined);
         let mut meshes = Vec::new();
         for piece in &self.stage.pieces {
-            meshes.extend(self.mesh(piece, &refined, &posed, &landmarks));
+            meshes.extend(self.mesh(piece, &refined, &posed, &landmarks, &skin));
         }
-        let skin = surface_of(self.stage.skin(), &refined);
         meshes.extend(self.stage.cloth.mesh(&skin, &self.looks.garment));
         let skull = posed.world_from_head();
         meshes.extend(self.accessories.meshes(skull));
@@ -194,13 +197,21 @@ impl<'a> Actor<'a> {
     }
 
     /// A part as it is traced; lashes are strands of ours, so the model's own are left out.
-    fn mesh(&self, piece: &Piece, refined: &[Vec3], posed: &Posed, landmarks: &[Vec3]) -> Option<MeshDesc> {
+    fn mesh(
+        &self,
+        piece: &Piece,
+        refined: &[Vec3],
+        posed: &Posed,
+        landmarks: &[Vec3],
+        skin: &Surface,
+    ) -> Option<MeshDesc> {
         let positions = piece.gather(refined);
+        let eye = |side| eyes::material(&self.looks.eyes, posed, side, &positions, landmarks, skin, self.seed);
         let material = match piece.part {
             Part::Lashes => return None,
             Part::Skin => self.skin_material(&positions, &piece.triangles),
-            Part::EyeLeft => eyes::material(&self.looks.eyes, posed, 0, &positions, landmarks, self.seed),
-            Part::EyeRight => eyes::material(&self.looks.eyes, posed, 1, &positions, landmarks, self.seed),
+            Part::EyeLeft => eye(0),
+            Part::EyeRight => eye(1),
             part => coated(part, Paint::Map(self.albedo.clone())),
         };
         let normals = Surface::new(positions.clone(), piece.triangles.clone()).normals;
@@ -229,6 +240,7 @@ impl<'a> Actor<'a> {
         skin.roughness = [self.looks.skin.roughness, 0.45 * self.looks.skin.roughness];
         skin.sharp = 0.25;
         skin.fuzz = self.looks.skin.down;
+        skin.bends = self.bends.clone();
         skin.relief = Some(Relief {
             heights: self.heights.clone(),
             folds: Arc::new(strain::folds(&self.skin_at_rest, posed, triangles)),

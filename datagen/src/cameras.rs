@@ -1,7 +1,8 @@
 //! Where the camera stands: portrait distances, dense in front, sparse at the sides.
-use crate::config::{CameraConfig, CameraPath, Config, SequenceKind};
+use crate::config::{CameraConfig, CameraKind, CameraPath, Config, SequenceKind};
 use crate::develop::Development;
 use crate::light::smoothstep;
+use crate::optics::{Lens, Motion, Optics};
 use crate::stream::{Stream, subject};
 use glam::Vec3;
 use serde::Serialize;
@@ -42,12 +43,16 @@ impl View {
 /// How a picture was taken. Its JSON is the `capture` column of `frames`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Capture {
+    /// Never [`CameraKind::Any`].
+    pub kind: CameraKind,
     /// `still` or `orbit`.
     pub path: &'static str,
     /// Where the camera stands.
     pub orbit: Orbit,
     /// Focal length of a lens that shows as much on a frame 24 mm high (millimetres).
     pub focal_35mm: f32,
+    /// Depth of field and motion blur.
+    pub optics: Optics,
     /// How light became a picture.
     pub development: Development,
 }
@@ -62,8 +67,7 @@ pub fn sample(config: &CameraConfig, seed: u64, view: View, head: HeadBox, size:
     let [low, high] = config.pitch_deg;
     // The mean of two uniform numbers: most cameras stand at eye level.
     let pitch_deg = low + (high - low) * 0.5 * (s.uniform(0.0, 1.0) + s.uniform(0.0, 1.0)) - 2.0;
-    let distance_m = s.uniform(config.distance_m[0], config.distance_m[1]);
-    let fill = s.uniform(config.fill[0], config.fill[1]);
+    let (place, zoom) = (s.uniform(0.0, 1.0), s.uniform(0.0, 1.0));
     let j = config.jitter_m;
     let target = head.center + Vec3::new(s.normal(0.0, j), s.normal(0.0, j), s.normal(0.0, j));
     let roll_deg = s.normal_within(0.0, 2.0, [-6.0, 6.0]);
@@ -76,11 +80,62 @@ pub fn sample(config: &CameraConfig, seed: u64, view: View, head: HeadBox, size:
             front + (back - front) * gone
         }
     };
+    let mut own = Stream::new(seed, &[words.as_slice(), &[1]].concat());
+    let kind = kind(config.kind, &mut own);
+    let between = |[low, high]: [f32; 2], k: f32| low + (high - low) * k;
+    let (distance_m, fill) = match habits(kind) {
+        None => (between(config.distance_m, place), between(config.fill, zoom)),
+        Some((distances_m, focals_mm)) => {
+            let distance_m = between(distances_m, place);
+            (distance_m, between(focals_mm, zoom) / 24.0 * head.height_m / distance_m)
+        }
+    };
     let orbit = Orbit { yaw_deg, pitch_deg: pitch_deg.clamp(low, high), distance_m, fill, roll_deg };
     let camera = orbit.camera(target, head.height_m, size);
     let path = if view.travelled.is_some() { "orbit" } else { "still" };
     let focal_35mm = 24.0 * camera.fy / size as f32;
-    (camera, Capture { path, orbit, focal_35mm, development: Development::plain() })
+    let optics = optics(config, &mut own, distance_m);
+    (camera, Capture { kind, path, orbit, focal_35mm, optics, development: Development::plain() })
+}
+
+/// How far a kind of camera is held from the head (metres), and its focal lengths on a frame 24 mm high (millimetres).
+fn habits(kind: CameraKind) -> Option<([f32; 2], [f32; 2])> {
+    match kind {
+        CameraKind::Crop | CameraKind::Any => None,
+        CameraKind::Selfie => Some(([0.4, 0.6], [24.0, 28.0])),
+        CameraKind::Portrait => Some(([1.0, 1.5], [50.0, 77.0])),
+        CameraKind::Studio => Some(([1.5, 2.5], [85.0, 85.0])),
+        CameraKind::Webcam => Some(([0.5, 0.8], [26.0, 32.0])),
+    }
+}
+
+fn kind(wanted: CameraKind, s: &mut Stream) -> CameraKind {
+    let any = [CameraKind::Selfie, CameraKind::Portrait, CameraKind::Studio, CameraKind::Webcam];
+    let drawn = any[s.pick(&[0.35, 0.3, 0.2, 0.15])];
+    if wanted == CameraKind::Any { drawn } else { wanted }
+}
+
+/// What the config switches on; sharp at `focus_m`.
+fn optics(config: &CameraConfig, s: &mut Stream, focus_m: f32) -> Optics {
+    let aperture_m = s.uniform(config.aperture_m[0], config.aperture_m[1]);
+    let open_secs = s.uniform(config.shutter_secs[0], config.shutter_secs[1]);
+    let mut shake = |deviation: f32| Vec3::from_array([(); 3].map(|()| s.normal(0.0, deviation)));
+    let turn_rad = shake(config.turn_deg_per_sec.to_radians()) * open_secs;
+    let shift_m = shake(config.move_m_per_sec) * open_secs;
+    Optics {
+        lens: (aperture_m > 0.0).then_some(Lens { aperture_m, focus_m }),
+        motion: (open_secs > 0.0).then_some(Motion { turn_rad, shift_m }),
+    }
+}
+
+impl Capture {
+    /// Focuses on the nearer of two eyes (world, metres), as cameras do.
+    pub fn focus_on(&mut self, camera: &Camera, eyes: [Vec3; 2]) {
+        if let Some(lens) = &mut self.optics.lens {
+            let depth = |p: Vec3| camera.camera_from_world.transform_point3(p).z;
+            lens.focus_m = depth(eyes[0]).min(depth(eyes[1])).max(0.05);
+        }
+    }
 }
 
 /// A camera that looks at a point from around it.
@@ -127,6 +182,38 @@ mod tests {
             assert!((0.599..=0.851).contains(&share), "{share}");
         }
     }
+
+    #[test]
+    fn cameras_stand_and_see_as_their_kind_does() {
+        let head = HeadBox { center: Vec3::ZERO, height_m: 0.23 };
+        let mut seen = std::collections::BTreeSet::new();
+        for camera_id in 0..60 {
+            let config = CameraConfig { kind: CameraKind::Any, jitter_m: 0.0, ..CameraConfig::default() };
+            let view = View { identity_id: 3, shot_id: 1, camera_id, travelled: None };
+            let (camera, capture) = sample(&config, 9, view, head, 256);
+            let ([near, far], [wide, long]) = habits(capture.kind).expect("a kind that is one");
+            assert!((near..=far).contains(&camera.eye().length()), "{capture:?}");
+            assert!((wide - 0.01..=long + 0.01).contains(&capture.focal_35mm), "{capture:?}");
+            assert_eq!(capture.optics, Optics::default());
+            seen.insert(format!("{:?}", capture.kind));
+        }
+        assert_eq!(seen.len(), 4);
+    }
+
+    #[test]
+    fn the_nearer_eye_is_in_focus() {
+        let head = HeadBox { center: Vec3::ZERO, height_m: 0.23 };
+        let config = CameraConfig { aperture_m: [0.02, 0.03], shutter_secs: [0.01, 0.02], ..CameraConfig::default() };
+        let view = View { identity_id: 3, shot_id: 1, camera_id: 5, travelled: None };
+        let (camera, mut capture) = sample(&config, 9, view, head, 256);
+        let eyes = [Vec3::new(0.03, 0.02, 0.1), Vec3::new(-0.03, 0.02, 0.1)];
+        capture.focus_on(&camera, eyes);
+        let lens = capture.optics.lens.expect("switched on");
+        let depths = eyes.map(|p| camera.camera_from_world.transform_point3(p).z);
+        assert!((0.02..=0.03).contains(&lens.aperture_m) && capture.optics.motion.is_some());
+        assert_eq!(lens.focus_m, depths[0].min(depths[1]));
+    }
+
     #[test]
     fn an_orbit_goes_from_the_front_to_the_side_smoothly() {
         let head = HeadBox { center: Vec3::ZERO, height_m: 0.23 };

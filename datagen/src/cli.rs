@@ -3,7 +3,7 @@ use crate::config::Config;
 use crate::head_command::{self, Source};
 use crate::plan::{Plan, ShardTask};
 use crate::predict;
-use crate::preview::{self, Landmarks, Request, Vary};
+use crate::preview::{self, Landmarks, Lighting, Request, Vary};
 use crate::render_shard::{Outcome, Renderer};
 use crate::scene::AccelKind;
 use crate::stage::Stage;
@@ -90,9 +90,9 @@ enum Command {
         /// Degrees to the person's left.
         #[arg(long, default_value_t = 15.0, allow_hyphen_values = true)]
         yaw: f32,
-        /// Environment; without it the even light of figures.
-        #[arg(long)]
-        light: Option<u32>,
+        /// Environment: its number, `each` for another in each tile, or `even` for the even light of figures.
+        #[arg(long, default_value = "even")]
+        light: Lighting,
         /// Draws the 68 landmarks.
         #[arg(long)]
         landmarks: bool,

@@ -3,9 +3,10 @@
 mod garment;
 
 use crate::scene::{Material, MeshDesc};
+use crate::shell::{Path, Shell};
 use crate::stage::Piece;
 use crate::surface::Surface;
-use crate::sweep::{Path, Ring, Shell};
+use crate::sweep::Ring;
 pub use garment::{Garment, GarmentKind, KINDS, Trim, Weave};
 use glam::{Vec2, Vec3};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ const LIFT_M: f32 = 0.0035;
 /// How far below the chin a T-shirt's neck line lies in front (metres).
 const NECK_LINE_M: f32 = 0.062;
 /// Rings of the skirt: outwards and downwards from the skin's border (metres).
-const SKIRT: [[f32; 2]; 4] = [[0.012, 0.006], [0.05, 0.035], [0.085, 0.09], [0.10, 0.22]];
+const SKIRT: [[f32; 2]; 4] = [[0.012, 0.006], [0.05, 0.035], [0.085, 0.09], [0.10, 0.30]];
 /// Side of a tile of the weave (metres).
 const TILE_M: f32 = 0.06;
 

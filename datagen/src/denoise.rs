@@ -3,12 +3,11 @@
 //! Albedo and normal guide it. One thread each: pictures are made side by side. A filter is kept per thread and size,
 //! since setting one up costs more than filtering a small picture.
 use crate::film::Film;
-use crate::runtime_library::RuntimeLibrary;
+use crate::runtime_library::{RuntimeLibrary, entry_points};
 use crate::trace::TraceError;
 use glam::Vec3;
 use std::cell::RefCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -37,30 +36,7 @@ const FORMAT_FLOAT3: c_int = 3;
 const QUALITY_FAST: c_int = 4;
 const QUALITY_HIGH: c_int = 6;
 
-macro_rules! api {
-    ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
-        /// Entry points; the library is never closed, its threads may outlive any owner.
-        #[allow(non_snake_case)]
-        struct Api {
-            $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
-            _library: ManuallyDrop<libloading::Library>,
-        }
-        impl Api {
-            fn load(path: &Path) -> Result<Self, libloading::Error> {
-                // SAFETY: the library's initialisers have no preconditions; each symbol has the type of oidn.h 2.x, and
-                // the file name carries the major version.
-                unsafe {
-                    let library = libloading::Library::new(path)?;
-                    Ok(Api {
-                        $($name: *library.get(concat!(stringify!($name), "\0").as_bytes())?,)*
-                        _library: ManuallyDrop::new(library),
-                    })
-                }
-            }
-        }
-    };
-}
-api! {
+entry_points! {
     oidnNewDevice: fn(c_int) -> Handle;
     oidnReleaseDevice: fn(Handle);
     oidnSetDeviceBool: fn(Handle, *const c_char, bool);
@@ -79,9 +55,10 @@ api! {
 /// The library, loaded on first use; or why not.
 fn api() -> Result<&'static Api, TraceError> {
     static API: OnceLock<Result<Api, String>> = OnceLock::new();
-    API.get_or_init(|| LIBRARY.open(Api::load).map(|(api, _)| api))
-        .as_ref()
-        .map_err(|why| TraceError::Denoise(why.clone()))
+    // SAFETY: the library's initialisers have no preconditions; each symbol has the type of oidn.h 2.x, and the file
+    // name carries the major version.
+    let load = |path: &Path| unsafe { Api::load(path) };
+    API.get_or_init(|| LIBRARY.open(load).map(|(api, _)| api)).as_ref().map_err(|why| TraceError::Denoise(why.clone()))
 }
 
 /// Whether pictures can be denoised here.

@@ -1,11 +1,12 @@
 //! Spectacles: two rims with thin lenses, a bridge, and temples over the ears; set before the eyes so far out that
 //! nothing touches the face.
 use crate::hair::Clearance;
+use crate::light::smoothstep;
 use crate::scene::{CoatedMaterial, DielectricMaterial, Material, MeshDesc, Paint, Sheet};
+use crate::shell::{Dress, Path, Shell};
 use crate::stream::Stream;
-use crate::surface::Surface;
-use crate::sweep::{Path, Ring, Shell};
-use glam::{Affine3A, Vec2, Vec3};
+use crate::sweep::Ring;
+use glam::{Affine3A, Vec3};
 use serde::Serialize;
 use std::f32::consts::{PI, TAU};
 
@@ -19,6 +20,8 @@ const VERTEX_M: f32 = 0.0145;
 const EYEBALL_M: f32 = 0.012;
 /// Least distance between frame and face (metres).
 const GAP_M: f32 = 0.0006;
+/// Points of a rim.
+const RIM: usize = 48;
 
 /// Spectacles as drawn.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -47,6 +50,10 @@ pub enum LensOutline {
     Rectangular,
     /// Fuller towards the cheeks.
     Pilot,
+    /// Broad above, narrow below, the upper corners softly pointed.
+    Keyhole,
+    /// The outer upper corners drawn up.
+    Cat,
 }
 
 /// What a frame is made of.
@@ -74,6 +81,8 @@ pub struct Face<'a> {
     pub landmarks: &'a [Vec3],
     /// Centres of the eyeballs: the person's left and right.
     pub eyes: [Vec3; 2],
+    /// Tops of the ears: the person's left and right.
+    pub ears: [Vec3; 2],
     /// The skin.
     pub clearance: &'a Clearance,
 }
@@ -81,14 +90,17 @@ pub struct Face<'a> {
 impl Glasses {
     /// Draws a pair.
     pub fn sample(s: &mut Stream) -> Self {
-        let outlines = [LensOutline::Round, LensOutline::Oval, LensOutline::Rectangular, LensOutline::Pilot];
-        let outline = outlines[s.pick(&[0.25, 0.2, 0.4, 0.15])];
+        use LensOutline::{Cat, Keyhole, Oval, Pilot, Rectangular, Round};
+        let outlines = [Round, Oval, Rectangular, Pilot, Keyhole, Cat];
+        let outline = outlines[s.pick(&[0.2, 0.15, 0.27, 0.12, 0.18, 0.08])];
         let frame = if outline == LensOutline::Pilot || s.chance(0.4) { Frame::Metal } else { Frame::Acetate };
         let aspect = match outline {
             LensOutline::Round => s.uniform(0.92, 1.0),
             LensOutline::Oval => s.uniform(0.62, 0.75),
             LensOutline::Rectangular => s.uniform(0.60, 0.80),
             LensOutline::Pilot => s.uniform(0.85, 0.95),
+            LensOutline::Keyhole => s.uniform(0.78, 0.92),
+            LensOutline::Cat => s.uniform(0.62, 0.75),
         };
         let (rim_m, color) = match frame {
             Frame::Metal => {
@@ -96,8 +108,16 @@ impl Glasses {
                 (s.uniform(0.0007, 0.0011), Vec3::from(metals[s.pick(&[0.4, 0.25, 0.35])]))
             }
             Frame::Acetate => {
-                let plain = [[0.012, 0.012, 0.013], [0.10, 0.035, 0.012], [0.03, 0.04, 0.09], [0.12, 0.01, 0.015]];
-                (s.uniform(0.0015, 0.0025), Vec3::from(plain[s.pick(&[0.5, 0.3, 0.12, 0.08])]))
+                let plain = [
+                    [0.012, 0.012, 0.013],
+                    [0.10, 0.035, 0.012],
+                    [0.03, 0.04, 0.09],
+                    [0.12, 0.01, 0.015],
+                    [0.24, 0.13, 0.055],
+                    [0.42, 0.40, 0.37],
+                    [0.02, 0.07, 0.06],
+                ];
+                (s.uniform(0.0015, 0.0027), Vec3::from(plain[s.pick(&[0.4, 0.2, 0.1, 0.06, 0.1, 0.08, 0.06])]))
             }
         };
         Glasses { outline, aspect, rim_m, frame, color }
@@ -130,9 +150,8 @@ impl Glasses {
         for side in [-1.0, 1.0] {
             let rings: Vec<Ring> = self.rim(&set, side, 1.0).iter().map(ring).collect();
             frame.append(Shell::tube(&rings, Path::Closed, 8));
-            let tall = Ring { radii: [0.6 * self.rim_m, 1.3 * self.rim_m], side: Vec3::X, center: Vec3::ZERO };
-            let temple: Vec<Ring> =
-                self.temple(&set, face, side).into_iter().map(|center| Ring { center, ..tall }).collect();
+            let flat = |center| Ring { center, side: Vec3::X, radii: self.temple_radii() };
+            let temple: Vec<Ring> = self.temple(&set, face, side).into_iter().map(flat).collect();
             frame.append(Shell::tube(&temple, Path::Open, 8));
             lenses.append(self.lens(&set, side));
         }
@@ -144,21 +163,30 @@ impl Glasses {
 
     /// The outline of a lens at `share` of its size, counter-clockwise seen from the front.
     fn rim(&self, set: &Setting, side: f32, share: f32) -> Vec<Vec3> {
-        const N: usize = 48;
         let half = 0.5 * (set.outer - set.inner);
-        let round = if self.outline == LensOutline::Rectangular { 2.0 / 4.5 } else { 2.0 / 2.15 };
+        let round = match self.outline {
+            LensOutline::Rectangular => 2.0 / 4.5,
+            LensOutline::Keyhole => 2.0 / 3.0,
+            _ => 2.0 / 2.15,
+        };
         let point = |k: usize| {
-            let (sin, cos) = (k as f32 / N as f32 * TAU).sin_cos();
+            let (sin, cos) = (k as f32 / RIM as f32 * TAU).sin_cos();
             let curve = |v: f32| v.signum() * v.abs().powf(round);
-            let (mut x, y) = (curve(cos) * half, curve(sin) * half * self.aspect);
-            if self.outline == LensOutline::Pilot {
+            let (mut x, mut y) = (curve(cos) * half, curve(sin) * half * self.aspect);
+            match self.outline {
                 // Drop-shaped: narrower above, drawn towards the cheek below.
-                x *= 1.0 - 0.14 * (sin + 1.0) * 0.5;
-                x += side * 0.0025 * (-sin).max(0.0);
+                LensOutline::Pilot => x += side * 0.0025 * (-sin).max(0.0) - x * 0.07 * (sin + 1.0),
+                LensOutline::Keyhole => x *= 1.0 - 0.14 * smoothstep(0.3, -1.0, sin),
+                LensOutline::Cat => {
+                    let outer = (side * cos).max(0.0);
+                    y += half * (0.28 * outer * outer * smoothstep(-0.5, 0.6, sin) - 0.06 * (side * cos));
+                    x *= 1.0 - 0.10 * smoothstep(0.2, -1.0, sin);
+                }
+                _ => {}
             }
             set.place(side * (set.inner + half) + x * share, y * share - 0.0025)
         };
-        (0..N).map(point).collect()
+        (0..RIM).map(point).collect()
     }
 
     fn bridge(&self, set: &Setting) -> Vec<Vec3> {
@@ -174,29 +202,38 @@ impl Glasses {
             .collect()
     }
 
-    /// From the hinge back to the ear and over it; what lies behind the ear is left out.
+    /// From the hinge back over the root of the ear, then down behind it.
     fn temple(&self, set: &Setting, face: &Face, side: f32) -> Vec<Vec3> {
-        const STEPS: usize = 22;
+        const AHEAD: usize = 24;
+        const BEHIND: usize = 12;
+        const TIP_M: f32 = 0.034;
         let half = 0.5 * (set.outer - set.inner);
         let hinge = set.place(side * (set.outer + 0.4 * self.rim_m), half * self.aspect * 0.35);
-        let ear = if side > 0.0 { face.landmarks[16] } else { face.landmarks[0] };
         let corner = hinge + Vec3::new(side * 0.004, 0.0, -0.005);
-        let end = Vec3::new(ear.x + side * 0.001, set.middle.y + 0.012, ear.z - 0.010);
-        let gap = 1.3 * self.rim_m + GAP_M;
-        let freed = |mut p: Vec3| {
-            // Aside before the ear, so that it stays level; over the ear it rises.
-            let aside = p.z > ear.z + 0.008;
-            let (step, most) = if aside { (Vec3::X * side, 30) } else { (Vec3::Y, 8) };
-            for _ in 0..most {
-                if face.clearance.at(p) >= gap {
-                    return Some(p);
-                }
-                p += step * 0.0008;
-            }
-            None
+        let ear = face.ears[usize::from(side < 0.0)];
+        // Between the ear and the skull, a little under the ear's top.
+        let over = ear + Vec3::new(-side * 0.007, -0.003, 0.002);
+        let gap = self.temple_radii()[0] + GAP_M;
+        // Outwards, out of the skull, into the fold behind the ear; over what is in the way there.
+        let freed = |p: Vec3, raised: usize| {
+            let outwards = |p: Vec3| (0..14).map(move |k| p + Vec3::X * (side * 0.0008 * k as f32));
+            let free = |p: &Vec3| face.clearance.at(*p) >= gap;
+            (0..=raised).find_map(|k| outwards(p + Vec3::Y * (0.001 * k as f32)).find(free))
         };
-        let back = (0..=STEPS).map_while(|k| freed(corner.lerp(end, k as f32 / STEPS as f32)));
-        let mut points: Vec<Vec3> = std::iter::once(hinge).chain(back).collect();
+        let ahead = (0..=AHEAD).filter_map(|k| {
+            let level = corner.lerp(over, k as f32 / AHEAD as f32);
+            freed(level, if level.z < ear.z + 0.02 { 8 } else { 0 })
+        });
+        let mut points: Vec<Vec3> = std::iter::once(hinge).chain(ahead).collect();
+        let mut last = *points.last().unwrap_or(&hinge);
+        for k in 1..=BEHIND {
+            // A quarter of the bend is made over the ear, the rest behind it.
+            let (sin, cos) = (1.05 * smoothstep(0.0, 0.35, k as f32 / BEHIND as f32)).sin_cos();
+            let step = Vec3::new(-side * 0.15, -sin, -cos) * (TIP_M / BEHIND as f32);
+            let Some(next) = freed(last + step - Vec3::X * (side * 0.0016), 0) else { break };
+            points.push(next);
+            last = next;
+        }
         for _ in 0..4 {
             let old = points.clone();
             (2..old.len() - 1).for_each(|i| points[i] = (old[i - 1] + 2.0 * old[i] + old[i + 1]) / 4.0);
@@ -204,26 +241,21 @@ impl Glasses {
         points
     }
 
+    /// Half the thickness and half the height of a temple (metres).
+    fn temple_radii(&self) -> [f32; 2] {
+        match self.frame {
+            Frame::Metal => [0.7 * self.rim_m, 1.1 * self.rim_m],
+            Frame::Acetate => [0.55 * self.rim_m, 1.25 * self.rim_m],
+        }
+    }
+
     /// A sheet that bulges a little.
     fn lens(&self, set: &Setting, side: f32) -> Shell {
-        let shares = [1.0, 0.66, 0.33];
-        let n = self.rim(set, side, 1.0).len();
-        let mut shell = Shell::default();
-        for share in shares {
-            let bulge = Vec3::Z * (0.0016 * (1.0 - share * share));
-            shell.positions.extend(self.rim(set, side, share).into_iter().map(|p| p + bulge));
-        }
-        let middle = self.rim(set, side, 1e-3)[0] + Vec3::Z * 0.0016;
-        let center = shell.positions.len() as u32;
-        shell.positions.push(middle);
-        for k in 0..n {
-            let at = |ring: usize, k: usize| (ring * n + k % n) as u32;
-            for ring in 0..2 {
-                let [a, b, c, d] = [at(ring, k), at(ring, k + 1), at(ring + 1, k + 1), at(ring + 1, k)];
-                shell.triangles.extend([[a, b, c], [a, c, d]]);
-            }
-            shell.triangles.push([at(2, k), at(2, k + 1), center]);
-        }
+        let bulge = |share: f32| Vec3::Z * (0.0016 * (1.0 - share * share));
+        let ring = |share: f32| self.rim(set, side, share).into_iter().map(move |p| p + bulge(share));
+        let mut shell =
+            Shell::grid([1.0, 0.66, 0.33].into_iter().flat_map(ring).collect(), RIM, Path::Open, Path::Closed);
+        shell.fan((2 * RIM as u32)..(3 * RIM as u32), self.rim(set, side, 1e-3)[0] + bulge(0.0));
         shell
     }
 }
@@ -252,24 +284,11 @@ impl Fitted {
     pub fn meshes(&self, skull: Affine3A) -> [MeshDesc; 2] {
         // Coated against reflections: 1.6 % of the light instead of 8.
         let glass = DielectricMaterial { ior: 1.2, sheet: Sheet::Thin };
+        let dress = |material| Dress { material, class: CLASS_GLASSES, part: PART_GLASSES };
         [
-            mesh(&self.frame, skull, Material::Coated(self.material.clone())),
-            mesh(&self.lenses, skull, Material::Dielectric(glass)),
+            self.frame.worn(skull, dress(Material::Coated(self.material.clone()))),
+            self.lenses.worn(skull, dress(Material::Dielectric(glass))),
         ]
-    }
-}
-
-fn mesh(shell: &Shell, skull: Affine3A, material: Material) -> MeshDesc {
-    let positions: Vec<Vec3> = shell.positions.iter().map(|p| skull.transform_point3(*p)).collect();
-    let n = shell.triangles.len();
-    MeshDesc {
-        normals: Surface::new(positions.clone(), shell.triangles.clone()).normals,
-        positions,
-        triangles: shell.triangles.clone(),
-        uvs: vec![[Vec2::ZERO; 3]; n],
-        material,
-        classes: vec![CLASS_GLASSES; n],
-        parts: vec![PART_GLASSES; n],
     }
 }
 
@@ -280,6 +299,7 @@ mod tests {
     use crate::config::Config;
     use crate::hair::Obstacle;
     use crate::stage::Stage;
+    use crate::surface::Surface;
 
     #[test]
     fn no_frame_cuts_a_face() {

@@ -48,7 +48,7 @@ pub struct Ground<'a> {
 
 impl Ground<'_> {
     /// A region's mask; zeros where the model has none.
-    fn region(&self, name: &str) -> Vec<f32> {
+    pub fn region(&self, name: &str) -> Vec<f32> {
         self.regions.get(name).cloned().unwrap_or_else(|| vec![0.0; self.skin.positions.len()])
     }
 }
@@ -152,9 +152,11 @@ impl Pigment {
         HairMaterial::from_melanin(self.eumelanin, self.pheomelanin)
     }
 
-    /// Absorption factor of one strand: grey hairs have next to no pigment, the others vary.
+    /// Absorption factor of one strand: white hairs keep a trace of pigment whatever the others have, which vary.
     fn absorption(&self, s: &mut Stream) -> f32 {
-        if s.chance(self.grey) { s.uniform(0.0, 0.06) } else { s.normal_within(1.0, 0.15, [0.6, 1.5]) }
+        const TRACE: f32 = 0.07;
+        let pigment = (self.eumelanin + self.pheomelanin).max(TRACE);
+        if s.chance(self.grey) { s.uniform(0.0, TRACE) / pigment } else { s.normal_within(1.0, 0.15, [0.6, 1.5]) }
     }
 
     /// As [`Pigment::absorption`], for a strand that turns grey `sooner` (in shares of all hair) than the mean.
@@ -183,7 +185,7 @@ pub fn mat_color(class: u8, looks: &Looks) -> Vec3 {
     match class {
         CLASS_BROW => looks.brows.pigment.mat_color(),
         CLASS_BEARD => looks.beard.pigment.mat_color(),
-        CLASS_LASH => Vec3::splat(0.02),
+        CLASS_LASH => looks.lashes.pigment.mat_color(),
         _ => looks.hair.pigment.mat_color(),
     }
 }

@@ -1,7 +1,7 @@
 //! `datagen head`: imports a head model and shows what it can do.
 use crate::config::Config;
 use crate::head_file::failure;
-use crate::preview::{Landmarks, Request, Vary, sheet};
+use crate::preview::{Landmarks, Lighting, Request, Vary, sheet};
 use crate::scene::AccelKind;
 use crate::stage::Stage;
 use formats::exit::{ExitCode, Failure};
@@ -70,7 +70,7 @@ pub fn show(mut config: Config, out: &Path, accel: AccelKind) -> anyhow::Result<
         identity: 0,
         count: 24,
         yaw_deg: 12.0,
-        light: None,
+        light: Lighting::Even,
         landmarks: Landmarks::Hidden,
         accel,
     };

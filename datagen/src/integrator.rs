@@ -12,7 +12,7 @@ mod vertex;
 
 use crate::accel::Ray;
 use crate::bsdf::{Bsdf, Scattered, diffuse::Diffuse};
-use crate::environment::Environment;
+use crate::environment::{Aim, Environment};
 use crate::sampler::Sampler;
 use crate::scene::RenderSettings;
 use crate::subsurface;
@@ -84,18 +84,21 @@ impl<'a> Integrator<'a> {
         let mut weight = Vec3::ONE;
         // density of the ray's direction; infinite as long as no choice was made: camera, mirrors, lenses
         let mut density = f32::INFINITY;
+        // what the vertex it comes from aimed at
+        let mut aim = Aim::ANYWHERE;
         let (mut bounce, mut clear) = (0, 0);
         loop {
             *rays += 1;
             let Some(hit) = self.scene.accel.intersect1(&ray) else {
                 if out.alpha > 0.0 {
-                    let (radiance, light) = self.env.look(ray.direction);
+                    let (radiance, light) = self.env.look(ray.direction, aim);
                     let share = if density.is_finite() { power_heuristic(density, light) } else { 1.0 };
                     out.rgb += self.limited(weight * radiance * share, bounce);
                 }
                 return out;
             };
             let vertex = self.vertex(&hit, &ray, if bounce == 0 { Depth::First } else { Depth::Later });
+            sampler.at_vertex(1 + bounce + clear);
             if !matches!(vertex.bsdf, Bsdf::Dielectric(_)) {
                 if bounce == 0 {
                     out.alpha = 1.0;
@@ -104,7 +107,9 @@ impl<'a> Integrator<'a> {
                 if bounce == self.settings.max_bounces {
                     return out;
                 }
-                let light = self.direct(&vertex.bsdf, weight, |d| vertex.start(d), vertex.facing, sampler, rays);
+                aim = vertex.facing.map_or(Aim::ANYWHERE, |_| Aim::about(vertex.normal));
+                let start = |d| vertex.start(d);
+                let light = self.direct(&vertex.bsdf, weight, start, (vertex.facing, aim), sampler, rays);
                 out.rgb += self.limited(light, bounce);
             }
             match vertex.bsdf.sample(sampler.next_1d(), sampler.next_2d()) {
@@ -131,7 +136,9 @@ impl<'a> Integrator<'a> {
                     let Some((exit, direction, p)) = self.below(&vertex, sampler, rays) else { return out };
                     weight *= w * exit.weight;
                     let base = Bsdf::Diffuse(Diffuse { normal: exit.normal, albedo: Vec3::ONE });
-                    let light = self.direct(&base, weight, |_| exit.position, Some(exit.normal), sampler, rays);
+                    aim = Aim::about(exit.normal);
+                    let start = |_| exit.position;
+                    let light = self.direct(&base, weight, start, (Some(exit.normal), aim), sampler, rays);
                     out.rgb += self.limited(light, bounce);
                     density = p;
                     ray = Ray { mask: MASK_OPAQUE, ..Ray::new(exit.position, direction) };
@@ -156,7 +163,7 @@ impl<'a> Integrator<'a> {
         let mut weight = Vec3::ONE;
         for bounce in 0..=self.settings.max_bounces {
             let Some(hit) = self.scene.accel.intersect1(&ray) else {
-                return if bounce == 0 { Vec3::ZERO } else { weight * self.env.look(ray.direction).0 };
+                return if bounce == 0 { Vec3::ZERO } else { weight * self.env.look(ray.direction, Aim::ANYWHERE).0 };
             };
             let vertex = self.vertex(&hit, &ray, if bounce == 0 { Depth::First } else { Depth::Later });
             let Some(Scattered::Spread { direction, weight: w, .. }) =
@@ -203,11 +210,11 @@ impl<'a> Integrator<'a> {
         bsdf: &Bsdf,
         weight: Vec3,
         start: impl Fn(Vec3) -> Vec3,
-        facing: Option<Vec3>,
+        (facing, aim): (Option<Vec3>, Aim),
         sampler: &mut Sampler,
         rays: &mut u64,
     ) -> Vec3 {
-        let light = self.env.sample(sampler.next_2d());
+        let light = self.env.sample(aim, sampler.next_2d());
         let chance = sampler.next_plain();
         if light.density <= 0.0 || facing.is_some_and(|g| g.dot(light.direction) <= 0.0) {
             return Vec3::ZERO;

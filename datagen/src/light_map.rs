@@ -141,6 +141,7 @@ fn rgbe([r, g, b, e]: [u8; 4]) -> Vec3 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::environment::Aim;
 
     #[test]
     fn radiance_files_are_read_flat_and_coded() {
@@ -171,7 +172,7 @@ mod tests {
         let (light, environment) = lit(&config, config.light.count - 1).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert_eq!(light.kind, Place::Map);
-        let down = environment.look(Vec3::NEG_Y).0;
+        let down = environment.look(Vec3::NEG_Y, Aim::ANYWHERE).0;
         assert!((down / light.exposure - Vec3::new(1.0, 2.0, 3.0)).length() < 1e-4, "{down}");
         assert!(lit(&config, config.light.count - 1).is_err(), "the file is gone");
         assert_eq!(lit(&config, 1).unwrap().0.kind, Light::sample(config.seed, 1).kind);

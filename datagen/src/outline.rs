@@ -29,7 +29,7 @@ impl Outline {
             false => [z.iter().copied().fold(f32::MIN, f32::max), z.iter().copied().fold(f32::MAX, f32::min)],
         };
         Outline {
-            lips: l[48..60].iter().map(|p| p.truncate()).collect(),
+            lips: rounded(&l[48..60], [0, 6]),
             lips_depth: l[48..60].iter().map(|p| p.z).fold(f32::MAX, f32::min) - 0.012,
             brow_y: mean_y(17..27),
             eye_y: mean_y(36..48),
@@ -94,6 +94,25 @@ fn hairline_m(degrees: f32) -> f32 {
         return KEYS[KEYS.len() - 1][1];
     };
     from + (to - from) * (degrees - a) / (b - a)
+}
+
+/// A closed line through the points, seen from the front, as a polygon: Catmull–Rom between the two that stay `sharp`.
+fn rounded(points: &[Vec3], sharp: [usize; 2]) -> Vec<Vec2> {
+    const STEPS: usize = 6;
+    let n = points.len();
+    let at = |i: usize| points[i % n].truncate();
+    let mut line = Vec::with_capacity(n * STEPS);
+    for i in 0..n {
+        let (b, c) = (at(i), at(i + 1));
+        let a = if sharp.contains(&i) { 2.0 * b - c } else { at(i + n - 1) };
+        let d = if sharp.contains(&((i + 1) % n)) { 2.0 * c - b } else { at(i + 2) };
+        for step in 0..STEPS {
+            let t = step as f32 / STEPS as f32;
+            let bend = 2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * b - a - 3.0 * c + d);
+            line.push(0.5 * (2.0 * b + t * (c - a) + t * t * bend));
+        }
+    }
+    line
 }
 
 /// Signed distance (metres) to a closed polygon, positive inside (even-odd rule).

@@ -4,7 +4,9 @@ use crate::labels::FrameKey;
 use crate::stream::{Stream, derive, subject};
 use anyhow::Context;
 use formats::exit::Failure;
+use formats::planned::PlannedShards;
 use formats::{Provenance, ShardName, digest};
+use head::HeadModel;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -16,9 +18,15 @@ struct PlanFile {
     tool: String,
     tool_version: String,
     head_sha256: String,
+    /// Whose head model it is, which decides the licence of the renders.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    head_source: String,
     /// Of `light.maps`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     light_maps_sha256: Vec<String>,
+    /// What the config comes to, for whoever does not know it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shards: Vec<PlannedShards>,
     config: Config,
 }
 
@@ -86,7 +94,9 @@ impl Plan {
             tool: "datagen".into(),
             tool_version: env!("CARGO_PKG_VERSION").into(),
             head_sha256: head_digest(&config.head)?,
+            head_source: head_source(&config.head)?,
             light_maps_sha256: map_digests(&config)?,
+            shards: planned(&config),
             config,
         };
         let text = formats::config::to_toml(&file)?;
@@ -118,6 +128,10 @@ impl Plan {
                 Failure::bad_data(format!("a file of light.maps changed since the plan was made: {path:?}")).into()
             );
         }
+        if !file.shards.is_empty() && file.shards != planned(&file.config) {
+            let what = "the list of shards is not what the config comes to; make the plan anew with `datagen plan`";
+            return Err(Failure::bad_data(format!("{what}: {path:?}")).into());
+        }
         Ok(Self::of(file, &text))
     }
 
@@ -147,18 +161,12 @@ impl Plan {
 
     /// Frames of one identity.
     pub fn frames_per_identity(&self) -> u64 {
-        self.config.dataset.expressions as u64 * self.config.dataset.cameras as u64
+        frames_per_identity(&self.config)
     }
 
     /// Identities of a split, by id.
     pub fn identities(&self, split: Split) -> Range<u32> {
-        let d = &self.config.dataset;
-        let (val, test) = (d.identities - d.val - d.test, d.identities - d.test);
-        match split {
-            Split::Train => 0..val,
-            Split::Val => val..test,
-            Split::Test => test..d.identities,
-        }
+        identities(&self.config, split)
     }
 
     /// Split of an identity.
@@ -168,13 +176,16 @@ impl Plan {
 
     /// All files: identities first, then the frames of each split.
     pub fn shards(&self) -> Vec<ShardTask> {
-        let size = &self.config.shards;
-        let mut all = cut(ShardKind::Identities, "part", self.config.dataset.identities as u64, size.identities as u64);
-        for split in Split::ALL {
-            let frames = self.identities(split).len() as u64 * self.frames_per_identity();
-            all.extend(cut(ShardKind::Frames(split), split.name(), frames, size.frames as u64));
-        }
-        all
+        let list = planned(&self.config);
+        let kind = |run: &PlannedShards| match Split::ALL.into_iter().find(|split| split.name() == run.split) {
+            Some(split) => ShardKind::Frames(split),
+            None => ShardKind::Identities,
+        };
+        let tasks = |run: &PlannedShards| {
+            let kind = kind(run);
+            run.shards().map(|(name, items)| ShardTask { kind, name, items }).collect::<Vec<_>>()
+        };
+        list.iter().flat_map(tasks).collect()
     }
 
     /// Frame `item` of a split.
@@ -235,14 +246,44 @@ impl ShardTask {
     }
 }
 
-fn cut(kind: ShardKind, label: &str, items: u64, size: u64) -> Vec<ShardTask> {
-    let total = items.div_ceil(size);
-    let one = |k: u64| ShardTask {
-        kind,
-        name: ShardName::new(label, k as u32, total as u32),
-        items: k * size..((k + 1) * size).min(items),
+fn frames_per_identity(config: &Config) -> u64 {
+    config.dataset.expressions as u64 * config.dataset.cameras as u64
+}
+
+fn identities(config: &Config, split: Split) -> Range<u32> {
+    let d = &config.dataset;
+    let (val, test) = (d.identities - d.val - d.test, d.identities - d.test);
+    match split {
+        Split::Train => 0..val,
+        Split::Val => val..test,
+        Split::Test => test..d.identities,
+    }
+}
+
+/// The shards that a config comes to: identities first, then the frames of each split.
+fn planned(config: &Config) -> Vec<PlannedShards> {
+    let run = |tables: &[&str], split: &str, rows: u64, size: u32| PlannedShards {
+        tables: tables.iter().map(|table| table.to_string()).collect(),
+        split: split.into(),
+        rows,
+        rows_per_shard: size.into(),
     };
-    (0..total).map(one).collect()
+    let tables: &[&str] = if config.maps.exr { &["frames", "exr"] } else { &["frames"] };
+    let mut list = vec![run(&["identities"], "part", config.dataset.identities.into(), config.shards.identities)];
+    for split in Split::ALL {
+        let frames = identities(config, split).len() as u64 * frames_per_identity(config);
+        list.push(run(tables, split.name(), frames, config.shards.frames));
+    }
+    list.retain(|run| !run.is_empty());
+    list
+}
+
+/// Where a head model comes from: `makehuman`, `ict`, `analytic`.
+fn head_source(head: &Path) -> anyhow::Result<String> {
+    match head == Path::new("analytic") {
+        true => Ok("analytic".into()),
+        false => Ok(HeadModel::source_of(head).map_err(crate::head_file::failure)?),
+    }
 }
 
 /// Digests of the environment files.

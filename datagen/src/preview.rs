@@ -1,24 +1,32 @@
 //! `datagen preview`: sheets to look at before a night is spent on rendering.
+use crate::accessories;
 use crate::actor::{Actor, person_seed};
-use crate::cameras::Orbit;
-use crate::config::Config;
+use crate::cameras::{self, HeadBox, Orbit, View};
+use crate::config::{Config, WearConfig};
 use crate::develop::Development;
 use crate::expressions::Performance;
+use crate::identity::sample_shape;
 use crate::labels;
 use crate::light::Light;
+use crate::person::{Hair, Looks, Origin};
 use crate::render_shard::expose_take;
 use crate::scene::AccelKind;
 use crate::sheet::Sheet;
 use crate::stage::Stage;
+use crate::stream::{derive, subject};
 use head::model::ARKIT;
 use head::sampler::{Attempt, SampledIdentity};
 use rayon::prelude::*;
+use splat::Camera;
+use std::collections::BTreeSet;
 
 /// What changes from tile to tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Vary {
     /// The person.
     Identity,
+    /// Everything: person, face, light and side, drawn as a data set draws them.
+    All,
     /// The drawn expressions of one person.
     Expression,
     /// The 52 units, each fully on.
@@ -27,6 +35,10 @@ pub enum Vary {
     Light,
     /// The side one looks from.
     Turntable,
+    /// The hair: what people of that age and sex wear, each way once.
+    Hair,
+    /// What is worn on the head: glasses and hats by turns.
+    Wear,
     /// Faces that the sampler refused, and the measure that was furthest off (standard deviations).
     Rejected,
 }
@@ -42,12 +54,35 @@ pub struct Request {
     pub count: u32,
     /// Side one looks from (degrees).
     pub yaw_deg: f32,
-    /// Environment, or the even light of figures.
-    pub light: Option<u32>,
+    /// What falls on the head.
+    pub light: Lighting,
     /// Whether landmarks are drawn.
     pub landmarks: Landmarks,
     /// Finds the hits.
     pub accel: AccelKind,
+}
+
+/// What falls on the heads of a sheet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lighting {
+    /// The even light of figures.
+    Even,
+    /// An environment of the dataset.
+    One(u32),
+    /// Each tile has an environment of its own, from number 1 on.
+    Each,
+}
+
+impl std::str::FromStr for Lighting {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "even" => Ok(Lighting::Even),
+            "each" => Ok(Lighting::Each),
+            number => number.parse().map(Lighting::One).map_err(|_| "expected a number, `each` or `even`".to_owned()),
+        }
+    }
 }
 
 /// Whether landmarks are drawn.
@@ -67,6 +102,16 @@ struct Tile {
     label: String,
     /// A face that is not the person's own.
     instead: Option<SampledIdentity>,
+    /// Hair, and what is worn on the head, that are not the person's own.
+    made_up: MadeUp,
+}
+
+/// What a tile changes in somebody's looks.
+#[derive(Default)]
+struct MadeUp {
+    hair: Option<Hair>,
+    /// Shares of glasses and hats, and the seed they are drawn from.
+    wear: Option<(WearConfig, u64)>,
 }
 
 /// Renders the sheet.
@@ -76,25 +121,22 @@ struct Tile {
 pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Result<Sheet> {
     let tiles: Vec<Tile> = match request.vary {
         Vary::Rejected => rejected(stage, config, request),
+        Vary::Hair => haired(stage, config, request),
         _ => (0..request.count).map(|i| tile(config, request, i)).collect(),
     };
     let columns = match tiles.len() {
+        n if n > 30 && n.isqrt().pow(2) == n => n.isqrt(),
         n if n > 30 => 9,
         n => (n as f32 * 1.5).sqrt().ceil() as usize,
     };
     // One person in all tiles is made once.
-    let alone = (!matches!(request.vary, Vary::Identity | Vary::Rejected))
+    let alone = (!matches!(request.vary, Vary::Identity | Vary::All | Vary::Rejected | Vary::Hair | Vary::Wear))
         .then(|| Actor::sample(stage, config, request.identity));
     let one = |t: &Tile| -> anyhow::Result<(Vec<u8>, String)> {
-        let own = || match &t.instead {
-            Some(other) => Actor::with_shape(stage, config, t.identity, other.into()),
-            None => Actor::sample(stage, config, t.identity),
-        };
-        let made = alone.is_none().then(own);
+        let made = alone.is_none().then(|| t.actor(stage, config));
         let Some(actor) = alone.as_ref().or(made.as_ref()) else { unreachable!("one or the other") };
         let take = actor.take(&t.performance);
-        let orbit = Orbit { yaw_deg: t.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill: 0.72, roll_deg: 0.0 };
-        let camera = orbit.camera(take.head_box.center, take.head_box.height_m, config.image.size);
+        let camera = t.camera(config, request.vary, take.head_box);
         let film = expose_take(&take, &camera, &t.light, config, request.accel)?;
         let label = match request.vary {
             Vary::Identity => format!("{} {} {}", t.label, actor.looks.skin_tone(), actor.looks.hair.style.name()),
@@ -111,6 +153,60 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         sheet.push(picture.0, picture.1);
     }
     Ok(sheet)
+}
+
+impl Tile {
+    fn camera(&self, config: &Config, vary: Vary, head: HeadBox) -> Camera {
+        let size = config.image.size;
+        if vary == Vary::All {
+            let view = View { identity_id: self.identity, shot_id: 1, camera_id: 0, travelled: None };
+            return cameras::sample(&config.camera, config.seed, view, head, size).0;
+        }
+        // Heads are deeper than broad: from aside they need room.
+        let fill = if vary == Vary::Turntable { 0.6 } else { 0.72 };
+        let orbit = Orbit { yaw_deg: self.yaw_deg, pitch_deg: 2.0, distance_m: 0.85, fill, roll_deg: 0.0 };
+        orbit.camera(head.center, head.height_m, size)
+    }
+
+    fn actor<'a>(&self, stage: &'a Stage, config: &Config) -> Actor<'a> {
+        let seed = person_seed(config, self.identity);
+        let drawn = match &self.instead {
+            Some(other) => other.into(),
+            None => sample_shape(&stage.sampler, seed),
+        };
+        let mut looks = Looks::sample(seed, drawn.origin);
+        let (wear, wear_seed) = self.made_up.wear.as_ref().map_or((&config.wear, seed), |(wear, seed)| (wear, *seed));
+        accessories::sample(&mut looks, wear, wear_seed, drawn.origin.sex);
+        if let Some(hair) = &self.made_up.hair {
+            looks.hair = Hair { pigment: looks.hair.pigment, ..hair.clone() };
+        }
+        Actor::dressed(stage, config, self.identity, drawn, looks)
+    }
+}
+
+/// Ways to wear hair that people of the requested one's age and sex have, in the order in which strangers of all
+/// ancestries show them.
+fn haired(stage: &Stage, config: &Config, request: &Request) -> Vec<Tile> {
+    const STRANGERS: u64 = 4000;
+    let own = sample_shape(&stage.sampler, person_seed(config, request.identity)).origin;
+    let mut seen = BTreeSet::new();
+    let strangers = (0..STRANGERS).map(|i| {
+        let mut ancestry = [0.0; 3];
+        ancestry[i as usize % 3] = 1.0;
+        Looks::sample(derive(config.seed, &[subject::PREVIEW, i]), Origin { ancestry, ..own }).hair
+    });
+    let new = strangers.filter(|h| seen.insert(way_of(h)));
+    let tile = |hair: Hair| Tile {
+        label: way_of(&hair),
+        made_up: MadeUp { hair: Some(hair), wear: None },
+        ..tile(config, request, 0)
+    };
+    new.take(request.count as usize).map(tile).collect()
+}
+
+fn way_of(hair: &Hair) -> String {
+    let fringe = if hair.fringe && hair.style.takes_fringe() { " fringe" } else { "" };
+    format!("{} {:?}{fringe}", hair.style.name(), hair.curl)
 }
 
 /// How many people are asked for a refused face each, per tile: some one in fifteen has one.
@@ -141,7 +237,11 @@ fn dot(rgb: &mut [u8], size: u32, at: glam::Vec2) {
 }
 
 fn tile(config: &Config, request: &Request, i: u32) -> Tile {
-    let light = |id: Option<u32>| id.map_or_else(Light::neutral, |id| Light::sample(config.seed, id));
+    let light = |lighting: Lighting| match lighting {
+        Lighting::Even => Light::neutral(),
+        Lighting::One(id) => Light::sample(config.seed, id),
+        Lighting::Each => Light::sample(config.seed, 1 + i),
+    };
     let mut tile = Tile {
         identity: request.identity,
         performance: Performance::neutral(),
@@ -149,11 +249,21 @@ fn tile(config: &Config, request: &Request, i: u32) -> Tile {
         light: light(request.light),
         label: i.to_string(),
         instead: None,
+        made_up: MadeUp::default(),
     };
     match request.vary {
         Vary::Identity => {
             tile.identity = request.identity + i;
             tile.label = tile.identity.to_string();
+        }
+        Vary::All => {
+            tile.identity = request.identity + i;
+            tile.performance = Performance::sample(config, tile.identity, 1);
+            tile.light = match request.light {
+                Lighting::One(first) => Light::sample(config.seed, first + i),
+                other => light(other),
+            };
+            tile.label = format!("{} {}", tile.identity, tile.performance.action.names.join(" "));
         }
         Vary::Expression => {
             tile.performance = Performance::sample(config, request.identity, i);
@@ -165,14 +275,20 @@ fn tile(config: &Config, request: &Request, i: u32) -> Tile {
             tile.label = ARKIT[unit].to_owned();
         }
         Vary::Light => {
-            tile.light = light(Some(request.light.unwrap_or(0) + i));
+            let first = if let Lighting::One(id) = request.light { id } else { 0 };
+            tile.light = light(Lighting::One(first + i));
             tile.label = format!("{i} {:?}", tile.light.kind);
         }
         Vary::Turntable => {
             tile.yaw_deg = request.yaw_deg - 180.0 + 360.0 * i as f32 / request.count as f32;
             tile.label = format!("{:.0}", tile.yaw_deg);
         }
-        Vary::Rejected => {}
+        Vary::Wear => {
+            let glasses = if i.is_multiple_of(2) { 1.0 } else { 0.0 };
+            let wear = WearConfig { glasses, headwear: 1.0 - glasses };
+            tile.made_up.wear = Some((wear, derive(config.seed, &[subject::PREVIEW, u64::from(i)])));
+        }
+        Vary::Rejected | Vary::Hair => {}
     }
     tile
 }

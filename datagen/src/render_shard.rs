@@ -18,6 +18,7 @@ use formats::exr::ExrRow;
 use formats::progress::Progress;
 use formats::stop;
 use formats::{Existing, FrameRow, FrameWriter, IdentityWriter, ShardWriter};
+use glam::Vec3;
 use rayon::prelude::*;
 use splat::Camera;
 use std::path::{Path, PathBuf};
@@ -183,7 +184,10 @@ impl<'a> Renderer<'a> {
         let words = [subject::SENSOR, key.identity_id.into(), shot.into(), key.camera_id.into()];
         capture.development = Development::sample(&config.image, derive(config.seed, &words), key.seed);
         let lit = self.light(key)?;
-        let film = expose(scene, &camera, &lit.1, &settings(config, key.seed))?;
+        let eye = |lids: &[Vec3]| lids.iter().sum::<Vec3>() / lids.len() as f32;
+        capture.focus_on(&camera, [eye(&take.landmarks[36..42]), eye(&take.landmarks[42..48])]);
+        let settings = settings(config, key.seed);
+        let film = trace::render_through(scene, &camera, &capture.optics, &lit.1, &settings).map_err(trace_failure)?;
         let shot = Shot {
             key,
             config,

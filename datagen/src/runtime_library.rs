@@ -56,6 +56,34 @@ impl RuntimeLibrary {
     }
 }
 
+/// A struct `Api` of the library's entry points, and `unsafe fn load(path)` that fills it. The library is never closed:
+/// that would unmap its scheduler under threads that outlive any owner.
+///
+/// What the caller of `load` answers for: the library's initialisers have no preconditions, and each symbol has the type
+/// it is given here.
+macro_rules! entry_points {
+    ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
+        #[allow(non_snake_case)]
+        struct Api {
+            $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+            _library: std::mem::ManuallyDrop<libloading::Library>,
+        }
+        impl Api {
+            unsafe fn load(path: &std::path::Path) -> Result<Self, libloading::Error> {
+                // SAFETY: the caller's promise.
+                unsafe {
+                    let library = libloading::Library::new(path)?;
+                    Ok(Api {
+                        $($name: *library.get(concat!(stringify!($name), "\0").as_bytes())?,)*
+                        _library: std::mem::ManuallyDrop::new(library),
+                    })
+                }
+            }
+        }
+    };
+}
+pub(crate) use entry_points;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,13 +9,30 @@ pub struct Sampler {
     key: u64,
     sample: u32,
     dimension: u32,
+    /// How many plain numbers were drawn: they have dimensions of their own.
+    plain: u32,
 }
+
+/// Spread numbers that a vertex of a path may draw.
+const PER_VERTEX: u32 = 16;
 
 impl Sampler {
     /// Path `sample` of `pixel` under `seed`.
     #[inline]
     pub fn new(seed: u64, pixel: u32, sample: u32) -> Self {
-        Sampler { key: mix(seed ^ mix(u64::from(pixel).wrapping_add(0x9e37_79b9_7f4a_7c15))), sample, dimension: 0 }
+        Sampler {
+            key: mix(seed ^ mix(u64::from(pixel).wrapping_add(0x9e37_79b9_7f4a_7c15))),
+            sample,
+            dimension: 0,
+            plain: 0,
+        }
+    }
+
+    /// Goes to the numbers of vertex `number` of the path, 0 being where it begins: whatever the path drew before, the
+    /// samples of a pixel find the same dimensions there, and so are spread well together.
+    #[inline]
+    pub fn at_vertex(&mut self, number: u32) {
+        self.dimension = number * PER_VERTEX;
     }
 
     /// A number in `0..1`, well spread over the samples of the pixel.
@@ -38,8 +55,9 @@ impl Sampler {
     /// A number in `0..1` without structure over the samples: cheaper, for long walks.
     #[inline]
     pub fn next_plain(&mut self) -> f32 {
-        let h = self.advance() ^ u64::from(self.sample).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        unit((mix(h) >> 32) as u32)
+        self.plain += 1;
+        let h = self.key ^ u64::from(self.sample).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        unit((mix(h.wrapping_add(u64::from(self.plain).wrapping_mul(0x9e37_79b9_7f4a_7c15))) >> 32) as u32)
     }
 
     #[inline]
@@ -113,6 +131,20 @@ mod tests {
                 assert!(seen.iter().all(|&s| s), "pixel {pixel} pair {pair} grid {nx}x{ny}: {points:?}");
             }
         }
+    }
+
+    #[test]
+    fn vertices_stay_a_net_whatever_was_drawn_before() {
+        let mut seen = [false; 16];
+        for sample in 0..16 {
+            let mut r = Sampler::new(3, 42, sample);
+            (0..sample % 5).for_each(|_| _ = r.next_2d());
+            (0..sample % 7).for_each(|_| _ = r.next_plain());
+            r.at_vertex(2);
+            let [x, y] = r.next_2d();
+            seen[(x * 4.0) as usize * 4 + (y * 4.0) as usize] = true;
+        }
+        assert!(seen.iter().all(|s| *s), "{seen:?}");
     }
 
     #[test]

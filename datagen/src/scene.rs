@@ -3,6 +3,7 @@
 //! World space: right-handed, metres, y up. Colours: linear RGB. Letters: `V` vertices, `T` triangles, `P` control
 //! points, `S` strands. [`crate::trace::build`] turns a description into something rays can hit;
 //! [`crate::trace::render`] looks at it through a camera under an environment.
+use crate::eyes::Opening;
 use glam::{Vec2, Vec3, Vec4};
 use std::sync::Arc;
 
@@ -180,6 +181,8 @@ pub struct SkinMaterial {
     pub spread: Vec3,
     /// Share of light that the down on the skin throws back at grazing angles.
     pub fuzz: f32,
+    /// `[V]` of the mesh: how sharply it bends outwards (1/metre), as [`crate::bend::bends`] gives it; empty: nowhere.
+    pub bends: Arc<Vec<f32>>,
     /// Fine shape.
     pub relief: Option<Relief>,
 }
@@ -208,6 +211,7 @@ impl SkinMaterial {
             ior: 1.4,
             spread: Vec3::new(1.05e-3, 0.39e-3, 0.19e-3),
             fuzz: 0.0,
+            bends: Arc::default(),
             relief: None,
         }
     }
@@ -249,8 +253,8 @@ pub struct EyeMaterial {
     pub veins: f32,
     /// Seed of the iris fibres and the veins.
     pub seed: u64,
-    /// Margins of the upper and the lower lid from corner to corner (world, metres), which shade the ball.
-    pub lids: [[Vec3; 4]; 2],
+    /// The gap between the lids, which shade and wet the ball.
+    pub opening: Arc<Opening>,
     /// Class id of the iris and pupil; the white has the triangle's.
     pub iris_class: u8,
 }

@@ -1,13 +1,22 @@
 //! Skin as a texture: melanin and blood by region, blotches, freckles, moles, lips, shadows of hair.
 //!
 //! Everything is a function of the neutral head's surface point, so charts meet without seams.
-use crate::hair::{Shell, brows, hairline};
+mod exposure;
+mod lids;
+mod lips;
+mod marks;
+mod roots;
+
+use crate::eyes::{self, Opening};
+use crate::hair::{Shell, brows};
 use crate::light::smoothstep;
 use crate::mouth_albedo::Mouth;
-use crate::person::{BeardStyle, HairStyle, Looks};
+use crate::person::Looks;
 use crate::stage::Stage;
-use crate::stream::{Stream, lattice, noise, subject};
-use glam::{Vec2, Vec3};
+use crate::stream::{Stream, noise, subject};
+use crate::surface::Surface;
+use exposure::Exposure;
+use glam::Vec3;
 use head::model::Part;
 use rayon::prelude::*;
 
@@ -41,16 +50,33 @@ pub fn skin_color(melanin: f32, blood: f32) -> Vec3 {
     Vec3::from_array(c.to_array().map(f32::exp))
 }
 
-/// Paints the person; `neutral` are the refined neutral positions, `landmarks` the 68 on them.
-pub fn paint(stage: &Stage, looks: &Looks, neutral: &[Vec3], landmarks: &[Vec3], shell: &Shell) -> Paints {
+/// The neutral head that is painted.
+pub struct Face<'a> {
+    /// Its skin, refined.
+    pub skin: &'a Surface,
+    /// The 68 on it (metres).
+    pub landmarks: &'a [Vec3],
+    /// Centres of the eyeballs, left and right (metres).
+    pub eyes: [Vec3; 2],
+    /// Around the skull, where hair grows.
+    pub shell: &'a Shell,
+}
+
+/// Paints the person; `neutral` are the refined neutral positions.
+pub fn paint(stage: &Stage, looks: &Looks, neutral: &[Vec3], face: &Face) -> Paints {
     let places = stage.atlas.position_map(neutral);
-    let painter = Painter::new(stage, looks, landmarks, shell);
+    let mut normals = vec![Vec3::ZERO; neutral.len()];
+    for (&v, normal) in stage.skin().vertices.iter().zip(&face.skin.normals) {
+        normals[v as usize] = *normal;
+    }
+    let normals = stage.atlas.position_map(&normals);
+    let painter = Painter::new(stage, looks, face);
     let mouth = Mouth::new(stage, looks, neutral);
     let texels: Vec<([f32; 3], [f32; 3])> = (0..places.values.len())
         .into_par_iter()
         .with_min_len(4096)
         .map(|i| match stage.atlas.part(i) {
-            Some(Part::Skin) => painter.skin(i, places.values[i]),
+            Some(Part::Skin) => painter.skin(i, places.values[i], normals.values[i]),
             Some(part) => (mouth.at(part, places.values[i]).to_array(), [1.0, 1.0, 0.0]),
             None => ([0.0; 3], [1.0, 1.0, 0.0]),
         })
@@ -81,13 +107,16 @@ struct Painter<'a> {
     landmarks: &'a [Vec3],
     brows: [[Vec3; 5]; 2],
     moles: Vec<(Vec3, f32)>,
+    openings: [Opening; 2],
+    exposure: Exposure,
     hair: Vec3,
     beard: Vec3,
     brow: Vec3,
 }
 
 impl<'a> Painter<'a> {
-    fn new(stage: &'a Stage, looks: &'a Looks, landmarks: &'a [Vec3], shell: &'a Shell) -> Self {
+    fn new(stage: &'a Stage, looks: &'a Looks, face: &Face<'a>) -> Self {
+        let (landmarks, shell) = (face.landmarks, face.shell);
         let names = ["lips", "cheeks", "nose", "ears", "scalp", "beard", "eyelids"];
         let region = names.map(|n| stage.region_maps.get(n).map_or(&[][..], |m| m.as_slice()));
         let mut s = Stream::new(looks.skin.seed, &[subject::SKIN, 1]);
@@ -99,15 +128,17 @@ impl<'a> Painter<'a> {
         let moles = (0..looks.skin.moles).map(|_| mole(&mut s)).collect();
         let [hair, beard, brow] = [looks.hair.pigment, looks.beard.pigment, looks.brows.pigment].map(|p| p.mat_color());
         let brows = brows::LINES.map(|line| brows::arched(line.map(|i| landmarks[i])));
-        Painter { looks, shell, region, landmarks, brows, moles, hair, beard, brow }
+        let openings = [0, 1].map(|side| eyes::opening(side, face.eyes[side], Vec3::Z, landmarks, face.skin));
+        let exposure = Exposure::new(landmarks);
+        Painter { looks, shell, region, landmarks, brows, moles, openings, exposure, hair, beard, brow }
     }
 
     fn mask(&self, region: usize, texel: usize) -> f32 {
         self.region[region].get(texel).copied().unwrap_or(0.0)
     }
 
-    /// Albedo and gloss at a texel whose surface point is `p`.
-    fn skin(&self, texel: usize, p: Vec3) -> ([f32; 3], [f32; 3]) {
+    /// Albedo and gloss at a texel whose surface point is `p`, with that normal.
+    fn skin(&self, texel: usize, p: Vec3, normal: Vec3) -> ([f32; 3], [f32; 3]) {
         let [lips, cheeks, nose, ears, scalp, beard, lids] = std::array::from_fn(|k| self.mask(k, texel));
         let k = &self.looks.skin;
         let (n1, n2, n3) = (noise(k.seed, p * 28.0), noise(k.seed ^ 1, p * 95.0), noise(k.seed ^ 2, p * 420.0));
@@ -115,26 +146,44 @@ impl<'a> Painter<'a> {
         let under_eye = self.under_eye(p);
         let mut melanin = k.melanin + k.blotches * (0.16 * n1 + 0.12 * n2) + 0.10 * n3;
         melanin += 0.35 * lids * (0.4 + 0.12 * k.melanin) + 0.5 * k.eye_shadow * under_eye;
+        let sun = k.tan * self.exposure.at(p, normal.normalize_or(Vec3::Z)) * (1.0 - 0.7 * lids.max(under_eye));
+        melanin += sun * (1.0 - 0.16 * k.melanin);
         melanin += self.freckles(p, cheeks.max(nose)) + self.mole(p) + self.age_spots(p, lips.max(lids));
         let mut blood = (k.haemoglobin - 1.0) * 0.8 + k.blotches * (0.22 * b1 + 0.16 * b2);
         blood += 0.5 * k.rouge * cheeks
             + k.haemoglobin * (0.26 * cheeks + 0.24 * nose + 0.30 * ears + 0.10 * lids)
-            + 0.35 * k.eye_shadow * under_eye;
+            + 0.35 * k.eye_shadow * under_eye
+            + 0.22 * sun * (0.3 + nose.max(cheeks));
         // Blood lies under the melanin: the darker the skin, the less of it shows.
         let seen = 1.0 - 0.6 * smoothstep(1.8, 4.2, k.melanin);
         let mut c = skin_color(melanin, blood * seen);
         c = self.shaded_by_hair(c, p, scalp, beard);
         c = self.lids(c, p);
         c = self.lips(c, lips, p);
+        let margin = self.lid_margin(p);
+        c = self.reddened(c, margin) * (1.0 - 0.85 * self.nostril(p, normal));
         let (shine, rough) =
             (nose.max(0.6 * smoothstep(0.03, 0.055, p.y) * smoothstep(-0.02, 0.02, p.z)), 1.0 + 0.12 * n2);
         let oily = shine * (0.6 + 0.4 * k.gloss);
-        let roughness = rough * (1.12 - 0.34 * oily) * (1.0 - 0.3 * lips) * (1.0 + 0.15 * cheeks);
+        let roughness =
+            rough * (1.12 - 0.34 * oily) * (1.0 - 0.3 * lips) * (1.0 + 0.15 * cheeks) * (1.0 - 0.6 * margin);
         let strength =
             k.gloss * (1.0 + 0.25 * shine + 0.35 * lips) * (1.0 - 0.5 * smoothstep(0.1, 0.6, scalp) * (1.0 - shine));
         let open = 0.45 + 0.75 * nose + 0.5 * cheeks + 0.25 * shine;
-        let grain = k.pores_m * open * (1.0 - lips) * (1.0 - 0.7 * lids) * (1.0 - 0.6 * scalp);
+        let grain = k.pores_m * open * (1.0 - lips) * (1.0 - margin) * (1.0 - 0.7 * lids) * (1.0 - 0.6 * scalp);
         (c.clamp(Vec3::splat(0.004), Vec3::splat(0.9)).to_array(), [roughness, strength, grain])
+    }
+
+    /// 1 inside the nostrils: the mesh ends some millimetres in, where noses are still open and dark.
+    fn nostril(&self, p: Vec3, normal: Vec3) -> f32 {
+        let l = self.landmarks;
+        let inside = [31, 35].map(|wing: usize| {
+            let at = l[33].lerp(l[wing], 0.48) + Vec3::new(0.0, 0.0035, -0.0015);
+            let d = (p - at) / Vec3::new(0.0042, 0.0040, 0.0062);
+            smoothstep(1.15, 0.55, d.length())
+        });
+        // The walls that face down and in, not the rim.
+        inside[0].max(inside[1]) * smoothstep(0.35, -0.35, normal.z)
     }
 
     /// 1 in the hollow under an eye.
@@ -146,145 +195,6 @@ impl<'a> Painter<'a> {
         };
         lower(39, 40, 41).max(lower(42, 46, 47))
     }
-
-    /// Extra melanin of freckles: spots of some tenths of a millimetre to a millimetre and a half in cells of 3 mm.
-    fn freckles(&self, p: Vec3, zone: f32) -> f32 {
-        let amount = self.looks.skin.freckles * (0.25 + 0.75 * zone);
-        if amount <= 0.01 || p.z < -0.03 {
-            return 0.0;
-        }
-        let q = p / 0.0034;
-        let cell = q.floor();
-        let mut sum = 0.0f32;
-        for dx in -1..=1 {
-            for dy in -1..=1 {
-                for dz in -1..=1 {
-                    let (x, y, z) = (cell.x as i32 + dx, cell.y as i32 + dy, cell.z as i32 + dz);
-                    let r = |salt: u64| lattice(self.looks.skin.seed ^ salt, x, y, z);
-                    if r(31) > 0.55 * amount {
-                        continue;
-                    }
-                    let at = Vec3::new(x as f32 + r(32), y as f32 + r(33), z as f32 + r(34));
-                    let size = 0.12 + 0.24 * r(35);
-                    sum = sum.max((1.0 - smoothstep(0.5 * size, size, q.distance(at))) * (0.35 + 0.65 * r(36)));
-                }
-            }
-        }
-        sum * 0.85
-    }
-
-    /// Extra melanin of the flat spots that come with age: some millimetres wide, with ragged borders.
-    fn age_spots(&self, p: Vec3, spared: f32) -> f32 {
-        let k = &self.looks.skin;
-        if k.age_spots <= 0.0 {
-            return 0.0;
-        }
-        let ragged = noise(k.seed ^ 21, p * 150.0) + 0.45 * noise(k.seed ^ 22, p * 420.0);
-        0.75 * smoothstep(0.62, 0.9, ragged * (0.75 + 0.25 * k.age_spots)) * k.age_spots * (1.0 - spared)
-    }
-
-    /// Colour and liner over the upper lids.
-    fn lids(&self, skin: Vec3, p: Vec3) -> Vec3 {
-        let k = &self.looks.skin;
-        let mut c = skin;
-        for lid in [[36, 37, 38, 39], [45, 44, 43, 42]] {
-            let margin = lid.map(|l: usize| self.landmarks[l]);
-            let (nearest, along) = nearest_on(&margin, p);
-            let over = p.y - nearest.y;
-            let distance = p.distance(nearest);
-            if distance > 0.02 {
-                continue;
-            }
-            if let Some([r, g, b, opacity]) = k.eye_shadow_color {
-                let cover = smoothstep(0.011, 0.003, distance) * smoothstep(-0.0005, 0.001, over);
-                c = c.lerp(Vec3::new(r, g, b).min(c), opacity * cover);
-            }
-            let line = smoothstep(0.0017, 0.0007, distance) * smoothstep(1.0, 0.55, along);
-            c = c.lerp(c * 0.12, k.eye_liner * line);
-        }
-        c
-    }
-
-    fn mole(&self, p: Vec3) -> f32 {
-        if p.z < -0.02 {
-            return 0.0;
-        }
-        let one = |(at, r): &(Vec3, f32)| 1.0 - smoothstep(0.6 * r, *r, Vec2::new(p.x - at.x, p.y - at.y).length());
-        1.8 * self.moles.iter().map(one).fold(0.0, f32::max)
-    }
-
-    /// The tone of hair roots on scalp, chin and under the brows, which gaps between strands let through.
-    fn shaded_by_hair(&self, skin: Vec3, p: Vec3, scalp: f32, beard: f32) -> Vec3 {
-        let looks = self.looks;
-        let hair_cover = match looks.hair.style {
-            HairStyle::Bald => 0.10 * (1.0 - looks.hair.pigment.grey),
-            HairStyle::Buzz => 0.55,
-            _ => 0.8,
-        };
-        let grown = smoothstep(0.25, 0.85, scalp);
-        let line = if looks.hair.style == HairStyle::Bald { 1.0 } else { hairline(self.shell.local(p), &looks.hair) };
-        let mut c = skin.lerp((self.hair * 0.6).min(skin), hair_cover * grown * line);
-        let stubble = match looks.beard.style {
-            BeardStyle::None => 0.22 * looks.beard.shadow,
-            BeardStyle::Stubble => 0.30,
-            _ => 0.35,
-        };
-        // Under fair skin, dark roots look blue: the skin scatters the short waves over them.
-        let roots = (self.beard * 0.5 + c * Vec3::new(0.42, 0.5, 0.58)).min(c);
-        c = c.lerp(
-            roots,
-            stubble * beard * (0.8 + 0.2 * noise(looks.skin.seed ^ 8, p * 300.0)) * (1.0 - looks.beard.pigment.grey),
-        );
-        let brow = self.brow_cover(p) * 0.45 * looks.brows.density;
-        c.lerp((self.brow * 0.8).min(c), brow)
-    }
-
-    /// 1 on the line of a brow.
-    fn brow_cover(&self, p: Vec3) -> f32 {
-        let line = |points: &[Vec3; 5]| {
-            let d = points.windows(2).map(|w| {
-                let (a, d) = (w[0], w[1] - w[0]);
-                let k = ((p - a).dot(d) / d.length_squared().max(1e-12)).clamp(0.0, 1.0);
-                p.distance(a + d * k)
-            });
-            d.fold(f32::MAX, f32::min)
-        };
-        let d = line(&self.brows[0]).min(line(&self.brows[1]));
-        let half = self.looks.brows.half_height_m;
-        1.0 - smoothstep(0.3 * half, 1.15 * half, d)
-    }
-
-    fn lips(&self, skin: Vec3, lips: f32, p: Vec3) -> Vec3 {
-        let k = &self.looks.skin;
-        let edge = smoothstep(0.35, 0.75, lips + 0.08 * noise(k.seed ^ 6, p * 350.0));
-        let absorbed = Vec3::new(0.16, 0.80, 0.66) * k.lip * (1.0 - 0.45 * smoothstep(2.0, 5.0, k.melanin));
-        let furrows = 1.0 + 0.10 * noise(k.seed ^ 7, p * Vec3::new(900.0, 120.0, 300.0));
-        // Redder where the lips meet and blotched with blood; paler over the swell of the lower lip.
-        let meet = 0.5 * (self.landmarks[62] + self.landmarks[66]);
-        let sag = self.landmarks[48].y.min(self.landmarks[54].y) - meet.y;
-        let half = (0.5 * (self.landmarks[54].x - self.landmarks[48].x)).max(1e-3);
-        let from_line = p.y - (meet.y + sag * ((p.x - meet.x) / half).powi(2));
-        let inner = (-(from_line / 0.0021).powi(2)).exp();
-        let swell = (-((from_line + 0.0055) / 0.003).powi(2) - ((p.x - meet.x) / 0.012).powi(2)).exp();
-        let deep = 1.0 + 0.75 * inner - 0.25 * swell + 0.22 * noise(k.seed ^ 9, p * 210.0);
-        let own = skin * Vec3::from_array((-absorbed * deep).to_array().map(f32::exp)) * furrows;
-        let colored = match k.lipstick {
-            Some([r, g, b, opacity]) => own.lerp(Vec3::new(r, g, b), opacity),
-            None => own,
-        };
-        skin.lerp(colored, edge)
-    }
-}
-
-/// The point of a line nearest to `p`, and how far along it lies, 0..=1.
-fn nearest_on(line: &[Vec3; 4], p: Vec3) -> (Vec3, f32) {
-    let piece = |i: usize| {
-        let d = line[i + 1] - line[i];
-        let t = ((p - line[i]).dot(d) / d.length_squared().max(1e-12)).clamp(0.0, 1.0);
-        (line[i] + d * t, (i as f32 + t) / 3.0)
-    };
-    let pieces = (0..3).map(piece);
-    pieces.min_by(|a, b| a.0.distance_squared(p).total_cmp(&b.0.distance_squared(p))).expect("three pieces")
 }
 
 #[cfg(test)]

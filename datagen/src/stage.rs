@@ -1,6 +1,7 @@
 //! What every person of a dataset shares: the head model, its refined topology cut into meshes, and the atlas.
 use crate::cloth;
 use crate::config::Config;
+use crate::landmarks::Landmarks;
 use crate::outline::Outline;
 use crate::relief::grain;
 use crate::scene::Texture;
@@ -27,6 +28,8 @@ pub struct Stage {
     pub subdivision: Subdivision,
     /// The parts, each a mesh of its own. The first is the skin.
     pub pieces: Vec<Piece>,
+    /// Where landmarks lie on the refined mesh.
+    pub landmarks: Landmarks,
     /// Region masks over the vertices of the skin piece.
     pub regions: BTreeMap<String, Vec<f32>>,
     /// What garments cover.
@@ -94,6 +97,7 @@ impl Stage {
         let Some(skin) = skin else {
             return Err(Failure::bad_data("the head model has no skin"));
         };
+        let landmarks = Landmarks::new(&model, &pieces, &template);
         let chin = model.landmarks_at(&model.template)[8];
         let cloth = cloth::Wardrobe::new(skin, &skin.gather(&template), chin);
         let on_skin = |mask: &Vec<f32>| skin.vertices.iter().map(|&v| mask[v as usize]).collect();
@@ -121,6 +125,7 @@ impl Stage {
             sampler,
             subdivision,
             pieces,
+            landmarks,
             regions,
             cloth,
             atlas,

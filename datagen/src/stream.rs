@@ -81,6 +81,8 @@ pub mod subject {
     pub const SEQUENCE: u64 = 9;
     /// A camera's sensor and its curve.
     pub const SENSOR: u64 = 10;
+    /// What a sheet to look at shows that no dataset holds.
+    pub const PREVIEW: u64 = 11;
 }
 
 fn mix(mut z: u64) -> u64 {

@@ -1,24 +1,7 @@
 //! Tubes along paths: hems, collars' folds, frames of glasses.
+use crate::shell::{Path, Shell};
 use glam::Vec3;
 use std::f32::consts::TAU;
-
-/// A mesh without material. Letters: `V` vertices, `T` triangles.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Shell {
-    /// `[V]` metres.
-    pub positions: Vec<Vec3>,
-    /// `[T]` counter-clockwise seen from outside.
-    pub triangles: Vec<[u32; 3]>,
-}
-
-/// Whether a path comes back to where it began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Path {
-    /// It ends, in round caps.
-    Open,
-    /// Its last point is followed by its first.
-    Closed,
-}
 
 /// A point of a path and the tube around it.
 #[derive(Clone, Copy, Debug)]
@@ -32,17 +15,9 @@ pub struct Ring {
 }
 
 impl Shell {
-    /// Adds another mesh.
-    pub fn append(&mut self, other: Shell) {
-        let first = self.positions.len() as u32;
-        self.positions.extend(other.positions);
-        self.triangles.extend(other.triangles.into_iter().map(|t| t.map(|v| v + first)));
-    }
-
-    /// A tube with `around` corners through at least two rings.
+    /// A tube with `around` corners through at least two rings; an open one ends in caps.
     pub fn tube(rings: &[Ring], path: Path, around: usize) -> Self {
         let n = rings.len();
-        let mut shell = Shell::default();
         let along = |i: usize| {
             let (before, after) = match path {
                 Path::Closed => (rings[(i + n - 1) % n], rings[(i + 1) % n]),
@@ -50,33 +25,24 @@ impl Shell {
             };
             (after.center - before.center).normalize_or(Vec3::Y)
         };
-        for (i, ring) in rings.iter().enumerate() {
+        let corner = |(i, ring): (usize, &Ring)| {
             let forward = along(i);
             let side = (ring.side - forward * ring.side.dot(forward)).normalize_or(forward.any_orthonormal_vector());
-            let other = forward.cross(side);
-            shell.positions.extend((0..around).map(|k| {
+            let (other, ring) = (forward.cross(side), *ring);
+            (0..around).map(move |k| {
                 let (sin, cos) = (k as f32 / around as f32 * TAU).sin_cos();
                 ring.center + side * (cos * ring.radii[0]) + other * (sin * ring.radii[1])
-            }));
-        }
-        let joints = if path == Path::Closed { n } else { n - 1 };
-        let at = |i: usize, k: usize| (i % n * around + k % around) as u32;
-        for i in 0..joints {
-            for k in 0..around {
-                let [a, b, c, d] = [at(i, k), at(i, k + 1), at(i + 1, k + 1), at(i + 1, k)];
-                shell.triangles.extend([[a, b, c], [a, c, d]]);
-            }
-        }
+            })
+        };
+        let corners = rings.iter().enumerate().flat_map(corner).collect();
+        let mut shell = Shell::grid(corners, around, path, Path::Closed);
         if path == Path::Open {
-            for (i, turn) in [(0, -1.0), (n - 1, 1.0)] {
-                let cap = shell.positions.len() as u32;
-                let reach = 0.7 * rings[i].radii[0].min(rings[i].radii[1]);
-                shell.positions.push(rings[i].center + along(i) * (turn * reach));
-                for k in 0..around {
-                    let (a, b) = (at(i, k), at(i, k + 1));
-                    shell.triangles.push(if turn > 0.0 { [a, b, cap] } else { [b, a, cap] });
-                }
-            }
+            let tip = |i: usize, turn: f32| {
+                rings[i].center + along(i) * (turn * 0.7 * rings[i].radii[0].min(rings[i].radii[1]))
+            };
+            let last = ((n - 1) * around) as u32;
+            shell.fan((0..around as u32).rev(), tip(0, -1.0));
+            shell.fan((0..around as u32).map(|k| last + k), tip(n - 1, 1.0));
         }
         shell
     }

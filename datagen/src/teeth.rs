@@ -75,6 +75,8 @@ pub struct Arches {
 const FRONT: usize = 4;
 /// Least room between two teeth (metres).
 const ROOM_M: f32 = 8e-5;
+/// Share of a crown that counts as its end at the root.
+const CONTACT: f32 = 0.45;
 
 impl Arches {
     /// Finds the crowns: connected pieces of the teeth, sorted from the person's right to left.
@@ -118,8 +120,9 @@ struct Shaped {
     /// Along the arch, out of it, up.
     local: Vec<Vec3>,
     frame: Frame,
-    /// Reach along the arch to the right and the left, to the planes that part it from its neighbours (metres).
-    reach: [f32; 2],
+    /// Reach along the arch to the right and the left, to the planes that part it from its neighbours (metres): of the end
+    /// at the root and of the end at the bite.
+    reach: [[f32; 2]; 2],
 }
 
 /// Where a crown stands.
@@ -171,13 +174,16 @@ impl Shaped {
             .map(f32::tan);
         taper(&mut local, lean);
         let front = crowns[i].from_middle < FRONT;
-        let mess = if front { 0.25 + teeth.crowding } else { 0.15 };
+        let mess = if front { 0.16 + teeth.crowding } else { 0.12 };
         let turn = (s.normal_within(0.0, 0.16, [-0.4, 0.4])) * mess;
         let tilt = s.normal_within(0.0, 0.035, [-0.08, 0.08]) * mess.min(0.7);
         // Upper teeth step out, lower ones in: between the jaws there is no room.
         let step = s.normal_within(0.0, 5e-4, [-1e-3, 1e-3]).abs() * mess * if jaw == 0 { 1.0 } else { -0.8 };
         let width = teeth.size[0] * s.normal_within(1.0, 0.015, [0.96, 1.03]);
-        let longer = teeth.size[1] * s.normal_within(1.0, 0.02, [0.95, 1.05]) * (1.0 - 0.22 * teeth.wear);
+        let longer = teeth.size[1]
+            * pair_length(teeth, jaw, crowns[i].from_middle)
+            * s.normal_within(1.0, 0.006, [0.985, 1.015])
+            * (1.0 - 0.22 * teeth.wear);
         let length = if front { longer } else { longer.min(1.0) };
         // The root end is the one away from the bite: up in the upper jaw.
         let root = local.iter().map(|p| if jaw == 0 { p.z } else { -p.z }).fold(f32::MIN, f32::max);
@@ -188,11 +194,24 @@ impl Shaped {
             let flat = Vec2::new(p.x * width + (z - root) * tilt, p.y);
             *p = Vec3::new(flat.x * cos - flat.y * sin, flat.x * sin + flat.y * cos + step, z);
         }
-        let reach =
-            |side: usize, sign: f32| local.iter().map(|p| sign * p.x - p.y * lean[side]).fold(f32::MIN, f32::max);
-        let reach = [reach(0, -1.0), reach(1, 1.0)];
+        // Crowns narrow towards the root, so each end has a reach of its own.
+        let tall = local.iter().map(|p| (p.z - root).abs()).fold(0.0, f32::max);
+        let reach = |side: usize, sign: f32, at_bite: bool| {
+            let end = local.iter().filter(|p| ((p.z - root).abs() > CONTACT * tall) == at_bite);
+            end.map(|p| sign * p.x - p.y * lean[side]).fold(f32::MIN, f32::max)
+        };
+        let reach = [[reach(0, -1.0, false), reach(0, -1.0, true)], [reach(1, 1.0, false), reach(1, 1.0, true)]];
         Shaped { local, frame, reach }
     }
+}
+
+/// How long the teeth of a place, left and right, are over the others of the jaw.
+fn pair_length(teeth: &Teeth, jaw: usize, from_middle: usize) -> f32 {
+    Stream::new(teeth.seed, &[subject::PERSON, 5, 2 + jaw as u64, from_middle as u64]).normal_within(
+        1.0,
+        0.022,
+        [0.95, 1.05],
+    )
 }
 
 /// Narrows a crown towards the tongue, as crowns are, so that neighbours on the curve meet along their sides; `lean` are
@@ -216,15 +235,22 @@ fn space(shaped: &mut [Shaped], curve: &[Vec3], teeth: &Teeth, jaw: usize) {
     let middle = 0.5 * (lengths[half - 1] + lengths[half]);
     let gap = if jaw == 0 { teeth.gaps_m[0] } else { 0.0 };
     let room = ROOM_M + teeth.gaps_m[1];
-    let mut left = middle + 0.5 * gap + 0.5 * ROOM_M;
-    for tooth in &mut shaped[half..] {
-        tooth.frame = along(curve, &lengths, left + tooth.reach[0]);
-        left += tooth.reach[0] + tooth.reach[1] + room;
+    let most = |reach: [f32; 2]| reach[0].max(reach[1]);
+    let apart = |a: [f32; 2], b: [f32; 2]| most([a[0] + b[0], a[1] + b[1]]);
+    let start = 0.5 * gap + 0.5 * ROOM_M;
+    let mut left = middle + start + most(shaped[half].reach[0]);
+    for i in half..shaped.len() {
+        if i > half {
+            left += apart(shaped[i - 1].reach[1], shaped[i].reach[0]) + room;
+        }
+        shaped[i].frame = along(curve, &lengths, left);
     }
-    let mut right = middle - 0.5 * gap - 0.5 * ROOM_M;
-    for tooth in shaped[..half].iter_mut().rev() {
-        tooth.frame = along(curve, &lengths, right - tooth.reach[1]);
-        right -= tooth.reach[0] + tooth.reach[1] + room;
+    let mut right = middle - start - most(shaped[half - 1].reach[1]);
+    for i in (0..half).rev() {
+        if i + 1 < half {
+            right -= apart(shaped[i + 1].reach[0], shaped[i].reach[1]) + room;
+        }
+        shaped[i].frame = along(curve, &lengths, right);
     }
 }
 
@@ -335,7 +361,14 @@ mod tests {
                 let bodies: Vec<Vec<Vec3>> =
                     crowns.iter().map(|c| c.vertices.iter().map(|&v| set[v as usize]).collect()).collect();
                 for (i, pair) in bodies.windows(2).enumerate() {
-                    assert!(apart(&pair[0], &pair[1]), "seed {seed}: teeth {i} and {}", i + 1);
+                    // Boxes: their lower corners come first, each below an upper one.
+                    for height in [0.0, 0.25, 0.5, 0.75, 1.0] {
+                        let cut = |body: &[Vec3]| -> Vec<Vec3> {
+                            (0..4).map(|k| body[k].lerp(body[k + 4], height)).collect()
+                        };
+                        let what = format!("seed {seed}: teeth {i} and {} at {height} of their height", i + 1);
+                        assert!(apart(&cut(&pair[0]), &cut(&pair[1])), "{what}");
+                    }
                 }
             }
         }

@@ -6,6 +6,8 @@
 #[path = "trace/test_scenes.rs"]
 pub(crate) mod test_scenes;
 
+mod coverage;
+
 use crate::accel::embree::FlushDenormals;
 use crate::accel::{self, Accel, Ray, Shape};
 use crate::bsdf::hair::Strands;
@@ -13,9 +15,11 @@ use crate::denoise;
 use crate::environment::Environment;
 use crate::film::Film;
 use crate::integrator::{Integrator, Label, MASK_CLEAR, MASK_COVERS, MASK_OPAQUE, PathSample};
+use crate::optics::Optics;
 use crate::sampler::Sampler;
 use crate::scene::{AccelKind, CurveDesc, Denoise, Material, MeshDesc, RenderSettings, SceneDesc, Subsurface};
-use glam::{Vec2, Vec3, Vec4};
+use coverage::{Coverage, Mask};
+use glam::{Mat4, Vec2, Vec3, Vec4};
 use rayon::prelude::*;
 use splat::Camera;
 use std::sync::{Arc, OnceLock};
@@ -198,30 +202,48 @@ impl Scene {
     }
 }
 
-/// Rays that the coverage of a partly covered pixel is worth: hair over a background shows every error of its alpha, and
-/// such a ray costs a fraction of a path.
+/// Rays that the coverage of a partly covered pixel is worth where it is not drawn ([`Coverage`]): hair over a background
+/// shows every error of its alpha, and such a ray costs a fraction of a path.
 const COVERAGE_RAYS: u32 = 64;
 
 /// Coverage of pixel `at`, `found` of whose `spp` paths met something: the sampler's points go on where the paths ended.
-fn coverage(found: f32, settings: &RenderSettings, at: (usize, usize), mut covers: impl FnMut(Vec2) -> bool) -> f32 {
-    let corner = Vec2::new(at.0 as f32, at.1 as f32);
+fn sampled_coverage(
+    found: f32,
+    settings: &RenderSettings,
+    at: (usize, usize),
+    mut covers: impl FnMut(Sampler) -> bool,
+) -> f32 {
     let pixel = (at.1 * settings.width + at.0) as u32;
-    let more = (settings.spp..COVERAGE_RAYS).map(|sample| Sampler::new(settings.seed, pixel, sample).next_2d());
-    let met = more.filter(|u| covers(corner + Vec2::from(*u))).count();
+    let more = (settings.spp..COVERAGE_RAYS).map(|sample| Sampler::new(settings.seed, pixel, sample));
+    let met = more.filter(|sampler| covers(sampler.clone())).count();
     (found + met as f32) / settings.spp.max(COVERAGE_RAYS) as f32
 }
 
 /// Side of a tile in pixels: the unit of work of a thread.
 const TILE: usize = 16;
 
-/// Renders the scene.
+/// Renders the scene through a pinhole; see [`render_through`].
+///
+/// # Errors
+/// As [`render_through`].
+pub fn render(
+    scene: &Scene,
+    camera: &Camera,
+    env: &Environment,
+    settings: &RenderSettings,
+) -> Result<Film, TraceError> {
+    render_through(scene, camera, &Optics::default(), env, settings)
+}
+
+/// Renders the scene; `optics` blurs colour and coverage, and leaves the labels as they are.
 ///
 /// # Errors
 /// [`TraceError::View`] for a camera or size without pixels, [`TraceError::Denoise`] if denoising is asked for and
 /// Open Image Denoise is absent or fails; [`TraceError::Stopped`].
-pub fn render(
+pub fn render_through(
     scene: &Scene,
     camera: &Camera,
+    optics: &Optics,
     env: &Environment,
     settings: &RenderSettings,
 ) -> Result<Film, TraceError> {
@@ -233,13 +255,15 @@ pub fn render(
     if settings.subsurface == Subsurface::RandomWalk {
         scene.prepare_skin()?;
     }
-    let view = View::new(&camera);
+    let view = View::new(&camera, optics);
     let integrator = Integrator::new(scene, env, settings);
+    let coverage = if optics.is_pinhole() { Coverage::new(scene, &camera) } else { None };
     let (across, down) = (settings.width.div_ceil(TILE), settings.height.div_ceil(TILE));
     // A picture takes seconds; who is asked to stop has few of them.
     let tile = |k| {
         let corner = (k % across * TILE, k / across * TILE);
-        (!formats::stop::asked()).then(|| Tile::render(&integrator, &view, settings, corner))
+        let mask = coverage.as_ref().map(|c| c.mask(k)).filter(|mask| !mask.clear);
+        (!formats::stop::asked()).then(|| Tile::render(&integrator, &view, settings, mask.as_ref(), corner))
     };
     let tiles: Option<Vec<Tile>> = (0..across * down).into_par_iter().map(tile).collect();
     let tiles = tiles.ok_or(TraceError::Stopped)?;
@@ -255,6 +279,9 @@ pub fn render(
 
 /// The camera with its pose inverted once.
 pub(crate) struct View {
+    optics: Optics,
+    camera: Camera,
+    world_from_camera: Mat4,
     origin: Vec3,
     /// World direction at pixel (0, 0) with depth 1, and its steps per pixel.
     corner: Vec3,
@@ -264,15 +291,29 @@ pub(crate) struct View {
 }
 
 impl View {
-    fn new(c: &Camera) -> Self {
+    fn new(c: &Camera, optics: &Optics) -> Self {
         let world_from_camera = c.camera_from_world.inverse();
         let axis = |v: Vec3| world_from_camera.transform_vector3(v);
         let (right, down, forward) = (axis(Vec3::X) / c.fx, axis(Vec3::Y) / c.fy, axis(Vec3::Z));
         let origin = world_from_camera.transform_point3(Vec3::ZERO);
-        View { origin, corner: forward - right * c.cx - down * c.cy, right, down, forward }
+        let corner = forward - right * c.cx - down * c.cy;
+        View { optics: *optics, camera: *c, world_from_camera, origin, corner, right, down, forward }
     }
 
-    /// Ray through a pixel position.
+    /// One of the rays that make up what is seen at a place in pixel `corner`.
+    fn sampled_ray(&self, corner: Vec2, sampler: &mut Sampler) -> Ray {
+        let at = corner + Vec2::from(sampler.next_2d());
+        if self.optics.is_pinhole() {
+            return self.ray(at);
+        }
+        let c = &self.camera;
+        let direction = Vec3::new((at.x - c.cx) / c.fx, (at.y - c.cy) / c.fy, 1.0);
+        let sight = self.optics.bent(direction, sampler);
+        let origin = self.world_from_camera.transform_point3(sight.origin);
+        Ray::new(origin, self.world_from_camera.transform_vector3(sight.direction).normalize_or(self.forward))
+    }
+
+    /// The pinhole's ray through a pixel position.
     fn ray(&self, at: Vec2) -> Ray {
         Ray::new(self.origin, (self.corner + self.right * at.x + self.down * at.y).normalize_or(self.forward))
     }
@@ -287,23 +328,44 @@ struct Tile {
 }
 
 impl Tile {
-    fn render(integrator: &Integrator, view: &View, settings: &RenderSettings, origin: (usize, usize)) -> Self {
+    /// `mask`: what of the tile is covered, where that is known.
+    fn render(
+        integrator: &Integrator,
+        view: &View,
+        settings: &RenderSettings,
+        mask: Option<&Mask>,
+        origin: (usize, usize),
+    ) -> Self {
         let _flush = FlushDenormals::new();
         let size = (TILE.min(settings.width - origin.0), TILE.min(settings.height - origin.1));
         let mut rays = 0;
         let pixels = (0..size.0 * size.1).map(|i| {
-            let (x, y) = (origin.0 + i % size.0, origin.1 + i / size.0);
+            let within = (i % size.0, i / size.0);
+            let (x, y) = (origin.0 + within.0, origin.1 + within.1);
             let corner = Vec2::new(x as f32, y as f32);
+            let share = mask.map(|mask| mask.share(within.0, within.1));
+            if share == Some(0.0) {
+                return (PathSample::default(), Label::NOTHING);
+            }
             let label = integrator.label(&view.ray(corner + 0.5), view.forward, &mut rays);
+            let partial = mask.zip(share).filter(|(_, share)| *share < 1.0);
             let mut sum = PathSample::default();
             for sample in 0..settings.spp {
                 let mut sampler = Sampler::new(settings.seed, (y * settings.width + x) as u32, sample);
-                let ray = view.ray(corner + Vec2::from(sampler.next_2d()));
+                let ray = match partial {
+                    // only where something stands
+                    Some((mask, _)) => view.ray(corner + mask.place(within.0, within.1, sampler.next_2d()[0])),
+                    None => view.sampled_ray(corner, &mut sampler),
+                };
                 sum.add(&integrator.path(ray, &mut sampler, &mut rays));
             }
+            if let Some((_, share)) = partial {
+                return (PathSample { alpha: share, ..sum.scaled(share / sum.alpha.max(1.0)) }, label);
+            }
             let mut mean = sum.scaled(1.0 / settings.spp as f32);
-            if mean.alpha > 0.0 && mean.alpha < 1.0 {
-                mean.alpha = coverage(sum.alpha, settings, (x, y), |at| integrator.covers(&view.ray(at), &mut rays));
+            if share.is_none() && mean.alpha > 0.0 && mean.alpha < 1.0 {
+                let met = |mut s: Sampler| integrator.covers(&view.sampled_ray(corner, &mut s), &mut rays);
+                mean.alpha = sampled_coverage(sum.alpha, settings, (x, y), met);
             }
             (mean, label)
         });

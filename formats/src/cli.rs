@@ -1,5 +1,6 @@
 //! What is typed.
 use crate::commands::export::Target;
+use crate::commands::missing::Format;
 use crate::commands::sheet::cell::Draw;
 use clap::{Parser, Subcommand};
 use formats::exit::EXIT_HELP;
@@ -52,7 +53,7 @@ pub enum Command {
         /// Dataset folder, shard (frames or identities) or versioned set
         path: PathBuf,
         /// Version of a versioned set: a number, a tag or `latest`
-        #[arg(long, conflicts_with = "condition")]
+        #[arg(long)]
         version: Option<String>,
         /// Row, from 0; of those that match, under --where
         #[arg(long)]
@@ -149,6 +150,22 @@ pub enum Command {
         /// Read every byte and decode every image
         #[arg(long)]
         deep: bool,
+    },
+    /// Tell how far a dataset is: shards of its plan that are done, open, broken, missing; exit code 1 until it is complete
+    Status {
+        /// Dataset folder with a plan.toml
+        path: PathBuf,
+    },
+    /// Print which shards of the plan, or which tasks of an array job, are still to be made; exit code 1 when any is
+    Missing {
+        /// Dataset folder with a plan.toml
+        path: PathBuf,
+        /// Tasks of the array job, N of `datagen render --shard auto/N`; default: one a shard
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        tasks: Option<u64>,
+        /// How to print them
+        #[arg(long, value_enum, default_value_t = Format::Indices)]
+        format: Format,
     },
     /// Move damaged and foreign shards into DIR/damaged and tell which ones to make again
     Repair {

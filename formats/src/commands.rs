@@ -10,12 +10,14 @@ mod labels;
 mod log;
 mod ls;
 mod merge;
+pub mod missing;
 mod repair;
 mod report;
 mod schema;
 pub mod sheet;
 mod show;
 mod stat;
+mod status;
 mod tag;
 mod verify;
 mod version;
@@ -35,7 +37,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Stat { path, rows } => stat::run(&path, rows.condition.as_deref(), talk),
         Command::Schema { path } => schema::run(&path, talk),
         Command::Show { path, version, row, rows, out } => match version.is_some() || VersionedSet::is_at(&path) {
-            true => version::run(&path, version.as_deref().unwrap_or("latest"), row, out.as_deref()),
+            true => {
+                let version = version.as_deref().unwrap_or("latest");
+                version::run(&path, version, row, rows.condition.as_deref(), out.as_deref())
+            }
             false => show::run(&path, row.unwrap_or(0), rows.condition.as_deref(), out.as_deref()),
         },
         Command::Sheet { path, rows, out, n, seed, cell, draw, captions } => {
@@ -49,6 +54,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Import { folder, out, split, dry_run } => import::run(&folder, &out, &split, dry_run, talk),
         Command::Card { path, license, write } => card::run(&path, license.as_deref(), write, talk),
         Command::Verify { path, deep } => verify::run(&path, deep, talk),
+        Command::Status { path } => status::run(&path, talk),
+        Command::Missing { path, tasks, format } => missing::run(&path, tasks, format, talk),
         Command::Repair { path, dry_run } => repair::run(&path, dry_run, talk),
         Command::Merge { path } => merge::run(&path, talk),
         Command::Log { set, last } => log::run(&set, last, talk),

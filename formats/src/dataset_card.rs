@@ -21,11 +21,11 @@ pub struct DatasetCard {
 }
 
 impl DatasetCard {
-    /// The licence: the one that was asked for, else what the tool that made the dataset says of its output.
+    /// The licence: the one that was asked for, else what follows from what renders are made of.
     pub fn license(&self) -> &str {
         match (&self.license, self.provenance.tool.as_str()) {
             (Some(license), _) => license,
-            (None, "datagen") => "cc0-1.0",
+            (None, "datagen") => Ingredients::of(&self.provenance).license(),
             (None, _) => "unknown",
         }
     }
@@ -105,16 +105,15 @@ impl DatasetCard {
     }
 
     fn rights(&self) -> String {
-        let what = match (&self.license, self.provenance.tool.as_str()) {
-            (Some(license), _) => format!("`{license}`."),
-            (None, "datagen") => {
-                "CC0 1.0, as far as the head model allows: renders of people who do not exist. The default head \
-                                  (MakeHuman) is CC0 itself; with another head model, its licence holds."
-                    .into()
-            }
-            (None, _) => "Not known: the pictures belong to whoever made them.".into(),
+        let mut text = format!("\n## Licence\n\n`{}`. ", self.license());
+        text += &match self.provenance.tool.as_str() {
+            "datagen" => Ingredients::of(&self.provenance).told(),
+            _ => "The pictures belong to whoever made them.".into(),
         };
-        format!("\n## Licence\n\n{what}\n")
+        if self.license.is_some() {
+            text += " The licence above was named by whoever wrote this card.";
+        }
+        text + "\n"
     }
 
     fn reading(&self) -> String {
@@ -130,6 +129,52 @@ impl DatasetCard {
              PIL.Image.open(io.BytesIO(row[\"image\"][0][\"bytes\"]))\n```\n",
             public = if split == "val" { "validation" } else { split }
         )
+    }
+}
+
+/// What renders are made of that somebody may have rights in, as their plan tells.
+struct Ingredients {
+    /// `makehuman`, `analytic`, `ict`, …; empty when the plan does not tell.
+    head: String,
+    /// Environment maps from files.
+    light_maps: usize,
+}
+
+impl Ingredients {
+    fn of(provenance: &Provenance) -> Self {
+        let plan: toml::Table = provenance.config_toml.parse().unwrap_or_default();
+        let head = plan.get("head_source").and_then(|v| v.as_str()).unwrap_or_default().to_string();
+        let light_maps = plan.get("light_maps_sha256").and_then(|v| v.as_array()).map_or(0, Vec::len);
+        Ingredients { head, light_maps }
+    }
+
+    /// As the Hub spells it; where somebody else's terms decide, none is claimed.
+    fn license(&self) -> &'static str {
+        match (self.head.as_str(), self.light_maps) {
+            ("makehuman" | "analytic", 0) => "cc0-1.0",
+            ("ict", 0) => "mit",
+            _ => "unknown",
+        }
+    }
+
+    fn told(&self) -> String {
+        let mut text =
+            "Renders of people who do not exist; skin, eyes, hair, garments and lights are computed. ".to_string();
+        text += &match self.head.as_str() {
+            "makehuman" => "The head is MakeHuman's, which is CC0 1.0.".to_string(),
+            "analytic" => "The head is made from formulas.".to_string(),
+            "ict" => {
+                "The head is ICT-FaceKit's (University of Southern California, Institute for Creative Technologies), \
+                      which is MIT: pass its notice on."
+                    .to_string()
+            }
+            "" => "The plan does not tell which head model they were made of; its licence holds.".to_string(),
+            other => format!("The head model is {other:?}; its licence holds."),
+        };
+        if self.light_maps > 0 {
+            text += &format!(" Lit by {} environment maps from files; their licences hold too.", self.light_maps);
+        }
+        text
     }
 }
 
@@ -150,21 +195,43 @@ fn size_category(rows: u64) -> &'static str {
 mod tests {
     use super::*;
 
-    #[test]
-    fn renders_are_free_and_photos_are_not_ours_to_give() {
-        let card = |tool: &str| DatasetCard {
+    fn card(tool: &str, plan: &str) -> DatasetCard {
+        DatasetCard {
             name: "a \"set\"".into(),
             splits: vec![("train".into(), 1500, 9), ("val".into(), 2, 9)],
-            provenance: Provenance::new(tool, "1", "", 7),
+            provenance: Provenance::new(tool, "1", plan, 7),
             ..DatasetCard::default()
-        };
-        let text = card("datagen").to_markdown();
+        }
+    }
+
+    #[test]
+    fn the_front_matter_tells_where_shards_are() {
+        let text = card("datagen", "head_source = \"makehuman\"\n").to_markdown();
         assert!(text.starts_with("---\npretty_name: \"a \\\"set\\\"\"\nlicense: cc0-1.0\n"), "{text}");
         assert!(
             text.contains("size_categories: [1K<n<10K]")
                 && text.contains("  - split: validation\n    path: frames/val-*.parquet")
         );
-        assert_eq!(card("track").license(), "unknown");
-        assert_eq!(DatasetCard { license: Some("mit".into()), ..card("track") }.license(), "mit");
+    }
+
+    #[test]
+    fn the_licence_follows_from_what_the_renders_are_made_of() {
+        for (plan, license, words) in [
+            ("head_source = \"makehuman\"", "cc0-1.0", "MakeHuman's, which is CC0"),
+            ("head_source = \"analytic\"", "cc0-1.0", "made from formulas"),
+            ("head_source = \"ict\"", "mit", "pass its notice on"),
+            ("head_source = \"flame\"", "unknown", "\"flame\"; its licence holds"),
+            ("a = 1", "unknown", "does not tell which head model"),
+            ("head_source = \"makehuman\"\nlight_maps_sha256 = [\"0\", \"1\"]", "unknown", "Lit by 2 environment maps"),
+        ] {
+            let card = card("datagen", plan);
+            let text = card.to_markdown();
+            assert_eq!(card.license(), license, "{plan}");
+            assert!(text.contains(words) && text.contains(&format!("\nlicense: {license}\n")), "{text}");
+        }
+        // Photos are not ours to give, whatever tracked them; who publishes may know better.
+        assert_eq!(card("track", "").license(), "unknown");
+        let named = DatasetCard { license: Some("mit".into()), ..card("track", "") };
+        assert!(named.license() == "mit" && named.to_markdown().contains("named by whoever wrote this card"));
     }
 }

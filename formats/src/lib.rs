@@ -33,11 +33,13 @@ pub mod dataset;
 pub mod exr;
 pub mod filter;
 pub mod manifest;
+pub mod planned;
 pub mod reader;
 pub mod scan;
 pub mod shard;
 pub mod shard_name;
 pub mod side;
+pub mod status;
 pub mod verify;
 pub mod views;
 
@@ -67,6 +69,7 @@ pub mod page;
 pub mod progress;
 pub mod provenance;
 pub mod publish;
+pub mod ranges;
 pub mod stop;
 
 pub use avatar::{AvatarCard, AvatarKind};

@@ -3,13 +3,15 @@
 //! A file is written beside its target under a temporary name, synced, then linked to its final name, so that the
 //! first of several writers wins and a power cut leaves either nothing or the whole file. Followed by a sync of the
 //! folder, without which the name itself may be lost.
+mod temporary;
+
+pub(crate) use temporary::{remove, remove_all, temporary_files};
+pub use temporary::{remove_folder, sweep, sweep_once, temp_beside};
+
 use crate::{Error, digest};
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What to do when the target exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,60 +80,6 @@ pub(crate) fn sync_together(files: &[(&Path, &File)], folders: &[&Path]) -> Resu
         running.extend(folders.iter().map(|folder| scope.spawn(|| sync_this_folder(folder))));
         let results: Vec<_> = running.into_iter().map(|thread| thread.join()).collect();
         results.into_iter().try_for_each(|result| result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
-}
-
-/// A temporary path in the folder of `target`, unlike any other writer's.
-pub fn temp_beside(target: &Path) -> PathBuf {
-    static NONCE: AtomicU64 = AtomicU64::new(0);
-    let nonce = NONCE.fetch_add(1, Ordering::Relaxed);
-    let name = format!(".{}.{}.{nonce}.tmp", host_label(), std::process::id());
-    target.parent().unwrap_or(Path::new("")).join(name)
-}
-
-/// As [`sweep`], for each folder once in the life of this process: whoever writes somewhere tidies up there.
-pub(crate) fn sweep_once(folder: &Path) {
-    static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
-    // A relative folder may be another one tomorrow; the worst is that it is not swept again.
-    if SWEPT.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.into()) {
-        sweep(folder);
-    }
-}
-
-/// Removes temporary files that dead writers left in `folder`: those of this machine whose process is gone, and those
-/// of other machines older than a day.
-pub fn sweep(folder: &Path) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for path in entries.filter_map(|e| Some(e.ok()?.path())) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(owner) = name.strip_prefix('.').and_then(|n| n.strip_suffix(".tmp")) else { continue };
-        let mut parts = owner.rsplitn(3, '.');
-        let (_, pid, host) = (parts.next(), parts.next().and_then(|p| p.parse::<u32>().ok()), parts.next());
-        let dead = match (pid, host) {
-            (Some(pid), Some(host)) if host == host_label() => !Path::new("/proc").join(pid.to_string()).exists(),
-            (Some(_), Some(_)) => is_older_than_a_day(&path),
-            _ => false,
-        };
-        if dead && path.is_file() {
-            remove(&path);
-        }
-    }
-}
-
-fn is_older_than_a_day(path: &Path) -> bool {
-    let age = std::fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-    age.is_some_and(|age| age.as_secs() > 86_400)
-}
-
-/// Host name and process namespace as they stand in temporary names: where a process number means something. Two
-/// containers may share a host name and a disk.
-fn host_label() -> &'static str {
-    static LABEL: OnceLock<String> = OnceLock::new();
-    LABEL.get_or_init(|| {
-        let host: String = host_name().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(64).collect();
-        let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-        let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
-        format!("{host}-{namespace}")
     })
 }
 
@@ -286,15 +234,6 @@ fn claimed<T>(target: &Path, step: impl FnOnce() -> Result<T, Error>) -> Result<
     let outcome = step();
     remove(&claim);
     outcome
-}
-
-/// Removes a temporary file; that it is gone already is no error.
-pub(crate) fn remove(path: &Path) {
-    if let Err(e) = std::fs::remove_file(path)
-        && e.kind() != std::io::ErrorKind::NotFound
-    {
-        eprintln!("cannot remove a temporary file: {e}: {path:?}");
-    }
 }
 
 #[cfg(test)]

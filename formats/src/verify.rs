@@ -3,7 +3,7 @@ use crate::columns::Columns;
 use crate::exr::ExrRow;
 use crate::reader::{Part, Shard};
 use crate::table::Row;
-use crate::{Error, FrameRow, IdentityRow, ShardName, dataset, digest, image, side};
+use crate::{Error, FrameRow, IdentityRow, ShardName, dataset, digest, image, planned, side};
 use arrow::array::RecordBatch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub fn verify(path: &Path, depth: Depth, each: &mut dyn FnMut(&Path)) -> Result<
     if path.is_dir() {
         check.names(&frame_files);
         check.leftovers(path)?;
-        check.read_plan(&path.join("plan.toml"));
+        check.read_plan(path, &frame_files);
         let identity_files = dataset::parquet_files(&path.join("identities"))?;
         check.names(&identity_files);
         for file in &identity_files {
@@ -121,9 +121,21 @@ impl Check {
         Ok(())
     }
 
-    fn read_plan(&mut self, path: &Path) {
-        if let Ok(text) = std::fs::read(path) {
-            self.plan = Some((digest::hex(&digest::sha256(&text)), path.into()));
+    /// The plan is what all shards are made from; where it lists them, whole splits are missed too.
+    fn read_plan(&mut self, folder: &Path, frame_files: &[PathBuf]) {
+        let path = folder.join("plan.toml");
+        if let Ok(text) = std::fs::read(&path) {
+            self.plan = Some((digest::hex(&digest::sha256(&text)), path.clone()));
+        }
+        let list = match planned::read(folder) {
+            Ok(list) => list,
+            Err(err) => return self.find(&path, err.to_string()),
+        };
+        let splits: BTreeSet<String> = frame_files.iter().filter_map(|f| Some(ShardName::parse(f)?.split)).collect();
+        for run in list.iter().filter(|run| run.tables.iter().any(|table| table == FrameRow::TABLE)) {
+            if !run.is_empty() && !splits.contains(&run.split) {
+                self.find(folder, format!("missing: all {} shards of {}", run.len(), run.split));
+            }
         }
     }
 

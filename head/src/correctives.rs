@@ -6,8 +6,9 @@
 mod eyeball;
 
 use crate::evaluate::Posed;
-use crate::model::{HeadModel, HeadParams};
-use crate::params::unit;
+use crate::model::{HeadModel, HeadParams, Joint};
+use crate::params::{mirrored_unit, unit};
+use crate::rig;
 use eyeball::Eyeball;
 use glam::Vec3;
 
@@ -17,6 +18,24 @@ const LIDS: [[(usize, usize); 2]; 2] = [[(43, 47), (44, 46)], [(37, 41), (38, 40
 const LIPS: [(usize, usize); 3] = [(61, 67), (62, 66), (63, 65)];
 /// A unit that closes is never taken further than this.
 const MOST: f32 = 1.6;
+/// Lids go with the eye: the share of an eye's turn up or down (over the reach of `eyeLookUp` and `eyeLookDown`) that is
+/// added to `eyeWide`, `eyeBlink` and `eyeSquint`. By the units alone an eye that looks down sinks behind its lower lid, and
+/// one that looks up hides behind its upper one; lids of people keep their place over iris and white, the upper one
+/// nearly with the eye, the lower one half as far (Becker and Fuchs 1988, "Lid-eye coordination during vertical gaze changes").
+const FOLLOW_UP: Follow = Follow { wide: 0.65, blink: 0.0, squint: -0.1 };
+/// See [`FOLLOW_UP`].
+const FOLLOW_DOWN: Follow = Follow { wide: 0.0, blink: 0.22, squint: -0.9 };
+
+/// What is added to the units of the lids by an eye that turns.
+#[derive(Clone, Copy, Debug)]
+struct Follow {
+    wide: f32,
+    blink: f32,
+    squint: f32,
+}
+
+/// One unit, or the left and the right one of a pair: columns, and metres a unit by which each parts the lips.
+type Gesture = Vec<(usize, f32)>;
 
 /// Mends poses of one model.
 #[derive(Clone, Debug)]
@@ -24,8 +43,13 @@ pub struct Correctives {
     balls: [Eyeball; 2],
     /// Columns of `eyeBlinkLeft`, `eyeBlinkRight`, and by how much each narrows its eye (metres a unit).
     blinks: [(usize, f32); 2],
+    /// Columns of `eyeWide` and `eyeSquint`, left and right.
+    wides: [usize; 2],
+    squints: [usize; 2],
     /// Column of `mouthClose`, and by how much it brings the lips together (metres a unit).
     close: (usize, f32),
+    /// By how much each gesture of the mouth parts the lips (metres a unit), left and right together.
+    gestures: Vec<Gesture>,
     /// Distance of the lips on the template (metres); they touch there.
     lips_at_rest: f32,
 }
@@ -40,8 +64,11 @@ impl Correctives {
         let close = column("mouthClose");
         Correctives {
             balls: [0, 1].map(|side| Eyeball::new(model, side)),
+            wides: [column("eyeWideLeft"), column("eyeWideRight")],
+            squints: [column("eyeSquintLeft"), column("eyeSquintRight")],
             blinks: std::array::from_fn(|side| (blinks[side], narrows(blinks[side], &LIDS[side]))),
             close: (close, narrows(close, &LIPS)),
+            gestures: gestures(|k| gap(&landmarks(model.expression.column(k)), &LIPS)),
             lips_at_rest: gap(&landmarks(&model.template), &LIPS),
         }
     }
@@ -56,13 +83,30 @@ impl Correctives {
 
     /// Like [`HeadModel::pose_neutral`], mended.
     pub fn pose(&self, model: &HeadModel, neutral: &[Vec3], params: &HeadParams) -> Posed {
-        let expression = self.expression(model, neutral, &params.expression);
+        let turned = self.follow(&params.expression, &params.pose);
+        let expression = self.expression(model, neutral, &turned);
         let looks = HeadParams { expression, ..params.clone() };
         let mut posed = model.pose_neutral(neutral, &looks);
         for (side, ball) in self.balls.iter().enumerate() {
             ball.push_out(&mut posed.positions, posed.eye_centers[side], posed.gaze[side]);
         }
         posed
+    }
+
+    /// The units with the lids going where the eyes turn; `pose` is axis-angle, as in [`HeadParams`].
+    fn follow(&self, expression: &[f32; 52], pose: &[Vec3; 5]) -> [f32; 52] {
+        let mut followed = *expression;
+        for (side, look) in rig::looks(expression).into_iter().enumerate() {
+            let pitch = look.pitch + pose[Joint::EyeLeft as usize + side].x;
+            let (reach, follow) =
+                if pitch < 0.0 { (rig::LOOK_UP_RAD, FOLLOW_UP) } else { (rig::LOOK_DOWN_RAD, FOLLOW_DOWN) };
+            let share = (pitch.abs() / reach).min(1.2);
+            let open = 1.0 - expression[self.blinks[side].0].clamp(0.0, 1.0);
+            followed[self.wides[side]] += follow.wide * share * open;
+            followed[self.squints[side]] += follow.squint * share * open;
+            followed[self.blinks[side].0] += follow.blink * share * open;
+        }
+        followed
     }
 
     /// The units that do on this person what the given ones say: `eyeBlink` at one closes the eye just so, whatever
@@ -92,7 +136,19 @@ impl Correctives {
             let left = gap(&moved(&open), &LIPS) - self.lips_at_rest;
             mended[k] = expression[k].min((left / narrows).max(0.0));
         }
+        if narrows > 1e-4 {
+            mended[k] -= self.overlap(&mended) / narrows;
+        }
         mended
+    }
+
+    /// How far the lips are pressed through each other by several gestures at once (metres, 0 or more): each was
+    /// modelled on lips at rest, so together they press no further than the one that presses most.
+    fn overlap(&self, expression: &[f32; 52]) -> f32 {
+        let parts = |g: &Gesture| g.iter().map(|&(k, metres)| expression[k] * metres).sum::<f32>();
+        let (all, most) =
+            self.gestures.iter().map(parts).fold((0.0f32, 0.0f32), |(all, most), m| (all + m, most.min(m)));
+        (most - all).max(0.0)
     }
 
     /// Distance in metres by which the lids of the eye of a side (0 left, 1 right) come nearest to the ball's surface;
@@ -100,6 +156,20 @@ impl Correctives {
     pub fn lid_clearance(&self, posed: &Posed, side: usize) -> f32 {
         self.balls[side].clearance(&posed.positions, posed.eye_centers[side], posed.gaze[side])
     }
+}
+
+/// The units by gesture; `parts` tells how far a unit parts the lips (metres).
+fn gestures(parts: impl Fn(usize) -> f32) -> Vec<Gesture> {
+    let mut found: Vec<Gesture> = Vec::new();
+    for k in (0..52).filter(|&k| k <= mirrored_unit(k)) {
+        let mut columns = vec![k, mirrored_unit(k)];
+        columns.dedup();
+        let gesture: Gesture = columns.into_iter().map(|k| (k, parts(k))).collect();
+        if gesture.iter().any(|(_, metres)| metres.abs() > 1e-5) {
+            found.push(gesture);
+        }
+    }
+    found
 }
 
 /// Mean height of the first over the second of each pair.

@@ -54,6 +54,16 @@ impl HeadModel {
         model.check().map_err(|e| Error::invalid(path.display().to_string(), e.to_string()))?;
         Ok(model)
     }
+
+    /// [`HeadModel::source`] of the model in a file, without the rest of it.
+    ///
+    /// # Errors
+    /// As [`HeadModel::load`].
+    pub fn source_of(path: &Path) -> Result<String, Error> {
+        let bytes = std::fs::read(path).map_err(|e| Error::reading("head model", path, e))?;
+        let header = read_header(&bytes).map_err(|e| Error::invalid(path.display().to_string(), e.to_string()))?;
+        Ok(header.source)
+    }
 }
 
 /// The bytes of the file; the same model gives the same bytes.

@@ -141,3 +141,64 @@ fn blinks_close_and_lips_seal_on_everybody() {
     println!("closed lids part or cross by {:.2} mm at most, sealed lips by {:.2}", 1e3 * worst_lids, 1e3 * worst_lips);
     assert!(worst_lids < 3e-4 && worst_lips < 1.2e-3, "{worst_lids} {worst_lips}");
 }
+
+#[test]
+fn lids_follow_the_eye_up_and_down() {
+    let Some(model) = model() else { return };
+    let (sampler, correctives) = (Sampler::new(model), Correctives::new(model));
+    for seed in 0..24 {
+        let shape = sampler.draw(seed).shape;
+        let mut neutral = model.neutral(&shape);
+        correctives.rest(model, &mut neutral);
+        // How far the lids stand over and under the pupil of the left eye (metres).
+        let lids = |look: &str| {
+            let mut params = model.params();
+            params.expression[unit(look).expect("an ARKit unit")] = 1.0;
+            let posed = correctives.pose(model, &neutral, &params);
+            let l = model.landmarks_at(&posed.positions);
+            let pupil = posed.eye_centers[0].y + 0.0125 * posed.gaze[0].y;
+            [0.5 * (l[43].y + l[44].y) - pupil, pupil - 0.5 * (l[46].y + l[47].y)]
+        };
+        let (down, up) = (lids("eyeLookDownLeft"), lids("eyeLookUpLeft"));
+        // The pupil, 4 mm across, stays in sight and no lid leaves the iris far.
+        assert!(down.iter().chain(&up).all(|gap| *gap > 0.0005), "seed {seed}: {down:?} {up:?}");
+        assert!(down[0] < 0.0075 && up[1] < 0.0125, "seed {seed}: {down:?} {up:?}");
+    }
+}
+
+#[test]
+fn gestures_together_press_the_lips_no_further_than_one_of_them() {
+    let Some(model) = model() else { return };
+    let (sampler, correctives) = (Sampler::new(model), Correctives::new(model));
+    let combined = [
+        vec!["mouthPressLeft", "mouthPressRight", "mouthSmileLeft", "mouthSmileRight"],
+        vec!["mouthPucker", "mouthPressLeft", "mouthPressRight"],
+        vec!["mouthRollLower", "mouthRollUpper", "mouthShrugLower"],
+    ];
+    for seed in 0..12 {
+        let neutral = model.neutral(&sampler.draw(seed).shape);
+        let gap = |units: &[&str], mended: bool| {
+            let mut params = model.params();
+            units.iter().for_each(|u| params.expression[unit(u).expect("an ARKit unit")] = 1.0);
+            if mended {
+                params.expression = correctives.expression(model, &neutral, &params.expression);
+            }
+            let l = model.landmarks_at(&model.pose_neutral(&neutral, &params).positions);
+            [(61, 67), (62, 66), (63, 65)].iter().map(|&(a, b)| l[a].y - l[b].y).sum::<f32>() / 3.0
+        };
+        for units in &combined {
+            // One unit for each side: the stem tells the gesture.
+            let stem = |u: &&str| u.trim_end_matches("Left").trim_end_matches("Right").to_owned();
+            let mut gestures: Vec<String> = units.iter().map(stem).collect();
+            gestures.dedup();
+            let alone = gestures.iter().map(|g| {
+                let of: Vec<&str> = units.iter().copied().filter(|u| stem(u) == *g).collect();
+                gap(&of, true)
+            });
+            let deepest = alone.fold(f32::MAX, f32::min);
+            let (together, bare) = (gap(units, true), gap(units, false));
+            assert!((together - deepest).abs() < 5e-4, "seed {seed} {units:?}: {together}, alone {deepest}");
+            assert!(bare < deepest - 1e-3, "there is something to mend: {bare} {deepest}");
+        }
+    }
+}

@@ -98,17 +98,23 @@ pub fn line(means: &BTreeMap<String, f64>) -> String {
 
 /// Which items step `step` takes, `batch` at a time, walking through one shuffled epoch after another.
 pub fn batch_at(n: usize, batch: usize, seed: u64, step: u64) -> Vec<usize> {
+    let all: Vec<usize> = (0..n).collect();
+    batch_of_epochs(n, batch, step, |epoch| formats::order::shuffled(&all, seed, epoch))
+}
+
+/// As [`batch_at`] with epochs of `n` items in the order that `order` gives.
+pub fn batch_of_epochs(n: usize, batch: usize, step: u64, order: impl Fn(u64) -> Vec<usize>) -> Vec<usize> {
     assert!(n > 0, "a batch from no items");
     let first = step * batch as u64;
     let mut epoch = u64::MAX;
-    let mut order = Vec::new();
+    let mut items = Vec::new();
     (first..first + batch as u64)
         .map(|i| {
             if i / n as u64 != epoch {
                 epoch = i / n as u64;
-                order = formats::order::shuffled(&(0..n).collect::<Vec<_>>(), seed, epoch);
+                items = order(epoch);
             }
-            order[(i % n as u64) as usize]
+            items[(i % n as u64) as usize]
         })
         .collect()
 }

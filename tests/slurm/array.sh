@@ -3,13 +3,13 @@
 # The job scripts of hpc/ on a real Slurm: any array, killed, requeued, preempted or doubled, gives the bytes of one
 # process. Prints one line a check; ends with 1 when one fails. Skipped, by name, where Slurm or root is missing.
 set -uo pipefail
-bin=$(cd "${1:?usage: array.sh BIN}" && pwd)
+bin=$(cd "${1:?usage: array.sh BIN}" && pwd) || exit 66
 here=$(cd "$(dirname "$0")" && pwd)
 hpc=$here/../../hpc
 for tool in sbatch slurmctld slurmd munged; do
-  command -v $tool >/dev/null || { echo "skipped: slurm_array_jobs ($tool is not installed: Debian's slurm-wlm and munge)"; exit 0; }
+  command -v $tool >/dev/null || { echo "R12  skipped  slurm_array_jobs: $tool is not installed (Debian's slurm-wlm and munge)"; exit 0; }
 done
-[ "$(id -u)" = 0 ] || { echo "skipped: slurm_array_jobs (needs root for a throw-away Slurm)"; exit 0; }
+[ "$(id -u)" = 0 ] || { echo "R12  skipped  slurm_array_jobs: a throw-away Slurm needs root"; exit 0; }
 
 export SLURM_TEST_DIR; SLURM_TEST_DIR=$(mktemp -d)
 export SLURM_CONF=$SLURM_TEST_DIR/slurm.conf DATAGEN=$bin/datagen SHARDS=$bin/shards
@@ -18,9 +18,10 @@ trap '"$here/cluster.sh" down >/dev/null 2>&1; [ "${KEEP:-}" ] || rm -rf "$SLURM
 "$here/cluster.sh" up || { echo "FAILED: the cluster did not come up"; exit 1; }
 cd "$work" || exit 1
 
-failed=0
+failed=0 checks=0
 check() { # NAME COMMAND…
   local name=$1; shift
+  checks=$((checks + 1))
   if "$@"; then echo "ok: $name"; else echo "FAILED: $name"; failed=1; fi
 }
 plan() { "$DATAGEN" plan --no-sample --config "$here/datagen.toml" --out "$1" >/dev/null; }
@@ -65,9 +66,16 @@ restarted=$(grep -l '"exit_code":75' datagen-"${job}"_0.log 2>/dev/null)
 check "SIGUSR1 ends a task with 75, Slurm requeues it, it finishes" test -n "$restarted"
 check "with the same bytes" same stopped
 
+plan down; job=$(submit down --array=0-7); running "$job"; sleep 1
+scontrol update NodeName=localhost State=DOWN Reason=test; sleep 2
+# It may have come back by itself.
+scontrol update NodeName=localhost State=RESUME 2>/dev/null; ended "$job"
+check "the node goes down under running tasks: they start again" grep -q "restart 1" datagen-"${job}"_[0-7].log
+check "with the same bytes" same down
+
 plan preempted; job=$(submit preempted --array=0-7); running "$job"; sleep 1
 sbatch --parsable --wait -p high --array=0-3 --cpus-per-task=1 --wrap 'sleep 2' -o /dev/null >/dev/null; ended "$job"
-check "a task is preempted and starts again" grep -q "restart 1" datagen-"${job}"_0.log datagen-"${job}"_1.log datagen-"${job}"_2.log datagen-"${job}"_3.log
+check "a task is preempted and starts again" grep -q "restart 1" datagen-"${job}"_[0-7].log
 check "with the same bytes" same preempted
 
 plan doubled; a=$(submit doubled --array=0-7); b=$(submit doubled --array=0-7); ended "$a"; ended "$b"
@@ -78,4 +86,20 @@ finish=$(sbatch --parsable --wait -o finish.log "$hpc/slurm-finish.sbatch" incom
 check "merge refuses while a shard is missing" test $code = 65 -a ! -e incomplete/manifest.parquet
 job=$(submit incomplete --array=7); sbatch --parsable --wait --dependency="afterany:$job" -o finish.log "$hpc/slurm-finish.sbatch" incomplete >/dev/null
 check "and merges when it is there" test $? = 0 -a -e incomplete/manifest.parquet
+
+plan again; "$DATAGEN" render --quiet --out again --shard 2/8 >/dev/null
+missing=$("$SHARDS" missing --quiet --tasks 8 again)
+check "shards missing names the tasks that have something to make" test "$missing" = 0-1,3-7
+export SBATCH_FLAGS="--time=10 --cpus-per-task=1 --mem=200"
+"$hpc/array.sh" again 8 > submitted.log
+job=$(sed -n 's/.*Slurm job \([0-9]*\),.*/\1/p' submitted.log) finish=$(sed -n 's/.*; job \([0-9]*\) merges.*/\1/p' submitted.log)
+check "hpc/array.sh submits these alone" grep -q "tasks 0-1,3-7 of 8" submitted.log
+ended "$job"; ended "$finish"
+check "and merges: the same bytes" test -e again/manifest.parquet -a "$(digest again)" = "$(digest one)"
+check "and, run again, has nothing to submit" "$hpc/array.sh" again 8
+if [ $failed = 0 ]; then
+  echo "R12  ok       $checks checks on a Slurm of one machine: cancelled, stopped, preempted, node down, doubled: every shard once, the same bytes"
+else
+  echo "R12  FAILED   a check above"
+fi
 exit $failed

@@ -4,6 +4,7 @@
 //! Invariant: nothing here reaches into a crate's internals; it sees command lines, exit codes and files.
 #![deny(missing_docs)]
 
+pub mod fault;
 pub mod folder;
 pub mod product;
 pub mod tool;

@@ -54,6 +54,15 @@ pub fn executable(name: &str) -> PathBuf {
     path
 }
 
+/// Sends a running program a signal: `TERM`, `USR1`, `STOP`.
+///
+/// # Panics
+/// If it cannot be sent.
+pub fn signal(child: &std::process::Child, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
+    assert!(sent.is_ok_and(|s| s.success()), "SIG{name} is not sent");
+}
+
 impl Tool {
     /// `datagen`, `shards`, `track`, `prior`, `invert` or `nets`, run in the folder `at`.
     pub fn new(name: &'static str, at: &Path) -> Self {

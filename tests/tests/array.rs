@@ -1,9 +1,10 @@
 //! Array jobs as a scheduler runs them: shares by its variables, stopped by its signals. `tests/slurm/array.sh` does the
 //! same on a real Slurm.
+use effigy_tests::fault::{Dice, is_full, passed, skipped};
 use effigy_tests::folder::{Folder, contents, files, read};
-use effigy_tests::tool::{Run, Tool};
+use effigy_tests::tool::{Run, Tool, root, signal};
 use effigy_tests::toy::{self, toy};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,8 @@ fn task(at: &Path, variable: &str, index: u32) -> Run {
 }
 
 #[test]
-fn any_scheduler_any_order_any_repetition_gives_the_same_bytes() {
-    let folder = Folder::new("array");
+fn r10_any_scheduler_any_order_any_repetition_gives_the_same_bytes() {
+    let folder = Folder::new("r10");
     toy::import_head(folder.path());
     // Task 1 is run by two of them; Grid Engine counts from 1.
     for (variable, index) in
@@ -23,10 +24,80 @@ fn any_scheduler_any_order_any_repetition_gives_the_same_bytes() {
         let run = task(folder.path(), variable, index);
         assert_eq!(run.code, 0, "{variable}: {}", run.stderr);
     }
+    same_as_toy(folder.path());
+    // One task, more tasks than shards, a part first, backwards, and everything twice at once.
+    let layouts: [&[&[&str]]; 5] = [
+        &[&["0/1"]],
+        &[&["1/8"], &["5/8"], &["0/8"], &["2/8"], &["3/8"], &["4/8"], &["6/8"], &["7/8"]],
+        &[&["6/7"], &["5/7"], &["4/7"], &["3/7"], &["2/7"], &["1/7"], &["0/7"]],
+        &[&["1/3", "2/3"], &["0/3"]],
+        &[&["0/2", "1/2", "1/2", "0/2"]],
+    ];
+    for tasks in layouts {
+        std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+        for at_once in tasks {
+            std::thread::scope(|scope| {
+                for share in *at_once {
+                    let render = toy::render(folder.path(), 1).words("--shard").words(share);
+                    scope.spawn(move || render.done());
+                }
+            });
+        }
+        same_as_toy(folder.path());
+    }
+    passed(
+        "R10",
+        "6 layouts (1, 3, 7, 8 tasks, sparse, backwards, everything twice at once): one digest, 0 files more",
+    );
+}
+
+/// The data are the toy's, byte for byte, and nothing besides.
+fn same_as_toy(at: &Path) {
     for table in ["frames", "identities"] {
         let path = Path::new("data").join(table);
-        assert!(contents(&folder.path().join(&path)) == contents(&toy().join(&path)), "{table} differ");
+        assert!(contents(&at.join(&path)) == contents(&toy().join(&path)), "{table} differ");
     }
+}
+
+/// The events of a command on `data`, and how it ended.
+fn told(at: &Path, line: &str) -> (i32, String) {
+    let run = Tool::new("shards", at).words(line).words("data").run();
+    (run.code, run.stdout)
+}
+
+#[test]
+fn what_is_missing_is_told_as_an_array_takes_it() {
+    let folder = Folder::new("missing");
+    let at = folder.path();
+    toy::import_head(at);
+    assert_eq!(told(at, "missing").0, 66, "no plan");
+    toy::render(at, 1).words("--shard 1/3").done();
+    // Identities are shard 0, two of train 1 and 2, then val and test.
+    assert_eq!(told(at, "missing"), (1, "0,2-3\n".into()));
+    assert_eq!(told(at, "missing --tasks 3 --format slurm"), (1, "--array=0,2\n".into()));
+    assert_eq!(told(at, "missing --tasks 1000"), (1, "0,2-3\n".into()), "tasks without work are not named");
+    let (code, lines) = told(at, "status");
+    assert_eq!(code, 1);
+    assert!(lines.starts_with("identities      0 of 1 shards done, 0 broken, 1 missing; 0 of 6 rows"), "{lines}");
+    // Half a file is broken, which datagen refuses until it is put aside.
+    let shard = at.join("data/frames/train-00000-of-00002.parquet");
+    let whole = read(&shard);
+    std::fs::write(&shard, &whole[..whole.len() / 2]).unwrap();
+    let run = Tool::new("shards", at).words("missing --tasks 3 --format slurm data").run();
+    assert_eq!((run.code, run.stdout.as_str()), (1, "--array=0-2\n"));
+    assert!(run.stderr.contains("train-00000-of-00002.parquet: broken:"), "{}", run.stderr);
+    assert_eq!(toy::render(at, 1).words("--shard 1/3").run().code, 65);
+    assert_eq!(Tool::new("shards", at).words("repair --quiet data").run().code, 1);
+    for share in ["0/3", "1/3", "2/3"] {
+        toy::render(at, 1).words("--shard").words(share).done();
+    }
+    assert_eq!(told(at, "missing --tasks 3 --format slurm"), (0, String::new()));
+    assert_eq!(told(at, "status").0, 0);
+    same_as_toy(at);
+    // What no reader of names alone would miss: a split that is not there at all.
+    std::fs::remove_file(at.join("data/frames/test-00000-of-00001.parquet")).unwrap();
+    let refused = Tool::new("shards", at).words("merge data").run();
+    assert!(refused.code == 65 && refused.stdout.contains("missing: all 1 shards of test"), "{}", refused.stdout);
 }
 
 #[test]
@@ -55,52 +126,152 @@ fn a_dry_run_tells_the_shards_and_writes_nothing() {
     assert_eq!(files(folder.path()), [Path::new("head.safetensors")]);
 }
 
-/// A rendering that would take minutes, of which a shard is open.
-fn long_rendering(at: &Path) -> Child {
-    let child = Tool::new("datagen", at)
-        .words("render --quiet --threads 2 --out data --set head=analytic --set image.size=96 --set image.samples=4096")
-        .words("--set image.denoise=off --config")
-        .path(toy::config("datagen"))
-        .start();
+/// A rendering that would take minutes.
+fn long_rendering(at: &Path, line: &str) -> Child {
+    Tool::new("datagen", at).words("render --quiet --threads 2 --out data --set head=analytic").words(line).start()
+}
+
+/// Waits until a shard is open.
+fn until_open(at: &Path) {
     let begun = Instant::now();
-    let open = |f: &std::path::PathBuf| f.extension().is_some_and(|e| e == "tmp");
+    let open = |f: &PathBuf| f.extension().is_some_and(|e| e == "tmp");
     while !files(&at.join("data/frames")).iter().any(open) {
         assert!(begun.elapsed() < Duration::from_secs(120), "no shard was opened: {:?}", files(at));
         std::thread::sleep(Duration::from_millis(5));
     }
-    child
 }
 
-fn signal(child: &Child, signal: libc::c_int) {
-    // SAFETY: a signal to a child that has not been waited for.
-    assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
+/// Waits until it listens to signals.
+fn until_listening(child: &Child) {
+    let caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let mask =
+            status.lines().find_map(|l| l.strip_prefix("SigCgt:")).and_then(|l| u64::from_str_radix(l.trim(), 16).ok());
+        mask.is_some_and(|mask| mask >> (libc::SIGTERM - 1) & 1 == 1)
+    };
+    let begun = Instant::now();
+    while !caught() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not listen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// How long a signal takes to end it, which must be with 75: on the clock, and in processor time, which tells more where
+/// others work too.
+fn stopped_after(mut child: Child, name: &str) -> (Duration, Duration) {
+    let begun = processor_time(&child).unwrap_or_default();
+    signal(&child, name);
+    let (clock, mut last) = (Instant::now(), begun);
+    let status = loop {
+        last = processor_time(&child).unwrap_or(last);
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!(status.code(), Some(75), "SIG{name}: {status}");
+    (clock.elapsed(), last - begun)
+}
+
+/// What all threads of a child have taken so far, in hundredths of a second.
+fn processor_time(child: &Child) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let ticks: u64 = fields.split(' ').skip(11).take(2).filter_map(|f| f.parse::<u64>().ok()).sum();
+    Some(Duration::from_millis(10 * ticks))
+}
+
+fn no_shard_is_half_written(at: &Path) {
+    let left: Vec<_> = files(&at.join("data/frames"));
+    assert!(left.iter().all(|f| f.extension().is_some_and(|e| e == "parquet")), "the open shard is dropped: {left:?}");
 }
 
 #[test]
 fn a_signal_drops_the_open_shard_and_ends_with_75() {
-    for which in [libc::SIGTERM, libc::SIGUSR1, libc::SIGINT] {
-        let folder = Folder::new(&format!("signal-{which}"));
-        let mut child = long_rendering(folder.path());
-        signal(&child, which);
-        let status = child.wait().unwrap();
-        assert_eq!(status.code(), Some(75), "signal {which}: {status}");
-        let left: Vec<_> = files(&folder.path().join("data/frames"));
-        assert!(left.is_empty(), "the open shard is dropped: {left:?}");
+    for name in ["TERM", "USR1", "INT"] {
+        let folder = Folder::new(&format!("signal-{name}"));
+        let toy = toy::config("datagen");
+        let line =
+            format!("--set image.size=96 --set image.samples=4096 --set image.denoise=off --config {}", toy.display());
+        let child = long_rendering(folder.path(), &line);
+        until_open(folder.path());
+        stopped_after(child, name);
+        no_shard_is_half_written(folder.path());
+        assert!(files(&folder.path().join("data/frames")).is_empty());
     }
 }
 
+/// Frames as `configs/paper.toml` has them, every map and the linear layers, at any moment from the start on.
 #[test]
-fn an_export_that_is_stopped_leaves_nothing() {
+fn r11_a_signal_at_any_moment_ends_frames_of_paper_size_in_time() {
+    if !is_full() {
+        return skipped("R11", "renders at full size: only in `make faults`");
+    }
+    let paper = root().join("configs/paper.toml");
+    let line =
+        format!("--set maps.exr=true --set shards.identities=2 --set shards.frames=8 --config {}", paper.display());
+    let (mut dice, mut slowest, mut most) = (Dice(11), Duration::ZERO, Duration::ZERO);
+    let rounds = 12;
+    for round in 0..rounds {
+        let folder = Folder::new("r11");
+        let child = long_rendering(folder.path(), &line);
+        until_listening(&child);
+        std::thread::sleep(Duration::from_millis(dice.below(25_000)));
+        let (took, worked) = stopped_after(child, ["TERM", "USR1"][round % 2]);
+        (slowest, most) = (slowest.max(took), most.max(worked));
+        no_shard_is_half_written(folder.path());
+    }
+    let folder = Folder::new("r11-twice");
+    let mut child = long_rendering(folder.path(), &line);
+    until_open(folder.path());
+    signal(&child, "TERM");
+    let clock = Instant::now();
+    signal(&child, "TERM");
+    child.wait().unwrap();
+    let second = clock.elapsed();
+    let figures = format!(
+        "{rounds} signals at frames of 512², every map: each ended with 75, the slowest after {:.1} s, {:.1} s of processor time \
+         on 2 threads (bar 10); a second signal after {:.2} s",
+        slowest.as_secs_f64(),
+        most.as_secs_f64(),
+        second.as_secs_f64()
+    );
+    assert!(slowest.min(most) < Duration::from_secs(10) && second < Duration::from_secs(5), "{figures}");
+    passed("R11", &figures);
+}
+
+#[test]
+fn an_export_that_is_stopped_or_killed_leaves_nothing() {
     let folder = Folder::new("signal-export");
     let data = toy().join("data");
-    let before = read(&data.join("plan.toml"));
-    let mut child = Tool::new("shards", folder.path()).words("export --quiet --to coco --out out").path(&data).start();
-    signal(&child, libc::SIGTERM);
+    let export = || Tool::new("shards", folder.path()).words("export --quiet --to coco --out out").path(&data);
+    let mut child = export().start();
+    signal(&child, "TERM");
     let status = child.wait().unwrap();
     // It may have been quicker than the signal, or not yet listening to it.
     use std::os::unix::process::ExitStatusExt;
     assert!(matches!(status.code(), Some(0 | 75)) || status.signal() == Some(libc::SIGTERM), "{status}");
     let whole = folder.path().join("out/annotations/train.json").exists();
     assert!(whole || !folder.path().join("out").exists(), "whole or not at all");
-    assert_eq!(read(&data.join("plan.toml")), before);
+    std::fs::remove_dir_all(folder.path().join("out")).ok();
+    // One that was killed leaves a hidden folder, which the next one takes away.
+    let hidden = |folder: &Folder| {
+        let entries = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
+        entries.filter(|name| name.to_string_lossy().starts_with('.')).count()
+    };
+    let mut killed = 0;
+    for _ in 0..50 {
+        let mut child = export().start();
+        while hidden(&folder) == 0 && child.try_wait().unwrap().is_none() {}
+        child.kill().unwrap();
+        child.wait().unwrap();
+        killed += hidden(&folder);
+        if killed > 0 {
+            break;
+        }
+        std::fs::remove_dir_all(folder.path().join("out")).ok();
+    }
+    assert!(killed == 1, "an export was killed half-way");
+    export().done();
+    assert_eq!(hidden(&folder), 0, "what the dead left was removed");
 }

@@ -1,9 +1,11 @@
 //! From nothing to a viewed avatar: the tools one after another, in small, on formulas alone.
+use effigy_tests::fault::{self, Dice, passed};
 use effigy_tests::folder::{Folder, contents, files, json, read, times};
 use effigy_tests::product::{Ply, webp_durations};
-use effigy_tests::tool::{Tool, root};
+use effigy_tests::tool::{Tool, root, signal};
 use effigy_tests::toy::{self, config, toy};
 use serde_json::Value;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 /// 6 people × 2 expressions × 2 cameras.
@@ -121,10 +123,10 @@ fn a_prior_learns() {
 }
 
 #[test]
-fn an_interrupted_training_ends_as_an_undisturbed_one() {
+fn r13_an_interrupted_training_ends_as_an_undisturbed_one() {
     let folder = Folder::new("resumed");
     links(&["data", "head.safetensors"], folder.path());
-    toy::train(folder.path()).words("--set train.steps=20").done();
+    let length = toy::train(folder.path()).words("--set train.steps=20").done().took;
     let half = read(&folder.path().join("prior.safetensors"));
     toy::train(folder.path()).done();
     let whole = read(&folder.path().join("prior.safetensors"));
@@ -132,6 +134,33 @@ fn an_interrupted_training_ends_as_an_undisturbed_one() {
     assert!(whole == read(&toy().join("prior.safetensors")), "20 + 20 steps differ from 40");
     toy::train(folder.path()).done();
     assert!(whole == read(&folder.path().join("prior.safetensors")), "a finished run, run again, changes the weights");
+
+    // Killed and stopped at any moment, again and again.
+    let (mut dice, mut killed, mut stopped) = (Dice(13), 0, 0);
+    let rounds = fault::times(20, 2);
+    for round in 0..rounds {
+        let folder = Folder::new(&format!("r13-{round}"));
+        links(&["data", "head.safetensors"], folder.path());
+        for name in ["KILL", "TERM"] {
+            let mut child = toy::train(folder.path()).start();
+            std::thread::sleep(std::time::Duration::from_micros(dice.below(length.as_micros() as u64)));
+            signal(&child, name);
+            let status = child.wait().unwrap();
+            match (status.code(), status.signal()) {
+                (Some(75), _) => stopped += 1,
+                (_, Some(_)) => killed += 1,
+                (code, _) => assert_eq!(code, Some(0), "it was quicker than the signal"),
+            }
+        }
+        toy::train(folder.path()).done();
+        assert!(whole == read(&folder.path().join("prior.safetensors")), "round {round}: other weights");
+    }
+    passed(
+        "R13",
+        &format!(
+            "a training stopped half-way, {killed} killed and {stopped} stopped: each ends in the same weights, bit for bit"
+        ),
+    );
 }
 
 #[test]

@@ -64,6 +64,16 @@ fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
         }
     }
     assert!(interrupted > 0, "no run was still going when it was killed");
+    // A set that was compacted half-way goes on too: with one version more, to the same avatar.
+    let mut child = symgen(at, "compacted").start();
+    while !at.join("compacted/set/log/v000003.json").exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before its third version");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    Tool::new("shards", at).words("compact --quiet compacted/set").done();
+    assert_eq!(digests(&symgen(at, "compacted").done()).0, expected.0, "after compact");
     let again = symgen(at, "whole").done();
     assert_eq!(digests(&again), expected);
     assert!(again.took < whole.took / 2, "what is done is not done again");

@@ -4,11 +4,10 @@
 //! older libraries are refused. The device runs with `threads=1,isa=avx2`: one process per core, and the same bytes on
 //! every x86.
 use super::{Accel, Hit, Ray, Shape};
-use crate::runtime_library::RuntimeLibrary;
+use crate::runtime_library::{RuntimeLibrary, entry_points};
 use crate::trace::TraceError;
 use glam::{Vec3, Vec4};
 use std::ffi::{CStr, c_char, c_void};
-use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -72,30 +71,7 @@ const QUALITY_MEDIUM: u32 = 1;
 
 type Handle = *mut c_void;
 
-macro_rules! api {
-    ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {
-        /// Entry points. The library is never closed: that would unmap its task scheduler under live threads.
-        #[allow(non_snake_case)]
-        struct Api {
-            $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
-            _library: ManuallyDrop<libloading::Library>,
-        }
-        impl Api {
-            fn load(path: &Path) -> Result<Self, libloading::Error> {
-                // SAFETY: the initialisers of Embree and TBB have no preconditions, and each symbol has the type that
-                // the headers of 4.3 and later give it; `device` refuses other versions before any other call.
-                unsafe {
-                    let library = libloading::Library::new(path)?;
-                    Ok(Api {
-                        $($name: *library.get(concat!(stringify!($name), "\0").as_bytes())?,)*
-                        _library: ManuallyDrop::new(library),
-                    })
-                }
-            }
-        }
-    };
-}
-api! {
+entry_points! {
     rtcNewDevice: fn(*const c_char) -> Handle;
     rtcGetDeviceProperty: fn(Handle, u32) -> isize;
     rtcGetDeviceError: fn(Handle) -> u32;
@@ -135,7 +111,9 @@ pub fn device() -> Result<&'static Device, &'static String> {
 
 impl Device {
     fn open() -> Result<Self, String> {
-        let (api, path) = LIBRARY.open(Api::load)?;
+        // SAFETY: the initialisers of Embree and TBB have no preconditions; each symbol has the type that the headers of
+        // 4.3 and later give it, and `with` refuses other versions before any other call.
+        let (api, path) = LIBRARY.open(|path| unsafe { Api::load(path) })?;
         Self::with(api, &path)
     }
 
@@ -276,6 +254,7 @@ impl Drop for Scene {
     }
 }
 
+#[inline]
 fn rtc_ray(ray: &Ray) -> RtcRay {
     RtcRay {
         origin: ray.origin.to_array(),
@@ -289,19 +268,24 @@ fn rtc_ray(ray: &Ray) -> RtcRay {
     }
 }
 
+#[inline]
+fn query(ray: &Ray) -> RtcRayHit {
+    let hit = RtcHit {
+        normal: [0.0; 3],
+        u: 0.0,
+        v: 0.0,
+        primitive: INVALID,
+        geometry: INVALID,
+        instance: INVALID,
+        instance_primitive: INVALID,
+    };
+    RtcRayHit { ray: rtc_ray(ray), hit }
+}
+
 impl Accel for Scene {
     #[inline]
     fn intersect1(&self, ray: &Ray) -> Option<Hit> {
-        let hit = RtcHit {
-            normal: [0.0; 3],
-            u: 0.0,
-            v: 0.0,
-            primitive: INVALID,
-            geometry: INVALID,
-            instance: INVALID,
-            instance_primitive: INVALID,
-        };
-        let mut query = RtcRayHit { ray: rtc_ray(ray), hit };
+        let mut query = query(ray);
         // SAFETY: a committed scene and a structure of the right layout and alignment.
         unsafe { (self.device.api.rtcIntersect1)(self.handle, &mut query, std::ptr::null_mut()) };
         let RtcRayHit { ray, hit } = query;
@@ -321,6 +305,56 @@ impl Accel for Scene {
         // SAFETY: as above; Embree marks an occluded ray by t_far = -inf.
         unsafe { (self.device.api.rtcOccluded1)(self.handle, &mut query, std::ptr::null_mut()) };
         query.t_far < 0.0
+    }
+
+    fn as_embree(&self) -> Option<&Scene> {
+        Some(self)
+    }
+}
+
+/// What is asked of a scene.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// The nearest hit.
+    Nearest,
+    /// Whether there is one.
+    Any,
+}
+
+/// Queries as Embree takes them, prepared so that nothing but its own calls is left to be timed.
+#[derive(Default)]
+pub struct Prepared<'a>(Vec<(&'a Scene, RtcRayHit, Question)>);
+
+impl<'a> Prepared<'a> {
+    /// Adds one.
+    pub fn push(&mut self, scene: &'a Scene, ray: &Ray, question: Question) {
+        self.0.push((scene, query(ray), question));
+    }
+
+    /// Makes the calls; they leave their answers in the queries.
+    pub fn call(&mut self) {
+        for (scene, query, question) in &mut self.0 {
+            // SAFETY: committed scenes and structures of the right layout and alignment.
+            unsafe {
+                match question {
+                    Question::Nearest => {
+                        (scene.device.api.rtcIntersect1)(scene.handle, query, std::ptr::null_mut());
+                    }
+                    Question::Any => {
+                        (scene.device.api.rtcOccluded1)(scene.handle, &mut query.ray, std::ptr::null_mut());
+                    }
+                }
+            }
+        }
+    }
+
+    /// How many found something.
+    pub fn hits(&self) -> usize {
+        let met = |(_, query, question): &(&Scene, RtcRayHit, Question)| match question {
+            Question::Nearest => query.hit.geometry != INVALID,
+            Question::Any => query.ray.t_far < 0.0,
+        };
+        self.0.iter().filter(|q| met(q)).count()
     }
 }
 

@@ -1,6 +1,8 @@
-//! How an eyeball looks at one point: sclera with veins, iris and pupil behind the refracting cornea, a wet coat over all.
+//! How an eyeball looks at one point: sclera with veins, iris and pupil behind the refracting cornea, a wet coat over all
+//! that heaps up along the lids, and the red flesh in the inner corner.
 use super::dielectric::refract;
 use super::skin::{Base, CoatDesc, Lobe};
+use crate::eyes::Between;
 use crate::scene::EyeMaterial;
 use crate::stream::noise;
 use glam::Vec3;
@@ -11,6 +13,12 @@ const CORNEA_IOR: f32 = 1.336;
 const CORNEA_RADIUS_M: f32 = 0.0080;
 /// Roughness α of the tear film.
 const TEAR_FILM: f32 = 0.03;
+/// Height of the wedge of tears along a lid (metres); adults have 0.2 to 0.5 mm along the lower one.
+const MENISCUS_M: f32 = 4.5e-4;
+/// How far the flesh of the inner corner and the fold beside it reach from the corner (metres).
+const CARUNCLE_M: [f32; 2] = [0.0032, 0.0062];
+/// Linear RGB of that flesh over the white's.
+const FLESH: Vec3 = Vec3::new(0.86, 0.40, 0.36);
 
 /// A coated surface, and the normal of its coat on the side of the viewer.
 pub struct EyePoint {
@@ -35,8 +43,10 @@ pub fn at(m: &EyeMaterial, position: Vec3, normal: Vec3, wo: Vec3) -> EyePoint {
     let (rho, outward) = (lateral.length(), lateral.normalize_or(m.up));
     // the limbus is a soft border of half a millimetre
     let cornea = if along > 0.0 { 1.0 - smoothstep(0.93 * m.iris_radius, 1.05 * m.iris_radius, rho) } else { 0.0 };
-    let shade = lid_shade(m, position);
-    let white = sclera(m, p, rho) * shade;
+    let between = m.opening.place(position);
+    let shade = lid_shade(&between);
+    let (white, normal) = flesh(m, &between, position, sclera(m, p, rho), wetted(m, &between, normal, wo));
+    let white = white * shade;
     let lobes = [Lobe { share: 1.0, alpha: TEAR_FILM }, Lobe { share: 0.0, alpha: 1.0 }];
     let coat = CoatDesc { albedo: white, base_normal: normal, base: Base::Diffuse, lobes, fuzz: 0.0, ior: CORNEA_IOR };
     if cornea <= 0.0 {
@@ -77,8 +87,12 @@ fn iris_colour(m: &EyeMaterial, q: Vec3, r: f32) -> Vec3 {
     // noise over the circle, stretched along the radius
     let fibres = 0.65 * noise(m.seed, Vec3::new(14.0 * x, 14.0 * y, 1.5 * ring))
         + 0.35 * noise(m.seed ^ 1, Vec3::new(34.0 * x, 34.0 * y, 3.0 * ring));
+    // crypts: gaps in the front layer, mostly around the collarette
+    let crypts =
+        smoothstep(0.35, 0.75, noise(m.seed ^ 9, Vec3::new(9.0 * x, 9.0 * y, 4.0 * ring))) * smoothstep(1.0, 0.5, ring);
     let collarette = (-((ring - 0.28) / 0.12).powi(2)).exp();
-    let colour = m.iris[0].lerp(m.iris[1], smoothstep(0.1, 0.75, ring)) * (1.0 + 0.45 * fibres + 0.25 * collarette);
+    let colour = m.iris[0].lerp(m.iris[1], smoothstep(0.1, 0.75, ring))
+        * (1.0 + 0.6 * fibres + 0.3 * collarette - 0.35 * crypts);
     let limbal = 1.0 - 0.75 * smoothstep(0.8, 1.0, ring);
     let open = smoothstep(m.pupil_radius * 0.93, m.pupil_radius * 1.05, r);
     (colour * limbal).max(Vec3::ZERO).min(Vec3::splat(0.9)) * open + Vec3::splat(0.002)
@@ -92,27 +106,48 @@ fn sclera(m: &EyeMaterial, p: Vec3, rho: f32) -> Vec3 {
     // along the meridian that runs from the corners the pattern is stretched four times
     let q = Vec3::new(d.dot(side) * 0.28, d.dot(m.up), d.dot(m.axis));
     let warp = Vec3::splat(0.035) * noise(m.seed ^ 2, d * 14.0);
-    let branch = |salt: u64, scale: f32| (1.0 - noise(m.seed ^ salt, (q + warp) * scale).abs()).powi(26);
+    let branch = |salt: u64, scale: f32| (1.0 - noise(m.seed ^ salt, (q + warp) * scale).abs()).powi(20);
     let veins =
         (branch(3, 15.0) + 0.7 * branch(4, 31.0)) * smoothstep(-0.2, 0.4, noise(m.seed ^ 5, d * 7.0) + 0.5 * far);
-    let red = m.veins * far * (0.16 + 0.6 * veins);
+    let red = m.veins * far * (0.16 + 0.85 * veins);
     let blood = m.sclera * Vec3::new(0.93, 0.46, 0.42);
     // the ball's white is thinner where muscles hold it
     m.sclera.lerp(blood, red.min(0.85)) * (1.0 - 0.22 * far)
 }
 
+/// The normal of the tear film: a hollow wedge of tears leans out to either lid.
+fn wetted(m: &EyeMaterial, between: &Between, normal: Vec3, wo: Vec3) -> Vec3 {
+    let wedge = |distance: f32| (-(distance.max(0.0) / (0.6 * MENISCUS_M)).powi(2)).exp();
+    let lean = 1.3 * wedge(between.over_lower_m) - 0.9 * wedge(between.under_upper_m);
+    let leant = (normal + m.opening.up() * lean).normalize_or(normal);
+    if leant.dot(wo) > 0.02 { leant } else { normal }
+}
+
+/// Caruncle and plica: from `white` to red flesh towards the inner corner, lumpy; and its normal.
+fn flesh(m: &EyeMaterial, between: &Between, position: Vec3, white: Vec3, normal: Vec3) -> (Vec3, Vec3) {
+    let x = between.from_inner_m;
+    if x > 1.3 * CARUNCLE_M[1] {
+        return (white, normal);
+    }
+    let ragged = 5e-4 * noise(m.seed ^ 6, position * 900.0);
+    let caruncle = smoothstep(1.15 * CARUNCLE_M[0], 0.7 * CARUNCLE_M[0], x + ragged);
+    // A thin fold of the white's skin stands beside it.
+    let plica = smoothstep(1.2 * CARUNCLE_M[1], 0.75 * CARUNCLE_M[1], x + ragged) * (1.0 - caruncle);
+    let mottled = 1.0 + 0.25 * noise(m.seed ^ 7, position * 1600.0);
+    let color = white.lerp(m.sclera * FLESH * mottled, 0.9 * caruncle + 0.38 * plica);
+    let lump = |p: Vec3| 2.2e-4 * noise(m.seed ^ 8, p * 1100.0);
+    let step = 1e-4;
+    let slope =
+        [Vec3::X, Vec3::Y, Vec3::Z].map(|a| (lump(position + a * step) - lump(position - a * step)) / (2.0 * step));
+    let slope = Vec3::from(slope);
+    let bent = normal - (slope - normal * slope.dot(normal)) * caruncle;
+    (color, bent.normalize_or(normal))
+}
+
 /// What lids and lashes leave of the light on the ball: the mesh of the lids is thinner than lids are, and lashes are few.
-fn lid_shade(m: &EyeMaterial, position: Vec3) -> f32 {
-    let [upper, lower] = m.lids.map(|lid| {
-        let piece = |pair: &[Vec3]| {
-            let d = pair[1] - pair[0];
-            let t = ((position - pair[0]).dot(d) / d.length_squared().max(1e-12)).clamp(0.0, 1.0);
-            position.distance(pair[0] + d * t)
-        };
-        lid.windows(2).map(piece).fold(f32::MAX, f32::min)
-    });
-    let shade = |distance: f32, deep: f32, far: f32| 1.0 - deep * (-(distance / far).powi(2)).exp();
-    shade(upper, 0.62, 0.0042) * shade(lower, 0.34, 0.0024)
+fn lid_shade(between: &Between) -> f32 {
+    let shade = |distance: f32, deep: f32, far: f32| 1.0 - deep * (-(distance.max(0.0) / far).powi(2)).exp();
+    shade(between.under_upper_m, 0.55, 0.0034) * shade(between.over_lower_m, 0.30, 0.0014)
 }
 
 fn smoothstep(a: f32, b: f32, x: f32) -> f32 {
@@ -123,6 +158,7 @@ fn smoothstep(a: f32, b: f32, x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eyes::Opening;
 
     fn eye() -> EyeMaterial {
         EyeMaterial {
@@ -136,7 +172,7 @@ mod tests {
             sclera: Vec3::splat(0.7),
             veins: 0.5,
             seed: 3,
-            lids: [[Vec3::Y; 4], [Vec3::NEG_Y; 4]],
+            opening: Opening::bare(Vec3::ZERO).into(),
             iris_class: 4,
         }
     }

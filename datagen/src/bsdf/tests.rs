@@ -1,6 +1,7 @@
 //! Every kind of scattering by known answers: densities against what is drawn (chi-square), furnaces, reciprocity.
 use super::skin::{Base, CoatDesc, Coated, Lobe};
 use super::*;
+use crate::eyes::Opening;
 use crate::sampler::Sampler;
 use crate::scene::{DielectricMaterial, EyeMaterial, HairMaterial, Sheet};
 use glam::Vec3;
@@ -42,7 +43,7 @@ fn eye_at(lateral_m: f32, wo: Vec3, albedo: f32) -> Bsdf<'static> {
         sclera: Vec3::splat(albedo),
         veins: 0.0,
         seed: 3,
-        lids: [[Vec3::Y; 4], [Vec3::NEG_Y; 4]],
+        opening: Opening::bare(Vec3::ZERO).into(),
         iris_class: 4,
     };
     let p = Vec3::new(lateral_m, 0.0, (0.012f32.powi(2) - lateral_m * lateral_m).sqrt());

@@ -1,5 +1,6 @@
 //! Guides: one strand for each lock, which leaves the skin, bends into the direction its style combs it to, falls by its
 //! weight and stays outside of everything.
+use super::locks::coils;
 use super::{Clearance, Shell, along};
 use crate::light::smoothstep;
 use crate::person::{Hair, HairStyle};
@@ -50,6 +51,7 @@ impl Walk<'_> {
         let q = self.shell.local(root);
         let fringe = if self.in_fringe(q) { Fringe::Yes } else { Fringe::No };
         let length = self.length(root, q) * s.normal_within(1.0, 0.07, [0.8, 1.2]);
+        let length = if coils(self.hair) { length * self.cut(root) } else { length };
         let steps = ((length / STEP_M).ceil() as usize).max(6);
         let step = length / steps as f32;
         // Neighbours lie at like heights: a smooth layer rather than one of chance.
@@ -60,10 +62,14 @@ impl Walk<'_> {
         let mut p = root;
         let mut path = vec![p];
         let mut lying = 0.0;
+        let mut wander = Wander::new(s);
         for i in 1..=steps {
             let walked = i as f32 * step;
-            let wanted = self.field(p, self.shell.local(p), walked, fringe).normalize_or(d);
-            let bend = 1.0 - (-step / self.bend_m()).exp();
+            let mut wanted = self.field(p, self.shell.local(p), walked, fringe).normalize_or(d);
+            if coils(self.hair) {
+                wanted += wander.turn(normal, walked / length, s);
+            }
+            let bend = 1.0 - (-step / self.bend_m(p)).exp();
             d = d.lerp(wanted, bend).normalize_or(d);
             let next = self.held_out(p + d * step, layer * smoothstep(0.0, 0.05, walked), walked);
             // A strand is as long as it is: what the push added is taken back.
@@ -99,8 +105,10 @@ impl Walk<'_> {
     }
 
     fn in_fringe(&self, q: Vec3) -> bool {
-        let styled = matches!(self.hair.style, HairStyle::Medium | HairStyle::Long | HairStyle::Tied | HairStyle::Bun);
-        styled && self.hair.fringe && q.z > 0.45 && q.x.abs() < 0.55 + 0.1 * noise(self.seed ^ 41, q * 9.0)
+        self.hair.style.takes_fringe()
+            && self.hair.fringe
+            && q.z > 0.45
+            && q.x.abs() < 0.55 + 0.1 * noise(self.seed ^ 41, q * 9.0)
     }
 
     /// Length of a strand rooted at `q` (metres).
@@ -131,12 +139,18 @@ impl Walk<'_> {
         }
     }
 
+    /// Coils are cut round, with hills of a thumb's width.
+    fn cut(&self, root: Vec3) -> f32 {
+        1.0 + 0.10 * noise(self.seed ^ 32, root * 22.0) + 0.10 * noise(self.seed ^ 33, root * 75.0)
+    }
+
     /// How far the outermost strands lie over the skull (metres).
     fn layer_m(&self) -> f32 {
         match self.hair.style {
+            _ if coils(self.hair) => 0.0,
             HairStyle::Tied | HairStyle::Bun => 0.35 * self.hair.volume_m,
             HairStyle::Short | HairStyle::Swept => 0.6 * self.hair.volume_m,
-            HairStyle::Buzz | HairStyle::Afro => 0.0,
+            HairStyle::Buzz => 0.0,
             _ => self.hair.volume_m,
         }
     }
@@ -145,25 +159,26 @@ impl Walk<'_> {
     fn lift(&self, q: Vec3) -> f32 {
         let top = smoothstep(0.35, 0.9, q.y);
         match self.hair.style {
+            _ if coils(self.hair) => 4.0,
             HairStyle::Buzz => 1.0,
             HairStyle::Short => 0.25 + 0.4 * top + 0.8 * self.hair.quiff * top,
             HairStyle::Swept => 0.2 + (0.25 + self.hair.quiff) * top * smoothstep(-0.2, 0.8, q.z),
-            HairStyle::Afro => 4.0,
             HairStyle::Curly => 1.3,
             HairStyle::Tied | HairStyle::Bun => 0.12,
             _ => 0.45,
         }
     }
 
-    /// Over what length a strand bends to where it is combed (metres).
-    fn bend_m(&self) -> f32 {
+    /// Over what length a strand bends at `p` to where it is combed (metres).
+    fn bend_m(&self, p: Vec3) -> f32 {
         match self.hair.style {
-            HairStyle::Afro => 0.02,
+            _ if coils(self.hair) => 0.012,
             HairStyle::Curly => 0.03,
             HairStyle::Buzz => 0.01,
             HairStyle::Short => 0.022,
             HairStyle::Swept => 0.018,
-            HairStyle::Tied | HairStyle::Bun => 0.008,
+            // The band holds it: whoever bends slowly runs in circles around it.
+            HairStyle::Tied | HairStyle::Bun => 0.002 + 0.006 * smoothstep(0.012, 0.035, p.distance(self.knot())),
             _ => 0.014,
         }
     }
@@ -191,6 +206,7 @@ impl Walk<'_> {
         let wild = eddy(0, 26.0) * (0.18 + 0.25 * self.hair.frizz) + eddy(3, 70.0) * (0.08 + 0.12 * self.hair.frizz);
         let down = Vec3::NEG_Y;
         match self.hair.style {
+            _ if coils(self.hair) => n + down * 1.5 * walked + eddy(6, 110.0) * 0.5,
             HairStyle::Buzz => self.whorl(p, n) + n * 0.35 + wild * 0.5,
             HairStyle::Short => self.cropped(p, n, q, walked) + wild * 0.8,
             HairStyle::Swept => {
@@ -199,7 +215,6 @@ impl Walk<'_> {
                 let back = along(Vec3::new(0.3 * q.x + 0.35 * self.hair.sweep, fall, -1.0), n);
                 back + down * (0.1 + 5.0 * walked) + wild * 0.4
             }
-            HairStyle::Afro => n + down * 2.0 * walked + eddy(6, 110.0) * 0.9 + wild,
             HairStyle::Curly => self.whorl(p, n) * 0.55 + n * 0.25 + down * (0.2 + 9.0 * walked) + wild * 0.8,
             _ if fringe == Fringe::Yes => self.fringed(n, q, walked) + wild * 0.4,
             HairStyle::Tied | HairStyle::Bun => self.tied(p, n) + wild * 0.12,
@@ -255,13 +270,20 @@ impl Walk<'_> {
         let past = (p - knot).dot(back);
         let aside = (p - knot) - back * past;
         if self.hair.style == HairStyle::Bun {
-            const BALL_M: f32 = 0.026;
-            let middle = knot + back * 0.012;
+            // Wound around a ring that lies on the head.
+            const RING_M: f32 = 0.015;
+            const TUBE_M: f32 = 0.014;
+            let middle = knot + back * 0.010;
             let away = p - middle;
-            if away.length() < 1.35 * BALL_M {
-                let radius = BALL_M * (0.75 + 0.25 * noise(self.seed ^ 51, p * 60.0));
-                let round = back.cross(away).normalize_or(Vec3::X);
-                return round + away.normalize_or(back) * ((radius - away.length()) / 0.006) + back * 0.15;
+            if away.length() < 1.3 * (RING_M + TUBE_M) {
+                let out = (away - back * away.dot(back)).normalize_or(Vec3::X);
+                let from_ring = away - out * RING_M;
+                let outwards = from_ring.normalize_or(back);
+                let tube = TUBE_M * (0.75 + 0.25 * noise(self.seed ^ 51, p * 60.0));
+                let round = back.cross(out);
+                return round
+                    + round.cross(outwards) * 0.6
+                    + outwards * ((tube - from_ring.length()) / 0.004).clamp(-2.0, 2.0);
             }
         } else if past > 0.004 {
             // A tail: out of the band, then down; it opens a little and closes towards the end.
@@ -272,8 +294,35 @@ impl Walk<'_> {
         }
         let near = aside.length();
         let through = smoothstep(0.028, BAND_M, near);
-        along(knot - p, n).lerp(back * 1.2 - aside * 40.0, through)
+        // Over the ear, whose top is as high as the brows, not across it.
+        let q = self.shell.local(p);
+        let low = smoothstep(self.brow_y + 0.012, self.brow_y - 0.008, p.y);
+        let lifted = Vec3::Y * (1.6 * low * smoothstep(-0.35, 0.0, q.z) * smoothstep(0.45, 0.75, q.x.abs()));
+        along(knot - p + lifted * knot.distance(p), n).lerp(back * 1.2 - aside * 40.0, through)
     }
+}
+
+/// The way a coil strays: it never runs straight, and bends over before it ends, so that no tip stands out.
+struct Wander {
+    direction: Vec3,
+    /// Where the tip bends to.
+    over: Vec3,
+}
+
+impl Wander {
+    fn new(s: &mut Stream) -> Self {
+        Wander { direction: any_direction(s) * 0.5, over: any_direction(s) }
+    }
+
+    /// What is added to the wanted direction at `share` of the length.
+    fn turn(&mut self, normal: Vec3, share: f32, s: &mut Stream) -> Vec3 {
+        self.direction = self.direction * 0.75 + any_direction(s) * 0.35;
+        self.direction + along(self.over, normal) * (1.5 * smoothstep(0.45, 1.0, share))
+    }
+}
+
+fn any_direction(s: &mut Stream) -> Vec3 {
+    Vec3::new(s.normal(0.0, 1.0), s.normal(0.0, 1.0), s.normal(0.0, 1.0)).normalize_or(Vec3::Y)
 }
 
 /// Points of a guide.

@@ -64,20 +64,76 @@ impl Lock {
     }
 }
 
+/// How a strand keeps to its lock.
+struct Company {
+    /// How far it gathers to the lock, 0..=1.
+    clump: f32,
+    /// What it lags behind the lock's winding (radians).
+    phase: f32,
+    /// Width of its winding by that of the lock.
+    width: f32,
+    /// How far it follows the eddies around it, 0..=1.
+    drift: f32,
+}
+
+impl Company {
+    /// Most coils and ringlets wind in step with their lock; the others, each for itself, fill what lies between.
+    fn draw(h: &Hair, s: &mut Stream) -> Self {
+        let alone = match h.curl {
+            Curl::Coily => 0.3 + 0.4 * h.frizz,
+            Curl::Curly => 0.08 + 0.3 * h.frizz,
+            _ => 0.0,
+        };
+        let usual = h.clump * s.uniform(0.6, 1.0);
+        if s.chance(alone) {
+            let phase = s.uniform(0.0, TAU);
+            return Company { clump: 0.35 * usual, phase, width: s.uniform(0.35, 1.1), drift: 1.0 };
+        }
+        match h.curl {
+            Curl::Coily | Curl::Curly => Company {
+                clump: s.uniform(0.86, 1.0),
+                phase: s.normal(0.0, 0.16),
+                width: s.normal_within(1.0, 0.08, [0.8, 1.2]),
+                drift: 0.35,
+            },
+            _ => Company {
+                clump: usual,
+                phase: s.normal(0.0, 0.2 + 0.5 * h.frizz * h.curl.disorder()),
+                width: 1.0,
+                drift: 1.0,
+            },
+        }
+    }
+}
+
+/// Whether hair stands off in coils: cut round, or short without being shaved.
+pub fn coils(h: &Hair) -> bool {
+    let loose = matches!(h.style, HairStyle::Short | HairStyle::Swept | HairStyle::Curly);
+    h.style == HairStyle::Afro || (loose && h.curl == Curl::Coily)
+}
+
 fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, n: usize, s: &mut Stream) -> (Vec<Vec3>, usize) {
     let h = walk.hair;
     let [first, second, third] = nearest(walk, guides, seat);
-    let flyaway = s.chance(0.012 + 0.03 * h.frizz);
+    let flyaway = s.chance((0.012 + 0.03 * h.frizz) * if tight(h) { 0.3 } else { 1.0 });
     // At the edge hairs are short; in the thick of it some are new.
     let new = if s.chance(0.1) { s.uniform(0.7, 1.0) } else { 1.0 };
-    let short = (0.12 + 0.88 * smoothstep(0.0, 0.8, seat.weight)) * s.normal_within(1.0, 0.06, [0.8, 1.12]) * new;
-    let clump = if flyaway { 0.0 } else { h.clump * s.uniform(0.6, 1.0) };
-    let own_phase = s.normal(0.0, 0.2 + 0.5 * h.frizz * h.curl.disorder());
+    // Coils end at all depths: from outside a soft cloud, not a brush.
+    let end =
+        if coils(h) { s.uniform(0.0, 1.0).powf(0.45) * 0.55 + 0.5 } else { s.normal_within(1.0, 0.06, [0.8, 1.12]) };
+    let short = (0.12 + 0.88 * smoothstep(0.0, 0.8, seat.weight)) * end * new;
+    let company = Company::draw(h, s);
+    let clump = if flyaway { 0.0 } else { company.clump };
+    let own_phase = company.phase;
     let loose = Vec3::new(s.normal(0.0, 1.0), s.normal(0.0, 1.0), s.normal(0.0, 1.0));
     let astray = loose.normalize_or(seat.normal) * (0.004 + 0.012 * h.frizz);
     let guide = &guides[first.0];
-    // Coils hold together from the root, long hair only towards its ends.
-    let gather_m = guide.length_m * if h.curl == Curl::Coily { 0.3 } else { 0.95 };
+    // Coils and ringlets hold together from the root, long hair only towards its ends.
+    let gather_m = match h.curl {
+        Curl::Coily => 0.004,
+        Curl::Curly => 0.35 * guide.length_m,
+        _ => 0.95 * guide.length_m,
+    };
     let lock = &locks[first.0];
     let beside = seat.position - guide.root;
     let eddy = |k: u64, scale: f32| noise(walk.seed ^ k, seat.position * scale);
@@ -88,7 +144,7 @@ fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, n: usize, 
     for i in 1..n {
         // Closer together near the root, where a strand bends over the skull: a chord must not dip into it.
         let even = i as f32 / (n - 1) as f32;
-        let t = if h.curl == Curl::Coily { even } else { even.powf(1.5) };
+        let t = if coils(h) { even } else { even.powf(1.5) };
         let at = t * short;
         let walked = at * guide.length_m;
         let mut p = seat.position;
@@ -97,10 +153,10 @@ fn strand(walk: &Walk, guides: &[Guide], locks: &[Lock], seat: &Seat, n: usize, 
         }
         let gathered = along_guide(&guide.points, at) + beside * (0.35 - 0.15 * at);
         p = p.lerp(gathered, clump * smoothstep(0.0, gather_m, walked));
-        p += drift * smoothstep(0.0, 0.03, walked) * (0.4 + t);
+        p += drift * smoothstep(0.0, 0.03, walked) * (0.4 + t) * company.drift;
         if h.curl_radius_m > 0.0 && !tight(h) {
             let j = (at.min(1.0) * (guide.points.len() - 1) as f32) as usize;
-            p += lock.winding(j, walked, own_phase, h);
+            p += lock.winding(j, walked, own_phase, h) * company.width;
         }
         if flyaway {
             p += astray * (t * t) * (guide.length_m / 0.06).min(2.0);

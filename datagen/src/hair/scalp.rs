@@ -1,12 +1,15 @@
 //! Hair on the scalp: roots by density, guides for locks, strands from guides, pigment with streaks of grey.
 use super::guides::Walk;
-use super::locks::{self, Seat};
+use super::locks::{self, Seat, coils};
 use super::{Binding, CLASS_HAIR, Ground, Shell, Strand, Tuft, tapered, thickened};
 use crate::headwear::Cover;
 use crate::light::smoothstep;
 use crate::person::{Curl, Hair, HairStyle};
 use crate::stream::{Stream, noise, subject};
 use glam::Vec3;
+
+/// Locks of a head at most.
+const MOST_LOCKS: usize = 2800;
 
 pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands: u32, seed: u64) -> Option<Tuft> {
     if hair.style == HairStyle::Bald || strands == 0 {
@@ -26,7 +29,8 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands:
         })
         .collect();
     let walk = Walk { shell: &shell, clearance: ground.clearance, hair, brow_y: brow_y(ground), seed };
-    let n_guides = ((seats.len() as f32 / strands_in_a_lock(hair, strands)) as usize).clamp(1, 2400).min(seats.len());
+    let n_guides =
+        ((seats.len() as f32 / strands_in_a_lock(hair, strands)) as usize).clamp(1, MOST_LOCKS).min(seats.len());
     let chosen = ground.skin.scatter(&density, n_guides, &mut s);
     let guides: Vec<_> =
         chosen.iter().map(|&r| walk.guide(ground.skin.position(r), ground.skin.normal(r), &mut s)).collect();
@@ -63,7 +67,7 @@ fn greying(q: Vec3, p: Vec3, lock: Vec3, seed: u64) -> f32 {
 fn share(hair: &Hair) -> f32 {
     match hair.style {
         HairStyle::Buzz => 1.5,
-        HairStyle::Afro => 0.45,
+        _ if coils(hair) => 0.6,
         HairStyle::Short | HairStyle::Swept => 1.2,
         _ if hair.curl == Curl::Coily => 0.5,
         HairStyle::Curly => 0.6,
@@ -74,7 +78,7 @@ fn share(hair: &Hair) -> f32 {
 fn strands_in_a_lock(hair: &Hair, strands: u32) -> f32 {
     let full = match (hair.style, hair.curl) {
         (HairStyle::Buzz, _) => 30.0,
-        (_, Curl::Coily) => 16.0,
+        (_, Curl::Coily) => 11.0,
         (_, Curl::Curly) => 55.0,
         (HairStyle::Short | HairStyle::Swept, _) => 45.0,
         _ => 60.0,

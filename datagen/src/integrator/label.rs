@@ -25,13 +25,17 @@ pub struct Label {
     pub surface: Option<SurfaceHit>,
 }
 
-const NOTHING: Label = Label { depth: 0.0, normal: Vec3::ZERO, uv: Vec2::ZERO, class: 0, part: NO_PART, surface: None };
+impl Label {
+    /// Where nothing is met.
+    pub const NOTHING: Label =
+        Label { depth: 0.0, normal: Vec3::ZERO, uv: Vec2::ZERO, class: 0, part: NO_PART, surface: None };
+}
 
 impl Integrator<'_> {
     /// First opaque hit of `ray`; `forward` is the camera's axis.
     pub fn label(&self, ray: &Ray, forward: Vec3, rays: &mut u64) -> Label {
         *rays += 1;
-        let Some(hit) = self.scene.accel.intersect1(&Ray { mask: MASK_OPAQUE, ..*ray }) else { return NOTHING };
+        let Some(hit) = self.scene.accel.intersect1(&Ray { mask: MASK_OPAQUE, ..*ray }) else { return Label::NOTHING };
         let depth = hit.t * ray.direction.dot(forward);
         match self.scene.meshes.get(hit.shape as usize) {
             Some(mesh) => {
@@ -50,7 +54,7 @@ impl Integrator<'_> {
                 let set = &self.scene.strands[hit.shape as usize - self.scene.meshes.len()];
                 let p = set.place(&hit);
                 let normal = across(-ray.direction, p.tangent);
-                Label { depth, normal, class: set.desc.class, part: set.desc.part, ..NOTHING }
+                Label { depth, normal, class: set.desc.class, part: set.desc.part, ..Label::NOTHING }
             }
         }
     }

@@ -2,9 +2,10 @@
 use super::Integrator;
 use super::mesh_hit::{shading_normal, texture_coordinate};
 use crate::accel::{Hit, Ray};
+use crate::bend::deepened;
 use crate::bsdf::skin::{Base, CoatDesc, Coated, Lobe};
 use crate::bsdf::{Bsdf, dielectric::Dielectric, diffuse::Diffuse, eye, relief};
-use crate::scene::{Material, SkinMaterial, Subsurface};
+use crate::scene::{Material, MeshDesc, SkinMaterial, Subsurface};
 use crate::subsurface::Medium;
 use glam::{Vec2, Vec3};
 
@@ -77,7 +78,8 @@ impl<'a> Integrator<'a> {
             Material::Skin(m) => {
                 let (normal, shade) = relief::carved(m, mesh, hit, uv, normal);
                 let desc = skin_coat(m, uv, shade, normal, self.settings.subsurface);
-                let medium = (desc.base == Base::Walk).then(|| Medium::new(desc.albedo, m.spread));
+                let medium =
+                    (desc.base == Base::Walk).then(|| Medium::new(deepened(desc.albedo, bend(m, mesh, hit)), m.spread));
                 Vertex { medium, ..coated(desc, normal) }
             }
             Material::Eye(m) => {
@@ -100,6 +102,15 @@ impl<'a> Integrator<'a> {
     }
 }
 
+/// How sharply the skin bends at a hit (1/metre).
+fn bend(m: &SkinMaterial, mesh: &MeshDesc, hit: &Hit) -> f32 {
+    if m.bends.is_empty() {
+        return 0.0;
+    }
+    let [a, b, c] = mesh.triangles[hit.primitive as usize].map(|v| m.bends[v as usize]);
+    a * (1.0 - hit.u - hit.v) + b * hit.u + c * hit.v
+}
+
 fn skin_coat(m: &SkinMaterial, uv: Vec2, shade: f32, normal: Vec3, how: Subsurface) -> CoatDesc {
     let gloss = m.gloss.at(uv);
     let alpha = |r: f32| (r * gloss.x).clamp(0.05, 1.0);
@@ -109,5 +120,7 @@ fn skin_coat(m: &SkinMaterial, uv: Vec2, shade: f32, normal: Vec3, how: Subsurfa
         Lobe { share: m.sharp * strength, alpha: alpha(m.roughness[1]) },
     ];
     let base = if how == Subsurface::RandomWalk { Base::Walk } else { Base::Diffuse };
-    CoatDesc { albedo: m.albedo.at(uv) * shade, base_normal: normal, base, lobes, fuzz: m.fuzz, ior: m.ior }
+    // What light there is in a groove has met its red walls before.
+    let albedo = m.albedo.at(uv) * Vec3::new(shade.sqrt(), shade, shade);
+    CoatDesc { albedo, base_normal: normal, base, lobes, fuzz: m.fuzz, ior: m.ior }
 }

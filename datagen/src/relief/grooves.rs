@@ -162,14 +162,19 @@ impl Grooves {
             bow + out * 0.0008 + Vec2::Y * 0.0012,
         ];
         self.add(Family::Standing, &rim, -3.0e-4, 1.5e-3);
-        self.add(Family::Horizontal, &fold, 5.0e-4, 2.6e-3);
-        self.add(Family::Standing, &fold, 0.6e-4 + 3.2e-4 * old * s.uniform(0.5, 1.2), 2.8e-3);
+        // The cheek hangs over the fold: a soft swell outside a shallow groove, not a cut.
+        let swell = fold.map(|p| p + out * 0.0075 + Vec2::Y * 0.001);
+        let sag = 0.6e-4 + 2.6e-4 * old * s.uniform(0.5, 1.2);
+        self.add(Family::Horizontal, &fold, 4.2e-4, 2.9e-3);
+        self.add(Family::Horizontal, &swell, -5.0e-4, 5.5e-3);
+        self.add(Family::Standing, &fold, sag, 3.2e-3);
+        self.add(Family::Standing, &swell, -1.3 * sag, 5.5e-3);
         let marionette = [
             corner + out * 0.003 - Vec2::Y * 0.004,
             corner + out * 0.004 - Vec2::Y * 0.012,
             corner + out * 0.001 - Vec2::Y * 0.022,
         ];
-        self.add(Family::Standing, &marionette, 2.8e-4 * old * s.uniform(0.2, 1.1), 2.0e-3);
+        self.add(Family::Standing, &marionette, 2.4e-4 * old * s.uniform(0.2, 1.1), 2.4e-3);
         // Dimples of a smile, outside the fold.
         let smile =
             [corner + out * 0.016 + Vec2::Y * 0.012, corner + out * 0.018, corner + out * 0.015 - Vec2::Y * 0.012];

@@ -1,6 +1,7 @@
 //! Light by known answers; the same bytes at any thread count; the denoiser against a long rendering.
 use super::test_scenes::{alone, ball, fur};
 use super::*;
+use crate::eyes::Opening;
 use crate::scene::{CoatedMaterial, EyeMaterial, HairMaterial, Paint, SkinMaterial};
 
 fn settings(size: usize, spp: u32) -> RenderSettings {
@@ -69,7 +70,7 @@ fn no_material_outshines_a_white_furnace() {
         sclera: Vec3::ONE,
         veins: 0.0,
         seed: 1,
-        lids: [[Vec3::Y; 4], [Vec3::NEG_Y; 4]],
+        opening: Opening::bare(Vec3::ZERO).into(),
         iris_class: 4,
     };
     for (name, material, floor) in [
@@ -109,7 +110,7 @@ fn sampling_the_light_agrees_with_brute_force() {
         let scene = build(&made_of(material), AccelKind::Auto).unwrap();
         let s = settings(16, 4096);
         let film = render(&scene, &front(16), &env, &RenderSettings { spp: 256, ..s }).unwrap();
-        let (view, integrator) = (View::new(&front(16)), Integrator::new(&scene, &env, &s));
+        let (view, integrator) = (View::new(&front(16), &Optics::default()), Integrator::new(&scene, &env, &s));
         let mut brute = Vec3::ZERO;
         for i in 0..16 * 16 {
             for k in 0..s.spp {

@@ -72,24 +72,31 @@ fn depth_position_normal_and_texture_coordinate_are_those_of_the_formula() {
     assert!(normal < 2e-3 && uv < 0.5 / 1024.0, "normal {normal}, texture coordinate {uv}: half a texel of 1024");
 }
 
+/// Against 4,096 rays a pixel that ask the accelerator, which know nothing of the mask that coverage is drawn into.
 #[test]
-fn coverage_is_that_of_a_long_rendering() {
+fn coverage_is_that_of_thousands_of_rays() {
     let hair = fur(RADIUS_M, 0.03, 3000, 2.5e-4);
     let scene = build(&SceneDesc { meshes: vec![ball(RADIUS_M, 64)], curves: vec![hair] }, AccelKind::Auto).unwrap();
-    let shot = |spp| render(&scene, &camera(64), &Environment::uniform(Vec3::ONE), &settings(64, spp, 0)).unwrap();
-    let (film, long) = (shot(16), shot(4096));
-    let errors: Vec<f32> = film.alpha.iter().zip(&long.alpha).map(|(a, b)| (a - b).abs()).collect();
-    let mean = errors.iter().sum::<f32>() / errors.len() as f32;
-    let partial: Vec<f32> =
-        errors.iter().zip(&long.alpha).filter(|(_, a)| (0.02..0.98).contains(*a)).map(|(e, _)| *e).collect();
-    let mean_of_partial = partial.iter().sum::<f32>() / partial.len() as f32;
-    // 64 rays, half of them covered, scatter by 0.06; spread well, by less
-    assert!(partial.len() > 200, "{} pixels are part hair, part background", partial.len());
-    assert!(
-        mean < 0.005 && mean_of_partial < 0.045,
-        "all {mean}, the {} partial ones {mean_of_partial}",
-        partial.len()
-    );
+    let (camera, env, s) = (camera(64), Environment::uniform(Vec3::ONE), settings(64, 4, 0));
+    let film = render(&scene, &camera, &env, &s).unwrap();
+    let (view, integrator) = (View::new(&camera, &Optics::default()), Integrator::new(&scene, &env, &s));
+    let (mut partial, mut sum, mut worst, mut wrong) = (0, 0.0, 0.0f32, 0);
+    for (i, alpha) in film.alpha.iter().enumerate() {
+        let corner = Vec2::new((i % 64) as f32, (i / 64) as f32);
+        let covers = |k: &u32| {
+            let at = Vec2::from(Sampler::new(77, i as u32, *k).next_2d());
+            integrator.covers(&view.ray(corner + at), &mut 0)
+        };
+        let long = (0..4096).filter(covers).count() as f32 / 4096.0;
+        let off = (alpha - long).abs();
+        (partial, sum) = if long > 0.0 && long < 1.0 { (partial + 1, sum + off) } else { (partial, sum) };
+        (worst, wrong) = (worst.max(off), wrong + usize::from(off > 0.01));
+    }
+    assert!(partial > 200, "{partial} pixels are part hair, part background");
+    let mean = sum / partial as f32;
+    // strands here are a twentieth of a pixel wide: a row of places more or less is what they can be wrong by
+    assert!(mean < 0.003 && wrong * 30 < partial, "{partial}: {mean}, {wrong} beyond 0.01");
+    assert!(worst < 0.02, "worst {worst}");
 }
 
 #[test]
@@ -105,4 +112,30 @@ fn brows_are_looked_through_and_hair_is_not() {
         assert_eq!(scene.covered(eye, top, 1e-3), covers, "class {class}");
         assert!(scene.covered(eye, -top, 1e-3), "the ball itself covers its far side");
     }
+}
+
+#[test]
+fn optics_blur_the_picture_and_leave_the_labels() {
+    use crate::optics::{Lens, Motion, Optics};
+    const SIZE: usize = 64;
+    let scene = build(&alone(ball(RADIUS_M, 100)), AccelKind::Auto).unwrap();
+    let (camera, env, set) = (camera(SIZE), Environment::uniform(Vec3::ONE), settings(SIZE, 32, 0));
+    let shot = |optics: &Optics| render_through(&scene, &camera, optics, &env, &set).unwrap();
+    let edge_px = |film: &Film| film.alpha.iter().filter(|a| (0.02..0.98).contains(*a)).count() as f32;
+    let pinhole = shot(&Optics::default());
+    assert_eq!(pinhole, render(&scene, &camera, &env, &set).unwrap());
+    let depth = camera.camera_from_world.transform_point3(Vec3::ZERO).z;
+    let lens = |focus_m| Optics { lens: Some(Lens { aperture_m: 0.05, focus_m }), motion: None };
+    let moved = Motion { turn_rad: Vec3::Y * 0.06, shift_m: Vec3::ZERO };
+    let (sharp, soft) = (shot(&lens(depth)), shot(&lens(0.5 * depth)));
+    let streaked = shot(&Optics { lens: None, motion: Some(moved) });
+    for film in [&sharp, &soft, &streaked] {
+        assert_eq!(film.labels, pinhole.labels);
+        let area = |film: &Film| film.alpha.iter().sum::<f32>();
+        assert!((area(film) / area(&pinhole) - 1.0).abs() < 0.01, "blur takes as much as it gives");
+    }
+    assert!(edge_px(&sharp) < 1.3 * edge_px(&pinhole), "the outline of a ball lies near its centre's depth");
+    // The circle of confusion is 0.05 m · 134 px · (2 - 1) / depth: some 9 pixels.
+    assert!(edge_px(&soft) > 3.5 * edge_px(&pinhole), "{} against {}", edge_px(&soft), edge_px(&pinhole));
+    assert!(edge_px(&streaked) > 2.0 * edge_px(&pinhole), "{}", edge_px(&streaked));
 }

@@ -1,10 +1,11 @@
 //! How fast files of ours are written, read, checked and versioned on this machine, against their bars: `make bench-formats`.
 //!
-//! `cargo run --release -p formats --example bench -- [--json FILE] [--at FOLDER] [--strict] [shards versions tiny]`
+//! `cargo run --release -p formats --example bench -- [--json FILE] [--at FOLDER] [--strict] [shards versions tiny report]`
 //!
 //! `--at` chooses the disk (default: the system's temporary folder; about 2 GB are written and removed again). `--strict`
 //! exits with 1 if a bar is missed. Figures depend on the disk as much as on the processor.
 mod process;
+mod report;
 mod rows;
 mod shards;
 mod table;
@@ -19,7 +20,12 @@ use table::Table;
 /// Name and procedure, which gets a folder of its own.
 type Part = (&'static str, fn(&Path, &mut Table) -> Result<(), Box<dyn Error>>);
 
-const PARTS: [Part; 3] = [("shards", shards::measure), ("versions", versions::measure), ("tiny", tiny::measure)];
+const PARTS: [Part; 4] = [
+    ("shards", shards::measure),
+    ("versions", versions::measure),
+    ("tiny", tiny::measure),
+    ("report", report::measure),
+];
 
 fn main() -> ExitCode {
     match run() {
@@ -42,7 +48,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             "--at" => at = value()?.into(),
             "--strict" => strict = true,
             name if PARTS.iter().any(|(part, _)| *part == name) => asked.push(name.to_string()),
-            _ => return Err(format!("{arg}: expected --json, --at, --strict, shards, versions or tiny").into()),
+            _ => return Err(format!("{arg}: expected --json, --at, --strict, shards, versions, tiny or report").into()),
         }
     }
     let mut table = Table::default();

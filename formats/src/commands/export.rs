@@ -151,6 +151,8 @@ struct NewFolder {
 impl NewFolder {
     fn beside(out: &Path) -> Result<Self, Error> {
         let path = publish::temp_beside(out);
+        // An export that was killed left its folder.
+        path.parent().into_iter().for_each(publish::sweep_once);
         std::fs::create_dir_all(&path).map_err(|source| Error::Create { source, path: out.into() })?;
         Ok(NewFolder { path, published: false })
     }
@@ -164,10 +166,8 @@ impl NewFolder {
 
 impl Drop for NewFolder {
     fn drop(&mut self) {
-        if !self.published
-            && let Err(e) = std::fs::remove_dir_all(&self.path)
-        {
-            eprintln!("cannot remove the unfinished folder: {e}: {:?}", self.path);
+        if !self.published {
+            publish::remove_folder(&self.path);
         }
     }
 }

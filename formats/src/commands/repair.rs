@@ -2,7 +2,7 @@
 use formats::exit::{ExitCode, Failure};
 use formats::progress::Talk;
 use formats::verify::{Depth, Finding, verify};
-use formats::{Error, ShardName, side};
+use formats::{Error, ShardName, ranges, side};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -29,10 +29,13 @@ pub fn run(path: &Path, dry_run: bool, talk: Talk) -> anyhow::Result<ExitCode> {
     for (split, indices) in &missing {
         match talk {
             Talk::Json => talk.event("missing", json!({"split": split, "shards": indices})),
-            _ => println!("{split} {}", ranges(indices)),
+            _ => println!("{split} {}", ranges::text(indices)),
         }
     }
     let good = missing.is_empty() && left.is_empty();
+    if good && bad.is_empty() {
+        talk.say("nothing to repair");
+    }
     Ok(if good { ExitCode::Done } else { ExitCode::Findings })
 }
 
@@ -47,24 +50,11 @@ fn put_aside(dataset: &Path, file: &Path) -> Result<(), Error> {
 }
 
 /// Shards to make again: those not there and those put aside, unless their name is foreign.
-fn missing_of(findings: &[Finding], bad: &BTreeSet<&PathBuf>) -> BTreeMap<String, BTreeSet<u32>> {
-    let mut missing: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+fn missing_of(findings: &[Finding], bad: &BTreeSet<&PathBuf>) -> BTreeMap<String, BTreeSet<u64>> {
+    let mut missing: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
     let gone = findings.iter().map(|f| &f.path).filter(|p| bad.contains(p) || !p.exists());
     for name in gone.filter_map(|p| ShardName::parse(p)) {
-        missing.entry(name.split).or_default().insert(name.index);
+        missing.entry(name.split).or_default().insert(name.index.into());
     }
     missing
-}
-
-/// `0,3-5,9`, as `sbatch --array` takes it.
-fn ranges(indices: &BTreeSet<u32>) -> String {
-    let mut runs: Vec<(u32, u32)> = Vec::new();
-    for &index in indices {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == index => *last = index,
-            _ => runs.push((index, index)),
-        }
-    }
-    let words = runs.iter().map(|(a, b)| if a == b { a.to_string() } else { format!("{a}-{b}") });
-    words.collect::<Vec<_>>().join(",")
 }

@@ -1,22 +1,40 @@
 //! `shards show` of a versioned set: a row of a version, or what the version is and how other tools read it.
 use super::show;
 use formats::exit::{ExitCode, Failure};
+use formats::filter::Filter;
+use formats::scan::ScanError;
 use formats::versions::{Spec, Version};
 use formats::{Part, VersionedSet};
 use std::path::Path;
 
-/// Prints row `row` of a version and writes its images into the folder `out`; without a row describes the version.
-pub fn run(path: &Path, version: &str, row: Option<usize>, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+/// Prints row `row` of those of a version that match `condition`, and writes its images into the folder `out`; without
+/// either describes the version.
+pub fn run(
+    path: &Path,
+    version: &str,
+    row: Option<usize>,
+    condition: Option<&str>,
+    out: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     let set = VersionedSet::open(path)?;
     let version = set.version(set.resolve(version)?)?;
-    let Some(row) = row else {
+    if row.is_none() && condition.is_none() {
         describe(&version, path);
         return Ok(ExitCode::Done);
-    };
-    if row >= version.len() {
-        return Err(Failure::usage(format!("--row {row}: the version has {} rows: {path:?}", version.len())).into());
     }
-    for batch in version.batches(row..row + 1, Part::All)? {
+    let row = row.unwrap_or(0);
+    let (found, there) = match condition {
+        None => ((row < version.len()).then_some(row), version.len()),
+        Some(condition) => {
+            let matching = version.matching(&Filter::parse(condition).map_err(ScanError::from)?)?;
+            (matching.get(row).copied(), matching.len())
+        }
+    };
+    let Some(found) = found else {
+        let which = if condition.is_some() { "rows match" } else { "rows are in the version" };
+        return Err(Failure::usage(format!("--row {row}: {there} {which}: {path:?}")).into());
+    };
+    for batch in version.batches(found..found + 1, Part::All)? {
         show::print_row(&batch, out)?;
     }
     Ok(ExitCode::Done)

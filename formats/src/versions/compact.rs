@@ -6,7 +6,6 @@ use super::part::{NewPart, PartWriter};
 use super::{Version, VersionedSet};
 use crate::Error;
 use crate::reader::Part;
-use serde_json::Map;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ pub struct Compacted {
 
 impl VersionedSet {
     /// Copies the rows of the latest version that lie in small parts (below `small_bytes`) into few big ones and commits
-    /// that as a version with the same rows. Older versions keep their parts until [`VersionedSet::gc`].
+    /// that as a version with the same rows and note. Older versions keep their parts until [`VersionedSet::gc`].
     ///
     /// # Errors
     /// As [`VersionedSet::commit`], but never a conflict; [`Error::Data`] when a row to be copied is damaged.
@@ -87,7 +86,8 @@ impl VersionedSet {
             }
         }
         added.extend(open.map(PartWriter::finish).transpose()?);
-        let (put, removed, note) = (Vec::new(), Vec::new(), Map::new());
+        // What the parent said of itself holds on: a run that goes on from here reads it.
+        let (put, removed, note) = (Vec::new(), Vec::new(), parent.log().note.clone());
         Ok(Change { kind: Kind::Compact, put, removed, added, untouched, note })
     }
 }

@@ -4,7 +4,7 @@
 //! that its writer may still be at work. Versions are taken away in two steps: a record in `gc/` says which, and only
 //! then are files deleted, so that a reader who misses one can be told why. Log entries stay, and with them the chain.
 use super::{VersionedSet, layout, sealed};
-use crate::{Error, publish};
+use crate::{Error, publish, ranges};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -51,9 +51,7 @@ impl VersionedSet {
             }
         };
         let collected = self.list(latest, &going)?;
-        for path in &collected.files {
-            publish::remove(path);
-        }
+        publish::remove_all(&collected.files);
         for folder in ["data", "index", "log", "tags", "gc", ""] {
             publish::sweep(&self.root().join(folder));
         }
@@ -89,7 +87,7 @@ impl VersionedSet {
     /// Makes the record say `versions`; `false` when it does already.
     fn record(&self, versions: &BTreeSet<u64>) -> Result<bool, Error> {
         let (number, there) = newest_record(self.root())?;
-        let record = Record { collected: ranges(versions) };
+        let record = Record { collected: ranges::runs(versions) };
         if record == there {
             return Ok(false);
         }
@@ -159,17 +157,6 @@ fn newest_record(root: &Path) -> Result<(u64, Record), Error> {
         0 => Ok((0, Record::default())),
         _ => sealed::read("gc record", &record_file(root, newest)).map(|(record, _)| (newest, record)),
     }
-}
-
-fn ranges(versions: &BTreeSet<u64>) -> Vec<(u64, u64)> {
-    let mut runs: Vec<(u64, u64)> = Vec::new();
-    for &version in versions {
-        match runs.last_mut() {
-            Some((_, last)) if *last + 1 == version => *last = version,
-            _ => runs.push((version, version)),
-        }
-    }
-    runs
 }
 
 /// Files of ours in a folder and the versions in their names.

@@ -4,7 +4,9 @@ use super::index::Entry;
 use super::log::LogEntry;
 use super::set::Shared;
 use crate::columns::Columns;
+use crate::filter::Filter;
 use crate::reader::Part;
+use crate::scan::ScanError;
 use crate::table::Row;
 use crate::{Error, digest, order};
 use arrow::array::RecordBatch;
@@ -88,6 +90,23 @@ impl Version {
     pub fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
         let rows: Vec<usize> = (0..self.len()).collect();
         order::shuffled_at(&rows, seed, epoch, self.number())
+    }
+
+    /// The rows of which a condition is true, ascending. Reads only the columns it names.
+    ///
+    /// # Errors
+    /// A condition that does not fit the columns; as [`Version::batches`].
+    pub fn matching(&self, filter: &Filter) -> Result<Vec<usize>, ScanError> {
+        let columns = self.spec().part_schema();
+        filter.check(&columns)?;
+        let names: Vec<&str> = filter.columns().into_iter().collect();
+        let (mut rows, mut first) = (Vec::new(), 0);
+        for batch in self.batches(0..self.len(), Part::Columns(&names))? {
+            let mask = filter.mask(&batch)?;
+            rows.extend((first..).zip(&mask).filter(|(_, yes)| *yes == Some(true)).map(|(row, _)| row));
+            first += batch.num_rows();
+        }
+        Ok(rows)
     }
 
     /// Some rows with some columns (the set's and `version`), in order. Reads only their pages; where `image` is read

@@ -71,7 +71,7 @@ impl Drop for Set {
 }
 
 pub fn provenance() -> Provenance {
-    Provenance::new("datagen", "0.1.0", "cameras = 4\n", 7)
+    Provenance::new("datagen", "0.1.0", "cameras = 4\nhead_source = \"makehuman\"\n", 7)
 }
 
 /// A ball of the person's colour seen from four sides; landmarks on its surface.

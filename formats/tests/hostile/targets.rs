@@ -17,7 +17,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "shard", seeds: shard_seeds, read: read_shard },
     Target { name: "set-part", seeds: |at| vec![set_file(at, "data")], read: |bytes, at| read_set(bytes, at, "data") },
     Target {
@@ -31,6 +31,7 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "gaussians", seeds: gaussians, read: read_gaussians },
     Target { name: "head", seeds: heads, read: read_head },
     Target { name: "text", seeds: texts, read: read_text },
+    Target { name: "plan", seeds: plans, read: read_plan },
 ];
 
 fn frame(id: u64) -> FrameRow {
@@ -228,4 +229,23 @@ fn read_text(bytes: &[u8], at: &Path) {
     }
     let _ = formats::side::read(&at.join("frames/train-00000-of-00001.parquet"));
     let _ = formats::AvatarCard::read(&at.join("card"));
+}
+
+fn plans(_: &Path) -> Vec<Vec<u8>> {
+    let run = |split: &str| {
+        format!("[[shards]]\ntables = [\"frames\", \"exr\"]\nsplit = {split:?}\nrows = 999\nrows_per_shard = 64\n")
+    };
+    let head = "tool = \"datagen\"\nhead_source = \"makehuman\"\nlight_maps_sha256 = [\"00\"]\n";
+    vec![[head.to_string(), run("train"), run("val")].concat().into_bytes()]
+}
+
+fn read_plan(bytes: &[u8], at: &Path) {
+    std::fs::write(at.join("plan.toml"), bytes).expect("room for a file");
+    let _ = formats::planned::read(at);
+    let _ = formats::status::Status::of(at);
+    let card = formats::dataset_card::DatasetCard {
+        provenance: Provenance::new("datagen", "1", &String::from_utf8_lossy(bytes), 0),
+        ..Default::default()
+    };
+    let _ = card.to_markdown();
 }

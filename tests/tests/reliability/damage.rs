@@ -1,6 +1,6 @@
 //! Bits that flip, files that are cut, emptied or swapped.
-use crate::scale::{Dice, passed, times};
 use crate::set::{commits, log};
+use effigy_tests::fault::{Dice, passed, times};
 use effigy_tests::folder::{Folder, copy, files, read};
 use effigy_tests::tool::{Run, Tool};
 use effigy_tests::toy::toy;

@@ -1,8 +1,8 @@
 //! Death and errors at a system call, by `strace`.
 use crate::kill::{published_shards_are_whole, render, shards_below};
-use crate::scale::{has, is_full, passed, skipped};
 use crate::set::{clean, commits, example, latest, temporary};
-use effigy_tests::folder::{Folder, copy};
+use effigy_tests::fault::{has, is_full, passed, skipped};
+use effigy_tests::folder::{Folder, copy, files};
 use effigy_tests::tool::{Run, Tool, executable};
 use effigy_tests::toy::toy;
 use std::path::Path;
@@ -39,7 +39,33 @@ fn the_set_is_clean(at: &Path) {
     }
 }
 
-const JOBS: [Job; 6] = [
+/// A folder of two pictures, each in a folder of its own.
+fn pictures(at: &Path) {
+    for row in 0..2 {
+        let show = format!("show --row {row} --out images/{row}");
+        Tool::new("shards", at).words(&show).path(toy().join("data")).done();
+        for file in files(&at.join("images").join(row.to_string())) {
+            // Its maps lie beside the picture: 12-depth.png.
+            if file.to_string_lossy().contains('-') {
+                std::fs::remove_file(at.join("images").join(row.to_string()).join(file)).expect("a file");
+            }
+        }
+    }
+}
+
+/// Shards that show in a folder that is being imported are whole.
+fn the_import_is_whole(at: &Path) {
+    if at.join("new/frames").exists() {
+        let run = Tool::new("shards", at).words("verify --deep --json new").run();
+        let torn = |e: &serde_json::Value| {
+            e["what"].as_str().is_some_and(|w| !w.starts_with("missing") && !w.starts_with("no side"))
+        };
+        let findings: Vec<_> = run.events().into_iter().filter(|e| e["event"] == "finding").collect();
+        assert!(!findings.iter().any(torn), "{findings:?}");
+    }
+}
+
+const JOBS: [Job; 8] = [
     Job {
         name: "commits",
         prepare: nothing,
@@ -79,6 +105,22 @@ const JOBS: [Job; 6] = [
         line: "merge --quiet data",
         always: published_shards_are_whole,
         done: |at| assert!(at.join("data/README.md").exists() && at.join("data/manifest.parquet").exists()),
+    },
+    Job {
+        name: "shards checkout",
+        prepare: a_set,
+        program: "shards",
+        line: "checkout --quiet set --version 3 --out three.parquet",
+        always: the_set_is_clean,
+        done: |at| assert!(at.join("three.parquet").exists()),
+    },
+    Job {
+        name: "shards import",
+        prepare: pictures,
+        program: "shards",
+        line: "import --quiet images --out new",
+        always: the_import_is_whole,
+        done: |at| assert!(at.join("new/manifest.parquet").exists()),
     },
     Job {
         name: "datagen render",
@@ -197,7 +239,7 @@ fn a_fault_leaves_no_temporary_file_for_long() {
     render(at).done();
     let whole = shards_below(at);
     std::fs::remove_dir_all(at.join("data/frames")).expect("frames");
-    let run = JOBS[5].run(at, Some("link,linkat:signal=KILL:when=2"));
+    let run = JOBS[7].run(at, Some("link,linkat:signal=KILL:when=2"));
     assert!(run.code != 0 && temporary(at) == 1, "one file at most: {}", temporary(at));
     render(at).done();
     assert_eq!((temporary(at), shards_below(at)), (0, whole));

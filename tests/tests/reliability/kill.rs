@@ -1,6 +1,6 @@
 //! `kill -9` at any moment.
-use crate::scale::{Dice, passed, times};
 use crate::set::{clean, commits, latest, temporary};
+use effigy_tests::fault::{Dice, passed, times};
 use effigy_tests::folder::{Folder, files, read};
 use effigy_tests::tool::Tool;
 use effigy_tests::toy::config;

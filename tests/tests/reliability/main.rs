@@ -8,5 +8,4 @@ mod mounts;
 mod outside;
 mod power;
 mod race;
-mod scale;
 mod set;

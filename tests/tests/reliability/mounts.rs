@@ -1,7 +1,7 @@
 //! File systems that refuse or run full, and names that are hard to write.
 use crate::kill::{render, shards_below};
-use crate::scale::{has, is_full, is_root, passed, skipped};
 use crate::set::{acknowledged, clean, commits, example, latest, temporary};
+use effigy_tests::fault::{has, is_full, is_root, passed, skipped};
 use effigy_tests::folder::Folder;
 use effigy_tests::tool::{Tool, executable};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! What comes from outside and must not matter: pipes that close, terminals that are none, clocks that are wrong.
-use crate::scale::passed;
 use crate::set::{clean, commits, example};
+use effigy_tests::fault::passed;
 use effigy_tests::folder::{Folder, contents, copy, files};
 use effigy_tests::tool::{Tool, executable};
 use effigy_tests::toy::{config, toy};

@@ -1,7 +1,8 @@
 //! The power goes: what the block device holds at that moment is all there is.
-use crate::scale::{Dice, has, is_full, is_root, passed, skipped, times};
 use crate::set::{clean, commits, latest};
+use effigy_tests::fault::{Dice, has, is_full, is_root, passed, skipped, times};
 use effigy_tests::folder::Folder;
+use effigy_tests::tool::signal;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -62,7 +63,7 @@ fn r05_a_power_cut_loses_no_acknowledged_version() {
             }
         });
         std::thread::sleep(Duration::from_millis(200 + dice.below(1500)));
-        assert!(run("kill", &["-STOP", &child.id().to_string()]), "it stands still");
+        signal(&child, "STOP");
         // What was said by now was acknowledged before the copy begins.
         std::thread::sleep(Duration::from_millis(20));
         let acknowledged: u64 = *said.lock().expect("a lock");

@@ -1,6 +1,6 @@
 //! Two writers on one set.
-use crate::scale::{passed, times};
 use crate::set::{acknowledged, clean, commits, log};
+use effigy_tests::fault::{passed, times};
 use effigy_tests::folder::Folder;
 use std::collections::BTreeMap;
 

@@ -23,7 +23,10 @@ impl Grid {
         let side = |of: fn(&Decoded<u8>) -> usize| cells.iter().map(of).max().unwrap_or(1);
         let (width, height) = (side(|c| c.width), side(|c| c.height));
         let ideal = (cells.len() as f64 * (height + GAP) as f64 / (width + GAP) as f64).sqrt();
-        let columns = (ideal.ceil() as usize).clamp(1, cells.len().max(1));
+        // Of the numbers near it the one that leaves the fewest places empty.
+        let near = (ideal.floor() as usize).max(1)..=ideal.ceil() as usize + 1;
+        let empty = |columns: &usize| cells.len().next_multiple_of(*columns) - cells.len();
+        let columns = near.min_by_key(empty).unwrap_or(1).clamp(1, cells.len().max(1));
         Self::with_columns(cells, columns)
     }
 

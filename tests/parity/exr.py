@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Do the linear layers open in the reference library? The first row of every `exr` shard, by the wheel OpenEXR.
 
-  exr_reads.py DATASET     DATASET: made by `datagen render --set maps.exr=true`. Needs OpenEXR, pyarrow, numpy.
+  exr.py DATASET     DATASET: made by `datagen render --set maps.exr=true`. Needs OpenEXR, pyarrow, numpy.
 """
 import sys, tempfile
 from pathlib import Path

@@ -1,14 +1,12 @@
-//! `shards report` and `shards stat` on 100,000 rows: seconds, memory.
-//!
-//! Makes the dataset (98 shards of small pictures with everything that a report counts) under a temporary folder first.
-//! Usage: `bench_report [--rows N] [--json FILE]`, after `cargo build --release -p formats --bin shards`.
+//! `shards report` and `shards stat` on 100,000 rows: 98 shards of small pictures with everything that a report counts.
+use crate::table::{Bar, Table};
 use formats::{Error, Existing, FrameRow, IdentityRow, Provenance, ShardName, image};
 use glam::Vec3;
-use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+const ROWS: usize = 100_000;
 /// Rows of a shard.
 const SHARD: usize = 1024;
 /// Rows of a person.
@@ -16,59 +14,41 @@ const EACH: usize = 50;
 /// Pixels a side.
 const SIZE: usize = 32;
 
-fn main() {
-    let value = |flag: &str| std::env::args().skip_while(|a| a != flag).nth(1);
-    let rows: usize = value("--rows").map_or(100_000, |n| n.parse().expect("--rows: a number"));
-    let folder = std::env::temp_dir().join(format!("bench-report-{}", std::process::id()));
-    write_dataset(&folder, rows).expect("the dataset can be written");
-    let page = folder.join("report.html");
-    let report = run(&["report", folder.to_str().expect("UTF-8"), "--out", page.to_str().expect("UTF-8"), "--quiet"]);
-    let stat = run(&["stat", folder.to_str().expect("UTF-8"), "--where", "age > 60 and split = 'train'", "--quiet"]);
-    let page_mb = std::fs::metadata(&page).expect("a page").len() as f64 / 1e6;
-    std::fs::remove_dir_all(&folder).expect("the folder can be removed");
-    let row = |name: &str, value: f64, unit: &str, bar: Option<f64>| {
-        let ok = bar.is_none_or(|bar| value <= bar);
-        println!(
-            "{name:<44} {value:>9.2} {unit:<4} {}",
-            bar.map_or(String::new(), |b| format!("bar {b} {}", if ok { "ok" } else { "MISSED" }))
-        );
-        json!({"name": name, "value": value, "unit": unit, "bar": bar, "ok": ok})
-    };
-    let rows = vec![
-        row(&format!("report on {rows} rows"), report.secs, "s", Some(20.0)),
-        row("report: processor time", report.cpu_secs, "s", None),
-        row("report: peak memory", report.peak_mb, "MB", Some(500.0)),
-        row("report: the page", page_mb, "MB", None),
-        row("stat with a condition", stat.secs, "s", None),
-        row("stat: peak memory", stat.peak_mb, "MB", Some(500.0)),
-    ];
-    if let Some(path) = value("--json") {
-        let commit = formats::provenance::git_commit();
-        let text = json!({"machine": formats::publish::host_name(), "commit": commit, "rows": rows});
-        formats::publish::write_atomically(Path::new(&path), format!("{text:#}\n").as_bytes())
-            .expect("the table can be written");
-    }
+/// Fills the table. The tool is the one beside this program: `cargo build --release -p formats --bin shards`.
+pub fn measure(folder: &Path, table: &mut Table) -> Result<(), Box<dyn std::error::Error>> {
+    write_dataset(folder)?;
+    let (data, page) = (folder.display().to_string(), folder.join("report.html"));
+    let report = run(&["report", &data, "--out", &page.display().to_string(), "--quiet"])?;
+    table.push("report on 100,000 rows", report.secs, "s", Bar::most(20.0));
+    table.push("report: processor time", report.cpu_secs, "s", None);
+    table.push("report: peak memory", report.peak_mib, "MiB", Bar::most(500.0));
+    table.push("report: the page", std::fs::metadata(&page)?.len() as f64 / 1e6, "MB", None);
+    let stat = run(&["stat", &data, "--where", "age > 60 and split = 'train'", "--quiet"])?;
+    table.push("stat of 100,000 rows with a condition", stat.secs, "s", None);
+    Ok(())
 }
 
 struct Cost {
     secs: f64,
     cpu_secs: f64,
-    peak_mb: f64,
+    peak_mib: f64,
 }
 
 /// Runs `shards` beside this example's folder.
-fn run(args: &[&str]) -> Cost {
-    let tool: PathBuf =
-        std::env::current_exe().expect("own path").ancestors().nth(2).expect("target/PROFILE").join("shards");
+fn run(args: &[&str]) -> Result<Cost, Box<dyn std::error::Error>> {
+    let own = std::env::current_exe()?;
+    let tool: PathBuf = own.ancestors().nth(2).ok_or("examples lie in target/PROFILE/examples")?.join("shards");
     let before = children();
     let clock = Instant::now();
-    let output = Command::new(&tool).args(args).output().unwrap_or_else(|e| panic!("{e}: {tool:?}"));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(&tool).args(args).output().map_err(|e| format!("{e}: {tool:?}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
     let after = children();
-    Cost { secs: clock.elapsed().as_secs_f64(), cpu_secs: after.0 - before.0, peak_mb: after.1 }
+    Ok(Cost { secs: clock.elapsed().as_secs_f64(), cpu_secs: after.0 - before.0, peak_mib: after.1 })
 }
 
-/// Processor seconds of all children that have ended, and the largest resident size of any, MB.
+/// Processor seconds of all children that have ended, and the largest resident size of any, MiB.
 fn children() -> (f64, f64) {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the call fills the struct it is given.
@@ -77,18 +57,18 @@ fn children() -> (f64, f64) {
         usage.assume_init()
     };
     let secs = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;
-    (secs(usage.ru_utime) + secs(usage.ru_stime), usage.ru_maxrss as f64 * 1024.0 / 1e6)
+    (secs(usage.ru_utime) + secs(usage.ru_stime), usage.ru_maxrss as f64 / 1024.0)
 }
 
-fn write_dataset(folder: &Path, rows: usize) -> Result<(), Error> {
+fn write_dataset(folder: &Path) -> Result<(), Error> {
     let plan = Provenance::new("datagen", "0.1.0", "rows = 100000\n", 1);
-    let people = rows.div_ceil(EACH);
+    let people = ROWS.div_ceil(EACH);
     let path = folder.join("identities").join(ShardName::new("part", 0, 1).file_name());
     formats::write_identities(&path, (0..people).map(|i| Ok::<_, Error>(person(i))), &plan, Existing::Replace)?;
-    let shards = rows.div_ceil(SHARD);
+    let shards = ROWS.div_ceil(SHARD);
     for shard in 0..shards {
         let name = ShardName::new("train", shard as u32, shards as u32);
-        let of_shard = (shard * SHARD..((shard + 1) * SHARD).min(rows)).map(|i| Ok::<_, Error>(frame(i)));
+        let of_shard = (shard * SHARD..((shard + 1) * SHARD).min(ROWS)).map(|i| Ok::<_, Error>(frame(i)));
         formats::write_frames(&folder.join("frames").join(name.file_name()), of_shard, &plan, Existing::Replace)?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! How long a test is, its dice, and the line it ends with.
+//! Tests of the fault list: how long one is, its dice, and the line it ends with, which `tests/faults/list.sh` looks for.
 
 /// `full` under EFFIGY_FAULTS=full, else `short`.
 pub fn times(full: u64, short: u64) -> u64 {

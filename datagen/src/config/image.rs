@@ -1,0 +1,95 @@
+//! The picture itself: size, samples, skin, noise, tone.
+use super::{interval, range};
+use formats::exit::Failure;
+use serde::{Deserialize, Serialize};
+
+/// The picture itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageConfig {
+    /// Width and height in pixels.
+    pub size: u32,
+    /// Paths a pixel.
+    pub samples: u32,
+    /// Longest path, in bounces.
+    pub bounces: u32,
+    /// Skin's way of scattering.
+    pub skin: SkinModel,
+    /// Denoiser after tracing.
+    pub denoise: Denoise,
+    /// What stands behind the head.
+    pub background: Background,
+    /// Noise of a sensor, at most this many electrons' worth of light are collected by a white pixel; 0: none. Drawn per
+    /// frame between a quarter of it and all of it.
+    pub full_well: f32,
+    /// Curve from light to picture.
+    pub tone: Tone,
+}
+
+/// Curve from light to picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tone {
+    /// Straight, with a soft shoulder.
+    Plain,
+    /// Exposure, contrast and white balance drawn per frame, as cameras differ.
+    Varied,
+}
+
+/// Skin's way of scattering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SkinModel {
+    /// Diffuse under two specular lobes: fast.
+    Diffuse,
+    /// Random walk under the skin: soft, about twice the time.
+    Subsurface,
+}
+
+/// Denoiser after tracing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Denoise {
+    /// None; the noise stays.
+    Off,
+    /// Open Image Denoise, fast filter.
+    Fast,
+    /// Open Image Denoise, high quality.
+    High,
+}
+
+/// What stands behind the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Background {
+    /// A plain tone drawn per light, written into the row's light JSON.
+    Plain,
+    /// Black.
+    Black,
+    /// White.
+    White,
+}
+
+impl Default for ImageConfig {
+    fn default() -> Self {
+        ImageConfig {
+            size: 256,
+            samples: 16,
+            bounces: 4,
+            skin: SkinModel::Diffuse,
+            denoise: Denoise::Fast,
+            background: Background::Plain,
+            full_well: 0.0,
+            tone: Tone::Plain,
+        }
+    }
+}
+
+impl ImageConfig {
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        range("image.size", self.size, 8, 4096, "8 to 4096 pixels")?;
+        range("image.samples", self.samples, 1, 1 << 16, "1 to 65536")?;
+        range("image.bounces", self.bounces, 1, 32, "1 to 32")?;
+        interval("image.full_well", [0.0, self.full_well], 0.0, 1e6, "0 to 1000000 electrons")
+    }
+}
