@@ -2,16 +2,16 @@
 //!
 //! `cargo run --release -p datagen --example bench_trace -- [--head FILE] [--json FILE] [--error]`
 //! Times are processor seconds on one thread. `--error` adds the noise against a long rendering.
-use datagen::actor::Actor;
-use datagen::bench::{cpu_seconds, replay, toned_error};
-use datagen::cameras::Orbit;
 use datagen::config::Config;
-use datagen::denoise;
-use datagen::expressions::Performance;
-use datagen::light::Light;
-use datagen::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
-use datagen::stage::Stage;
-use datagen::trace;
+use datagen::people::actor::Actor;
+use datagen::people::expressions::Performance;
+use datagen::people::stage::Stage;
+use datagen::studio::cameras::Orbit;
+use datagen::studio::light::Light;
+use datagen::tracer::bench::{cpu_seconds, replay, toned_error};
+use datagen::tracer::denoise;
+use datagen::tracer::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
+use datagen::tracer::trace;
 
 struct Row {
     name: String,
@@ -107,7 +107,7 @@ fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
         for (size, quality) in
             [(128, denoise::Quality::Fast), (256, denoise::Quality::Fast), (256, denoise::Quality::High)]
         {
-            let mut film = datagen::film::Film::new(size, size);
+            let mut film = datagen::tracer::film::Film::new(size, size);
             let (secs, ()) = timed(3, || Ok(denoise::denoise(&mut film, quality)?))?;
             push(&format!("denoise {size}² {quality:?}"), secs, "core-s", None);
         }

@@ -8,17 +8,17 @@
 //! `at` is one of [`PLACES`], `wide` the breadth seen (metres), `albedo=1` leaves the light out; any other key is the
 //! beginning of the names of ARKit units (both sides, if it does not say which).
 use anyhow::{Context, bail, ensure};
-use datagen::actor::Actor;
-use datagen::cameras::Orbit;
 use datagen::config::Config;
-use datagen::develop::Development;
-use datagen::expressions::Performance;
 use datagen::labels;
-use datagen::light::Light;
+use datagen::people::actor::Actor;
+use datagen::people::expressions::Performance;
+use datagen::people::stage::Stage;
 use datagen::render_shard::expose_take;
-use datagen::scene::AccelKind;
 use datagen::sheet::Sheet;
-use datagen::stage::Stage;
+use datagen::studio::cameras::Orbit;
+use datagen::studio::develop::Development;
+use datagen::studio::light::Light;
+use datagen::tracer::scene::AccelKind;
 use glam::Vec3;
 use head::model::ARKIT;
 use std::collections::BTreeMap;

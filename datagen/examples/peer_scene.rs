@@ -3,20 +3,20 @@
 //! `cargo run --release -p datagen --example peer_scene -- FOLDER [--head FILE] [--size 128] [--spp 1024] [--skin walk]`
 //! Material: diffuse of one colour, or walked skin with `--skin walk`; hair of one melanin. `tests/peers/*.py` read it.
 use anyhow::Context;
-use datagen::actor::Actor;
-use datagen::bench::cpu_seconds;
-use datagen::cameras::Orbit;
 use datagen::config::Config;
-use datagen::environment::{Aim, Environment};
-use datagen::expressions::Performance;
-use datagen::film::Film;
-use datagen::light::Light;
-use datagen::scene::{
+use datagen::people::actor::Actor;
+use datagen::people::expressions::Performance;
+use datagen::people::stage::Stage;
+use datagen::studio::cameras::Orbit;
+use datagen::studio::light::Light;
+use datagen::tracer::bench::cpu_seconds;
+use datagen::tracer::environment::{Aim, Environment};
+use datagen::tracer::film::Film;
+use datagen::tracer::scene::{
     AccelKind, CurveDesc, Denoise, HairMaterial, Material, MeshDesc, Paint, RenderSettings, SceneDesc, SkinMaterial,
     Subsurface,
 };
-use datagen::stage::Stage;
-use datagen::trace;
+use datagen::tracer::trace;
 use glam::Vec3;
 use splat::Camera;
 use std::path::Path;

@@ -1,12 +1,12 @@
 //! What was typed, and what it comes to.
 use crate::config::Config;
 use crate::head_command::{self, Source};
+use crate::people::stage::Stage;
 use crate::plan::{Plan, ShardTask};
 use crate::predict;
 use crate::preview::{self, Landmarks, Lighting, Request, Vary};
 use crate::render_shard::{Outcome, Renderer};
-use crate::scene::AccelKind;
-use crate::stage::Stage;
+use crate::tracer::scene::AccelKind;
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use formats::array_job::Share;

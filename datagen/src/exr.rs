@@ -10,8 +10,8 @@
 //! | `id`     | `class part` | u32  | class id of `formats::frame::SEGMENTATION`, part id         |
 //!
 //! Compressed by ZIP16, the best of the lossless ones on such pictures. The same film gives the same bytes.
-use crate::film::Film;
-use crate::trace::TraceError;
+use crate::tracer::film::Film;
+use crate::tracer::trace::TraceError;
 use exr::prelude::{
     AnyChannel, AnyChannels, Encoding, FlatSamples, Image, ImageAttributes, Layer, LayerAttributes, WritableImage,
 };

@@ -1,9 +1,9 @@
 //! `datagen head`: imports a head model and shows what it can do.
 use crate::config::Config;
 use crate::head_file::failure;
+use crate::people::stage::Stage;
 use crate::preview::{Landmarks, Lighting, Request, Vary, sheet};
-use crate::scene::AccelKind;
-use crate::stage::Stage;
+use crate::tracer::scene::AccelKind;
 use formats::exit::{ExitCode, Failure};
 use head::HeadModel;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,12 @@
 //! From a film to a row of `frames`: encoded pictures and everything known about them.
-use crate::actor::Take;
-use crate::cameras::Capture;
 use crate::config::{Background, Config};
-use crate::develop::Development;
-use crate::expressions::Performance;
-use crate::film::{Film, NO_PART};
-use crate::light::Light;
-use crate::trace;
+use crate::people::actor::Take;
+use crate::people::expressions::Performance;
+use crate::studio::cameras::Capture;
+use crate::studio::develop::Development;
+use crate::studio::light::Light;
+use crate::tracer::film::{Film, NO_PART};
+use crate::tracer::trace;
 use formats::FrameRow;
 use formats::image::{png_from_gray8, png_from_gray16, png_from_rgb8, png_from_rgb16, srgb8_from_linear};
 use glam::{Mat4, Vec3};
@@ -169,7 +169,7 @@ impl Shot<'_> {
             return 0.0;
         }
         let eye = self.camera.eye();
-        let (right, down) = crate::bsdf::frame((landmark - eye).normalize_or(Vec3::Z));
+        let (right, down) = crate::tracer::bsdf::frame((landmark - eye).normalize_or(Vec3::Z));
         let cross = [Vec3::ZERO, right, -right, down, -down].map(|step| landmark + step * SIGHT_M);
         let clear =
             |p: &&Vec3| !self.scene.covered(eye, **p, COVERED_BY_M) && !self.scene.hidden(eye, **p, HIDDEN_BY_M);
@@ -226,11 +226,11 @@ mod tests {
     fn landmarks_lie_on_the_skin_that_is_traced() {
         let sets = ["head=analytic", "mesh.texture_size=32", "mesh.subdivision=2", "hair.strands=50"];
         let config = Config::load(None, &sets.map(str::to_owned)).unwrap();
-        let stage = crate::stage::Stage::new(&config).unwrap();
-        let actor = crate::actor::Actor::sample(&stage, &config, 1);
+        let stage = crate::people::stage::Stage::new(&config).unwrap();
+        let actor = crate::people::actor::Actor::sample(&stage, &config, 1);
         let take = actor.take(&Performance::neutral());
         let skin = &take.scene.meshes[0];
-        let surface = crate::surface::Surface::new(skin.positions.clone(), skin.triangles.clone());
+        let surface = crate::people::surface::Surface::new(skin.positions.clone(), skin.triangles.clone());
         let on_skin: Vec<Vec3> = take
             .landmarks
             .iter()

@@ -3,14 +3,14 @@
 //! A picture costs the tracing itself and its share of what pictures have in common: the person (skin, strands), the
 //! person making a face (posed, built), the environment. Each is timed alone and multiplied by how often the plan makes
 //! it, so that a plan of many cameras a face is not charged for a face a camera.
-use crate::actor::Actor;
-use crate::bench::cpu_seconds;
 use crate::config::LightPer;
 use crate::labels::FrameKey;
+use crate::people::actor::Actor;
+use crate::people::stage::Stage;
 use crate::plan::{Plan, ShardKind, Split};
 use crate::render_shard::Renderer;
-use crate::scene::AccelKind;
-use crate::stage::Stage;
+use crate::tracer::bench::cpu_seconds;
+use crate::tracer::scene::AccelKind;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::fmt;
@@ -188,7 +188,8 @@ impl Sample {
             self.bytes += (row.frame.image.len() + maps + row.exr.map_or(0, |exr| exr.len())) as u64;
         }
         if (self.made.identity as usize) < IDENTITIES {
-            let (secs, row) = timed(|| crate::identity::row(stage, &actors[0], "train", &plan.config.maps, accel));
+            let (secs, row) =
+                timed(|| crate::people::identity::row(stage, &actors[0], "train", &plan.config.maps, accel));
             (self.spent.identity, self.made.identity) = (self.spent.identity + secs, self.made.identity + 1.0);
             drop(row?);
         }

@@ -1,18 +1,18 @@
 //! Makes shards: rows in ascending order, published whole or not at all. A row depends on the plan and its ids alone.
-use crate::actor::{Actor, Take};
-use crate::cameras::{self, View};
 use crate::config::{self, Config};
-use crate::develop::Development;
-use crate::environment::Environment;
-use crate::expressions::Performance;
-use crate::film::Film;
 use crate::labels::{FrameKey, Shot};
-use crate::light::Light;
+use crate::people::actor::{Actor, Take};
+use crate::people::expressions::Performance;
+use crate::people::stage::Stage;
 use crate::plan::{Plan, ShardKind, ShardTask, Split};
-use crate::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
-use crate::stage::Stage;
 use crate::stream::{derive, subject};
-use crate::trace;
+use crate::studio::cameras::{self, View};
+use crate::studio::develop::Development;
+use crate::studio::light::Light;
+use crate::tracer::environment::Environment;
+use crate::tracer::film::Film;
+use crate::tracer::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
+use crate::tracer::trace;
 use formats::exit::{ExitCode, Failure};
 use formats::exr::ExrRow;
 use formats::progress::Progress;
@@ -93,7 +93,7 @@ impl<'a> Renderer<'a> {
                     stop::check()?;
                     let actor = Actor::sample(self.stage, &self.plan.config, id);
                     let split = self.plan.split_of(id).name();
-                    crate::identity::row(self.stage, &actor, split, &self.plan.config.maps, self.accel)
+                    crate::people::identity::row(self.stage, &actor, split, &self.plan.config.maps, self.accel)
                 })
                 .collect();
             for row in rows {
@@ -288,7 +288,7 @@ impl Lights {
         if let Some((_, lit)) = lock().iter().find(|(id, _)| *id == light_id) {
             return Ok(lit.clone());
         }
-        let lit = Arc::new(crate::light_map::lit(config, light_id)?);
+        let lit = Arc::new(crate::studio::light_map::lit(config, light_id)?);
         let mut recent = lock();
         if recent.len() >= Self::KEPT {
             recent.remove(0);

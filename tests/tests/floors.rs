@@ -70,6 +70,20 @@ fn only_datagen_knows_embree() {
 }
 
 #[test]
+fn neither_tracer_nor_studio_knows_people() {
+    let source = root().join("datagen/src");
+    for (room, strangers) in [("tracer", &["people", "studio"][..]), ("studio", &["people"][..])] {
+        let files = rust_files(&source.join(room));
+        assert!(!files.is_empty(), "no room {room}");
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let found = strangers.iter().find(|s| text.contains(&format!("crate::{s}::")));
+            assert!(found.is_none(), "{room} speaks of {found:?}: {file:?}");
+        }
+    }
+}
+
+#[test]
 fn architecture_states_one_invariant_per_crate() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
     for (name, _) in FLOORS {

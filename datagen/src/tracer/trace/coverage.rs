@@ -1,0 +1,322 @@
+//! How much of each pixel is covered, from the shapes themselves.
+//!
+//! Coverage knows no order of depth: it is the union of everything opaque, projected. So triangles and strands are drawn
+//! into a mask of 2,048 places a pixel, tile by tile, until the tile is full. Rays would need some thousand a pixel to know
+//! as much, and paths that start at covered places only waste none on what lies behind. Strands are the ribbons that
+//! Embree makes of them: four straight pieces a segment, turned towards the viewer.
+use super::{Scene, TILE, mask_of};
+use crate::tracer::integrator::MASK_OPAQUE;
+use glam::{Vec2, Vec3, Vec4};
+use splat::Camera;
+
+/// Places of a pixel, across and down.
+const ACROSS: usize = 32;
+const DOWN: usize = 64;
+/// Straight pieces of a strand's segment, as many as the accelerator is told to make.
+const PIECES: usize = 4;
+/// What is nearer than that to the camera's plane (metres) cannot be projected.
+const NEAR_M: f32 = 0.02;
+
+/// The shapes of a scene as a camera sees them, sorted into tiles.
+pub(super) struct Coverage<'a> {
+    scene: &'a Scene,
+    camera: &'a Camera,
+    eye: Vec3,
+    /// `[meshes][V]` pixels.
+    places: Vec<Vec<Vec2>>,
+    /// `[strands][P]` pixels, and a radius that a strand stays within.
+    spans: Vec<Vec<Vec3>>,
+    bins: Vec<Bin>,
+    /// Tiles in a row.
+    across: usize,
+}
+
+/// What may lie in a tile.
+#[derive(Default)]
+struct Bin {
+    /// Mesh and triangle.
+    triangles: Vec<[u32; 2]>,
+    /// Strands and segment.
+    segments: Vec<[u32; 2]>,
+    /// Whether something clear does: what it mirrors covers too, and only rays know where.
+    clear: bool,
+}
+
+impl<'a> Coverage<'a> {
+    /// `None` where something stands beside or behind the camera.
+    pub fn new(scene: &'a Scene, camera: &'a Camera) -> Option<Self> {
+        let across = camera.width.div_ceil(TILE);
+        let mut bins: Vec<Bin> = Vec::new();
+        bins.resize_with(across * camera.height.div_ceil(TILE), Bin::default);
+        let size = [camera.width, camera.height];
+        let mut each = |low: Vec2, high: Vec2, put: &mut dyn FnMut(&mut Bin)| {
+            let range = |k: usize| {
+                let last = (high[k] / TILE as f32).floor().min((size[k].div_ceil(TILE) - 1) as f32);
+                (low[k] / TILE as f32).floor().max(0.0) as usize..(last + 1.0).max(0.0) as usize
+            };
+            for y in range(1) {
+                range(0).for_each(|x| put(&mut bins[y * across + x]));
+            }
+        };
+        let (mut places, mut spans) = (Vec::new(), Vec::new());
+        for (m, mesh) in scene.meshes.iter().enumerate() {
+            let opaque = mask_of(&mesh.material) & MASK_OPAQUE != 0;
+            let seen: Vec<Vec2> = mesh.positions.iter().map(|p| place(camera, *p)).collect::<Option<_>>()?;
+            for (t, corners) in mesh.triangles.iter().enumerate() {
+                let [a, b, c] = corners.map(|v| seen[v as usize]);
+                each(a.min(b).min(c), a.max(b).max(c), &mut |bin: &mut Bin| match opaque {
+                    true => bin.triangles.push([m as u32, t as u32]),
+                    false => bin.clear = true,
+                });
+            }
+            places.push(seen);
+        }
+        for (s, set) in scene.strands.iter().enumerate() {
+            let span = |p: &Vec4| {
+                let depth = camera.camera_from_world.transform_point3(p.truncate()).z;
+                Some(place(camera, p.truncate())?.extend(2.0 * camera.fx.max(camera.fy) * p.w / depth))
+            };
+            let seen: Vec<Vec3> = set.points.iter().map(span).collect::<Option<_>>()?;
+            for (k, &first) in set.segments.iter().enumerate() {
+                let (low, high) = hull(&seen[first as usize..first as usize + 4]);
+                each(low, high, &mut |bin: &mut Bin| bin.segments.push([s as u32, k as u32]));
+            }
+            spans.push(seen);
+        }
+        Some(Coverage { scene, camera, eye: camera.eye(), places, spans, bins, across })
+    }
+
+    /// The mask of a tile.
+    pub fn mask(&self, tile: usize) -> Mask {
+        let corner = Vec2::new((tile % self.across * TILE) as f32, (tile / self.across * TILE) as f32);
+        let bin = &self.bins[tile];
+        let mut mask = Mask::new(bin.clear);
+        for &[m, t] in &bin.triangles {
+            let corners = self.scene.meshes[m as usize].triangles[t as usize];
+            mask.draw(&corners.map(|v| self.places[m as usize][v as usize] - corner));
+            if mask.open == 0 {
+                return mask;
+            }
+        }
+        for &[s, k] in &bin.segments {
+            let set = &self.scene.strands[s as usize];
+            let first = set.segments[k as usize] as usize;
+            let (low, high) = hull(&self.spans[s as usize][first..first + 4]);
+            if mask.is_full(low - corner, high - corner) {
+                continue;
+            }
+            self.draw_segment(&set.points[first..first + 4], corner, &mut mask);
+            if mask.open == 0 {
+                return mask;
+            }
+        }
+        mask
+    }
+
+    fn draw_segment(&self, p: &[Vec4], corner: Vec2, mask: &mut Mask) {
+        let edge = |k: usize| {
+            let u = k as f32 / PIECES as f32;
+            let (w, u2, u3) = (1.0 - u, u * u, u * u * u);
+            let at = (p[0] * (w * w * w)
+                + p[1] * (4.0 - 6.0 * u2 + 3.0 * u3)
+                + p[2] * (1.0 + 3.0 * (u + u2 - u3))
+                + p[3] * u3)
+                / 6.0;
+            let along = (p[1] - p[0]) * (0.5 * w * w) + (p[2] - p[1]) * (0.5 + u - u2) + (p[3] - p[2]) * (0.5 * u2);
+            let to = at.truncate() - self.eye;
+            let side = to.cross(along.truncate()).normalize_or_zero() * at.w;
+            let seen = |q: Vec3| place(self.camera, q).map(|at| at - corner);
+            Some([seen(at.truncate() - side)?, seen(at.truncate() + side)?])
+        };
+        let mut last = edge(0);
+        for k in 1..=PIECES {
+            let next = edge(k);
+            if let (Some([a, b]), Some([d, c])) = (last, next) {
+                mask.draw(&[a, b, c, d]);
+            }
+            last = next;
+        }
+    }
+}
+
+/// The box of a spline whose control points are seen there: it lies within their hull.
+fn hull(spans: &[Vec3]) -> (Vec2, Vec2) {
+    spans
+        .iter()
+        .fold((Vec2::MAX, Vec2::MIN), |(low, high), s| (low.min(s.truncate() - s.z), high.max(s.truncate() + s.z)))
+}
+
+/// Where a point is seen (pixels), if it lies before the camera.
+fn place(c: &Camera, point: Vec3) -> Option<Vec2> {
+    let p = c.camera_from_world.transform_point3(point);
+    (p.z > NEAR_M).then(|| Vec2::new(c.fx * p.x / p.z + c.cx, c.fy * p.y / p.z + c.cy))
+}
+
+/// Places of a tile's pixels that are covered.
+pub(super) struct Mask {
+    /// `[TILE · DOWN][TILE]` a bit for each place of a row within a pixel.
+    words: Vec<u32>,
+    /// Words with an uncovered place: of all, and of each pixel.
+    open: usize,
+    open_in: [u8; TILE * TILE],
+    /// Whether something clear is in the tile.
+    pub clear: bool,
+}
+
+impl Mask {
+    fn new(clear: bool) -> Self {
+        let words = vec![0; TILE * DOWN * TILE];
+        Mask { open: words.len(), open_in: [DOWN as u8; TILE * TILE], words, clear }
+    }
+
+    /// Whether all pixels of the tile that a box touches are covered.
+    fn is_full(&self, low: Vec2, high: Vec2) -> bool {
+        let range = |a: f32, b: f32| a.max(0.0) as usize..((b.max(-1.0) + 1.0) as usize).min(TILE);
+        range(low.y, high.y).all(|y| range(low.x, high.x).all(|x| self.open_in[y * TILE + x] == 0))
+    }
+
+    /// Covers a convex polygon of three or four corners (pixels from the tile's corner).
+    fn draw(&mut self, corners: &[Vec2]) {
+        let (low, high) = corners.iter().fold((Vec2::MAX, Vec2::MIN), |(l, h), p| (l.min(*p), h.max(*p)));
+        if self.is_full(low, high) {
+            return;
+        }
+        // An edge from above always, so that neighbours agree on the one that they share: it counts from its upper end to
+        // above its lower.
+        let mut edges = [Edge::default(); 4];
+        for (edge, (i, a)) in edges.iter_mut().zip(corners.iter().enumerate()) {
+            *edge = Edge::new(*a, corners[(i + 1) % corners.len()]);
+        }
+        let row = |y: f32| (y * DOWN as f32 + 0.5).clamp(0.0, (TILE * DOWN) as f32) as usize;
+        for r in row(low.y)..row(high.y) {
+            let y = (r as f32 + 0.5) / DOWN as f32;
+            let (mut left, mut right) = (f32::MAX, f32::MIN);
+            for e in edges[..corners.len()].iter().filter(|e| e.top.y <= y && y < e.bottom) {
+                let x = e.top.x + (y - e.top.y) * e.slope;
+                (left, right) = (left.min(x), right.max(x));
+            }
+            if left < right {
+                self.cover(r, column(left, r), column(right, r));
+            }
+        }
+    }
+
+    /// Covers the places `from..to` of a row.
+    fn cover(&mut self, row: usize, from: usize, to: usize) {
+        let mut at = from;
+        while at < to {
+            let (word, first) = (at / ACROSS, at % ACROSS);
+            let count = (to - at).min(ACROSS - first);
+            let bits = ((1u64 << count) - 1) << first;
+            let old = &mut self.words[row * TILE + word];
+            if *old != u32::MAX {
+                *old |= bits as u32;
+                if *old == u32::MAX {
+                    self.open -= 1;
+                    self.open_in[row / DOWN * TILE + word] -= 1;
+                }
+            }
+            at += count;
+        }
+    }
+
+    fn rows(&self, x: usize, y: usize) -> impl Iterator<Item = u32> + '_ {
+        (0..DOWN).map(move |r| self.words[(y * DOWN + r) * TILE + x])
+    }
+
+    /// Covered places of a pixel of the tile.
+    pub fn count(&self, x: usize, y: usize) -> u32 {
+        self.rows(x, y).map(u32::count_ones).sum()
+    }
+
+    /// As [`Mask::count`], as a share of all places.
+    pub fn share(&self, x: usize, y: usize) -> f32 {
+        self.count(x, y) as f32 / (ACROSS * DOWN) as f32
+    }
+
+    /// One of the covered places of a pixel, from a number in `0..1`: numbers that are well spread give places that are.
+    pub fn place(&self, x: usize, y: usize, u: f32) -> Vec2 {
+        let count = self.count(x, y);
+        let mut left = ((u * count as f32) as u32).min(count.saturating_sub(1));
+        for (r, mut word) in self.rows(x, y).enumerate() {
+            let here = word.count_ones();
+            if left < here {
+                (0..left).for_each(|_| word &= word - 1);
+                let (column, row) = (word.trailing_zeros() as f32, y * DOWN + r);
+                return Vec2::new((column + shift(row)) / ACROSS as f32, (r as f32 + 0.5) / DOWN as f32);
+            }
+            left -= here;
+        }
+        Vec2::splat(0.5)
+    }
+}
+
+/// A side of a polygon, downwards.
+#[derive(Clone, Copy, Default)]
+struct Edge {
+    top: Vec2,
+    bottom: f32,
+    /// To the right for each pixel down.
+    slope: f32,
+}
+
+impl Edge {
+    fn new(a: Vec2, b: Vec2) -> Self {
+        let (top, end) = if a.y < b.y { (a, b) } else { (b, a) };
+        let down = end.y - top.y;
+        Edge { top, bottom: end.y, slope: if down > 0.0 { (end.x - top.x) / down } else { 0.0 } }
+    }
+}
+
+/// The first place of a row at or beyond `x`. Without `ceil`, which is a call into the mathematics library on plain x86-64.
+#[inline]
+fn column(x: f32, row: usize) -> usize {
+    let at = (x * ACROSS as f32 - shift(row)).clamp(0.0, (TILE * ACROSS) as f32);
+    let whole = at as i32;
+    (whole + i32::from(at > whole as f32)) as usize
+}
+
+/// How far the places of a row stand to the right, so that upright edges meet another place in every row (golden ratio).
+#[inline]
+fn shift(row: usize) -> f32 {
+    ((row as u32).wrapping_mul(0x9e37_79b9) >> 8) as f32 * (1.0 / (1 << 24) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polygons_cover_their_area() {
+        for turn in 0..12 {
+            let (sin, cos) = (turn as f32 * 0.26).sin_cos();
+            for (length, width) in [(6.0, 3.0), (9.0, 0.11), (0.3, 0.2)] {
+                let (along, across) = (0.5 * length * Vec2::new(cos, sin), 0.5 * width * Vec2::new(-sin, cos));
+                let middle = Vec2::new(8.03, 7.96);
+                let mut mask = Mask::new(false);
+                let corners = [middle - along - across, middle + along - across, middle + along + across];
+                mask.draw(&[corners[0], corners[1], corners[2], middle - along + across]);
+                let pixels = (0..TILE * TILE).map(|i| (i % TILE, i / TILE));
+                let area: f32 = pixels.map(|(x, y)| mask.share(x, y)).sum();
+                let off = (area - length * width).abs();
+                assert!(off < 0.003 * length.max(1.0), "{turn}: {length} × {width} covers {area}");
+            }
+        }
+    }
+
+    #[test]
+    fn places_are_covered_and_each_is_found() {
+        let mut mask = Mask::new(false);
+        mask.draw(&[Vec2::new(3.2, 5.1), Vec2::new(3.9, 5.3), Vec2::new(3.4, 5.9)]);
+        let count = mask.count(3, 5);
+        assert!(count > 200 && mask.count(4, 5) == 0 && mask.open == TILE * DOWN * TILE);
+        let mut found: Vec<[u32; 2]> = (0..count)
+            .map(|k| mask.place(3, 5, (k as f32 + 0.5) / count as f32).to_array().map(f32::to_bits))
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        assert_eq!(found.len(), count as usize);
+        mask.draw(&[Vec2::ZERO, Vec2::X * 16.0, Vec2::ONE * 16.0, Vec2::Y * 16.0]);
+        assert!(mask.open < TILE * DOWN && mask.share(7, 7) == 1.0);
+    }
+}
