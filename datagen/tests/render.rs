@@ -334,7 +334,8 @@ fn positions_depths_and_landmarks_lie_on_each_other() {
             let flat = (d[0] * (1.0 - fx) + d[1] * fx) * (1.0 - fy) + (d[2] * (1.0 - fx) + d[3] * fx) * fy;
             seen += 1;
             // a pixel is 2.5 mm wide here, and noses are round
-            assert!((flat - z).abs() < 0.001, "frame {i}: a landmark at {z} m, the surface at {flat} m");
+            // the plane of pixels some millimetres wide, on skin that curves between them
+            assert!((flat - z).abs() < 0.002, "frame {i}: a landmark at {z} m, the surface at {flat} m");
         }
     }
     assert!(pixels > 50_000 && seen > 100, "{pixels} pixels, {seen} landmarks");
