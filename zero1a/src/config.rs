@@ -57,7 +57,8 @@ pub struct RunConfig {
 pub enum Landmarks {
     /// The rig's, exact for what is asked.
     Rig,
-    /// The tracker's on frames of the avatar, as the paper has them; the rig's where it finds none.
+    /// The tracker's on frames of the avatar, as the paper has them; the rig's where it finds none. Read off small pictures
+    /// they jitter, and rounds hand that on.
     Detected,
 }
 
@@ -144,7 +145,7 @@ impl Default for RunConfig {
             reference_share: 0.08,
             reference_size: 256,
             background: [1.0; 3],
-            landmarks: Landmarks::Detected,
+            landmarks: Landmarks::Rig,
             seed: 1,
             progression: Progression::default(),
             views: Views::default(),
