@@ -151,8 +151,8 @@ fn the_sheet_shows_every_frame() {
         ["sheet", set.path(), "--out", out.to_str().unwrap(), "--cell", "96", "--draw", "landmarks,segmentation"];
     assert_eq!(shards(&args).status.code(), Some(0));
     let first = std::fs::read(&out).unwrap();
-    // 18 frames of 96x72 in 4 columns and 5 rows, 4 pixels between them.
-    assert_eq!(image::size_of(&first).unwrap(), (404, 384));
+    // 18 frames of 96x72 in 3 columns and 6 rows, none left empty, 4 pixels between them.
+    assert_eq!(image::size_of(&first).unwrap(), (304, 460));
     assert_eq!(shards(&args).status.code(), Some(0));
     assert_eq!(std::fs::read(&out).unwrap(), first, "the same seed draws the same sheet");
 }

@@ -146,7 +146,7 @@ fn the_configuration_tells_where_each_value_comes_from() {
         ("track", "train --data absent --out t.safetensors --print-config"),
         ("prior", "train --data absent --head absent --out p.safetensors --perceptual none --print-config"),
         ("invert", "fit --input absent --head absent --out a --print-config"),
-        ("zero1a", "train-video --data absent --out v.safetensors --print-config"),
+        ("zero1a", "train-video --data absent --vae-steps 1 --steps 1 --out v.safetensors --print-config"),
         ("zero1a", "ladder --data absent --identities 0 --head absent --out l --print-config"),
     ] {
         let text = Tool::new(tool, at).words(line).done().stdout;
