@@ -127,15 +127,17 @@ fn a_dry_run_tells_the_shards_and_writes_nothing() {
 }
 
 /// A rendering that would take minutes.
-fn long_rendering(at: &Path, line: &str) -> Child {
-    Tool::new("datagen", at).words("render --quiet --threads 2 --out data --set head=analytic").words(line).start()
+fn long_rendering(at: &Path, line: &str, config: &Path) -> Child {
+    let tool = Tool::new("datagen", at).words("render --quiet --threads 2 --out data --set head=analytic").words(line);
+    tool.words("--config").path(config).start()
 }
 
 /// Waits until a shard is open.
-fn until_open(at: &Path) {
+fn until_open(at: &Path, child: &mut Child) {
     let begun = Instant::now();
     let open = |f: &PathBuf| f.extension().is_some_and(|e| e == "tmp");
     while !files(&at.join("data/frames")).iter().any(open) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it opened a shard");
         assert!(begun.elapsed() < Duration::from_secs(120), "no shard was opened: {:?}", files(at));
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -191,10 +193,9 @@ fn a_signal_drops_the_open_shard_and_ends_with_75() {
     for name in ["TERM", "USR1", "INT"] {
         let folder = Folder::new(&format!("signal-{name}"));
         let toy = toy::config("datagen");
-        let line =
-            format!("--set image.size=96 --set image.samples=4096 --set image.denoise=off --config {}", toy.display());
-        let child = long_rendering(folder.path(), &line);
-        until_open(folder.path());
+        let line = "--set image.size=96 --set image.samples=4096 --set image.denoise=off";
+        let mut child = long_rendering(folder.path(), line, &toy);
+        until_open(folder.path(), &mut child);
         stopped_after(child, name);
         no_shard_is_half_written(folder.path());
         assert!(files(&folder.path().join("data/frames")).is_empty());
@@ -208,13 +209,12 @@ fn r11_a_signal_at_any_moment_ends_frames_of_paper_size_in_time() {
         return skipped("R11", "renders at full size: only in `make faults`");
     }
     let paper = root().join("configs/paper.toml");
-    let line =
-        format!("--set maps.exr=true --set shards.identities=2 --set shards.frames=8 --config {}", paper.display());
+    let line = "--set maps.exr=true --set shards.identities=2 --set shards.frames=8";
     let (mut dice, mut slowest, mut most) = (Dice(11), Duration::ZERO, Duration::ZERO);
     let rounds = 12;
     for round in 0..rounds {
         let folder = Folder::new("r11");
-        let child = long_rendering(folder.path(), &line);
+        let child = long_rendering(folder.path(), line, &paper);
         until_listening(&child);
         std::thread::sleep(Duration::from_millis(dice.below(25_000)));
         let (took, worked) = stopped_after(child, ["TERM", "USR1"][round % 2]);
@@ -222,8 +222,8 @@ fn r11_a_signal_at_any_moment_ends_frames_of_paper_size_in_time() {
         no_shard_is_half_written(folder.path());
     }
     let folder = Folder::new("r11-twice");
-    let mut child = long_rendering(folder.path(), &line);
-    until_open(folder.path());
+    let mut child = long_rendering(folder.path(), line, &paper);
+    until_open(folder.path(), &mut child);
     signal(&child, "TERM");
     let clock = Instant::now();
     signal(&child, "TERM");
