@@ -97,6 +97,17 @@ impl Tool {
         self
     }
 
+    /// Adds the words of a line, split at blanks; a word that is the name of a place becomes its path, blanks and all.
+    pub fn words_with(mut self, line: &str, places: &[(&str, PathBuf)]) -> Self {
+        for word in line.split_whitespace() {
+            match places.iter().find(|(name, _)| *name == word) {
+                Some((_, path)) => self.command.arg(path),
+                None => self.command.arg(word),
+            };
+        }
+        self
+    }
+
     /// Adds a path.
     pub fn path(mut self, path: impl AsRef<Path>) -> Self {
         self.command.arg(path.as_ref());

@@ -57,13 +57,12 @@ fn every_tool_ends_with_the_codes_it_promises() {
     std::fs::write(folder.path().join("text"), "no dataset, no head\n").unwrap();
     copy(&toy().join("data"), &folder.path().join("damaged"));
     std::fs::write(folder.path().join("damaged/frames/test-00000-of-00001.parquet"), "no shard").unwrap();
-    let path = |name: &str| toy().join(name).to_str().expect("a path of letters").to_string();
+    let places =
+        [("{data}", "data"), ("{head}", "head.safetensors"), ("{avatar}", "avatar")].map(|(p, f)| (p, toy().join(f)));
+    let places = [&places[..], &[("{prior}", config("prior"))]].concat();
     let mut wrong = Vec::new();
     for (tool, code, line) in CODES {
-        let places = [("{data}", path("data")), ("{head}", path("head.safetensors")), ("{avatar}", path("avatar"))];
-        let mut line = line.replace("{prior}", config("prior").to_str().expect("a path of letters"));
-        places.iter().for_each(|(place, path)| line = line.replace(place, path));
-        let run = Tool::new(tool, folder.path()).words(&line).run();
+        let run = Tool::new(tool, folder.path()).words_with(line, &places).run();
         if run.code != code {
             wrong.push(format!("expected {code}, got {}: {}\n  {}", run.code, run.line, run.stderr));
         }
