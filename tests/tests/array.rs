@@ -223,7 +223,8 @@ fn r11_a_signal_at_any_moment_ends_frames_of_paper_size_in_time() {
     }
     let folder = Folder::new("r11-twice");
     let mut child = long_rendering(folder.path(), line, &paper);
-    until_open(folder.path(), &mut child);
+    until_listening(&child);
+    std::thread::sleep(Duration::from_secs(5)); // paper size opens its first shard minutes later
     signal(&child, "TERM");
     let clock = Instant::now();
     signal(&child, "TERM");
