@@ -282,7 +282,7 @@ peers: setup-base $(HEAD) ## our light against Mitsuba's, our noise against Cycl
 	@$(CARGO) run --release --quiet -p datagen --example peer_scene -- "$(PEERS)/walk" --head $(HEAD) --skin walk
 	@.venv-peers/bin/python tests/peers/cycles_noise.py "$(PEERS)/walk"
 
-# Pictures of the README; sheets of at most 200 kB each.
+# Pictures of the README; sheets of at most 300 kB each.
 GALLERY := --config configs/gallery.toml --set head=$(HEAD)
 gallery: datagen $(HEAD) ## docs/gallery-*: people, faces of one person, lights, hair, glasses and hats, all around; a turning head
 	$(BIN)/datagen preview $(GALLERY) --vary identity --count 24 --light each --out docs/gallery-people.jpg
