@@ -54,6 +54,5 @@ done
 grep '^step .* FAILED$' "$log" && failed=1
 machine="$(nproc) threads of $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
 echo "{\"machine\": \"$machine\", \"commit\": \"${EFFIGY_COMMIT:-unknown}\", \"rows\": [${rows%,}]}" > "$out/bench/faults.json"
-user=$(times | tail -1 | cut -d' ' -f1)
-echo "took $((SECONDS / 60)) min $((SECONDS % 60)) s, $user of processor time; all that was said: $log"
+echo "took $((SECONDS / 60)) min $((SECONDS % 60)) s; all that was said: $log"
 exit $failed

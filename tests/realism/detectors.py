@@ -8,8 +8,8 @@ Landmarks: the seven points that both schemes define at the same place, MediaPip
 of the distance of the outer eye corners in the same picture (our labels). Both were trained on photos by others; they
 are yardsticks here, never a part of the product.
 
-Where definitions differ: our nose tip (iBUG 30) is the foremost point of the nose on the midline, MediaPipe's vertex 1
-lies on the same ridge but is fixed to a mesh of its own; our mouth and eye corners are where the red of the lips, and
+Where definitions differ: our nose tip (iBUG 30) is the foremost point of the nose on the midline; of MediaPipe's canonical
+mesh that is vertex 4 (vertex 1, which it calls the tip, lies 6.6 mm lower, where the nose turns in); our mouth and eye corners are where the red of the lips, and
 the lids, end, MediaPipe's are learnt from annotators. Seen from the side a contour point and a surface point part.
 """
 import io, json, os, platform, subprocess, sys, tempfile
@@ -26,7 +26,7 @@ from PIL import Image
 POINTS = [
     ("right eye, outer corner", 36, 33), ("right eye, inner corner", 39, 133),
     ("left eye, inner corner", 42, 362), ("left eye, outer corner", 45, 263),
-    ("nose tip", 30, 1), ("right mouth corner", 48, 61), ("left mouth corner", 54, 291),
+    ("nose tip", 30, 4), ("right mouth corner", 48, 61), ("left mouth corner", 54, 291),
 ]
 CASCADES = ["frontalface_default", "frontalface_alt", "frontalface_alt2"]
 FOUND_BAR, LANDMARK_BAR = 97.0, 4.0

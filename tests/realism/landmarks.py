@@ -16,7 +16,7 @@ from PIL import Image
 # iBUG index (of 68) -> MediaPipe face-mesh index, right = the person's right.
 PAIRS = {
     36: 33, 39: 133, 42: 362, 45: 263,          # eye corners
-    30: 1, 33: 2,                               # nose tip, base
+    30: 4, 33: 2,                               # nose tip, base
     48: 61, 54: 291, 51: 0, 57: 17,             # mouth corners, lips' outer middles
     62: 13, 66: 14,                             # lips' inner middles
     17: 70, 21: 107, 22: 336, 26: 300,          # brow ends

@@ -6,6 +6,12 @@ pub fn peak_mib() -> f64 {
     field("/proc/self/status", "VmHWM:") / 1024.0
 }
 
+/// Greatest resident size of another process since it began its program (MiB); not a number once it has ended. What
+/// `getrusage` tells of a child begins with the size of its parent, whose memory it shared until then.
+pub fn peak_mib_of(process: u32) -> f64 {
+    field(&format!("/proc/{process}/status"), "VmHWM:") / 1024.0
+}
+
 /// Begins the count of the greatest resident size anew.
 pub fn forget_peak() {
     // A kernel that refuses leaves the peak of the whole process, which is no smaller.

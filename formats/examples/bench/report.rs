@@ -1,10 +1,11 @@
 //! `shards report` and `shards stat` on 100,000 rows: 98 shards of small pictures with everything that a report counts.
+use crate::process::peak_mib_of;
 use crate::table::{Bar, Table};
 use formats::{Error, Existing, FrameRow, IdentityRow, Provenance, ShardName, image};
 use glam::Vec3;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const ROWS: usize = 100_000;
 /// Rows of a shard.
@@ -38,18 +39,25 @@ struct Cost {
 fn run(args: &[&str]) -> Result<Cost, Box<dyn std::error::Error>> {
     let own = std::env::current_exe()?;
     let tool: PathBuf = own.ancestors().nth(2).ok_or("examples lie in target/PROFILE/examples")?.join("shards");
-    let before = children();
-    let clock = Instant::now();
-    let output = Command::new(&tool).args(args).output().map_err(|e| format!("{e}: {tool:?}"))?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into());
+    let (before, clock) = (children_secs(), Instant::now());
+    let mut child = Command::new(&tool).args(args).stdout(Stdio::null()).spawn().map_err(|e| format!("{e}: {tool:?}"))?;
+    let mut peak_mib = f64::NAN;
+    let status = loop {
+        let now = peak_mib_of(child.id());
+        peak_mib = if now.is_nan() { peak_mib } else { now };
+        match child.try_wait()? {
+            Some(status) => break status,
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
+    };
+    if !status.success() {
+        return Err(format!("shards {}: {status}", args[0]).into());
     }
-    let after = children();
-    Ok(Cost { secs: clock.elapsed().as_secs_f64(), cpu_secs: after.0 - before.0, peak_mib: after.1 })
+    Ok(Cost { secs: clock.elapsed().as_secs_f64(), cpu_secs: children_secs() - before, peak_mib })
 }
 
-/// Processor seconds of all children that have ended, and the largest resident size of any, MiB.
-fn children() -> (f64, f64) {
+/// Processor seconds of all children that have ended.
+fn children_secs() -> f64 {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the call fills the struct it is given.
     let usage = unsafe {
@@ -57,7 +65,7 @@ fn children() -> (f64, f64) {
         usage.assume_init()
     };
     let secs = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;
-    (secs(usage.ru_utime) + secs(usage.ru_stime), usage.ru_maxrss as f64 / 1024.0)
+    secs(usage.ru_utime) + secs(usage.ru_stime)
 }
 
 fn write_dataset(folder: &Path) -> Result<(), Error> {
