@@ -59,6 +59,9 @@ const VIEWS: [(u32, u32, Subsurface, u32); 4] = [
     (512, 8, Subsurface::RandomWalk, 2),
 ];
 
+/// What `--error` tries besides.
+const TOLERANCES: [f32; 6] = [0.0, 0.003, 0.006, 0.01, 0.02, 1.0];
+
 fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     let mut push = |name: &str, value: f64, unit: &'static str, bar: Option<Bar>| {
@@ -81,7 +84,8 @@ fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
             let orbit = Orbit { yaw_deg: 20.0, pitch_deg: 5.0, distance_m: 0.85, fill: 0.72, roll_deg: 0.0 };
             let camera = orbit.camera(take.head_box.center, take.head_box.height_m, size);
             let (width, height) = (size as usize, size as usize);
-            let s = RenderSettings { width, height, spp, max_bounces: 4, seed: 1, subsurface, denoise: Denoise::Off };
+            let denoise = Denoise::Off;
+            let s = RenderSettings { width, height, spp, tolerance: 0.0, max_bounces: 4, seed: 1, subsurface, denoise };
             let name = |what: &str| format!("person {identity}: {size}² {spp} spp {subsurface:?}: {what}");
             let scene = trace::build(&take.scene, AccelKind::Auto)?;
             if with_error && size == 256 {
@@ -90,6 +94,13 @@ fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
                 push(&name("noise, toned RMSE"), 1e3 * toned_error(&film, &long), "/1000", None);
                 let mean = long.rgb.iter().sum::<glam::Vec3>() / long.alpha.iter().sum::<f32>();
                 push(&name("mean"), f64::from(mean.element_sum() / 3.0), "", None);
+                for tolerance in TOLERANCES {
+                    let s = RenderSettings { tolerance, denoise: Denoise::Fast, ..s };
+                    let (secs, film) = timed(1, || Ok(trace::render(&scene, &camera, &env, &s)?))?;
+                    let error = 1e3 * toned_error(&film, &long);
+                    push(&name(&format!("tolerance {tolerance}: denoised, toned RMSE")), error, "/1000", None);
+                    push(&name(&format!("tolerance {tolerance}: picture")), secs, "core-s", None);
+                }
             }
             let r = replay(scene, &camera, &env, &s, rounds)?;
             push(&name("picture"), r.picture_secs, "core-s", (size == 128).then_some(Bar::AtMost(1.0)));

@@ -63,8 +63,8 @@ fn main() -> anyhow::Result<()> {
         let subsurface = if walk { Subsurface::RandomWalk } else { Subsurface::Diffuse };
         let (width, height) = (size as usize, size as usize);
         for (kind, spp) in [("long", spp), ("short", 16)] {
-            let denoise = Denoise::Off;
-            let s = RenderSettings { width, height, spp, max_bounces: BOUNCES, seed: 1, subsurface, denoise };
+            let (max_bounces, denoise, tolerance) = (BOUNCES, Denoise::Off, 0.0);
+            let s = RenderSettings { width, height, spp, tolerance, max_bounces, seed: 1, subsurface, denoise };
             let start = cpu_seconds();
             let film = trace::render(&scene, &camera, &env, &s)?;
             let secs = cpu_seconds() - start;

@@ -246,6 +246,7 @@ pub fn settings(config: &Config, seed: u64) -> RenderSettings {
         width: image.size as usize,
         height: image.size as usize,
         spp: image.samples,
+        tolerance: image.tolerance,
         max_bounces: image.bounces,
         seed,
         subsurface: match image.skin {

@@ -11,6 +11,9 @@ pub struct ImageConfig {
     pub size: u32,
     /// Paths a pixel.
     pub samples: u32,
+    /// Noise that is good enough: blocks of 4 × 4 pixels whose standard error (display brightness, 0 to 1) after half of
+    /// `samples` is no greater take no more; 0: all take all.
+    pub tolerance: f32,
     /// Longest path, in bounces.
     pub bounces: u32,
     /// Skin's way of scattering.
@@ -75,6 +78,7 @@ impl Default for ImageConfig {
         ImageConfig {
             size: 256,
             samples: 16,
+            tolerance: 0.0,
             bounces: 4,
             skin: SkinModel::Diffuse,
             denoise: Denoise::Fast,
@@ -89,6 +93,7 @@ impl ImageConfig {
     pub(super) fn check(&self) -> Result<(), Failure> {
         range("image.size", self.size, 8, 4096, "8 to 4096 pixels")?;
         range("image.samples", self.samples, 1, 1 << 16, "1 to 65536")?;
+        interval("image.tolerance", [0.0, self.tolerance], 0.0, 1.0, "0 to 1")?;
         range("image.bounces", self.bounces, 1, 32, "1 to 32")?;
         interval("image.full_well", [0.0, self.full_well], 0.0, 1e6, "0 to 1000000 electrons")
     }

@@ -69,13 +69,19 @@ pub struct Integrator<'a> {
     settings: &'a RenderSettings,
     clamp: f32,
     faint: f32,
+    brightness: f32,
 }
 
 impl<'a> Integrator<'a> {
     /// For one scene, light and setting.
     pub fn new(scene: &'a Scene, env: &'a Environment, settings: &'a RenderSettings) -> Self {
         let mean = env.mean().max_element().max(1e-6);
-        Integrator { scene, env, settings, clamp: CLAMP * mean, faint: FAINT * mean }
+        Integrator { scene, env, settings, clamp: CLAMP * mean, faint: FAINT * mean, brightness: mean }
+    }
+
+    /// Mean radiance of the light, in its brightest channel.
+    pub fn brightness(&self) -> f32 {
+        self.brightness
     }
 
     /// One path along `ray`.

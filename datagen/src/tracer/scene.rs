@@ -310,6 +310,9 @@ pub struct RenderSettings {
     pub height: usize,
     /// Paths a pixel.
     pub spp: u32,
+    /// Blocks of pixels whose standard error (display brightness, 0..1) after half of the paths is no greater take no
+    /// more; 0: all take all.
+    pub tolerance: f32,
     /// Longest path in bounces after the first hit.
     pub max_bounces: u32,
     /// Same seed, same bytes.

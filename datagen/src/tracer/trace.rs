@@ -7,22 +7,23 @@
 pub(crate) mod test_scenes;
 
 mod coverage;
+mod tile;
 
-use crate::tracer::accel::embree::FlushDenormals;
 use crate::tracer::accel::{self, Accel, Ray, Shape};
 use crate::tracer::bsdf::hair::Strands;
 use crate::tracer::denoise;
 use crate::tracer::environment::Environment;
 use crate::tracer::film::Film;
-use crate::tracer::integrator::{Integrator, Label, MASK_CLEAR, MASK_COVERS, MASK_OPAQUE, PathSample};
+use crate::tracer::integrator::{Integrator, MASK_CLEAR, MASK_COVERS, MASK_OPAQUE};
 use crate::tracer::optics::Optics;
 use crate::tracer::sampler::Sampler;
 use crate::tracer::scene::{AccelKind, CurveDesc, Denoise, Material, MeshDesc, RenderSettings, SceneDesc, Subsurface};
-use coverage::{Coverage, Mask};
+use coverage::Coverage;
 use glam::{Mat4, Vec2, Vec3, Vec4};
 use rayon::prelude::*;
 use splat::Camera;
 use std::sync::{Arc, OnceLock};
+use tile::{TILE, Tile};
 
 /// What can go wrong between a description and a picture.
 #[derive(Debug, thiserror::Error)]
@@ -202,26 +203,6 @@ impl Scene {
     }
 }
 
-/// Rays that the coverage of a partly covered pixel is worth where it is not drawn ([`Coverage`]): hair over a background
-/// shows every error of its alpha, and such a ray costs a fraction of a path.
-const COVERAGE_RAYS: u32 = 64;
-
-/// Coverage of pixel `at`, `found` of whose `spp` paths met something: the sampler's points go on where the paths ended.
-fn sampled_coverage(
-    found: f32,
-    settings: &RenderSettings,
-    at: (usize, usize),
-    mut covers: impl FnMut(Sampler) -> bool,
-) -> f32 {
-    let pixel = (at.1 * settings.width + at.0) as u32;
-    let more = (settings.spp..COVERAGE_RAYS).map(|sample| Sampler::new(settings.seed, pixel, sample));
-    let met = more.filter(|sampler| covers(sampler.clone())).count();
-    (found + met as f32) / settings.spp.max(COVERAGE_RAYS) as f32
-}
-
-/// Side of a tile in pixels: the unit of work of a thread.
-const TILE: usize = 16;
-
 /// Renders the scene through a pinhole; see [`render_through`].
 ///
 /// # Errors
@@ -316,78 +297,6 @@ impl View {
     /// The pinhole's ray through a pixel position.
     fn ray(&self, at: Vec2) -> Ray {
         Ray::new(self.origin, (self.corner + self.right * at.x + self.down * at.y).normalize_or(self.forward))
-    }
-}
-
-/// Some pixels of a picture.
-struct Tile {
-    origin: (usize, usize),
-    size: (usize, usize),
-    pixels: Vec<(PathSample, Label)>,
-    rays: u64,
-}
-
-impl Tile {
-    /// `mask`: what of the tile is covered, where that is known.
-    fn render(
-        integrator: &Integrator,
-        view: &View,
-        settings: &RenderSettings,
-        mask: Option<&Mask>,
-        origin: (usize, usize),
-    ) -> Self {
-        let _flush = FlushDenormals::new();
-        let size = (TILE.min(settings.width - origin.0), TILE.min(settings.height - origin.1));
-        let mut rays = 0;
-        let pixels = (0..size.0 * size.1).map(|i| {
-            let within = (i % size.0, i / size.0);
-            let (x, y) = (origin.0 + within.0, origin.1 + within.1);
-            let corner = Vec2::new(x as f32, y as f32);
-            let share = mask.map(|mask| mask.share(within.0, within.1));
-            if share == Some(0.0) {
-                return (PathSample::default(), Label::NOTHING);
-            }
-            let label = integrator.label(&view.ray(corner + 0.5), view.forward, &mut rays);
-            let partial = mask.zip(share).filter(|(_, share)| *share < 1.0);
-            let mut sum = PathSample::default();
-            for sample in 0..settings.spp {
-                let mut sampler = Sampler::new(settings.seed, (y * settings.width + x) as u32, sample);
-                let ray = match partial {
-                    // only where something stands
-                    Some((mask, _)) => view.ray(corner + mask.place(within.0, within.1, sampler.next_2d()[0])),
-                    None => view.sampled_ray(corner, &mut sampler),
-                };
-                sum.add(&integrator.path(ray, &mut sampler, &mut rays));
-            }
-            if let Some((_, share)) = partial {
-                return (PathSample { alpha: share, ..sum.scaled(share / sum.alpha.max(1.0)) }, label);
-            }
-            let mut mean = sum.scaled(1.0 / settings.spp as f32);
-            if share.is_none() && mean.alpha > 0.0 && mean.alpha < 1.0 {
-                let met = |mut s: Sampler| integrator.covers(&view.sampled_ray(corner, &mut s), &mut rays);
-                mean.alpha = sampled_coverage(sum.alpha, settings, (x, y), met);
-            }
-            (mean, label)
-        });
-        Tile { origin, size, pixels: pixels.collect(), rays }
-    }
-
-    fn copy_to(&self, film: &mut Film) {
-        film.rays += self.rays;
-        for (i, (sample, label)) in self.pixels.iter().enumerate() {
-            let at = (self.origin.1 + i / self.size.0) * film.width + self.origin.0 + i % self.size.0;
-            film.rgb[at] = sample.rgb;
-            film.alpha[at] = sample.alpha;
-            film.albedo[at] = sample.albedo;
-            film.normal[at] = sample.normal;
-            let labels = &mut film.labels;
-            labels.depth[at] = label.depth;
-            labels.normal[at] = label.normal;
-            labels.uv[at] = label.uv;
-            labels.class[at] = label.class;
-            labels.part[at] = label.part;
-            labels.surface[at] = label.surface;
-        }
     }
 }
 

@@ -40,7 +40,8 @@ fn run(args: &[&str]) -> Result<Cost, Box<dyn std::error::Error>> {
     let own = std::env::current_exe()?;
     let tool: PathBuf = own.ancestors().nth(2).ok_or("examples lie in target/PROFILE/examples")?.join("shards");
     let (before, clock) = (children_secs(), Instant::now());
-    let mut child = Command::new(&tool).args(args).stdout(Stdio::null()).spawn().map_err(|e| format!("{e}: {tool:?}"))?;
+    let mut child =
+        Command::new(&tool).args(args).stdout(Stdio::null()).spawn().map_err(|e| format!("{e}: {tool:?}"))?;
     let mut peak_mib = f64::NAN;
     let status = loop {
         let now = peak_mib_of(child.id());

@@ -10,8 +10,8 @@ use glam::{Vec2, Vec3, Vec4};
 use splat::Camera;
 
 /// Places of a pixel, across and down.
-const ACROSS: usize = 32;
-const DOWN: usize = 64;
+const ACROSS: usize = 16;
+const DOWN: usize = 128;
 /// Straight pieces of a strand's segment, as many as the accelerator is told to make.
 const PIECES: usize = 4;
 /// What is nearer than that to the camera's plane (metres) cannot be projected.
@@ -155,7 +155,7 @@ fn place(c: &Camera, point: Vec3) -> Option<Vec2> {
 /// Places of a tile's pixels that are covered.
 pub(super) struct Mask {
     /// `[TILE · DOWN][TILE]` a bit for each place of a row within a pixel.
-    words: Vec<u32>,
+    words: Vec<u16>,
     /// Words with an uncovered place: of all, and of each pixel.
     open: usize,
     open_in: [u8; TILE * TILE],
@@ -181,20 +181,44 @@ impl Mask {
         if self.is_full(low, high) {
             return;
         }
-        // An edge from above always, so that neighbours agree on the one that they share: it counts from its upper end to
-        // above its lower.
+        // An edge from above always, so that neighbours agree on the one that they share.
         let mut edges = [Edge::default(); 4];
         for (edge, (i, a)) in edges.iter_mut().zip(corners.iter().enumerate()) {
             *edge = Edge::new(*a, corners[(i + 1) % corners.len()]);
         }
-        let row = |y: f32| (y * DOWN as f32 + 0.5).clamp(0.0, (TILE * DOWN) as f32) as usize;
-        for r in row(low.y)..row(high.y) {
-            let y = (r as f32 + 0.5) / DOWN as f32;
-            let (mut left, mut right) = (f32::MAX, f32::MIN);
-            for e in edges[..corners.len()].iter().filter(|e| e.top.y <= y && y < e.bottom) {
-                let x = e.top.x + (y - e.top.y) * e.slope;
-                (left, right) = (left.min(x), right.max(x));
+        let edges = &edges[..corners.len()];
+        let (mut from, end) = (row_at(low.y), row_at(high.y));
+        while from < end {
+            // a line of pixels after the other: most are full, or hardly touched
+            let line = from / DOWN;
+            let to = end.min((line + 1) * DOWN);
+            let span = |(low, high): (f32, f32), e: &Edge| {
+                let at = |y: f32| e.at(y.clamp(e.top.y, e.bottom));
+                let (a, b) = (at(line as f32), at((line + 1) as f32));
+                (low.min(a.min(b)), high.max(a.max(b)))
+            };
+            let touched = |e: &&Edge| e.from < to && from < e.to;
+            let (left, right) = edges.iter().filter(touched).fold((f32::MAX, f32::MIN), span);
+            if !self.is_full(Vec2::new(left, line as f32), Vec2::new(right, line as f32)) {
+                self.draw_rows(edges, from, to);
             }
+            from = to;
+        }
+    }
+
+    /// Covers what edges enclose in the rows `from..to` of a line of pixels.
+    fn draw_rows(&mut self, edges: &[Edge], from: usize, to: usize) {
+        let (mut left, mut right) = ([f32::MAX; DOWN], [f32::MIN; DOWN]);
+        for e in edges {
+            let (first, last) = (e.from.max(from), e.to.min(to));
+            for r in first..last {
+                let x = e.at((r as f32 + 0.5) / DOWN as f32);
+                let (l, h) = (&mut left[r - from], &mut right[r - from]);
+                (*l, *h) = (if x < *l { x } else { *l }, if x > *h { x } else { *h });
+            }
+        }
+        for r in from..to {
+            let (left, right) = (left[r - from], right[r - from]);
             if left < right {
                 self.cover(r, column(left, r), column(right, r));
             }
@@ -207,11 +231,11 @@ impl Mask {
         while at < to {
             let (word, first) = (at / ACROSS, at % ACROSS);
             let count = (to - at).min(ACROSS - first);
-            let bits = ((1u64 << count) - 1) << first;
+            let bits = ((1u32 << count) - 1) << first;
             let old = &mut self.words[row * TILE + word];
-            if *old != u32::MAX {
-                *old |= bits as u32;
-                if *old == u32::MAX {
+            if *old != u16::MAX {
+                *old |= bits as u16;
+                if *old == u16::MAX {
                     self.open -= 1;
                     self.open_in[row / DOWN * TILE + word] -= 1;
                 }
@@ -220,13 +244,13 @@ impl Mask {
         }
     }
 
-    fn rows(&self, x: usize, y: usize) -> impl Iterator<Item = u32> + '_ {
+    fn rows(&self, x: usize, y: usize) -> impl Iterator<Item = u16> + '_ {
         (0..DOWN).map(move |r| self.words[(y * DOWN + r) * TILE + x])
     }
 
     /// Covered places of a pixel of the tile.
     pub fn count(&self, x: usize, y: usize) -> u32 {
-        self.rows(x, y).map(u32::count_ones).sum()
+        self.rows(x, y).map(u16::count_ones).sum()
     }
 
     /// As [`Mask::count`], as a share of all places.
@@ -251,21 +275,37 @@ impl Mask {
     }
 }
 
-/// A side of a polygon, downwards.
+/// A side of a polygon, downwards: it counts in the rows from its upper end to above its lower.
 #[derive(Clone, Copy, Default)]
 struct Edge {
     top: Vec2,
     bottom: f32,
     /// To the right for each pixel down.
     slope: f32,
+    /// Its rows.
+    from: usize,
+    to: usize,
 }
 
 impl Edge {
     fn new(a: Vec2, b: Vec2) -> Self {
         let (top, end) = if a.y < b.y { (a, b) } else { (b, a) };
         let down = end.y - top.y;
-        Edge { top, bottom: end.y, slope: if down > 0.0 { (end.x - top.x) / down } else { 0.0 } }
+        let slope = if down > 0.0 { (end.x - top.x) / down } else { 0.0 };
+        Edge { top, bottom: end.y, slope, from: row_at(top.y), to: row_at(end.y) }
     }
+
+    /// Where it is at a height.
+    #[inline]
+    fn at(&self, y: f32) -> f32 {
+        self.top.x + (y - self.top.y) * self.slope
+    }
+}
+
+/// The first row of a tile whose places lie at or below `y`.
+#[inline]
+fn row_at(y: f32) -> usize {
+    (y * DOWN as f32 + 0.5).clamp(0.0, (TILE * DOWN) as f32) as usize
 }
 
 /// The first place of a row at or beyond `x`. Without `ceil`, which is a call into the mathematics library on plain x86-64.

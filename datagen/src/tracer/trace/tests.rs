@@ -9,6 +9,7 @@ fn settings(size: usize, spp: u32) -> RenderSettings {
         width: size,
         height: size,
         spp,
+        tolerance: 0.0,
         max_bounces: 4,
         seed: 7,
         subsurface: Subsurface::Diffuse,

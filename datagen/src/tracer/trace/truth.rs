@@ -10,6 +10,7 @@ fn settings(size: usize, spp: u32, max_bounces: u32) -> RenderSettings {
         width: size,
         height: size,
         spp,
+        tolerance: 0.0,
         max_bounces,
         seed: 3,
         subsurface: Subsurface::Diffuse,
