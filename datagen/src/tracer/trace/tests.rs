@@ -200,3 +200,25 @@ fn what_does_not_fit_is_named() {
     let err = build(&desc, AccelKind::Portable).err().unwrap().to_string();
     assert!(err.starts_with("scene: mesh 0: ") && err.contains("classes, expected"), "{err}");
 }
+
+/// Blocks that agree stop half-way: fewer rays where they do, the same picture but for noise, and no darker one.
+#[test]
+fn what_agrees_takes_half_of_the_paths() {
+    let scene = build(&alone(ball(0.1, 48)), AccelKind::Auto).unwrap();
+    let shot = |tolerance, spp, seed| {
+        let s = RenderSettings { tolerance, seed, ..settings(48, spp) };
+        render(&scene, &front(48), &window(), &s).unwrap()
+    };
+    let light = |film: &Film| film.rgb.iter().sum::<Vec3>().element_sum();
+    let (all, half) = (shot(0.0, 32, 7), shot(1.0, 32, 7));
+    assert_eq!(half.rgb, shot(0.0, 16, 7).rgb, "nothing is as noisy as 1: all stop half-way");
+    assert_eq!(shot(1e-9, 32, 7).rgb, all.rgb, "nothing is as quiet as that: none stops");
+    let some = shot(0.02, 32, 7);
+    assert!(half.rays < some.rays && some.rays < all.rays, "{} {} {}", half.rays, some.rays, all.rays);
+    assert_eq!((&some.labels, &some.alpha), (&all.labels, &all.alpha));
+    let (mut sums, mut full) = (0.0, 0.0);
+    for seed in 0..24 {
+        (sums, full) = (sums + light(&shot(0.02, 32, seed)), full + light(&shot(0.0, 32, seed)));
+    }
+    assert!((sums / full - 1.0).abs() < 0.004, "bias {}", sums / full - 1.0);
+}

@@ -97,7 +97,7 @@ fn coverage_is_that_of_thousands_of_rays() {
     let mean = sum / partial as f32;
     // strands here are a twentieth of a pixel wide: a row of places more or less is what they can be wrong by
     assert!(mean < 0.003 && wrong * 30 < partial, "{partial}: {mean}, {wrong} beyond 0.01");
-    assert!(worst < 0.02, "worst {worst}");
+    assert!(worst < 0.014, "worst {worst}");
 }
 
 #[test]
