@@ -1,7 +1,7 @@
 //! How much of each pixel is covered, from the shapes themselves.
 //!
 //! Coverage knows no order of depth: it is the union of everything opaque, projected. So triangles and strands are drawn
-//! into a mask of 2,048 places a pixel, tile by tile, until the tile is full. Rays would need some thousand a pixel to know
+//! into a mask of 4,096 places a pixel, tile by tile, until the tile is full. Rays would need some thousand a pixel to know
 //! as much, and paths that start at covered places only waste none on what lies behind. Strands are the ribbons that
 //! Embree makes of them: four straight pieces a segment, turned towards the viewer.
 use super::{Scene, TILE, mask_of};
@@ -11,7 +11,7 @@ use splat::Camera;
 
 /// Places of a pixel, across and down.
 const ACROSS: usize = 16;
-const DOWN: usize = 128;
+const DOWN: usize = 256;
 /// Straight pieces of a strand's segment, as many as the accelerator is told to make.
 const PIECES: usize = 4;
 /// What is nearer than that to the camera's plane (metres) cannot be projected.
@@ -158,7 +158,7 @@ pub(super) struct Mask {
     words: Vec<u16>,
     /// Words with an uncovered place: of all, and of each pixel.
     open: usize,
-    open_in: [u8; TILE * TILE],
+    open_in: [u16; TILE * TILE],
     /// Whether something clear is in the tile.
     pub clear: bool,
 }
@@ -166,7 +166,7 @@ pub(super) struct Mask {
 impl Mask {
     fn new(clear: bool) -> Self {
         let words = vec![0; TILE * DOWN * TILE];
-        Mask { open: words.len(), open_in: [DOWN as u8; TILE * TILE], words, clear }
+        Mask { open: words.len(), open_in: [DOWN as u16; TILE * TILE], words, clear }
     }
 
     /// Whether all pixels of the tile that a box touches are covered.

@@ -73,7 +73,8 @@ fn depth_position_normal_and_texture_coordinate_are_those_of_the_formula() {
     assert!(normal < 2e-3 && uv < 0.5 / 1024.0, "normal {normal}, texture coordinate {uv}: half a texel of 1024");
 }
 
-/// Against 4,096 rays a pixel that ask the accelerator, which know nothing of the mask that coverage is drawn into.
+/// Against 16,384 rays a pixel that ask the accelerator, which know nothing of the mask that coverage is drawn into; 4,096
+/// are off by more than the mask is.
 #[test]
 fn coverage_is_that_of_thousands_of_rays() {
     let hair = fur(RADIUS_M, 0.03, 3000, 2.5e-4);
@@ -81,23 +82,21 @@ fn coverage_is_that_of_thousands_of_rays() {
     let (camera, env, s) = (camera(64), Environment::uniform(Vec3::ONE), settings(64, 4, 0));
     let film = render(&scene, &camera, &env, &s).unwrap();
     let (view, integrator) = (View::new(&camera, &Optics::default()), Integrator::new(&scene, &env, &s));
-    let (mut partial, mut sum, mut worst, mut wrong) = (0, 0.0, 0.0f32, 0);
+    let (mut partial, mut sum, mut worst) = (0, 0.0, 0.0f32);
     for (i, alpha) in film.alpha.iter().enumerate() {
         let corner = Vec2::new((i % 64) as f32, (i / 64) as f32);
         let covers = |k: &u32| {
             let at = Vec2::from(Sampler::new(77, i as u32, *k).next_2d());
             integrator.covers(&view.ray(corner + at), &mut 0)
         };
-        let long = (0..4096).filter(covers).count() as f32 / 4096.0;
+        let long = (0..16384).filter(covers).count() as f32 / 16384.0;
         let off = (alpha - long).abs();
         (partial, sum) = if long > 0.0 && long < 1.0 { (partial + 1, sum + off) } else { (partial, sum) };
-        (worst, wrong) = (worst.max(off), wrong + usize::from(off > 0.01));
+        worst = worst.max(off);
     }
     assert!(partial > 200, "{partial} pixels are part hair, part background");
     let mean = sum / partial as f32;
-    // strands here are a twentieth of a pixel wide: a row of places more or less is what they can be wrong by
-    assert!(mean < 0.003 && wrong * 30 < partial, "{partial}: {mean}, {wrong} beyond 0.01");
-    assert!(worst < 0.014, "worst {worst}");
+    assert!(mean < 0.002 && worst < 0.01, "{partial}: {mean}, worst {worst}");
 }
 
 #[test]
