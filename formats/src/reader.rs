@@ -1,4 +1,6 @@
 //! Reads one shard: its labels at once, its images one at a time by the page index.
+mod pages;
+
 use crate::columns::Columns;
 use crate::exr::ExrRow;
 use crate::manifest::ManifestRow;
@@ -6,15 +8,16 @@ use crate::table::Row;
 use crate::{ClipRow, Error, FrameRow, IdentityRow, Provenance, exit, schema};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use pages::Pages;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
-    RowSelector,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, RowSelection, RowSelector,
 };
 use parquet::file::metadata::PageIndexPolicy;
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// An open shard: footer and page index are in memory, the file is opened for each read.
 #[derive(Clone)]
@@ -212,14 +215,8 @@ impl Shard {
     ) -> Result<(), E> {
         // Small batches where images are read: a batch is held whole.
         let wide = self.schema().fields().iter().any(|f| is_read(f, part) && schema::is_wide(f));
-        let file = open_file(&self.path)?;
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_projection(self.mask(part))
-            .with_batch_size(if wide { IMAGE_ROWS } else { 1024 });
-        if let Some(rows) = rows {
-            builder = builder.with_row_selection(rows);
-        }
-        let mut reader = guarded(&self.path, || builder.build())?;
+        let groups = (0..self.row_groups()).collect();
+        let mut reader = self.reader(groups, part, rows, if wide { IMAGE_ROWS } else { 1024 })?;
         while let Some(batch) = next_batch(&self.path, &mut reader)? {
             each(&batch)?;
         }
@@ -241,12 +238,8 @@ impl Shard {
         let (first_group, row_in_group) = self.locate(first)?;
         let (last_group, _) = self.locate(first + n.max(1) - 1)?;
         let selection = RowSelection::from(vec![RowSelector::skip(row_in_group), RowSelector::select(n)]);
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(open_file(&self.path)?, self.metadata.clone())
-            .with_projection(self.mask(part))
-            .with_row_groups((first_group..=last_group).collect())
-            .with_row_selection(selection)
-            .with_batch_size(n.min(IMAGE_ROWS));
-        let mut reader = guarded(&self.path, || builder.build())?;
+        let groups = (first_group..=last_group).collect();
+        let mut reader = self.reader(groups, part, Some(selection), n.min(IMAGE_ROWS))?;
         let mut batches = Vec::new();
         while let Some(batch) = next_batch(&self.path, &mut reader)? {
             batches.push(batch);
@@ -255,6 +248,18 @@ impl Shard {
             true => Ok(batches),
             false => Err(Error::data(&self.path, format!("rows {first}..{} cannot be read", first + n))),
         }
+    }
+
+    fn reader(
+        &self,
+        groups: Vec<usize>,
+        part: Part,
+        rows: Option<RowSelection>,
+        batch: usize,
+    ) -> Result<ParquetRecordBatchReader, Error> {
+        let (file, metadata) = (Arc::new(open_file(&self.path)?), self.metadata.metadata().clone());
+        let pages = Pages { file, metadata, groups };
+        guarded(&self.path, || pages.read(self.mask(part), self.schema(), rows, batch))
     }
 
     /// Row group and row within it.
