@@ -110,7 +110,7 @@ impl Chunk {
             }
             Page::DictionaryPage { buf, .. } => Some(&buf[..]),
         };
-        let fits = values.is_some_and(|values| lengths_fit(values));
+        let fits = values.is_some_and(lengths_fit);
         fits.then_some(()).ok_or_else(|| ParquetError::General("a value reaches beyond its page".into()))
     }
 }
