@@ -182,7 +182,7 @@ fuzz: ## mutants of sound files to every reader of ours, MINUTES for each (10)
 	@ulimit -v 8000000; $(CARGO) run --release --quiet -p formats --example fuzz -- --minutes $(MINUTES) --at "$(OUT)/fuzz"
 
 kills: build ## SymGEN killed at 50 random moments ends in the same bytes
-	@EFFIGY_KILLS=50 $(CARGO) test --release -p effigy-tests --test symgen killed
+	@EFFIGY_KILLS=50 $(CARGO) test --release -p effigy-tests --test symgen killed -- --nocapture
 
 bench: build ## speed and memory of every part, as a table and as OUT/bench/*.json (bench-splat and so on for one)
 	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench"

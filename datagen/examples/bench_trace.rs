@@ -61,7 +61,7 @@ const VIEWS: [(u32, u32, Subsurface, u32); 4] = [
 ];
 
 /// What `--error` tries besides.
-const TOLERANCES: [f32; 6] = [0.0, 0.01, 0.02, 0.03, 0.05, 1.0];
+const TOLERANCES: [f32; 6] = [0.0, 0.02, 0.03, 0.05, 0.06, 1.0];
 
 fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();

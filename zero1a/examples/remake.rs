@@ -1,17 +1,19 @@
-//! What remaking does to pictures of an avatar that has learnt nothing yet: is a clip nearer the truth than what it is
-//! made from? Chains are chosen by it.
+//! What remaking does to pictures of an avatar: is a clip nearer the truth than what it is made from? Chains are chosen
+//! by it.
 //!
-//! `cargo run --release -p zero1a --example remake -- WEIGHTS DATASET HEAD [SHEET.png]`
+//! `cargo run --release -p zero1a --example remake -- WEIGHTS DATASET HEAD [SHEET.png] [RUNS METHOD-SEED]`
+//! Without RUNS the avatars have learnt nothing yet; else they are those of a ladder: `RUNS/PERSON-METHOD-SEED/avatar`.
 //! PSNR and our own LPIPS over the views of each person of a rendered dataset; on the sheet a row each of truth, render
 //! and every chain.
 use anyhow::{Result, bail};
-use formats::Dataset;
+use formats::{Dataset, avatar};
 use formats::image::png_from_rgb8;
 use head::HeadModel;
 use nets::data::rgb8_from_tensor;
 use nets::noise::noised;
 use nets::perceptual::Perceptual;
 use nets::render::render;
+use nets::{Checkpoint, Rigged};
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 use zero1a::start::{self, Start};
@@ -49,7 +51,7 @@ const CHAINS: [(From, f64, f64); 14] = [
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [weights, data, head, ..] = &arguments[..] else { bail!("expected WEIGHTS DATASET HEAD [SHEET.png]") };
+    let [weights, data, head, ..] = &arguments[..] else { bail!("expected WEIGHTS DATASET HEAD [SHEET.png] [RUNS METHOD-SEED]") };
     let model = open(Path::new(weights), Device::Cpu)?;
     let head = HeadModel::load(Path::new(head))?;
     let data = Dataset::open(Path::new(data))?;
@@ -64,7 +66,13 @@ fn main() -> Result<()> {
         let rows = rows_of(&data, Some(person))?;
         let reference = most_frontal(&data, &rows);
         let subject = Subject::read(&data, reference, &head, 256)?;
-        let rigged = start::rigged(&head, &subject, &Start::default(), Device::Cpu);
+        let rigged = match arguments.get(3..).unwrap_or_default() {
+            [_, runs, run] => {
+                let file = Path::new(runs).join(format!("{person}-{run}")).join("avatar").join(avatar::WEIGHTS);
+                Rigged::take(&Checkpoint::load(&file)?, Device::Cpu)?
+            }
+            _ => start::rigged(&head, &subject, &Start::default(), Device::Cpu),
+        };
         let others: Vec<usize> = rows.into_iter().filter(|i| *i != reference).collect();
         for part in others.chunks(FRAMES) {
             let task = Task::new(model.as_ref(), &data, &head, &subject, &rigged, part)?;
@@ -111,7 +119,7 @@ impl Task {
         data: &Dataset,
         head: &HeadModel,
         subject: &Subject,
-        rigged: &nets::Rigged,
+        rigged: &Rigged,
         rows: &[usize],
     ) -> Result<Self> {
         let size = model.size() as usize;
