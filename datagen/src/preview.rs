@@ -124,11 +124,10 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         Vary::Hair => haired(stage, config, request),
         _ => (0..request.count).map(|i| tile(config, request, i)).collect(),
     };
-    let columns = match tiles.len() {
-        n if n > 30 && n.isqrt().pow(2) == n => n.isqrt(),
-        n if n > 30 => 9,
-        n => (n as f32 * 1.5).sqrt().ceil() as usize,
-    };
+    // Half as wide again as high, or square where they are many; of the widths near that the one with the fewest gaps.
+    let ideal = (tiles.len() as f32 * if tiles.len() > 30 { 1.0 } else { 1.5 }).sqrt() as usize;
+    let gaps = |columns: &usize| tiles.len().next_multiple_of(*columns) - tiles.len();
+    let columns = (ideal.max(1)..=ideal + 2).min_by_key(gaps).unwrap_or(1);
     // One person in all tiles is made once.
     let alone = (!matches!(request.vary, Vary::Identity | Vary::All | Vary::Rejected | Vary::Hair | Vary::Wear))
         .then(|| Actor::sample(stage, config, request.identity));

@@ -6,8 +6,8 @@
 //! PSNR and our own LPIPS over the views of each person of a rendered dataset; on the sheet a row each of truth, render
 //! and every chain.
 use anyhow::{Result, bail};
-use formats::{Dataset, avatar};
 use formats::image::png_from_rgb8;
+use formats::{Dataset, avatar};
 use head::HeadModel;
 use nets::data::rgb8_from_tensor;
 use nets::noise::noised;
@@ -51,7 +51,9 @@ const CHAINS: [(From, f64, f64); 14] = [
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [weights, data, head, ..] = &arguments[..] else { bail!("expected WEIGHTS DATASET HEAD [SHEET.png] [RUNS METHOD-SEED]") };
+    let [weights, data, head, ..] = &arguments[..] else {
+        bail!("expected WEIGHTS DATASET HEAD [SHEET.png] [RUNS METHOD-SEED]")
+    };
     let model = open(Path::new(weights), Device::Cpu)?;
     let head = HeadModel::load(Path::new(head))?;
     let data = Dataset::open(Path::new(data))?;
