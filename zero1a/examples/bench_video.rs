@@ -43,7 +43,7 @@ fn measure(model: &SmallVideo) -> Result<Vec<Row>> {
     };
     let clean = model.encode(&rand(&[FRAMES, 3, side, side]))?;
     let start = noise(model, FRAMES, 1, Device::Cpu);
-    let chain = |guidance: f64| ChainConfig { steps: STEPS, guidance: Some(guidance), ..Default::default() };
+    let chain = |guidance: f64| ChainConfig { steps: STEPS, guidance: Some(guidance), ..ChainConfig::WHOLE };
     let what = format!("{FRAMES} frames of {side}²");
     let mut rows = Vec::new();
     let mut push = |name: String, cost: Cost| {

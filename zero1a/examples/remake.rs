@@ -142,7 +142,7 @@ impl Task {
     }
 
     fn remade(&self, model: &dyn VideoModel, (from, strength, guidance): (From, f64, f64)) -> Result<Tensor> {
-        let chain = ChainConfig { steps: 12, strength, guidance: Some(guidance), ..Default::default() };
+        let chain = ChainConfig { steps: 12, strength, guidance: Some(guidance), ..ChainConfig::WHOLE };
         let random = noise(model, self.clean.size()[0], 7, Device::Cpu);
         let start = match from {
             From::Noise => random,

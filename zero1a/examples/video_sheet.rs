@@ -34,11 +34,11 @@ fn main() -> Result<()> {
         let clean = model.encode(&truth)?;
         push(&model.decode(&clean)?);
         for guidance in [1.0, 2.0, 3.0] {
-            let chain = ChainConfig { steps: STEPS, guidance: Some(guidance), ..Default::default() };
+            let chain = ChainConfig { steps: STEPS, guidance: Some(guidance), ..ChainConfig::WHOLE };
             let start = noise(&model, FRAMES as i64, i as u64, Device::Cpu);
             push(&model.decode(&sample(&model, &start, &condition, &chain)?)?);
         }
-        let chain = ChainConfig { steps: STEPS, guidance: Some(1.0), refinements: 3, ..Default::default() };
+        let chain = ChainConfig { steps: STEPS, guidance: Some(1.0), refinements: 3, ..ChainConfig::WHOLE };
         let up = invert(&model, &clean, &condition, &chain)?;
         push(&model.decode(&sample(&model, &up, &condition, &chain)?)?);
     }

@@ -66,10 +66,11 @@ pub enum Landmarks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RemadeFrom {
-    /// By DDIM inversion, as the paper has it: the same avatar gives the same clip.
+    /// By DDIM inversion, as the paper has it, along the whole chain: the same avatar gives the same clip. For a model that
+    /// mends what it is shown; our own hands faults on, and dozens of rounds lose a decibel and more (docs/symgen.md).
     Inverted,
-    /// By drawn noise (Meng et al. 2022, "SDEdit"): a draw from the model about the avatar. Faults of the avatar are
-    /// forgotten where inversion hands them on, which a small model does not mend.
+    /// By drawn noise (Meng et al. 2022, "SDEdit"): a draw from the model about the avatar, whose faults average out over
+    /// the rounds.
     Noised,
 }
 
@@ -151,7 +152,7 @@ impl Default for RunConfig {
             views: Views::default(),
             start: Start::default(),
             chain: ChainConfig::default(),
-            remade_from: RemadeFrom::Inverted,
+            remade_from: RemadeFrom::Noised,
             loss: Weights::default(),
             rates: Rates::default(),
             density: Density::default(),

@@ -126,7 +126,7 @@ fn what_is_trained_can_be_opened_and_inverts() {
         maps: rand(&[2, 3, side, side]),
         moved: rand(&[2, 3, side, side]),
     };
-    let chain = ChainConfig { steps: 10, guidance: Some(1.0), refinements: 4, ..Default::default() };
+    let chain = ChainConfig { steps: 10, guidance: Some(1.0), refinements: 4, ..ChainConfig::WHOLE };
     let clean = noise(model.as_ref(), 2, 9, Device::Cpu);
     let up = invert(model.as_ref(), &clean, &condition, &chain).unwrap();
     let back = sample(model.as_ref(), &up, &condition, &chain).unwrap();

@@ -19,10 +19,15 @@ pub struct ChainConfig {
     pub refinements: usize,
 }
 
+impl ChainConfig {
+    /// The published sampler from noise alone: 25 steps, windows that share 4 frames.
+    pub const WHOLE: Self = ChainConfig { steps: 25, strength: 1.0, guidance: None, overlap: 4, refinements: 0 };
+}
+
 impl Default for ChainConfig {
-    /// The published sampler: 25 steps, windows that share 4 frames.
+    /// Half of [`ChainConfig::WHOLE`]: what avatars are remade along.
     fn default() -> Self {
-        ChainConfig { steps: 25, strength: 1.0, guidance: None, overlap: 4, refinements: 0 }
+        ChainConfig { strength: 0.5, ..Self::WHOLE }
     }
 }
 

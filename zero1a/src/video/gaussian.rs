@@ -76,7 +76,7 @@ fn moments(frame: &Tensor) -> (f64, f64) {
 fn sampling_draws_from_the_model() {
     let model = Gaussian::new(0.4, 4);
     let means = [0.5, -0.2, 0.9, 0.1, 0.3, -0.7, 0.0];
-    let chain = ChainConfig { steps: 100, guidance: Some(1.0), overlap: 2, ..Default::default() };
+    let chain = ChainConfig { steps: 100, guidance: Some(1.0), overlap: 2, ..ChainConfig::WHOLE };
     let made = sample(&model, &noise(&model, 7, 5, Device::Cpu), &condition(&means), &chain).unwrap();
     for (i, want) in means.iter().enumerate() {
         let (mean, sd) = moments(&made.get(i as i64));
@@ -89,7 +89,7 @@ fn sampling_draws_from_the_model() {
 fn guidance_pushes_away_from_the_unconditional_mean() {
     let model = Gaussian::new(0.3, 8);
     let at = |guidance: f64| {
-        let chain = ChainConfig { steps: 20, guidance: Some(guidance), ..Default::default() };
+        let chain = ChainConfig { steps: 20, guidance: Some(guidance), ..ChainConfig::WHOLE };
         let made = sample(&model, &noise(&model, 2, 1, Device::Cpu), &condition(&[0.5, 0.5]), &chain).unwrap();
         moments(&made).0
     };
@@ -104,7 +104,7 @@ fn inversion_then_sampling_returns_the_input() {
     let condition = condition(&[0.4, 0.1, -0.3]);
     let input = Tensor::randn([3, 3, 16, 16], (Kind::Float, Device::Cpu)) * 0.5;
     let error = |refinements: usize, strength: f64| {
-        let chain = ChainConfig { steps: 25, guidance: Some(1.0), strength, refinements, ..Default::default() };
+        let chain = ChainConfig { steps: 25, guidance: Some(1.0), strength, refinements, ..ChainConfig::WHOLE };
         let up = invert(&model, &input, &condition, &chain).unwrap();
         let back = sample(&model, &up, &condition, &chain).unwrap();
         (back - &input).square().mean(Kind::Float).sqrt().double_value(&[])
@@ -120,7 +120,7 @@ fn inversion_then_sampling_returns_the_input() {
 fn inverted_latents_are_the_noise_of_the_model() {
     let model = Gaussian::new(0.5, 4);
     let condition = condition(&[0.6, -0.2]);
-    let chain = ChainConfig { steps: 50, guidance: Some(1.0), refinements: 2, ..Default::default() };
+    let chain = ChainConfig { steps: 50, guidance: Some(1.0), refinements: 2, ..ChainConfig::WHOLE };
     let input = Tensor::randn([2, 3, 16, 16], (Kind::Float, Device::Cpu)) * 0.5
         + condition.maps.mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float);
     let (mean, sd) = moments(&invert(&model, &input, &condition, &chain).unwrap());

@@ -39,7 +39,7 @@ fn measure(model: &dyn VideoModel, tasks: &[Task]) -> anyhow::Result<Value> {
     let people = format!("{} clips of {frames} frames of held-out people, {STEPS} steps", tasks.len());
     let mut made = serde_json::Map::new();
     for guidance in GUIDANCE {
-        let chain = ChainConfig { steps: STEPS, guidance: Some(guidance), ..Default::default() };
+        let chain = ChainConfig { steps: STEPS, guidance: Some(guidance), ..ChainConfig::WHOLE };
         let (mut psnr, mut ssim) = (Vec::new(), Vec::new());
         for (i, task) in tasks.iter().enumerate() {
             let start = noise(model, frames, i as u64, Device::Cpu);
@@ -54,7 +54,7 @@ fn measure(model: &dyn VideoModel, tasks: &[Task]) -> anyhow::Result<Value> {
         let clean = model.encode(&task.truth)?;
         alone.push(metric::psnr(&model.decode(&clean)?, &task.truth));
         for (refinements, into) in [(0, &mut plain), (REFINEMENTS, &mut refined)] {
-            let chain = ChainConfig { steps: STEPS, guidance: Some(1.0), refinements, ..Default::default() };
+            let chain = ChainConfig { steps: STEPS, guidance: Some(1.0), refinements, ..ChainConfig::WHOLE };
             let back = sample(model, &invert(model, &clean, &task.condition, &chain)?, &task.condition, &chain)?;
             into.push(metric::psnr(&model.decode(&back)?, &task.truth));
         }

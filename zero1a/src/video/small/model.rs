@@ -183,7 +183,7 @@ mod tests {
             maps: rand(&[5, 3, 32, 32]),
             moved: rand(&[5, 3, 32, 32]),
         };
-        let chain = ChainConfig { steps: 2, guidance: Some(2.0), overlap: 1, ..Default::default() };
+        let chain = ChainConfig { steps: 2, guidance: Some(2.0), overlap: 1, ..ChainConfig::WHOLE };
         let latents = sample(&model, &noise(&model, 5, 3, Device::Cpu), &condition, &chain).unwrap();
         assert_eq!(latents.size(), [5, 4, 8, 8]);
         assert_eq!(model.decode(&latents).unwrap().size(), [5, 3, 32, 32]);
