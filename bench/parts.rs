@@ -234,7 +234,7 @@ pub fn zero1a(report: &mut Report) {
             let seconds = number("iteration_seconds") + number("refresh_seconds");
             report.push("an iteration", number("iteration_seconds") / iterations, "s");
             report.push(
-                "a refresh: one clip inverted, denoised, committed",
+                "a refresh: one clip remade, committed",
                 number("refresh_seconds") / refreshes,
                 "s",
             );
