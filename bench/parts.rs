@@ -233,11 +233,7 @@ pub fn zero1a(report: &mut Report) {
             let (iterations, refreshes) = (number("iterations"), number("refreshes"));
             let seconds = number("iteration_seconds") + number("refresh_seconds");
             report.push("an iteration", number("iteration_seconds") / iterations, "s");
-            report.push(
-                "a refresh: one clip remade, committed",
-                number("refresh_seconds") / refreshes,
-                "s",
-            );
+            report.push("a refresh: one clip remade, committed", number("refresh_seconds") / refreshes, "s");
             report.push("versions", 3600.0 * refreshes / seconds, "per hour");
         }
         report.push(name, m.seconds, "s");
