@@ -6,6 +6,7 @@ use super::{Spec, Version};
 use crate::reader::Shard;
 use crate::{Error, digest, publish};
 use serde_json::Map;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -90,14 +91,19 @@ impl VersionedSet {
     }
 
     /// The highest number in the log.
-    pub(super) fn listed(&self) -> Result<u64, Error> {
+    fn listed(&self) -> Result<u64, Error> {
+        Ok(self.numbers()?.last().copied().unwrap_or(0))
+    }
+
+    /// All numbers in the log.
+    pub(super) fn numbers(&self) -> Result<BTreeSet<u64>, Error> {
         let folder = self.root().join("log");
-        let mut latest = 0;
+        let mut numbers = BTreeSet::new();
         for entry in std::fs::read_dir(&folder).map_err(|e| Error::reading("log", &folder, e))? {
             let name = entry.map_err(|e| Error::reading("log", &folder, e))?.file_name();
-            latest = latest.max(name.to_str().and_then(layout::version_of).unwrap_or(0));
+            numbers.extend(name.to_str().and_then(layout::version_of));
         }
-        Ok(latest)
+        Ok(numbers)
     }
 
     /// The latest version.

@@ -48,9 +48,14 @@ impl Check<'_> {
     fn versions(&mut self, each: &mut dyn FnMut(&Path)) -> Result<(), Error> {
         let root = self.set.root();
         let advice = std::fs::read_to_string(layout::latest_file(root)).ok().and_then(|t| t.trim().parse::<u64>().ok());
-        let latest = self.set.listed()?.max(advice.unwrap_or(0));
+        let mut numbers = self.set.numbers()?;
+        // A number out of a damaged file may be any: what is missing is looked for once a gap.
+        numbers.extend(advice);
+        let after = numbers.clone().into_iter().map(|number| number.saturating_add(1));
+        let last = numbers.last().copied().unwrap_or(0);
+        numbers.extend(std::iter::once(1).chain(after).filter(|number| *number <= last));
         let mut parent = Some(self.set.digest().to_string());
-        for number in 1..=latest {
+        for number in numbers.into_iter().filter(|number| *number > 0) {
             let path = layout::log_file(root, number);
             match LogEntry::read(root, number) {
                 Ok((log, digest)) => {
