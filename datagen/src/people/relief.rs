@@ -9,7 +9,7 @@ mod grooves;
 
 use crate::people::person::Looks;
 use crate::people::stage::Stage;
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, noise};
 use glam::Vec3;
 use grooves::Grooves;
 use head::model::Part;
@@ -47,7 +47,7 @@ impl<'a> Carver<'a> {
     fn new(stage: &'a Stage, looks: &'a Looks, landmarks: &[Vec3]) -> Self {
         let map = |name: &str| stage.region_maps.get(name).map_or(&[][..], |m| m.as_slice());
         let seed = looks.skin.seed;
-        let grooves = Grooves::new(landmarks, &mut Stream::new(seed, &[subject::SKIN, 3]), looks);
+        let grooves = Grooves::new(landmarks, &mut Stream::new(seed, Subject::Grooves, &[]), looks);
         Carver { looks, lips: map("lips"), scalp: map("scalp"), grooves, seed }
     }
 

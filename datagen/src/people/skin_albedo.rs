@@ -13,7 +13,7 @@ use crate::people::mouth_albedo::Mouth;
 use crate::people::person::Looks;
 use crate::people::stage::Stage;
 use crate::people::surface::Surface;
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, noise};
 use crate::tracer::bsdf::opening::Opening;
 use crate::tracer::elementary::smoothstep;
 use exposure::Exposure;
@@ -120,7 +120,7 @@ impl<'a> Painter<'a> {
         let (landmarks, shell) = (face.landmarks, face.shell);
         let names = ["lips", "cheeks", "nose", "ears", "scalp", "beard", "eyelids"];
         let region = names.map(|n| stage.region_maps.get(n).map_or(&[][..], |m| m.as_slice()));
-        let mut s = Stream::new(looks.skin.seed, &[subject::SKIN, 1]);
+        let mut s = Stream::new(looks.skin.seed, Subject::SkinMarks, &[]);
         // Moles lie on the ball around the face; where they meet the skin is decided by direction alone.
         let mole = |s: &mut Stream| {
             let at = Vec3::new(s.uniform(-0.06, 0.06), s.uniform(-0.11, 0.06), 0.0);

@@ -1,6 +1,6 @@
 //! Procedural environments: latitude-longitude maps drawn from a seed, exposed so that a face in front of the
 //! camera comes out neither dark nor burnt.
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, derive, noise};
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::environment::Environment;
 use glam::Vec3;
@@ -66,10 +66,10 @@ impl Light {
         if light_id == 0 {
             return Light::neutral();
         }
-        let mut s = Stream::new(dataset_seed, &[subject::LIGHT, light_id as u64]);
+        let mut s = Stream::new(dataset_seed, Subject::Light, &[light_id.into()]);
         let (kind, draw, _) = PLACES[s.pick(&PLACES.map(|p| p.2))];
         let (ambient, emitters) = draw(&mut s);
-        let seed = crate::stream::derive(dataset_seed, &[subject::LIGHT, light_id as u64, 1]);
+        let seed = derive(dataset_seed, Subject::LightMottle, &[light_id.into()]);
         let mut light = Light { kind, ambient, emitters, exposure: 1.0, background: Vec3::ZERO, seed, map: None };
         light.exposure = s.normal_within(0.78, 0.12, [0.55, 1.05]) / light.mean_irradiance().max(1e-6);
         light.background = background(&mut s, &light);

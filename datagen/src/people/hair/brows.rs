@@ -1,7 +1,7 @@
 //! Brows: short strands along the brow landmarks, upright near the nose, lying outwards.
 use super::{Binding, CLASS_BROW, Ground, Strand, Tuft, along, tapered, thickened};
 use crate::people::person::Brows;
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
 use glam::Vec3;
 
@@ -15,7 +15,7 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
     if ground.landmarks.len() < 68 {
         return None;
     }
-    let mut s = Stream::new(seed, &[subject::HAIR, 2]);
+    let mut s = Stream::new(seed, Subject::BrowStrands, &[]);
     let mut tuft = Tuft::new(CLASS_BROW, Binding::Skin, brows.pigment.material());
     // A brow has some 250 to 700 hairs; few thick strands would look like a comb, so they thin out slower than hair.
     let count = (470.0 * brows.density * (strands as f32 / 12_000.0).clamp(0.5, 1.6)) as usize;

@@ -2,7 +2,7 @@
 use super::Origin;
 use super::makeup::Makeup;
 use super::skin_relief::SkinRelief;
-use crate::stream::{Stream, subject};
+use crate::stream::{Stream, Subject};
 use glam::Vec3;
 use serde::Serialize;
 
@@ -62,8 +62,8 @@ impl Skin {
         let melanin = s.normal_within(typical, 0.55, [0.25 + 0.7 * asian, 5.0]);
         let fair = (1.0 - melanin / 2.5).max(0.0);
         let age = origin.age;
-        let relief = SkinRelief::sample(&mut Stream::new(seed, &[subject::PERSON, 3]), origin);
-        let makeup = Makeup::sample(&mut Stream::new(seed, &[subject::PERSON, 6]), origin);
+        let relief = SkinRelief::sample(&mut Stream::new(seed, Subject::SkinRelief, &[]), origin);
+        let makeup = Makeup::sample(&mut Stream::new(seed, Subject::Makeup, &[]), origin);
         let lipstick = (origin.sex < 0.4 && age > 16.0 && s.chance(0.3)).then(|| {
             let red =
                 Vec3::new(0.45, 0.05, 0.07).lerp(Vec3::new(0.5, 0.16, 0.17), s.uniform(0.0, 1.0)) * s.uniform(0.5, 1.0);
