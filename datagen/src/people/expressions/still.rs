@@ -11,7 +11,7 @@ use head::model::ARKIT;
 
 /// Units by their stem. Left out: `eyeLook*` and `eyeBlink`, which gaze and lids draw, and `tongueOut`, which the head models
 /// cannot show.
-const STEMS: [&str; 28] = [
+const STEMS: [&str; 29] = [
     "browDown",
     "browInnerUp",
     "browOuterUp",
@@ -23,6 +23,8 @@ const STEMS: [&str; 28] = [
     "jawLeft",
     "jawOpen",
     "jawRight",
+    // Twice, since no named face has it.
+    "mouthClose",
     "mouthClose",
     "mouthDimple",
     "mouthFrown",
@@ -69,7 +71,7 @@ const EXCLUSIVE: &[(&str, &str)] = &[
 pub fn draw(config: &Config, identity_id: u32, expression_id: u32) -> Performance {
     let mut s = Stream::new(config.seed, Subject::Expression, &[identity_id.into(), expression_id.into()]);
     let mut p = Performance::neutral();
-    let kind = s.pick(&[0.08, 0.42, 0.28, 0.22]);
+    let kind = s.pick(&[0.07, 0.48, 0.25, 0.2]);
     p.action.kind = ["rest", "units", "emotion", "viseme"][kind];
     match kind {
         0 => {}
@@ -118,7 +120,7 @@ impl Performance {
 
     /// One to four units that go together.
     fn add_units(&mut self, s: &mut Stream) {
-        let wanted = 1 + s.pick(&[0.3, 0.3, 0.25, 0.15]);
+        let wanted = 1 + s.pick(&[0.25, 0.3, 0.27, 0.18]);
         let mut chosen: Vec<&'static str> = Vec::new();
         for _ in 0..4 * wanted {
             let stem = STEMS[(s.uniform(0.0, STEMS.len() as f32) as usize).min(STEMS.len() - 1)];
@@ -142,7 +144,7 @@ impl Performance {
             // Lips that close over an open jaw only make sense together with it.
             let jaw = value.min(1.0);
             self.set("jawOpen", jaw);
-            self.set("mouthClose", jaw * s.uniform(0.8, 1.0));
+            self.set("mouthClose", jaw * s.uniform(0.85, 1.0));
         } else if ARKIT.contains(&stem) {
             self.set(stem, value);
         } else {
