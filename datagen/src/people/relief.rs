@@ -16,7 +16,7 @@ use head::model::Part;
 use rayon::prelude::*;
 
 /// Height of the slow unevenness of skin, by wavelength: metres, features a metre.
-const UNEVEN: [(f32, f32); 3] = [(1.5e-4, 90.0), (1.0e-4, 210.0), (6e-5, 520.0)];
+const UNEVEN: [(f32, f32); 3] = [(1.5e-4, 90.0), (1.0e-4, 210.0), (1.1e-4, 520.0)];
 
 /// `[S, S]` rows from the top: fixed height, grooves under vertical and under horizontal compression (metres).
 /// `neutral` are the refined neutral positions, `landmarks` the 68 on them.
@@ -64,7 +64,7 @@ impl<'a> Carver<'a> {
         fixed *= (1.0 - 0.6 * lips) * (1.0 - 0.7 * scalp);
         let bare = (1.0 - lips) * (1.0 - scalp);
         let [vertical, horizontal] = self.grooves.moving(p).map(|h| h * bare);
-        fixed += bare * self.grooves.standing(p) + k.wrinkles * (0.9 * vertical + 0.7 * horizontal);
+        fixed += bare * self.grooves.standing(p) + k.wrinkles * (1.6 * vertical + 1.2 * horizontal);
         fixed += lips * self.lip_creases(p);
         [fixed, vertical, horizontal + 0.6 * lips * self.lip_creases(p)]
     }

@@ -152,7 +152,7 @@ impl<'a> Painter<'a> {
         let sun = k.tan * self.exposure.at(p, normal.normalize_or(Vec3::Z)) * (1.0 - 0.7 * lids.max(under_eye));
         melanin += sun * (1.0 - 0.16 * k.melanin);
         melanin += self.freckles(p, cheeks.max(nose)) + self.mole(p) + self.age_spots(p, lips.max(lids));
-        let mut blood = (k.haemoglobin - 1.0) * 0.8 + k.blotches * (0.34 * b1 + 0.30 * b2 + 0.30 * fine + 0.28 * finer);
+        let mut blood = (k.haemoglobin - 1.0) * 0.8 + k.blotches * (0.34 * b1 + 0.30 * b2 + 0.40 * fine + 0.55 * finer);
         blood += 0.5 * k.rouge * cheeks
             + k.haemoglobin * (0.26 * cheeks + 0.24 * nose + 0.30 * ears + 0.10 * lids)
             + 0.35 * k.eye_shadow * under_eye
@@ -160,7 +160,8 @@ impl<'a> Painter<'a> {
             + 0.22 * sun * (0.3 + nose.max(cheeks));
         // Blood lies under the melanin: the darker the skin, the less of it shows.
         let seen = 1.0 - 0.6 * smoothstep(1.8, 4.2, k.melanin);
-        let mut c = skin_color(melanin, blood * seen);
+        let coarse = (k.pores_m / 3e-5).clamp(0.5, 1.8) * (1.0 - 0.7 * lips);
+        let mut c = skin_color(melanin, blood * seen) * (1.0 + coarse * (0.05 * fine + 0.11 * finer));
         c = self.shaded_by_hair(c, p, scalp, beard);
         c = self.lids(c, p);
         c = self.lips(c, lips, p);

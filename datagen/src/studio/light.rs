@@ -72,7 +72,7 @@ impl Light {
         let seed = derive(dataset_seed, Subject::LightMottle, &[light_id.into()]);
         let mut light = Light { kind, ambient, emitters, exposure: 1.0, background: Vec3::ZERO, seed, map: None };
         light.balance(s.uniform(BALANCED[0], BALANCED[1]));
-        light.exposure = s.normal_within(1.0, 0.25, EXPOSED) / light.mean_irradiance().max(1e-6);
+        light.exposure = s.normal_within(1.3, 0.3, EXPOSED) / light.mean_irradiance().max(1e-6);
         light.background = background(&mut s, &light);
         light
     }
@@ -176,7 +176,7 @@ impl Emitter {
 const BALANCED: [f32; 2] = [0.45, 1.0];
 /// Radiance that a white face shows on average, darkest and brightest. Photographers expose for the face: skin of type
 /// IV, whose albedo is 0.23, has 0.5 in official portraits.
-const EXPOSED: [f32; 2] = [0.6, 1.7];
+const EXPOSED: [f32; 2] = [0.65, 2.0];
 
 /// Rec. 709 luminance of linear RGB.
 pub const LUMINANCE: Vec3 = Vec3::new(0.2126, 0.7152, 0.0722);
