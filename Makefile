@@ -289,6 +289,14 @@ realism-renders: datagen $(HEAD) realism-python # 120 faces that no net of ours 
 	@$(BIN)/datagen render --quiet --config configs/realism.toml --set head=$(HEAD) --out "$(OUT)/realism-renders"
 	@$(REALISM_PYTHON) tests/realism/detectors.py $(BIN)/shards "$(OUT)/realism-renders" "$(OUT)/bench/realism.json" 2>"$(OUT)/realism.log"
 
+# The ICT-FaceKit archive (MIT) and the scan are the user's; what is absent is skipped by name.
+ICT_ARCHIVE ?= ../shared/assets/ict-facekit.tar.xz
+ICT  ?= target/assets/ict
+SCAN ?= ../shared/assets/people/scan/scan.obj
+identity-space: $(HEAD) ## how much of real heads the identity space can express: residuals on scanned people (ICT=folder SCAN=file)
+	@test -d "$(ICT)" || ! test -f "$(ICT_ARCHIVE)" || { mkdir -p "$(ICT)" && tar -xJf "$(ICT_ARCHIVE)" -C "$(ICT)"; }
+	@$(CARGO) run --release --quiet -p head --example identity_space -- $(HEAD) --ict "$(ICT)" --scan "$(SCAN)"
+
 PEERS := $(OUT)/peers
 peers: setup-base $(HEAD) ## our light against Mitsuba's, our noise against Cycles' (fetches their wheels into .venv-peers, 0.5 GB, once)
 	@test -x .venv-peers/bin/python || python3 -m venv .venv-peers
@@ -320,5 +328,5 @@ clean: ## remove what was made (third_party/ and target/ stay)
 
 .PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo data pipeline weights video-weights test faults fuzz lint clean \
 	array slurm-test man completions gallery peers parity-data parity-video parity-python \
-	realism realism-python realism-photos realism-renders zero1a ladder kills \
+	identity-space realism realism-python realism-photos realism-renders zero1a ladder kills \
 	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a

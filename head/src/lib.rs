@@ -32,7 +32,9 @@ pub mod params;
 pub mod correctives;
 pub mod evaluate;
 pub mod landmarks;
+pub mod nearest;
 pub mod person;
+pub mod register;
 pub mod rig;
 pub mod surface;
 

@@ -12,6 +12,7 @@ pub mod wheel;
 mod arch;
 mod assembly;
 mod atlas;
+mod banded;
 mod bones;
 mod cut;
 mod expression;
@@ -20,6 +21,7 @@ mod gums;
 mod identity;
 mod landmarks;
 mod lips;
+mod modes;
 mod regions;
 mod seat;
 mod slim;
@@ -48,7 +50,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { interocular_m: 0.063, prior_samples: 2000, prior_components: 64 }
+        Options { interocular_m: 0.063, prior_samples: 4000, prior_components: 160 }
     }
 }
 

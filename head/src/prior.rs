@@ -1,5 +1,6 @@
 //! Fits a Gaussian over identities to the sampler: principal components of the vertices, told in coefficients.
-use crate::model::{HeadModel, IdentityPrior};
+use crate::model::{HeadModel, IdentityPrior, Part};
+use crate::normals::face_area_normal;
 use crate::sampler::Sampler;
 use glam::Vec3;
 use rayon::prelude::*;
@@ -33,12 +34,43 @@ pub fn fit(model: &HeadModel, samples: usize, components: usize) -> IdentityPrio
     IdentityPrior { mean: mean.iter().map(|&m| m as f32).collect(), components: (0..kept).map(component).collect() }
 }
 
-/// `[k, k]` inner products of the identity columns over all vertices (m²).
+/// `[k, k]` inner products of the identity columns over the vertices, weighted by [`importance`] (m²).
 fn gram(model: &HeadModel) -> Vec<f64> {
     let (k, v) = (model.identity.names.len(), model.template.len());
-    let column = |i: usize| &model.identity.columns[i * v..(i + 1) * v];
+    let root: Vec<f32> = importance(model).iter().map(|w| w.sqrt()).collect();
+    let scaled =
+        |i: usize| model.identity.columns[i * v..(i + 1) * v].iter().zip(&root).map(|(d, w)| *d * *w).collect();
+    let columns: Vec<Vec<Vec3>> = (0..k).into_par_iter().map(scaled).collect();
     let product = |a: &[Vec3], b: &[Vec3]| a.iter().zip(b).map(|(a, b)| f64::from(a.dot(*b))).sum::<f64>();
-    (0..k * k).into_par_iter().map(|at| product(column(at / k), column(at % k))).collect()
+    let mut gram: Vec<f64> = (0..k * k)
+        .into_par_iter()
+        .map(|at| if at % k <= at / k { product(&columns[at / k], &columns[at % k]) } else { 0.0 })
+        .collect();
+    for (i, j) in (0..k).flat_map(|i| (0..i).map(move |j| (i, j))) {
+        gram[j * k + i] = gram[i * k + j];
+    }
+    gram
+}
+
+/// `[V]` how much each vertex counts in the components: its area, whole on the face, less on ears, skull and neck,
+/// hardly at all inside the mouth; mean one. Components are spent where people differ visibly.
+pub fn importance(model: &HeadModel) -> Vec<f32> {
+    let mut weights = vec![0.0f32; model.n_vertices()];
+    let mask = |name: &str, v: usize| model.regions.get(name).map_or(0.0, |mask| mask[v]);
+    for (face, part) in model.faces.iter().zip(&model.face_parts) {
+        let area = face_area_normal(&model.template, face).length() / 4.0;
+        for &v in face {
+            let at = v as usize;
+            let region = match part {
+                Part::Skin => (0.25 - 0.15 * mask("neck", at) + 0.25 * mask("ears", at)).max(mask("face", at)),
+                Part::EyeLeft | Part::EyeRight => 0.25,
+                _ => 0.02,
+            };
+            weights[at] += region * area;
+        }
+    }
+    let mean = weights.iter().sum::<f32>() / weights.len().max(1) as f32;
+    weights.iter().map(|w| w / mean).collect()
 }
 
 fn covariance(shapes: &[Vec<f32>], mean: &[f64]) -> Vec<f64> {
@@ -71,7 +103,7 @@ fn cholesky(mut a: Vec<f64>) -> Vec<f64> {
 }
 
 /// Eigenvalues (largest first) and eigenvectors (rows) of a symmetric matrix, by cyclic Jacobi rotations.
-fn eigen(mut a: Vec<f64>, k: usize) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn eigen(mut a: Vec<f64>, k: usize) -> (Vec<f64>, Vec<f64>) {
     let mut vectors = vec![0.0; k * k];
     (0..k).for_each(|i| vectors[i * k + i] = 1.0);
     let scale: f64 = (0..k).map(|i| a[i * k + i].abs()).sum();

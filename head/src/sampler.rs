@@ -3,6 +3,7 @@
 //! With MakeHuman's columns: ancestry, sex, age and build choose the macro weights, local targets vary about them as
 //! Gaussians told in millimetres, lids and corners of the mouth are put to rest. Any other source: a draw from its own
 //! prior. Either way a face that [`Plausibility`] does not believe is drawn anew.
+mod modes;
 mod person;
 mod rest;
 mod spread;

@@ -66,7 +66,7 @@ pub fn nearest_point(
 
 /// Barycentric coordinates of the point of a triangle nearest to `p`; by the regions of Ericson 2004, "Real-Time
 /// Collision Detection", 5.1.5.
-fn nearest_in_triangle(p: Vec3, [a, b, c]: [Vec3; 3]) -> [f32; 3] {
+pub(crate) fn nearest_in_triangle(p: Vec3, [a, b, c]: [Vec3; 3]) -> [f32; 3] {
     let (ab, ac) = (b - a, c - a);
     let (d1, d2) = (ab.dot(p - a), ac.dot(p - a));
     if d1 <= 0.0 && d2 <= 0.0 {

@@ -267,7 +267,9 @@ fn the_prior_covers_people_it_was_not_fitted_to() {
         model.identity.add_to(shape, &mut sum);
         sum
     };
-    let dot = |a: &[Vec3], b: &[Vec3]| a.iter().zip(b).map(|(a, b)| f64::from(a.dot(*b))).sum::<f64>();
+    // The metric in which the components are orthogonal.
+    let weights = head::prior::importance(model);
+    let dot = |a: &[Vec3], b: &[Vec3]| (0..v).map(|i| f64::from(weights[i] * a[i].dot(b[i]))).sum::<f64>();
     let modes: Vec<Vec<Vec3>> = prior.components.iter().map(|c| field(c)).collect();
     let (mut total, mut left, mut scores) = (0.0, 0.0, 0.0);
     for seed in 0..100 {

@@ -190,6 +190,11 @@ impl Assembly {
         self.balls[side].centre
     }
 
+    /// Radius of the eyeball of a side (metres).
+    pub fn eye_radius(&self, side: usize) -> f32 {
+        self.balls[side].radius
+    }
+
     /// `[V]` which part each vertex belongs to; lips' inner ring counts as skin.
     pub fn vertex_parts(&self) -> Vec<Part> {
         let mut parts = vec![Part::Lashes; self.origins.len()];

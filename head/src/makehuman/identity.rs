@@ -2,11 +2,11 @@
 //!
 //! Macro columns are differences from the average young adult, who is the template: with weights that sum to one
 //! over each set, `template + Σ w·column` is MakeHuman's own blend. Pairs of opposite local targets make one
-//! signed column, `(incr − decr) / 2`. No column moves the point midway between the eyeballs.
+//! signed column, `(incr − decr) / 2`. Then the smooth [`modes`]. No column moves the point midway between the eyeballs.
 use super::assembly::Assembly;
 use super::lips::LipSeal;
 use super::wheel::{TARGETS, Wheel};
-use super::{Base, target};
+use super::{Base, modes, target};
 use crate::error::Error;
 use crate::model::Basis;
 use glam::Vec3;
@@ -55,6 +55,9 @@ pub fn columns(base: &Base, assembly: &Assembly, seal: &LipSeal, wheel: &mut Whe
             }
             columns.push(&name, field);
         }
+    }
+    for (name, field) in modes::fields(base, assembly) {
+        columns.push(&name, field.iter().map(|d| *d / base.scale).collect());
     }
     if columns.basis.names.len() < 100 {
         return Err(Error::invalid(

@@ -1,7 +1,7 @@
 //! How far each local target is moved: told in millimetres at the place it moves most, so that a target that was
 //! modelled strongly (the brow ridge: 56 mm) counts no more than one that was modelled gently (the nostrils: 2 mm).
-use super::normal;
 use super::person::Person;
+use super::{modes, normal};
 use crate::model::HeadModel;
 use glam::Vec3;
 use rand_chacha::ChaCha8Rng;
@@ -131,6 +131,7 @@ fn spread(name: &str) -> (f32, bool) {
         "chin" => (1.3, target == "chin-triangle"),
         "cheek" => (1.0, false),
         "neck" => (1.8, false),
+        "mode" => (modes::spread_mm(target), false),
         _ => (1.0, false),
     }
 }
@@ -158,7 +159,10 @@ fn bias(name: &str, field: &[Vec3]) -> Bias {
         "eye-scale" => Bias { mean_mm: 0.7, feminine_mm: 0.3, asian_mm: 0.5 },
         "eye-epicanthus" => Bias { asian_mm: 0.9, ..Bias::default() },
         "nose-volume" | "nose-width3" | "nose-hump" => feminine(-0.3),
-        "nose-scale-depth" => feminine(-0.5),
+        // Scanned adults have deeper noses, shorter skulls and fuller chins than our people had (`make identity-space`).
+        "nose-scale-depth" => Bias { mean_mm: 1.2, feminine_mm: -0.5, ..Bias::default() },
+        "head-back-scale-depth" => Bias { mean_mm: -2.0, ..Bias::default() },
+        "chin-prominent" => Bias { mean_mm: 0.4, ..Bias::default() },
         "mouth-upperlip-volume" | "mouth-lowerlip-volume" => feminine(0.4),
         "mouth-angles" => Bias { mean_mm: 0.4, ..Bias::default() },
         "chin-width" | "chin-bones" | "chin-height" => feminine(-0.7),
