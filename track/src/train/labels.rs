@@ -86,33 +86,34 @@ pub fn straightened(ray: Vec3) -> Mat3 {
 pub struct Coefficients<'a> {
     model: &'a HeadModel,
     mean: Vec<Vec3>,
-    /// `[K]` displacement field of each component (meters), and its squared norm.
-    fields: Vec<(Vec<Vec3>, f32)>,
+    /// `[K]` displacement field of each component (meters) times the vertices' importance, over its squared norm.
+    duals: Vec<Vec<Vec3>>,
 }
 
 impl<'a> Coefficients<'a> {
     /// Of the first `n` components of the model's identity prior.
     pub fn new(model: &'a HeadModel, n: usize) -> Self {
         let mean = model.neutral(&model.identity_prior.mean);
-        let field = |component: &Vec<f32>| {
+        let importance = head::prior::importance(model);
+        let dual = |component: &Vec<f32>| {
             let mut field = vec![Vec3::ZERO; model.n_vertices()];
             model.identity.add_to(component, &mut field);
-            let norm = field.iter().map(|d| d.length_squared()).sum::<f32>();
-            (field, norm.max(1e-12))
+            let norm: f32 = field.iter().zip(&importance).map(|(d, w)| w * d.length_squared()).sum();
+            field.iter().zip(&importance).map(|(d, w)| *d * (*w / norm.max(1e-12))).collect()
         };
-        Coefficients { mean, fields: model.identity_prior.components.iter().take(n).map(field).collect(), model }
+        Coefficients { mean, duals: model.identity_prior.components.iter().take(n).map(dual).collect(), model }
     }
 
-    /// `[2, K]` of the person with this `shape` `[Ks]`, and of the mirrored one. The components are principal, so their
-    /// fields are orthogonal and each coefficient is a projection.
+    /// `[2, K]` of the person with this `shape` `[Ks]`, and of the mirrored one. The components are principal in the
+    /// metric of [`head::prior::importance`], where their fields are orthogonal: each coefficient is a projection.
     pub fn of(&self, shape: &[f32]) -> [Vec<f32>; 2] {
         let neutral = self.model.neutral(shape);
         let own: Vec<Vec3> = neutral.iter().zip(&self.mean).map(|(p, m)| *p - *m).collect();
         let flip = Vec3::new(-1.0, 1.0, 1.0);
         let image = self.model.mirror.iter().zip(&self.mean).map(|(&v, m)| neutral[v as usize] * flip - *m).collect();
         [own, image].map(|offsets: Vec<Vec3>| {
-            let along = |field: &Vec<Vec3>| offsets.iter().zip(field).map(|(a, b)| a.dot(*b)).sum::<f32>();
-            self.fields.iter().map(|(field, norm)| along(field) / norm).collect()
+            let along = |dual: &Vec<Vec3>| offsets.iter().zip(dual).map(|(a, b)| a.dot(*b)).sum::<f32>();
+            self.duals.iter().map(along).collect()
         })
     }
 
