@@ -5,6 +5,7 @@
 //! after so many components and with all columns free, and prints what is left between the surfaces (mm). Then the
 //! distribution of simple distances on those people beside our own people. `--modes` prints what the table in
 //! `src/sampler/modes.rs` holds.
+mod modes;
 mod people;
 mod residual;
 mod targets;
@@ -83,7 +84,7 @@ fn main() -> Result<(), Failure> {
         people::compare(&model, &registered);
     }
     if args.modes && args.ict.is_dir() {
-        people::deviations(&model, &spaces.last().expect("a space").1, &registered);
+        modes::print(&model, &spaces.last().expect("a space").1.weights, &registered);
     }
     Ok(())
 }

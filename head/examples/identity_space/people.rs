@@ -1,8 +1,8 @@
-//! How people vary: simple distances on registered people beside our own, and the columns' deviations.
+//! How people vary: simple distances on registered people beside our own.
 use glam::Vec3;
 use head::HeadModel;
 use head::plausibility::{MEASURES, NORMS, Plausibility, measure};
-use head::register::{Registered, ShapeSpace};
+use head::register::Registered;
 use head::sampler::Sampler;
 
 /// Our own people that are compared: adults up to this age, as among the scanned ones.
@@ -99,17 +99,4 @@ fn moments(values: &[f32]) -> (f32, f32) {
 pub fn column_deviations(model: &HeadModel, sampler: &Sampler) -> Vec<f32> {
     let shapes: Vec<Vec<f32>> = (0..300).map(|seed| sampler.draw(seed).shape).collect();
     (0..model.identity.len()).map(|k| moments(&shapes.iter().map(|s| s[k]).collect::<Vec<_>>()).1).collect()
-}
-
-/// Prints each column's deviation over the registered people (mm at the place it moves most) beside the sampler's.
-pub fn deviations(model: &HeadModel, space: &ShapeSpace, registered: &[Registered]) {
-    let _ = space;
-    let own = column_deviations(model, &Sampler::new(model));
-    println!("\ncolumn, mm of deviation: fitted, sampled");
-    for (k, name) in model.identity.names.iter().enumerate() {
-        let most = 1e3 * model.identity.column(k).iter().map(|d| d.length()).fold(0.0, f32::max);
-        let values: Vec<f32> = registered.iter().map(|fit| 2.0 * own[k] * fit.coefficients[k] * most).collect();
-        let (mean, deviation) = moments(&values);
-        println!("{name} {mean:.3} {deviation:.3} {:.3}", own[k] * most);
-    }
 }
