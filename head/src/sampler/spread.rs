@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// Local coefficients stay within this many standard deviations.
 const TRUNCATE: f32 = 2.2;
+/// Local targets vary by this much of what [`spread`] says: the rest of what scans vary is the smooth modes'.
+const TARGETS_SHARE: f32 = 0.85;
 /// Correlation of the same target on the left and on the right.
 const LEFT_RIGHT: f32 = 0.97;
 
@@ -59,7 +61,7 @@ pub(super) fn columns(model: &HeadModel) -> Vec<Column> {
         let bias = bias(name, field);
         Column::Local(Local {
             pair,
-            deviation: spread_mm * per_mm,
+            deviation: spread_mm * per_mm * if name.starts_with("mode/") { 1.0 } else { TARGETS_SHARE },
             one_sided,
             feminine: bias.feminine_mm * per_mm,
             asian: bias.asian_mm * per_mm,
