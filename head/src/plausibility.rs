@@ -43,7 +43,7 @@ pub const NORMS: [Norm; MEASURES] = [
     norm("chin / jaw width", 0.63, 0.60, 0.045),
     norm("nose width / between eyes", 1.05, 1.02, 0.125),
     norm("nose / face height", 0.44, 0.44, 0.022),
-    norm("nose depth / height", 0.46, 0.40, 0.075),
+    norm("nose depth / height", 0.48, 0.41, 0.075),
     norm("nose tip over base / height", 0.24, 0.26, 0.045),
     norm("mouth / between eyes", 1.52, 1.36, 0.135),
     norm("lips height / width", 0.35, 0.43, 0.065),

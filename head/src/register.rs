@@ -108,7 +108,7 @@ const SAME_SIDE: f32 = 0.6;
 /// Rigid iterations before the shape moves.
 const RIGID_FIRST: usize = 4;
 /// Deviation of the logarithm of a free scale from the first guess: a large person looks like a small unit.
-const SCALE_SPREAD: f64 = 0.04;
+const SCALE_SPREAD: f64 = 0.015;
 
 impl ShapeSpace {
     /// Shapes `mean + Σ c · directions` in identity coefficients of `model`.

@@ -23,8 +23,9 @@ fn model() -> Option<&'static HeadModel> {
 fn a_caricature_is_refused_and_says_why() {
     let Some(model) = model() else { return };
     let column = |name: &str| model.identity.names.iter().position(|n| n == name).expect("a column");
-    let mut shape = Sampler::new(model).draw(3).shape;
-    let judge = |shape: &[f32]| Plausibility::of(&model.landmarks_at(&model.neutral(shape)), 30.0);
+    let person = Sampler::new(model).draw(3);
+    let mut shape = person.shape;
+    let judge = |shape: &[f32]| Plausibility::of(&model.landmarks_at(&model.neutral(shape)), person.age_years);
     assert!(judge(&shape).is_face());
     shape[column("nose/nose-width3")] += 4.0;
     let wide = judge(&shape);

@@ -12,7 +12,7 @@ const MACRO_SHARE: f64 = 0.5;
 /// A mode keeps at least this much of the scans' variance.
 const LEAST_SHARE: f64 = 0.2;
 /// Drawn together with the targets, independent modes overshoot; their deviations are cut by this factor.
-const FACTOR: f64 = 0.8;
+const FACTOR: f64 = 0.6;
 /// Added to the diagonal of the normal equations, of its own size.
 const RIDGE: f64 = 1e-3;
 

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 
 /// Local coefficients stay within this many standard deviations.
 const TRUNCATE: f32 = 2.2;
+/// Local targets vary by this much of what [`spread`] says: the rest of what scans vary is the smooth modes'.
+const TARGETS_SHARE: f32 = 0.85;
 /// Correlation of the same target on the left and on the right.
 const LEFT_RIGHT: f32 = 0.97;
 
@@ -59,7 +61,7 @@ pub(super) fn columns(model: &HeadModel) -> Vec<Column> {
         let bias = bias(name, field);
         Column::Local(Local {
             pair,
-            deviation: spread_mm * per_mm,
+            deviation: spread_mm * per_mm * if name.starts_with("mode/") { 1.0 } else { TARGETS_SHARE },
             one_sided,
             feminine: bias.feminine_mm * per_mm,
             asian: bias.asian_mm * per_mm,
@@ -101,7 +103,7 @@ fn spread(name: &str) -> (f32, bool) {
         "head" => match target {
             "head-fat" => (1.6, false),
             "head-age" => (0.5, false),
-            _ if target.contains("scale") => (2.6, false),
+            _ if target.contains("scale") => (2.2, false),
             // Diamond, oval, rectangle, triangles: whole other skulls.
             _ => (1.1, true),
         },
@@ -160,8 +162,8 @@ fn bias(name: &str, field: &[Vec3]) -> Bias {
         "eye-epicanthus" => Bias { asian_mm: 0.9, ..Bias::default() },
         "nose-volume" | "nose-width3" | "nose-hump" => feminine(-0.3),
         // Scanned adults have deeper noses, shorter skulls and fuller chins than our people had (`make identity-space`).
-        "nose-scale-depth" => Bias { mean_mm: 1.2, feminine_mm: -0.5, ..Bias::default() },
-        "head-back-scale-depth" => Bias { mean_mm: -2.0, ..Bias::default() },
+        "nose-scale-depth" => Bias { mean_mm: 2.2, feminine_mm: -0.5, ..Bias::default() },
+        "head-back-scale-depth" => Bias { mean_mm: -4.5, ..Bias::default() },
         "chin-prominent" => Bias { mean_mm: 0.4, ..Bias::default() },
         "mouth-upperlip-volume" | "mouth-lowerlip-volume" => feminine(0.4),
         "mouth-angles" => Bias { mean_mm: 0.4, ..Bias::default() },
