@@ -73,6 +73,9 @@ struct Train {
     /// The head model that the datasets show.
     #[arg(long, default_value = "data/head.safetensors")]
     head: PathBuf,
+    /// Weights to begin with: tensors of the same name and shape are taken over.
+    #[arg(long)]
+    start: Option<PathBuf>,
     /// Weights to write; card and checkpoint lie beside.
     #[arg(long, default_value = "weights/track.safetensors")]
     out: PathBuf,
@@ -215,8 +218,8 @@ impl Train {
         if t.minutes <= 0.0 && t.steps == 0 {
             return Err(Failure::config("train.minutes and train.steps are both 0: expected a bound").into());
         }
-        if t.crops == 0 || t.patches == 0 {
-            return Err(Failure::config("train.crops and train.patches: expected at least 1").into());
+        if t.crops == 0 {
+            return Err(Failure::config("train.crops: expected at least 1").into());
         }
         if let Some(code) = self.rehearsal.print(&config, common)? {
             return Ok(code);
@@ -233,6 +236,7 @@ impl Train {
             data: self.data.clone(),
             head: HeadModel::load(&self.head)?,
             identity: t.identity,
+            start: self.start.clone(),
             out: self.out.clone(),
             minutes: (t.minutes > 0.0).then_some(t.minutes),
             steps: (t.steps > 0).then_some(t.steps),
@@ -241,6 +245,7 @@ impl Train {
             lr: t.lr,
             seed: t.seed,
             max_frames: t.max_frames,
+            val_crops: t.val_crops.max(1),
             device,
             talk: common.talk(),
         };

@@ -37,9 +37,9 @@ impl Default for FrameConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
-    /// Crops a step for the landmark net.
+    /// Crops a step for the face network.
     pub crops: usize,
-    /// Patches a step for the detector.
+    /// Patches a step for the detector; 0: it stays as it is.
     pub patches: usize,
     /// Peak learning rate.
     pub lr: f64,
@@ -51,6 +51,8 @@ pub struct TrainConfig {
     pub max_frames: usize,
     /// Identity coefficients that the network reads, at most.
     pub identity: usize,
+    /// Crops that the validation figures are taken on.
+    pub val_crops: usize,
     /// Seed of everything drawn.
     pub seed: u64,
 }

@@ -118,7 +118,9 @@ pub struct FaceOutput {
 }
 
 /// Channels at 1/2, 1/4, 1/8, 1/16, 1/32 of the crop.
-const WIDTHS: [i64; 5] = [24, 40, 80, 144, 208];
+const WIDTHS: [i64; 5] = [24, 40, 80, 136, 176];
+/// Features that every answer is read from.
+const TRUNK: i64 = 288;
 /// Channels of the decoder at 1/4 and at 1/2.
 const DECODER: [i64; 2] = [48, 24];
 
@@ -152,14 +154,14 @@ impl FaceNet {
             skip2: ConvNorm::linear(&path / "skip2", Conv::one(c2, d2)),
             fuse2: ConvNorm::new(&path / "fuse2", Conv::three(d2, d2)),
             alpha: head(&path / "alpha", d2, 1, 0.0),
-            squeeze: ConvNorm::new(&path / "squeeze", Conv::one(c32, 64)),
-            global: linear("global", 64 * 36, 320),
-            at_landmarks: linear("at_landmarks", d4 * IBUG as i64, 160),
-            at_eye: linear("at_eye", d2 * patches::EYE.cells(), 96),
-            at_mouth: linear("at_mouth", d2 * patches::MOUTH.cells(), 128),
-            trunk: linear("trunk", 320 + 160 + 2 * 96 + 128, 320),
+            squeeze: ConvNorm::new(&path / "squeeze", Conv::one(c32, 48)),
+            global: linear("global", 48 * 36, 256),
+            at_landmarks: linear("at_landmarks", d4 * IBUG as i64, 96),
+            at_eye: linear("at_eye", d2 * patches::EYE.cells(), 80),
+            at_mouth: linear("at_mouth", d2 * patches::MOUTH.cells(), 96),
+            trunk: linear("trunk", 256 + 96 + 2 * 80 + 96, TRUNK),
             dense_from_ibug: nn::linear(&path / "dense_from_ibug", 2 * IBUG as i64, 2 * dense, Default::default()),
-            answers: nn::linear(&path / "answers", 320, answers, near_zero),
+            answers: nn::linear(&path / "answers", TRUNK, answers, near_zero),
             shape,
         }
     }
@@ -190,7 +192,7 @@ impl FaceNet {
         self.answer(heat, ibug, alpha, &features)
     }
 
-    /// `[B, 320]`: pooled features, and finer ones where the landmarks `[B, 68, 2]` (pixels of the crop) say.
+    /// `[B, TRUNK]`: pooled features, and finer ones where the landmarks `[B, 68, 2]` (pixels of the crop) say.
     fn features(&self, squeezed: &Tensor, y4: &Tensor, y2: &Tensor, ibug: &Tensor) -> Tensor {
         let b = ibug.size()[0];
         let flat = |t: &Tensor| t.contiguous().view([b, -1]);
@@ -282,8 +284,13 @@ pub(crate) mod tests {
 
     /// 68 landmarks and 6 dense ones, three coefficients.
     pub(crate) fn shape() -> FaceShape {
-        let mirror = (0..74).map(|l| if l < 68 { crate::face::mirror_of(l) } else { 141 - l }).collect();
-        FaceShape { landmarks: 74, identity: 3, mirror }
+        shape_of(74, 3)
+    }
+
+    /// Dense landmarks mirror each other from the first to the last.
+    pub(crate) fn shape_of(landmarks: usize, identity: usize) -> FaceShape {
+        let other = |l: usize| if l < IBUG { crate::face::mirror_of(l) } else { landmarks + IBUG - 1 - l };
+        FaceShape { landmarks, identity, mirror: (0..landmarks).map(other).collect() }
     }
 
     #[test]

@@ -55,6 +55,27 @@ impl Networks {
         Ok(networks)
     }
 
+    /// Takes every tensor of a weights file, of whatever layout, that has the name and shape of one of ours; returns how
+    /// many those are.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] or [`Error::Weights`].
+    pub fn take_over(&self, path: &Path) -> Result<usize, Error> {
+        if !path.is_file() {
+            return Err(Error::Missing { what: "tracker weights", path: path.into() });
+        }
+        let file = Checkpoint::load(path);
+        let file = file.map_err(|e| Error::Weights { what: format!("not a weights file: {e}"), path: path.into() })?;
+        let alike = |(name, own): &(String, Tensor)| file.get(name).is_ok_and(|t| t.size() == own.size());
+        let pairs: Vec<(String, Tensor)> = self.vars.variables().into_iter().filter(alike).collect();
+        tch::no_grad(|| {
+            for (name, own) in &pairs {
+                own.detach().copy_(file.get(name).expect("it is alike"));
+            }
+        });
+        Ok(pairs.len())
+    }
+
     /// Writes weights atomically as half floats; returns the bytes.
     ///
     /// # Errors
@@ -84,13 +105,14 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("track.safetensors");
         tch::manual_seed(1);
-        let networks = Networks::new(Device::Cpu, crate::face_net::tests::shape());
+        let networks = Networks::new(Device::Cpu, crate::face_net::tests::shape_of(482, 80));
         let bytes = networks.save(&path, 7).unwrap();
         assert!(bytes < 10_000_000, "{bytes} bytes");
         let back = Networks::load(&path, Device::Cpu).unwrap();
         let x = Tensor::rand([1, 3, 192, 192], (Kind::Float, Device::Cpu));
         let (a, b) = (networks.face.forward(&x, false), back.face.forward(&x, false));
         let worst = (a.points - b.points).abs().max().double_value(&[]);
+        assert_eq!(networks.take_over(&path).unwrap(), networks.vars.len());
         assert!(worst < 0.5, "half floats move landmarks by {worst} px of 192");
         std::fs::write(&path, b"no weights").unwrap();
         assert!(matches!(Networks::load(&path, Device::Cpu), Err(Error::Weights { .. })));

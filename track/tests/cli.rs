@@ -32,7 +32,8 @@ fn refusal(output: &Output) -> (i32, String) {
 fn fit_untrained(folder: &Path, photo: &str, extra: &[&str]) -> Output {
     let (head, weights) = (folder.join("head.safetensors"), folder.join("weights.safetensors"));
     head::analytic::head().save(&head).unwrap();
-    track::networks::Networks::new(tch::Device::Cpu).save(&weights, 0).unwrap();
+    let shape = track::face_net::FaceShape::of(&head::analytic::head(), 8);
+    track::networks::Networks::new(tch::Device::Cpu, shape).save(&weights, 0).unwrap();
     let out = folder.join("out");
     let paths = [&head, &weights, &out].map(|p| p.to_string_lossy().into_owned());
     let fixed = ["fit", "--photos", photo, "--head", &paths[0], "--weights", &paths[1], "--out", &paths[2]];
@@ -97,9 +98,12 @@ fn training_writes_weights_and_card_goes_on_and_can_be_measured() {
     let data = data.to_string_lossy().into_owned();
     let weights = folder.join("w/track.safetensors");
     let out = weights.to_string_lossy().into_owned();
+    let head = folder.join("head.safetensors");
+    head::analytic::head().save(&head).unwrap();
+    let head = head.to_string_lossy().into_owned();
     let train = |steps: &str| {
-        let small = ["--set", "train.crops=4", "--set", "train.patches=2"];
-        track(&[&["train", "--data", &data, "--out", &out, "--steps", steps], &small[..]].concat())
+        let small = ["--set", "train.crops=4", "--set", "train.patches=2", "--set", "train.val_crops=4"];
+        track(&[&["train", "--data", &data, "--head", &head, "--out", &out, "--steps", steps], &small[..]].concat())
     };
     let first = train("2");
     assert_eq!(first.status.code(), Some(0), "{}", String::from_utf8_lossy(&first.stderr));
@@ -110,9 +114,6 @@ fn training_writes_weights_and_card_goes_on_and_can_be_measured() {
     assert!(String::from_utf8_lossy(&second.stderr).contains("going on from step 2"));
     assert_eq!(steps(), 3);
     assert!(std::fs::metadata(&weights).unwrap().len() < 10_000_000);
-    let head = folder.join("head.safetensors");
-    head::analytic::head().save(&head).unwrap();
-    let head = head.to_string_lossy().into_owned();
     let measured = track(&["eval", "--data", &data, "--split", "val", "--weights", &out, "--head", &head]);
     assert_eq!(measured.status.code(), Some(0), "{}", String::from_utf8_lossy(&measured.stderr));
     assert!(String::from_utf8_lossy(&measured.stdout).contains("landmarks in space"));

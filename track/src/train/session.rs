@@ -31,6 +31,8 @@ pub struct Plan {
     pub head: HeadModel,
     /// Identity coefficients to regress, at most.
     pub identity: usize,
+    /// Weights to begin with, if not from chance.
+    pub start: Option<PathBuf>,
     /// Weights file to write.
     pub out: PathBuf,
     /// Stop after this time (all runs together).
@@ -39,7 +41,7 @@ pub struct Plan {
     pub steps: Option<u64>,
     /// Crops a step.
     pub crops: usize,
-    /// Detector patches a step.
+    /// Detector patches a step; 0: the detector stays as it is.
     pub patches: usize,
     /// Peak learning rate.
     pub lr: f64,
@@ -47,6 +49,8 @@ pub struct Plan {
     pub seed: u64,
     /// Frames to hold in memory at most.
     pub max_frames: usize,
+    /// Crops that the validation figures are taken on.
+    pub val_crops: usize,
     /// Where to compute.
     pub device: Device,
     /// How to talk.
@@ -87,8 +91,6 @@ pub struct CurvePoint {
 const PATCH_SIDE: usize = 96;
 /// Faceless pictures in the bank.
 const BACKDROPS: usize = 400;
-/// Crops of the validation set.
-const VAL_CROPS: u64 = 192;
 /// Between two checkpoints.
 const SAVE_EVERY: Duration = Duration::from_secs(120);
 
@@ -115,7 +117,7 @@ pub fn run(plan: &Plan) -> anyhow::Result<Summary> {
     let material = Material { renders: &train, backdrops: &backdrops, mirror: &shape.mirror, seed: plan.seed };
     write_examples(&material, &plan.out)?;
     let held_out = Material { renders: &val, seed: plan.seed ^ 0x5EED, ..material };
-    let val_batch = batch_of(&held_out, &shape, 0, VAL_CROPS as usize, 0).0;
+    let val_batch = batch_of(&held_out, &shape, 0, plan.val_crops, 0).0;
     session.train(&material, &val_batch, &progress)?;
     progress.finish();
     session.finish(&train, &val_batch)
@@ -145,6 +147,14 @@ impl<'a> Session<'a> {
     fn new(plan: &'a Plan) -> anyhow::Result<Self> {
         seed_step(plan.seed, u64::MAX);
         let networks = Networks::new(plan.device, FaceShape::of(&plan.head, plan.identity));
+        if let Some(start) = &plan.start {
+            let taken = networks.take_over(start)?;
+            plan.talk.say(&format!("{taken} of {} tensors begin as in {start:?}", networks.vars.len()));
+        }
+        if plan.patches == 0 {
+            let detector = networks.vars.variables().into_iter().filter(|(name, _)| name.starts_with("detect."));
+            detector.for_each(|(_, tensor)| drop(tensor.set_requires_grad(false)));
+        }
         let adam = Adam::over(&networks.vars, AdamConfig { weight_decay: 1e-4, ..Default::default() });
         let ema = Ema::new(&networks.vars, 0.998);
         let (means, started) = (Means::default(), Instant::now());
@@ -250,7 +260,9 @@ impl<'a> Session<'a> {
         let schedule = Schedule { lr: self.plan.lr, warmup: 50, total: 0, floor: 0.01 * self.plan.lr };
         let lr = schedule.at_fraction(self.fraction()).min(schedule.at(self.step));
         let mut terms = crops.loss(&self.networks.face.forward(&crops.rgb, true));
-        terms.extend(patches.loss(&self.networks.detect.forward(&patches.rgb, true)));
+        if self.plan.patches > 0 {
+            terms.extend(patches.loss(&self.networks.detect.forward(&patches.rgb, true)));
+        }
         let sum = total(&terms);
         for (name, _, term) in &terms {
             self.means.add(name, term, self.step)?;
