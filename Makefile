@@ -145,6 +145,21 @@ $(PIPE)/eval.json: $(PIPE)/avatar/card.json
 $(PIPE)/report.html: $(addprefix $(PIPE)/,heads/sheet.png track.eval.txt eval.json avatar.webp)
 	$(BIN)/invert report --pipeline $(PIPE) --out $@
 
+# ---- the data that the shipped networks learn from -----------------------------------------------------------------------
+DATA_SETS ?= heads clips
+data: datagen $(HEAD) ## render the training data into OUT/data/{heads,clips}, with a report page each; resumes where it was stopped (DATA_SETS=heads for one)
+	@for set in $(DATA_SETS); do $(MAKE) --no-print-directory "$(OUT)/data/$$set/report.html" || exit; done
+
+# A plan is never overwritten: another config or head wants another folder.
+$(OUT)/data/%/plan.toml: configs/%.toml | $(HEAD)
+	$(BIN)/datagen plan --no-sample --config $< --set head=$(HEAD) --out $(@D)
+$(OUT)/data/%/README.md: $(OUT)/data/%/plan.toml
+	$(BIN)/datagen render --out $(@D)
+	$(BIN)/shards merge $(@D)
+$(OUT)/data/%/report.html: $(OUT)/data/%/README.md
+	$(BIN)/shards report $(@D) --out $@
+.PRECIOUS: $(OUT)/data/%/plan.toml $(OUT)/data/%/README.md
+
 weights: build ## a set of weights like the shipped one: renders and trains anew into out/weights (2 hours)
 	@$(MAKE) --no-print-directory pipeline PIPE=$(OUT)/weights DATASET=configs/weights.toml HELD=392 PIXELS=192 \
 		PERCEPTUAL_MINUTES=10 IDENTITY_MINUTES=15 TRACK_MINUTES=30 PRIOR_MINUTES=40
@@ -223,7 +238,8 @@ parity-video: setup parity-python ## the video networks against diffusers and tr
 # An array of tasks: on Slurm where it is, else here. DATA is a folder that `datagen plan` made.
 DATA  ?= $(OUT)/array
 TASKS ?= 8
-array: datagen ## render DATA as TASKS tasks of an array job: Slurm where it is, else in parallel here (then plans a toy if DATA is not there)
+array: datagen ## render DATA as TASKS tasks of an array job: Slurm where it is, else in parallel here; without a plan there, by the config of its name (DATA=OUT/data/heads), else a toy
+	@if [ "$(dir $(DATA))" = "$(OUT)/data/" ]; then $(MAKE) --no-print-directory $(HEAD) "$(DATA)/plan.toml"; fi
 	@test -f "$(DATA)/plan.toml" || $(BIN)/datagen plan --no-sample --config tests/slurm/datagen.toml --out "$(DATA)"
 	@DATAGEN="$(CURDIR)/$(BIN)/datagen" SHARDS="$(CURDIR)/$(BIN)/shards" hpc/array.sh "$(DATA)" $(TASKS)
 
@@ -310,7 +326,7 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo pipeline weights video-weights test faults fuzz lint clean \
+.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo data pipeline weights video-weights test faults fuzz lint clean \
 	array slurm-test man completions gallery peers parity-data parity-video parity-python \
 	identity-space realism realism-python realism-photos realism-renders zero1a ladder kills \
 	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a

@@ -203,7 +203,8 @@ impl Cli {
         let talk = self.common.talk();
         share.told().iter().for_each(|line| talk.say(line));
         let all = plan.shards().into_iter().enumerate();
-        let mine: Vec<_> = all.filter(|(k, _)| share.takes(*k as u64)).map(|(_, shard)| shard).collect();
+        let mut mine: Vec<_> = all.filter(|(k, _)| share.takes(*k as u64)).map(|(_, shard)| shard).collect();
+        mine.sort_by_key(|shard| plan.first_identity_rank(shard));
         if let Some(code) = rehearsal.tell(|| rehearse(&mine, out)) {
             return Ok(code);
         }

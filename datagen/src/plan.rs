@@ -1,7 +1,7 @@
 //! What will be made: the resolved config, its hash, and the shards it comes to. Any task may make any of them.
 use crate::config::{Config, LightPer};
 use crate::labels::FrameKey;
-use crate::stream::{Stream, derive, subject};
+use crate::stream::{Stream, Subject, derive};
 use anyhow::Context;
 use formats::exit::Failure;
 use formats::planned::PlannedShards;
@@ -188,6 +188,19 @@ impl Plan {
         list.iter().flat_map(tasks).collect()
     }
 
+    /// Order in which shards are made, so that a render that is cut short is of use: people with everything that belongs to
+    /// them, those to validate and test on before those to learn from.
+    pub fn first_identity_rank(&self, shard: &ShardTask) -> (u32, bool) {
+        let d = &self.config.dataset;
+        let [first, last] = match shard.kind {
+            ShardKind::Identities => [shard.items.start as u32, shard.items.end as u32 - 1],
+            ShardKind::Frames(split) => [self.frame(split, shard.items.end - 1).identity_id; 2],
+        };
+        let learned = d.identities - d.val - d.test;
+        let rank = if last >= learned { 0 } else { first + 1 };
+        (rank, !matches!(shard.kind, ShardKind::Identities))
+    }
+
     /// Frame `item` of a split.
     pub fn frame(&self, split: Split, item: u64) -> FrameKey {
         let d = &self.config.dataset;
@@ -202,8 +215,7 @@ impl Plan {
             LightPer::Expression => &shot[..2],
             LightPer::Frame => &shot[..3],
         };
-        let choice = [&[subject::LIGHT_CHOICE], light_words].concat();
-        let mut draw = Stream::new(seed, &choice);
+        let mut draw = Stream::new(seed, Subject::LightChoice, light_words);
         let others = self.config.light.count - 1;
         let light_id = match draw.uniform(0.0, 1.0) < self.config.light.studio_share || others == 0 {
             true => 0,
@@ -215,7 +227,7 @@ impl Plan {
             camera_id,
             light_id,
             split: split.name(),
-            seed: derive(seed, &[&[subject::RENDER], &words[..]].concat()),
+            seed: derive(seed, Subject::Render, &words),
         }
     }
 }
@@ -326,6 +338,27 @@ mod tests {
         assert!(ids.windows(2).all(|w| w[0] < w[1]), "ascending and unique");
         assert_eq!(plan.split_of(6), Split::Train);
         assert_eq!((plan.split_of(7), plan.split_of(9)), (Split::Val, Split::Test));
+    }
+
+    #[test]
+    fn a_render_that_is_cut_short_holds_people_whole() {
+        let mut plan = plan();
+        plan.config.shards.identities = 4;
+        let mut shards = plan.shards();
+        shards.sort_by_key(|shard| plan.first_identity_rank(shard));
+        let (mut rows, mut splits) = (std::collections::BTreeSet::new(), Vec::new());
+        for shard in shards {
+            match shard.kind {
+                ShardKind::Identities => rows.extend(shard.items.clone().map(|i| i as u32)),
+                ShardKind::Frames(split) => {
+                    splits.push(split);
+                    let ids = shard.items.clone().map(|i| plan.frame(split, i).identity_id);
+                    assert!(ids.clone().all(|id| rows.contains(&id)), "{:?}: {rows:?}", ids.collect::<Vec<_>>());
+                }
+            }
+        }
+        splits.dedup();
+        assert_eq!(splits, [Split::Val, Split::Test, Split::Train]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::people::person::{Hair, Looks, Origin};
 use crate::people::stage::Stage;
 use crate::render_shard::expose_take;
 use crate::sheet::Sheet;
-use crate::stream::{derive, subject};
+use crate::stream::{Subject, derive};
 use crate::studio::cameras::{self, HeadBox, Orbit, View};
 use crate::studio::develop::Development;
 use crate::studio::light::Light;
@@ -192,7 +192,7 @@ fn haired(stage: &Stage, config: &Config, request: &Request) -> Vec<Tile> {
     let strangers = (0..STRANGERS).map(|i| {
         let mut ancestry = [0.0; 3];
         ancestry[i as usize % 3] = 1.0;
-        Looks::sample(derive(config.seed, &[subject::PREVIEW, i]), Origin { ancestry, ..own }).hair
+        Looks::sample(derive(config.seed, Subject::PreviewHair, &[i]), Origin { ancestry, ..own }).hair
     });
     let new = strangers.filter(|h| seen.insert(way_of(h)));
     let tile = |hair: Hair| Tile {
@@ -285,7 +285,7 @@ fn tile(config: &Config, request: &Request, i: u32) -> Tile {
         Vary::Wear => {
             let glasses = if i.is_multiple_of(2) { 1.0 } else { 0.0 };
             let wear = WearConfig { glasses, headwear: 1.0 - glasses };
-            tile.made_up.wear = Some((wear, derive(config.seed, &[subject::PREVIEW, u64::from(i)])));
+            tile.made_up.wear = Some((wear, derive(config.seed, Subject::PreviewWear, &[u64::from(i)])));
         }
         Vary::Rejected | Vary::Hair => {}
     }

@@ -5,7 +5,6 @@ use crate::people::actor::{Actor, Take};
 use crate::people::expressions::Performance;
 use crate::people::stage::Stage;
 use crate::plan::{Plan, ShardKind, ShardTask, Split};
-use crate::stream::{derive, subject};
 use crate::studio::cameras::{self, View};
 use crate::studio::develop::Development;
 use crate::studio::light::Light;
@@ -181,8 +180,8 @@ impl<'a> Renderer<'a> {
         let head_box = if performance.action.moment.is_some() { actor.head_box } else { take.head_box };
         let (camera, mut capture) = cameras::sample(&config.camera, config.seed, view, head_box, config.image.size);
         let shot = config.shot_of(key.expression_id);
-        let words = [subject::SENSOR, key.identity_id.into(), shot.into(), key.camera_id.into()];
-        capture.development = Development::sample(&config.image, derive(config.seed, &words), key.seed);
+        let words = [key.identity_id.into(), shot.into(), key.camera_id.into()];
+        capture.development = Development::sample(&config.image, config.seed, &words, key.seed);
         let lit = self.light(key)?;
         let eye = |lids: &[Vec3]| lids.iter().sum::<Vec3>() / lids.len() as f32;
         capture.focus_on(&camera, [eye(&take.landmarks[36..42]), eye(&take.landmarks[42..48])]);

@@ -3,18 +3,20 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// A 64-bit seed for the subject `words` under `seed`: SplitMix64 (Steele, Lea, Flood 2014) folded over the words.
-pub fn derive(seed: u64, words: &[u64]) -> u64 {
-    words.iter().fold(mix(seed ^ 0x6566_6667_7969_5f31), |h, &w| mix(h ^ mix(w.wrapping_add(0x9e37_79b9_7f4a_7c15))))
+/// A 64-bit seed for `subject` number `indices` under `seed`: SplitMix64 (Steele, Lea, Flood 2014) folded over the words.
+pub fn derive(seed: u64, subject: Subject, indices: &[u64]) -> u64 {
+    let start = mix(seed ^ 0x6566_6667_7969_5f31);
+    let words = std::iter::once(subject as u64).chain(indices.iter().copied());
+    words.fold(start, |h, w| mix(h ^ mix(w.wrapping_add(0x9e37_79b9_7f4a_7c15))))
 }
 
 /// The numbers of one subject: ChaCha8, which gives the same on every machine.
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
-    /// The numbers for the subject `words` under `seed`.
-    pub fn new(seed: u64, words: &[u64]) -> Self {
-        Stream(ChaCha8Rng::seed_from_u64(derive(seed, words)))
+    /// The numbers for `subject` number `indices` under `seed`.
+    pub fn new(seed: u64, subject: Subject, indices: &[u64]) -> Self {
+        Stream(ChaCha8Rng::seed_from_u64(derive(seed, subject, indices)))
     }
 
     /// Uniform in `low..high`.
@@ -59,30 +61,90 @@ impl Stream {
     }
 }
 
-/// Stream labels, so that two subjects never share numbers.
-pub mod subject {
-    /// Who somebody is.
-    pub const PERSON: u64 = 1;
-    /// The face they make.
-    pub const EXPRESSION: u64 = 2;
-    /// Where the camera stands.
-    pub const CAMERA: u64 = 3;
-    /// The environment.
-    pub const LIGHT: u64 = 4;
-    /// Monte-Carlo samples.
-    pub const RENDER: u64 = 5;
+macro_rules! subjects {
+    ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
+        /// What a stream is for. Each purpose has a variant of its own and is drawn in one file only, which a test checks: two
+        /// uses that share a subject would be correlated. A number is never used again for another purpose.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u64)]
+        pub enum Subject {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Subject {
+            /// All of them.
+            pub const ALL: &[Subject] = &[$(Subject::$name,)*];
+        }
+    };
+}
+
+subjects! {
+    /// Seed of a person, by identity.
+    Person = 1,
+    /// The face in a frame, by identity and expression.
+    Expression = 2,
+    /// Where a camera stands, by identity, shot and camera.
+    Camera = 3,
+    /// An environment, by its number.
+    Light = 4,
+    /// Monte Carlo samples, by identity, expression and camera.
+    Render = 5,
     /// Which environment a frame takes.
-    pub const LIGHT_CHOICE: u64 = 6;
-    /// Strands of scalp, brows, lashes, beard.
-    pub const HAIR: u64 = 7;
-    /// Skin detail.
-    pub const SKIN: u64 = 8;
-    /// What happens in a clip of consecutive frames.
-    pub const SEQUENCE: u64 = 9;
-    /// A camera's sensor and its curve.
-    pub const SENSOR: u64 = 10;
-    /// What a sheet to look at shows that no dataset holds.
-    pub const PREVIEW: u64 = 11;
+    LightChoice = 6,
+    /// Preview: other hair.
+    PreviewHair = 7,
+    /// Preview: other glasses and hats.
+    PreviewWear = 8,
+    /// What happens in a clip, by identity and clip.
+    Sequence = 9,
+    /// A camera's exposure, contrast, white balance and noise level.
+    Development = 10,
+    /// Noise of one picture's pixels.
+    SensorNoise = 11,
+    /// A camera's kind, lens and motion, and where in the full photo the head stands; indices as for [`Subject::Camera`].
+    CameraBody = 12,
+    /// Mottle of an environment's radiance.
+    LightMottle = 13,
+    /// Skin, eyes, hair, brows, beard and the color of the teeth.
+    Looks = 20,
+    /// Garment.
+    Garment = 21,
+    /// Skin relief.
+    SkinRelief = 22,
+    /// Makeup.
+    Makeup = 23,
+    /// Lashes: how they look.
+    LashLooks = 24,
+    /// Glasses: whether, and which.
+    Glasses = 25,
+    /// Headwear: whether, and which.
+    Headwear = 26,
+    /// Size, wear, gaps and loss of teeth.
+    Teeth = 27,
+    /// How each tooth of a jaw stands, by jaw.
+    ToothPose = 28,
+    /// How long the teeth of a place are, by jaw and steps from the middle.
+    ToothLength = 29,
+    /// Pattern of an iris and its veins, by side.
+    Iris = 30,
+    /// Strands on the scalp.
+    ScalpStrands = 40,
+    /// Strands of the brows.
+    BrowStrands = 41,
+    /// Strands of the lashes.
+    LashStrands = 42,
+    /// Strands of the beard.
+    BeardStrands = 43,
+    /// Locks, by lock.
+    Lock = 44,
+    /// Strands of a lock, by number.
+    LockStrand = 45,
+    /// Moles and marks of the skin.
+    SkinMarks = 50,
+    /// Rays of a texel of the appearance map.
+    AppearanceRays = 51,
+    /// Wrinkles.
+    Grooves = 52,
 }
 
 fn mix(mut z: u64) -> u64 {
@@ -113,11 +175,46 @@ mod tests {
     use super::*;
 
     #[test]
-    fn subjects_do_not_share_numbers() {
-        let a = derive(1, &[subject::PERSON, 0]);
-        assert_ne!(a, derive(1, &[subject::PERSON, 1]));
-        assert_ne!(a, derive(2, &[subject::PERSON, 0]));
-        assert_eq!(a, derive(1, &[subject::PERSON, 0]));
+    fn streams_never_coincide() {
+        let mut seen = std::collections::BTreeMap::new();
+        let indices: [&[u64]; 8] = [&[], &[0], &[1], &[2], &[0, 0], &[0, 1], &[1, 0], &[0, 0, 0]];
+        for seed in [0, 1, 2, u64::MAX] {
+            for &subject in Subject::ALL {
+                for index in indices {
+                    let before = seen.insert(derive(seed, subject, index), (seed, subject, index));
+                    assert_eq!(before, None, "shared with {:?}", (seed, subject, index));
+                }
+            }
+        }
+        assert_eq!(derive(1, Subject::Person, &[0]), derive(1, Subject::Person, &[0]));
+    }
+
+    /// Without this, two modules could draw from one variant, as teeth and glasses once did from one number.
+    #[test]
+    fn every_subject_is_drawn_in_one_file() {
+        let mut sources = Vec::new();
+        let mut folders = vec![std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.ends_with("stream.rs") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                    sources.push((path, code));
+                }
+            }
+        }
+        for subject in Subject::ALL {
+            let name = format!("Subject::{subject:?}");
+            let names = |code: &str| {
+                let ends = |at: usize| !code[at + name.len()..].starts_with(|c: char| c.is_alphanumeric());
+                code.match_indices(&name).any(|(at, _)| ends(at))
+            };
+            let users: Vec<_> = sources.iter().filter(|(_, code)| names(code)).map(|(path, _)| path).collect();
+            assert_eq!(users.len(), 1, "{name} is drawn in {users:?}");
+        }
     }
 
     #[test]

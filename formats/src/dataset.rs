@@ -24,7 +24,7 @@ struct Place {
 }
 
 /// The image columns of `frames`.
-pub const MAPS: [&str; 8] = ["image", "alpha", "segmentation", "depth", "normal", "uv", "albedo", "position"];
+pub const MAPS: [&str; 9] = ["image", "alpha", "valid", "segmentation", "depth", "normal", "uv", "albedo", "position"];
 
 impl Dataset {
     /// Opens a folder or a single file and reads all labels, no image.
@@ -113,6 +113,7 @@ impl Dataset {
             match *name {
                 "image" => frame.image = self.checked(i, shard, bytes.unwrap_or_default())?,
                 "alpha" => frame.alpha = bytes,
+                "valid" => frame.valid = bytes,
                 "segmentation" => frame.segmentation = bytes,
                 "depth" => frame.depth = bytes,
                 "normal" => frame.normal = bytes,

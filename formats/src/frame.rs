@@ -4,8 +4,8 @@ use glam::{Mat4, Vec3};
 use head::model::HeadParams;
 use splat::Camera;
 
-/// Version of the row layout; a reader refuses newer ones.
-pub const SCHEMA_VERSION: u32 = 1;
+/// Version of the row layout; a reader refuses newer ones. 2: `valid`, `landmark_spread`, `expression_spread`.
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// One image. Rendered rows hold the truth, tracked rows hold fitted values in the same columns.
 /// Images are encoded files (PNG, or WebP for RGB on request), so that every reader shows them.
@@ -31,6 +31,9 @@ pub struct FrameRow {
     pub image: Vec<u8>,
     /// 8-bit grey PNG: coverage of the head, hair included.
     pub alpha: Option<Vec<u8>>,
+    /// 8-bit gray PNG: 255 where the photo covers the frame, 0 beyond its edge, where nothing is known (tracked rows);
+    /// absent: valid everywhere.
+    pub valid: Option<Vec<u8>>,
     /// 8-bit grey PNG of class ids, see [`SEGMENTATION`].
     pub segmentation: Option<Vec<u8>>,
     /// 16-bit grey PNG: depth along the camera's z in tenths of a millimetre (so up to 6.5 m); 0 where nothing is hit.
@@ -57,6 +60,10 @@ pub struct FrameRow {
     pub landmarks_3d: Vec<[f32; 3]>,
     /// `[L]` share seen: 1 whole, 0 hidden; tracked rows hold the detector's confidence.
     pub landmark_visible: Vec<f32>,
+    /// `[L]` expected error of each landmark in pixels (tracked rows), else empty.
+    pub landmark_spread: Vec<f32>,
+    /// `[52]` standard deviation of each ARKit unit (tracked rows), else empty.
+    pub expression_spread: Vec<f32>,
     /// Unit gaze directions in world space: left, right eye.
     pub gaze: [[f32; 3]; 2],
     /// What is known of the light (JSON: kind and parameters).
@@ -90,6 +97,7 @@ impl Default for FrameRow {
             height: 0,
             image: Vec::new(),
             alpha: None,
+            valid: None,
             segmentation: None,
             depth: None,
             normal: None,
@@ -103,6 +111,8 @@ impl Default for FrameRow {
             landmarks_2d: Vec::new(),
             landmarks_3d: Vec::new(),
             landmark_visible: Vec::new(),
+            landmark_spread: Vec::new(),
+            expression_spread: Vec::new(),
             gaze: Default::default(),
             light: String::new(),
             action: String::new(),

@@ -36,6 +36,8 @@ impl Row for FrameRow {
         check_array(schema, "landmarks_2d", self.landmarks_2d.len())?;
         check_array(schema, "landmarks_3d", self.landmarks_3d.len())?;
         check_array(schema, "landmark_visible", self.landmark_visible.len())?;
+        check_array(schema, "landmark_spread", self.landmark_spread.len())?;
+        check_array(schema, "expression_spread", self.expression_spread.len())?;
         check_array(schema, "shape", self.shape.len())
     }
 
@@ -52,9 +54,10 @@ impl Row for FrameRow {
 
 impl FrameRow {
     /// The optional maps by column name.
-    pub fn maps(&self) -> [(&'static str, Option<&[u8]>); 7] {
+    pub fn maps(&self) -> [(&'static str, Option<&[u8]>); 8] {
         [
             ("alpha", self.alpha.as_deref()),
+            ("valid", self.valid.as_deref()),
             ("segmentation", self.segmentation.as_deref()),
             ("depth", self.depth.as_deref()),
             ("normal", self.normal.as_deref()),
@@ -68,6 +71,10 @@ impl FrameRow {
         let mut fields = vec![schema::image("image", "RGB, straight (not premultiplied) sRGB", "")];
         if self.alpha.is_some() {
             fields.push(schema::image("alpha", "coverage of the head, hair included; 8-bit grey", "1/255"));
+        }
+        if self.valid.is_some() {
+            let what = "255 where the photo covers the frame, 0 beyond its edge; 8-bit gray";
+            fields.push(schema::image("valid", what, "1/255"));
         }
         if self.segmentation.is_some() {
             let mut field = schema::image("segmentation", "class of each pixel; 8-bit grey", "class id");
@@ -141,6 +148,14 @@ impl FrameRow {
             "share seen: 1 whole, 0 hidden; tracked rows: confidence",
             "0..1",
         );
+        landmarks("landmark_spread", self.landmark_spread.len(), &[], "expected error of each landmark", "px");
+        landmarks(
+            "expression_spread",
+            self.expression_spread.len(),
+            &[],
+            "standard deviation of each ARKit unit, order as expression",
+            "0..1",
+        );
         landmarks("shape", self.shape.len(), &[], "coefficients of the head model's identity basis", "");
         fields.extend([
             schema::scalar("light", DataType::Utf8, "what is known of the light (JSON)", ""),
@@ -183,6 +198,7 @@ fn column(rows: &[FrameRow], field: &Field) -> Result<ArrayRef, Complaint> {
         "height" => columns::of_u32(rows.iter().map(|r| r.height)),
         "image" => images(rows, "", |r| Some(&r.image)),
         "alpha" => images(rows, "-alpha", |r| r.alpha.as_deref()),
+        "valid" => images(rows, "-valid", |r| r.valid.as_deref()),
         "segmentation" => images(rows, "-segmentation", |r| r.segmentation.as_deref()),
         "depth" => images(rows, "-depth", |r| r.depth.as_deref()),
         "normal" => images(rows, "-normal", |r| r.normal.as_deref()),
@@ -201,6 +217,8 @@ fn column(rows: &[FrameRow], field: &Field) -> Result<ArrayRef, Complaint> {
         "landmarks_2d" => array(|r| r.landmarks_2d.as_flattened())?,
         "landmarks_3d" => array(|r| r.landmarks_3d.as_flattened())?,
         "landmark_visible" => array(|r| &r.landmark_visible)?,
+        "landmark_spread" => array(|r| &r.landmark_spread)?,
+        "expression_spread" => array(|r| &r.expression_spread)?,
         "shape" => array(|r| &r.shape)?,
         "light" => text(|r| &r.light),
         "action" => text(|r| &r.action),
@@ -237,6 +255,7 @@ fn rows_of(batch: &Columns) -> Result<Vec<FrameRow>, Complaint> {
         width: batch.u32("width"),
         height: batch.u32("height"),
         alpha: batch.images("alpha"),
+        valid: batch.images("valid"),
         segmentation: batch.images("segmentation"),
         depth: batch.images("depth"),
         normal: batch.images("normal"),
@@ -261,6 +280,12 @@ fn rows_of(batch: &Columns) -> Result<Vec<FrameRow>, Complaint> {
     }
     for (row, value) in rows.iter_mut().zip(batch.array_or_empty::<1>("landmark_visible")?) {
         row.landmark_visible = value.into_flattened();
+    }
+    for (row, value) in rows.iter_mut().zip(batch.array_or_empty::<1>("landmark_spread")?) {
+        row.landmark_spread = value.into_flattened();
+    }
+    for (row, value) in rows.iter_mut().zip(batch.array_or_empty::<1>("expression_spread")?) {
+        row.expression_spread = value.into_flattened();
     }
     for (row, value) in rows.iter_mut().zip(batch.array_or_empty::<1>("shape")?) {
         row.shape = value.into_flattened();

@@ -24,7 +24,7 @@ const MOST: f32 = 1.6;
 /// nearly with the eye, the lower one half as far (Becker and Fuchs 1988, "Lid-eye coordination during vertical gaze changes").
 const FOLLOW_UP: Follow = Follow { wide: 0.65, blink: 0.0, squint: -0.1 };
 /// See [`FOLLOW_UP`].
-const FOLLOW_DOWN: Follow = Follow { wide: 0.0, blink: 0.22, squint: -0.9 };
+const FOLLOW_DOWN: Follow = Follow { wide: 0.0, blink: 0.38, squint: -0.75 };
 
 /// What is added to the units of the lids by an eye that turns.
 #[derive(Clone, Copy, Debug)]

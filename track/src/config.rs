@@ -47,14 +47,25 @@ pub struct TrainConfig {
     pub minutes: f64,
     /// Stop after so many steps; 0 is no bound.
     pub steps: u64,
-    /// Renders held in memory at most.
+    /// Renders held in memory at most (some 0.1 MB each).
     pub max_frames: usize,
+    /// Identity coefficients that the network reads, at most.
+    pub identity: usize,
     /// Seed of everything drawn.
     pub seed: u64,
 }
 
 impl Default for TrainConfig {
     fn default() -> Self {
-        TrainConfig { crops: 24, patches: 16, lr: 2e-3, minutes: 25.0, steps: 0, max_frames: 3000, seed: 1 }
+        TrainConfig {
+            crops: 24,
+            patches: 16,
+            lr: 2e-3,
+            minutes: 25.0,
+            steps: 0,
+            max_frames: 30_000,
+            identity: 80,
+            seed: 1,
+        }
     }
 }

@@ -1,165 +1,189 @@
-//! `track eval`: renders of people the networks never saw, treated as photos, against their truth.
+//! `track eval`: renders of people the networks never saw, treated as photos of unknown cameras, against their truth.
+mod errors;
+mod figures;
+
+pub use figures::Figures;
+
 use crate::Error;
 use crate::config::TrackConfig;
 use crate::face::Face;
-use crate::fit::{self, Lens, align};
+use crate::face_net::IBUG;
+use crate::finder::Found;
+use crate::fit::{self, Lens, Observation, align};
 use crate::frame::{Frame, HeadBox};
-use crate::landmark_net::LANDMARKS;
 use crate::networks::Networks;
-use crate::photos::observation;
+use crate::photos::{Dense, observation};
 use crate::picture::{Mips, Picture};
+use errors::UnitErrors;
+use figures::FrameFigures;
+use formats::FrameRow;
 use formats::dataset::Dataset;
 use formats::order::shuffled;
 use formats::progress::{Progress, Talk};
 use glam::Vec3;
 use head::model::{HeadModel, HeadParams};
+use std::collections::BTreeMap;
+use std::time::Instant;
 
-/// Means over the frames; each with its protocol in the field's words.
-#[derive(Clone, Debug, Default, serde::Serialize)]
-pub struct Figures {
-    /// Frames looked at.
-    pub frames: usize,
-    /// Frames whose true face was found (overlap over one half), percent.
-    pub detection_percent: f64,
-    /// Faces reported where there is none, per 100 frames.
-    pub false_per_hundred: f64,
-    /// Mean distance of the 68 landmarks, pixels of the frame.
-    pub landmark_px: f64,
-    /// The same over the distance of the outer eye corners, percent; frames seen within 45° of the front.
-    pub nme_interocular_percent: f64,
-    /// The same over the face size, percent; all frames.
-    pub nme_face_percent: f64,
-    /// Reprojection error of the fitted head, pixels.
-    pub reprojection_px: f64,
-    /// Landmarks in space after rigid alignment, intrinsics known, millimetres.
-    pub landmark_mm: f64,
-    /// Neutral face (vertices of the region `face`) after rigid alignment with scale, millimetres.
-    pub shape_mm: f64,
-    /// The same for the mean head: what knowing nothing gives.
-    pub mean_shape_mm: f64,
-    /// Mean absolute error of the matte, percent of full coverage.
-    pub matte_percent: f64,
+/// What is evaluated.
+pub struct Subject<'a> {
+    /// Detector and face network.
+    pub networks: &'a Networks,
+    /// The head that is fitted.
+    pub head: &'a HeadModel,
+    /// Search and fit.
+    pub config: &'a TrackConfig,
 }
 
-impl Figures {
-    /// As the card of the weights takes them: `test_landmark_px` and so on, each with its protocol.
-    ///
-    /// # Panics
-    /// Never: the figures are a flat table.
-    pub fn for_card(&self, split: &str, data: &Dataset) -> serde_json::Map<String, serde_json::Value> {
-        let side_px = data.all_labels().first().map_or(0, |row| row.width);
-        let protocol = format!(
-            "track eval: {} frames of split {split}, {side_px} px, intrinsics known ({})",
-            self.frames,
-            data.origin()
-        );
-        let figures = serde_json::to_value(self).expect("a flat table");
-        let figures = figures.as_object().expect("a flat table").iter().filter(|(name, _)| *name != "frames");
-        let rounded = |value: &serde_json::Value| value.as_f64().map(|v| (v * 1e4).round() / 1e4);
-        figures
-            .map(|(name, v)| {
-                let entry = serde_json::json!({ "value": rounded(v), "protocol": protocol });
-                (format!("{split}_{name}"), entry)
-            })
-            .collect()
-    }
-}
-
-/// What one frame adds.
-struct FrameFigures {
-    found: bool,
-    spurious: usize,
-    landmark_px: f64,
-    nme_interocular: Option<f64>,
-    nme_face: f64,
-    reprojection_px: f64,
-    landmark_mm: f64,
-    shape_mm: Option<[f64; 2]>,
-    matte: Option<f64>,
-}
-
-/// Looks at up to `most` frames of `split`.
+/// Looks at up to `most` frames of `split`, then at up to `most` / 4 people in three pictures each.
 ///
 /// # Errors
 /// If there is no such frame, or one cannot be read.
-pub fn run(
-    data: &Dataset,
-    split: &str,
-    most: usize,
-    networks: &Networks,
-    head: &HeadModel,
-    config: &TrackConfig,
-    talk: Talk,
-) -> anyhow::Result<Figures> {
-    let rows: Vec<usize> = shuffled(&data.split(split), 0, 0).into_iter().take(most).collect();
-    if rows.is_empty() {
+pub fn run(data: &Dataset, split: &str, most: usize, subject: &Subject, talk: Talk) -> anyhow::Result<Figures> {
+    let order: Vec<usize> = shuffled(&data.split(split), 0, 0);
+    if order.is_empty() {
         return Err(Error::Data { what: format!("no frames of split `{split}`"), path: data.path().into() }.into());
     }
-    let progress = Progress::new("eval", rows.len() as u64, "frames", talk);
+    let rows = &order[..most.min(order.len())];
+    let groups = of_three(data, &order, most / 4);
+    let progress = Progress::new("eval", (rows.len() + groups.len()) as u64, "fits", talk);
     let mut all = Vec::new();
-    for row in rows {
-        all.push(frame(data, row, networks, head, config)?);
+    for &row in rows {
+        all.push(one(data, row, subject)?);
+        progress.add(1);
+    }
+    let mut threes = Vec::new();
+    for group in &groups {
+        threes.extend(together(data, group, subject)?);
         progress.add(1);
     }
     progress.finish();
-    Ok(summary(&all))
+    Ok(figures::summary(&all, &threes))
 }
 
-fn frame(
-    data: &Dataset,
-    row: usize,
-    networks: &Networks,
-    head: &HeadModel,
-    config: &TrackConfig,
-) -> anyhow::Result<FrameFigures> {
-    let truth = data.frame_with(row, &["image", "alpha"])?;
-    let photo = Mips::new(Picture::decode(&truth.image, None)?);
-    let points = &truth.landmarks_2d[..LANDMARKS];
-    let face = Face::from_landmarks(points);
-    let findings = networks.find(&photo, &config.find);
-    let mine = findings.faces.iter().find(|f| f.face.overlap(&face) > 0.5);
-    // A face that was missed is still read where it is, so that the landmark figures have no survivors' bias.
-    let read = mine.cloned().unwrap_or_else(|| networks.read_face(&photo, &face, &config.find));
-    let distances: Vec<f64> =
-        read.points.iter().zip(points).map(|(p, q)| (p[0] - q[0]).hypot(p[1] - q[1]) as f64).collect();
-    let landmark_px = mean(&distances);
+/// Three rows each of up to `most` people, different faces where there are.
+fn of_three(data: &Dataset, order: &[usize], most: usize) -> Vec<Vec<usize>> {
+    let mut people: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for &row in order {
+        let label = data.labels(row);
+        let own = people.entry(label.identity_id).or_default();
+        if own.len() < 3 && own.iter().all(|&other| data.labels(other).expression_id != label.expression_id) {
+            own.push(row);
+        }
+    }
+    people.into_values().filter(|rows| rows.len() == 3).take(most).collect()
+}
+
+/// A frame with what was read in it.
+struct Read {
+    truth: FrameRow,
+    photo: Mips,
+    found: Found,
+    is_found: bool,
+    spurious: usize,
+    read_ms: f64,
+}
+
+impl Read {
+    fn new(data: &Dataset, row: usize, subject: &Subject) -> anyhow::Result<Self> {
+        let truth = data.frame_with(row, &["image", "alpha"])?;
+        let photo = Mips::new(Picture::decode(&truth.image, None)?);
+        let face = Face::from_landmarks(&truth.landmarks_2d[..IBUG]);
+        let config = &subject.config.find;
+        let findings = subject.networks.find(&photo, config);
+        let mine = findings.faces.iter().find(|f| f.face.overlap(&face) > 0.5).cloned();
+        let (is_found, spurious) = (mine.is_some(), findings.faces.len() - mine.is_some() as usize);
+        let started = Instant::now();
+        // A face that was missed is still read where it is, so that the landmark figures have no survivors' bias.
+        let again = subject.networks.read_face(&photo, &face, config);
+        let read_ms = 1e3 * started.elapsed().as_secs_f64();
+        Ok(Read { truth, photo, found: mine.unwrap_or(again), is_found, spurious, read_ms })
+    }
+
+    /// As a picture of a camera nobody knows.
+    fn observation(&self, camera: usize, dense: Dense) -> Observation {
+        let (width, height) = self.photo.size();
+        Observation { camera, ..observation(&self.found, Lens::unknown(width, height), dense) }
+    }
+}
+
+fn one(data: &Dataset, row: usize, subject: &Subject) -> anyhow::Result<FrameFigures> {
+    let Subject { networks, head, config } = subject;
+    let read = Read::new(data, row, subject)?;
+    let truth = &read.truth;
+    let dense = Dense::of(networks, head);
+    let distances: Vec<f64> = read
+        .found
+        .points
+        .iter()
+        .zip(&truth.landmarks_2d)
+        .map(|(p, q)| (p[0] - q[0]).hypot(p[1] - q[1]) as f64)
+        .collect();
+    let points = &truth.landmarks_2d[..IBUG];
+    let face_px = Face::from_landmarks(points).size as f64;
     let eyes = (points[36][0] - points[45][0]).hypot(points[36][1] - points[45][1]) as f64;
     let camera = truth.camera();
     let to_camera = (camera.eye() - Vec3::from(truth.landmarks_3d[27])).normalize_or_zero();
     let frontal = to_camera.z > std::f32::consts::FRAC_1_SQRT_2;
-    let lens = Lens { focal_px: camera.fx as f64, focal_spread: 0.0, centre: [camera.cx as f64, camera.cy as f64] };
-    let model = head.landmark_model(&(0..LANDMARKS).collect::<Vec<_>>());
-    let fitted = fit::fit(&model, &[observation(&read, lens)], &config.fit);
+    let model = dense.model(head);
+    let started = Instant::now();
+    let observation = read.observation(0, dense);
+    let lens = observation.lens;
+    let fitted = fit::fit(&model, &[observation], &config.fit);
+    let fit_ms = 1e3 * started.elapsed().as_secs_f64();
     let view = &fitted.views[0];
     let space = model.points(&fitted.coefficients, &view.expression, &[Vec3::ZERO; 5]);
-    let truth_space: Vec<Vec3> = truth.landmarks_3d[..LANDMARKS].iter().map(|p| Vec3::from(*p)).collect();
+    let truth_space: Vec<Vec3> = truth.landmarks_3d[..IBUG].iter().map(|p| Vec3::from(*p)).collect();
     let shape = head.shape_from_prior(&fitted.coefficients);
     let neutral = head.neutral(&shape);
-    let true_shape = data.identity(truth.identity_id).map(|i| &i.shape).filter(|s| s.len() == shape.len());
+    let params = HeadParams { shape, expression: view.expression, pose: [Vec3::ZERO; 5] };
+    let posed = head.pose_neutral(&neutral, &params);
+    let landmark_px = mean(&distances[..IBUG]);
     Ok(FrameFigures {
-        found: mine.is_some(),
-        spurious: findings.faces.len() - mine.is_some() as usize,
+        found: read.is_found,
+        spurious: read.spurious,
         landmark_px,
         nme_interocular: frontal.then_some(landmark_px / eyes.max(1.0)),
-        nme_face: landmark_px / face.size as f64,
+        nme_face: landmark_px / face_px,
+        nme_dense: (dense == Dense::Known).then(|| mean(&distances[IBUG..]) / face_px),
+        read: UnitErrors::new(&read.found.reading.expression, &truth.expression),
+        fitted: UnitErrors::new(&view.expression, &truth.expression),
+        gaze_deg: errors::gaze_deg(&posed.gaze, truth),
         reprojection_px: view.rms_px,
-        landmark_mm: 1000.0 * mean(&align::distances(&space, &truth_space, align::Scale::Fixed)),
-        shape_mm: true_shape.map(|s| {
-            let truth = head.neutral(s);
+        landmark_mm: 1000.0 * mean(&align::distances(&space[..IBUG], &truth_space, align::Scale::Free)),
+        shape_mm: true_neutral(data, truth, head).map(|t| {
             let average = head.neutral(&head.shape_from_prior(&[]));
-            [face_mm(head, &neutral, &truth), face_mm(head, &average, &truth)]
+            [face_mm(head, &neutral, &t), face_mm(head, &average, &t)]
         }),
+        focal: (view.focal_px / camera.fx as f64).ln().abs(),
+        distance: (view.translation.length() / camera.eye().length() as f64).ln().abs(),
         matte: truth.alpha.as_deref().and_then(|alpha| {
-            let params = HeadParams { shape: shape.clone(), expression: view.expression, pose: [Vec3::ZERO; 5] };
-            let posed = head.pose_neutral(&neutral, &params).positions;
-            let mut frame = Frame::new(networks, &photo, view, &lens, HeadBox::of(head, &neutral), &config.frame);
-            frame.cover_head(head, &posed);
-            matte_error(&frame, &photo, alpha)
+            let mut frame = Frame::new(networks, &read.photo, view, &lens, HeadBox::of(head, &neutral), &config.frame);
+            frame.cover_head(head, &posed.positions);
+            errors::matte(&frame, &read.photo, alpha)
         }),
+        read_ms: read.read_ms,
+        fit_ms,
     })
 }
 
-/// Mean distance over the face region after alignment with scale.
+/// Neutral face of one person from three pictures of three cameras, millimeters.
+fn together(data: &Dataset, rows: &[usize], subject: &Subject) -> anyhow::Result<Option<f64>> {
+    let dense = Dense::of(subject.networks, subject.head);
+    let reads: Vec<Read> = rows.iter().map(|&row| Read::new(data, row, subject)).collect::<Result<_, _>>()?;
+    let observations: Vec<Observation> = reads.iter().enumerate().map(|(i, r)| r.observation(i, dense)).collect();
+    let fitted = fit::fit(&dense.model(subject.head), &observations, &subject.config.fit);
+    let neutral = subject.head.neutral(&subject.head.shape_from_prior(&fitted.coefficients));
+    Ok(true_neutral(data, &reads[0].truth, subject.head).map(|t| face_mm(subject.head, &neutral, &t)))
+}
+
+/// `[V]` the person at rest, if the data set is of this head.
+fn true_neutral(data: &Dataset, row: &FrameRow, head: &HeadModel) -> Option<Vec<Vec3>> {
+    let shape = data.identity(row.identity_id).map(|i| &i.shape)?;
+    (shape.len() == head.identity.len()).then(|| head.neutral(shape))
+}
+
+/// Mean distance over the face region after alignment with scale, millimeters.
 fn face_mm(head: &HeadModel, fitted: &[Vec3], truth: &[Vec3]) -> f64 {
     let Some(region) = head.regions.get("face") else { return f64::NAN };
     let inside =
@@ -167,52 +191,6 @@ fn face_mm(head: &HeadModel, fitted: &[Vec3], truth: &[Vec3]) -> f64 {
     1000.0 * mean(&align::distances(&inside(fitted), &inside(truth), align::Scale::Free))
 }
 
-/// Mean absolute difference of the matte in the output frame.
-fn matte_error(frame: &Frame, photo: &Mips, alpha: &[u8]) -> Option<f64> {
-    let grey = formats::image::gray8_from_png(alpha).ok()?;
-    let rgba = grey.data.iter().flat_map(|a| [*a, *a, *a, 255]).collect();
-    let truth = Mips::new(Picture { width: photo.size().0, height: photo.size().1, rgba });
-    let seen = frame.colours_at(&truth, frame.canvas.width);
-    // Only where the render has something to say.
-    let inside: Vec<usize> = (0..seen.planes[3].len()).filter(|i| seen.planes[3][*i] > 0.99).collect();
-    let errors: Vec<f64> =
-        inside.iter().map(|i| (seen.planes[0][*i] - frame.canvas.planes[3][*i]).abs() as f64).collect();
-    Some(mean(&errors))
-}
-
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-fn summary(all: &[FrameFigures]) -> Figures {
-    let of = |value: &dyn Fn(&FrameFigures) -> Option<f64>| mean(&all.iter().filter_map(value).collect::<Vec<_>>());
-    let n = all.len() as f64;
-    Figures {
-        frames: all.len(),
-        detection_percent: 100.0 * all.iter().filter(|f| f.found).count() as f64 / n,
-        false_per_hundred: 100.0 * all.iter().map(|f| f.spurious).sum::<usize>() as f64 / n,
-        landmark_px: of(&|f| Some(f.landmark_px)),
-        nme_interocular_percent: 100.0 * of(&|f| f.nme_interocular),
-        nme_face_percent: 100.0 * of(&|f| Some(f.nme_face)),
-        reprojection_px: of(&|f| Some(f.reprojection_px)),
-        landmark_mm: of(&|f| Some(f.landmark_mm)),
-        shape_mm: of(&|f| f.shape_mm.map(|s| s[0])),
-        mean_shape_mm: of(&|f| f.shape_mm.map(|s| s[1])),
-        matte_percent: 100.0 * of(&|f| f.matte),
-    }
-}
-
-impl std::fmt::Display for Figures {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-        writeln!(f, "frames                      {:9}", self.frames)?;
-        writeln!(f, "detection                   {:9.1} %", self.detection_percent)?;
-        writeln!(f, "false faces per 100 frames  {:9.1}", self.false_per_hundred)?;
-        writeln!(f, "landmarks                   {:9.2} px", self.landmark_px)?;
-        writeln!(f, "NME, outer eye corners      {:9.2} %  (within 45° of the front)", self.nme_interocular_percent)?;
-        writeln!(f, "NME, face size              {:9.2} %", self.nme_face_percent)?;
-        writeln!(f, "reprojection of the fit     {:9.2} px", self.reprojection_px)?;
-        writeln!(f, "landmarks in space          {:9.2} mm", self.landmark_mm)?;
-        writeln!(f, "neutral face                {:9.2} mm  (mean head: {:.2} mm)", self.shape_mm, self.mean_shape_mm)?;
-        write!(f, "matte, mean absolute error  {:9.2} %", self.matte_percent)
-    }
 }

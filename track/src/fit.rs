@@ -1,18 +1,23 @@
-//! Fits the head model to landmarks in one or several pictures of one person.
+//! Fits the head model to everything that was read in one or several pictures of one person: maximum a posteriori.
 //!
-//! Unknown: identity coefficients `c ~ N(0, 1)` shared by all pictures; per picture the rigid pose, the focal length
-//! (log-normal prior) and 52 expression units in 0..=1 (small by an L2 and an L1 prior). Robust Levenberg–Marquardt with
-//! analytic derivatives; bounds by freezing what pushes outward.
+//! Unknown: identity coefficients `c`, shared by all pictures; one focal length per camera; per picture the rigid pose and
+//! 52 ARKit units in 0..=1. Data: landmarks with their uncertainty, and the distances between the lids and between the
+//! lips, which must not drown in the landmarks' common error. Priors: `c ~ N(0, 1)` or what the network reads of the
+//! person; each unit around what the network reads, with its uncertainty, so that units cannot stand in for identity;
+//! log-normal on the focal length and on the distance of the camera. Robust Levenberg–Marquardt with analytic
+//! derivatives; bounds by freezing what pushes outward.
 //! Letters: `L` points, `Kc` identity coefficients, `N` pictures.
 pub mod align;
 pub mod linear;
 mod pose;
+mod priors;
 mod solver;
 
 use glam::{DMat3, DVec3};
 use head::landmarks::LandmarkModel;
+pub use priors::Beliefs;
 
-/// Landmarks seen in one picture.
+/// What was read in one picture.
 #[derive(Clone, Debug)]
 pub struct Observation {
     /// `[L]` pixels.
@@ -21,6 +26,10 @@ pub struct Observation {
     pub sigma_px: Vec<f64>,
     /// What is known of the lens.
     pub lens: Lens,
+    /// Pictures with the same number were taken by one camera: they share the focal length.
+    pub camera: usize,
+    /// What the network reads beside landmarks, if there was one.
+    pub beliefs: Option<Beliefs>,
 }
 
 /// A pinhole without distortion, square pixels.
@@ -35,10 +44,11 @@ pub struct Lens {
 }
 
 impl Lens {
-    /// Of a photo of unknown camera: around that of a 50 mm lens on 36 mm film, principal point in the middle.
+    /// Of a photo of unknown camera: around that of a 50 mm lens on 36 mm film, principal point in the middle. Wide,
+    /// because a photo may be cut out of a larger one.
     pub fn unknown(width: usize, height: usize) -> Self {
         let longer = width.max(height) as f64;
-        Lens { focal_px: 50.0 / 36.0 * longer, focal_spread: 0.25, centre: [width as f64 / 2.0, height as f64 / 2.0] }
+        Lens { focal_px: 50.0 / 36.0 * longer, focal_spread: 0.7, centre: [width as f64 / 2.0, height as f64 / 2.0] }
     }
 }
 
@@ -50,14 +60,24 @@ pub struct FitConfig {
     pub coefficients: usize,
     /// Deviation of the identity coefficients: 1 is what the model's prior says.
     pub identity_spread: f64,
-    /// Deviation of an expression unit (L2).
+    /// Deviation of an expression unit (L2), where no network says better.
     pub expression_spread: f64,
-    /// Slope of the L1 prior on expression units.
+    /// Gradient of the L1 prior on expression units, where no network says better.
     pub expression_sparsity: f64,
+    /// Least deviation of an expression unit about what the network reads.
+    pub expression_floor: f64,
+    /// Factor on the network's spreads of units and identity.
+    pub trust: f64,
+    /// Median distance of the camera (meters), and the deviation of its logarithm.
+    pub distance_m: [f64; 2],
     /// Landmark errors beyond this many deviations lose their pull (Geman and McClure).
     pub outlier: f64,
     /// Weight of the jaw line, whose points slide along the contour.
     pub contour_weight: f64,
+    /// Weight of a dense landmark: neighbors share their errors.
+    pub dense_weight: f64,
+    /// Weight of the distances between lids and between lips over that of a landmark.
+    pub gap_weight: f64,
     /// Iterations at most.
     pub iterations: usize,
 }
@@ -65,12 +85,17 @@ pub struct FitConfig {
 impl Default for FitConfig {
     fn default() -> Self {
         FitConfig {
-            coefficients: 40,
+            coefficients: 80,
             identity_spread: 1.0,
             expression_spread: 0.35,
             expression_sparsity: 0.6,
+            expression_floor: 0.04,
+            trust: 1.4,
+            distance_m: [1.0, 0.5],
             outlier: 4.0,
             contour_weight: 0.35,
+            dense_weight: 0.45,
+            gap_weight: 2.0,
             iterations: 60,
         }
     }
@@ -102,7 +127,7 @@ pub struct Fit {
     pub cost: f64,
 }
 
-/// Fits one person. Every observation must have as many points as the model; the pose is searched for from scratch.
+/// Fits one person. Every observation must have as many points as the model.
 ///
 /// # Panics
 /// If there is no observation, or one of another length.
@@ -159,8 +184,13 @@ mod tests {
                 500.0 * q.y / q.z + SIZE / 2.0 + noise_px * dice.normal() as f64,
             ]
         });
-        let observation =
-            Observation { points: projected.collect(), sigma_px: vec![noise_px.max(0.3); points.len()], lens };
+        let observation = Observation {
+            points: projected.collect(),
+            sigma_px: vec![noise_px.max(0.3); points.len()],
+            lens,
+            camera: 0,
+            beliefs: None,
+        };
         Truth { coefficients, expression, points, observation }
     }
 

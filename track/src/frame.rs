@@ -3,8 +3,8 @@
 //! The new camera stands where the photo's stood and only turns (and zooms), so one homography connects the pictures:
 //! `photo = K_p · R_p · R_fᵀ · K_f⁻¹ · frame`. The world is the head's own space.
 use crate::config::FrameConfig;
+use crate::face_net::{ALPHA_SIDE, SIDE};
 use crate::fit::{FittedView, Lens};
-use crate::landmark_net::{ALPHA_SIDE, SIDE};
 use crate::matte;
 use crate::mesh_view;
 use crate::networks::Networks;
@@ -81,6 +81,11 @@ impl Frame {
         }
     }
 
+    /// `[size, size]` 255 where the photo covers the frame, 0 beyond its edge.
+    pub fn valid(&self) -> Vec<u8> {
+        self.inside.iter().map(|v| if *v > 0.999 { 255 } else { 0 }).collect()
+    }
+
     /// Where a photo's pixel lies in the frame.
     pub fn from_photo(&self, pixel: [f32; 2]) -> [f32; 2] {
         through(&self.photo_from_frame.inverse(), pixel)
@@ -96,7 +101,7 @@ impl Frame {
     }
 
     /// Photo pixels per pixel of the frame, in the middle.
-    fn scale(&self) -> f32 {
+    pub fn scale(&self) -> f32 {
         let middle = self.camera.width as f32 / 2.0;
         let at = |x: f32| through(&self.photo_from_frame, [x, middle]);
         let (a, b) = (at(middle), at(middle + 1.0));
@@ -111,7 +116,7 @@ impl Frame {
     fn matte(&mut self, networks: &Networks, photo: &Mips) {
         let size = self.canvas.width;
         let crop = self.colours_at(photo, SIDE);
-        let reading = networks.landmark.read(std::slice::from_ref(&crop), networks.device()).remove(0);
+        let reading = networks.face.read(std::slice::from_ref(&crop), networks.device()).remove(0);
         let [r, g, b, inside] = &self.canvas.planes;
         let grey: Vec<f32> = (0..size * size).map(|i| 0.3 * r[i] + 0.59 * g[i] + 0.11 * b[i]).collect();
         let radius = (size / 48).max(2);

@@ -11,9 +11,10 @@ pub mod face;
 pub mod picture;
 // Networks.
 pub mod detect_net;
-pub mod landmark_net;
+pub mod face_net;
 mod layers;
 pub mod networks;
+pub mod reading;
 pub mod train;
 // From photo to head.
 pub mod finder;

@@ -1,32 +1,32 @@
 //! Both networks with their weights: one file, `track.safetensors`, half floats.
 use crate::Error;
 use crate::detect_net::DetectNet;
-use crate::landmark_net::LandmarkNet;
+use crate::face_net::{FaceNet, FaceShape};
 use nets::Checkpoint;
 use std::path::Path;
-use tch::{Device, nn};
+use tch::{Device, Kind, Tensor, nn};
 
 /// Layout of the weights file; raised when a network changes shape.
-pub const LAYOUT: &str = "track-1";
+pub const LAYOUT: &str = "track-2";
 
-/// Detector and landmark net.
+/// Detector and face network.
 pub struct Networks {
-    /// The variables of both, `detect.*` and `landmark.*`.
+    /// The variables of both, `detect.*` and `face.*`.
     pub vars: nn::VarStore,
     /// Finds faces.
     pub detect: DetectNet,
     /// Reads them.
-    pub landmark: LandmarkNet,
+    pub face: FaceNet,
 }
 
 impl Networks {
     /// Fresh weights; a function of torch's seed.
-    pub fn new(device: Device) -> Self {
+    pub fn new(device: Device, shape: FaceShape) -> Self {
         let vars = nn::VarStore::new(device);
         let root = vars.root();
         let detect = DetectNet::new(&root / "detect");
-        let landmark = LandmarkNet::new(&root / "landmark");
-        Networks { vars, detect, landmark }
+        let face = FaceNet::new(&root / "face", shape);
+        Networks { vars, detect, face }
     }
 
     /// Where they compute.
@@ -48,7 +48,8 @@ impl Networks {
         if layout != LAYOUT {
             return Err(bad(format!("weights of layout {layout:?}; this build reads {LAYOUT:?}")));
         }
-        let mut networks = Networks::new(device);
+        let shape = file.notes.get("face").and_then(|note| serde_json::from_str(note).ok());
+        let mut networks = Networks::new(device, shape.ok_or_else(|| bad("no note `face` with the shape".into()))?);
         file.restore_vars("", &networks.vars).map_err(|e| bad(e.to_string()))?;
         networks.vars.freeze();
         Ok(networks)
@@ -61,15 +62,21 @@ impl Networks {
     pub fn save(&self, path: &Path, step: u64) -> Result<u64, nets::Error> {
         let mut file = Checkpoint::new(step);
         file.note("layout", LAYOUT);
+        file.note("face", serde_json::to_string(&self.face.shape).expect("numbers alone"));
         file.put_vars("", &self.vars).halve()?;
         file.save(path)
     }
 }
 
+/// A tensor's values in row-major order.
+pub(crate) fn flat(t: &Tensor) -> Vec<f32> {
+    let t = t.to_device(Device::Cpu).to_kind(Kind::Float).contiguous().flatten(0, -1);
+    Vec::try_from(t).expect("a flat float tensor")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Kind, Tensor};
 
     #[test]
     fn weights_come_back_as_half_floats_and_fit_into_ten_megabytes() {
@@ -77,14 +84,14 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let path = folder.join("track.safetensors");
         tch::manual_seed(1);
-        let networks = Networks::new(Device::Cpu);
+        let networks = Networks::new(Device::Cpu, crate::face_net::tests::shape());
         let bytes = networks.save(&path, 7).unwrap();
         assert!(bytes < 10_000_000, "{bytes} bytes");
         let back = Networks::load(&path, Device::Cpu).unwrap();
-        let x = Tensor::rand([1, 3, 128, 128], (Kind::Float, Device::Cpu));
-        let (a, b) = (networks.landmark.forward(&x, false), back.landmark.forward(&x, false));
+        let x = Tensor::rand([1, 3, 192, 192], (Kind::Float, Device::Cpu));
+        let (a, b) = (networks.face.forward(&x, false), back.face.forward(&x, false));
         let worst = (a.points - b.points).abs().max().double_value(&[]);
-        assert!(worst < 0.5, "half floats move landmarks by {worst} px of 128");
+        assert!(worst < 0.5, "half floats move landmarks by {worst} px of 192");
         std::fs::write(&path, b"no weights").unwrap();
         assert!(matches!(Networks::load(&path, Device::Cpu), Err(Error::Weights { .. })));
         assert!(matches!(Networks::load(&folder.join("none"), Device::Cpu), Err(Error::Missing { .. })));

@@ -2,16 +2,17 @@
 use crate::Error;
 use crate::config::TrackConfig;
 use crate::face;
+use crate::face_net::IBUG;
 use crate::finder::Found;
-use crate::fit::{self, Fit, Lens, Observation};
+use crate::fit::{self, Beliefs, Fit, Lens, Observation};
 use crate::frame::{Frame, HeadBox};
-use crate::landmark_net::LANDMARKS;
 use crate::networks::Networks;
 use crate::overlay;
 use crate::picture::{Mips, Picture};
+use crate::train::labels::straightened;
 use anyhow::Context;
 use formats::{Existing, FrameRow, IdentityRow, Provenance};
-use glam::Vec3;
+use glam::{DMat3, Vec3};
 use head::model::{HeadModel, HeadParams};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,15 @@ pub enum FaceChoice {
     Number(usize),
 }
 
+/// Which pictures share a focal length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cameras {
+    /// Those of one size in pixels.
+    BySize,
+    /// None.
+    Own,
+}
+
 /// Everything `track fit` needs, opened and checked.
 pub struct Plan {
     /// Photos of one person.
@@ -37,7 +47,9 @@ pub struct Plan {
     pub choice: FaceChoice,
     /// Focal length if known, pixels of the photo.
     pub focal_px: Option<f64>,
-    /// Detector and landmark net.
+    /// Whether pictures of one size were taken by one camera.
+    pub cameras: Cameras,
+    /// Detector and face network.
     pub networks: Networks,
     /// The head to fit.
     pub head: HeadModel,
@@ -112,8 +124,16 @@ pub fn list_photos(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 /// [`Error`] for photos, I/O errors for the output.
 pub fn run(plan: &Plan) -> anyhow::Result<Vec<PhotoReport>> {
     let reads: Vec<Read> = plan.photos.iter().map(|p| read(plan, p)).collect::<Result<_, _>>()?;
-    let model = plan.head.landmark_model(&(0..LANDMARKS).collect::<Vec<_>>());
-    let observations: Vec<Observation> = reads.iter().map(|r| observation(&r.found, r.lens)).collect();
+    let dense = Dense::of(&plan.networks, &plan.head);
+    let model = dense.model(&plan.head);
+    let sizes: Vec<(usize, usize)> = reads.iter().map(|r| r.photo.size()).collect();
+    let camera_of = |i: usize| match plan.cameras {
+        Cameras::Own => i,
+        Cameras::BySize => sizes.iter().position(|s| *s == sizes[i]).unwrap_or(i),
+    };
+    let observations: Vec<Observation> = (0..reads.len())
+        .map(|i| Observation { camera: camera_of(i), ..observation(&reads[i].found, reads[i].lens, dense) })
+        .collect();
     let fitted = fit::fit(&model, &observations, &plan.config.fit);
     let mut reports = Vec::new();
     for (read, view) in reads.iter().zip(&fitted.views) {
@@ -179,13 +199,47 @@ fn choose(plan: &Plan, photo: &Mips, path: &Path) -> Result<Found, Error> {
     Ok(findings.faces[index].clone())
 }
 
-/// What the landmark net saw, as the fit takes it.
-pub fn observation(found: &Found, lens: Lens) -> Observation {
+/// What of the network's answers the head model understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dense {
+    /// All: the network was trained for this head's landmarks and identity coefficients.
+    Known,
+    /// The 68 iBUG landmarks and the ARKit units, which every head has.
+    Unknown,
+}
+
+impl Dense {
+    /// For this network and head.
+    pub fn of(networks: &Networks, head: &HeadModel) -> Self {
+        let shape = &networks.face.shape;
+        let same = shape.landmarks == head.landmarks.len() && shape.mirror == head.landmark_mirror();
+        if same { Dense::Known } else { Dense::Unknown }
+    }
+
+    /// The head at the landmarks that are understood.
+    pub fn model(self, head: &HeadModel) -> head::LandmarkModel {
+        let n = if self == Dense::Known { head.landmarks.len() } else { IBUG };
+        head.landmark_model(&(0..n).collect::<Vec<_>>())
+    }
+}
+
+/// What the network saw, as the fit takes it.
+pub fn observation(found: &Found, lens: Lens, dense: Dense) -> Observation {
     let floor = 0.006 * found.face.size as f64;
+    let n = if dense == Dense::Known { found.points.len() } else { IBUG };
+    let center = |k: usize| (found.face.centre[k] - lens.centre[k] as f32) / lens.focal_px as f32;
+    let crop_from_photo = DMat3::from_rotation_z(found.crop_turn_rad as f64)
+        * straightened(Vec3::new(center(0), center(1), 1.0)).as_dmat3();
+    let mut beliefs = Beliefs::new(&found.reading, crop_from_photo.transpose());
+    if dense == Dense::Unknown {
+        beliefs.identity.clear();
+    }
     Observation {
-        points: found.points.iter().map(|p| p.map(f64::from)).collect(),
-        sigma_px: found.spread_px.iter().map(|s| (*s as f64).max(floor)).collect(),
+        points: found.points[..n].iter().map(|p| p.map(f64::from)).collect(),
+        sigma_px: found.spread_px[..n].iter().map(|s| (*s as f64).max(floor)).collect(),
         lens,
+        camera: 0,
+        beliefs: Some(beliefs),
     }
 }
 
@@ -231,8 +285,8 @@ fn write(plan: &Plan, reads: &[Read], fitted: &Fit) -> anyhow::Result<()> {
     }
 }
 
-/// The row of one photo: 68 landmarks as they were seen with their confidence, dense ones where the fitted head has
-/// them with confidence 0; world is the head's own space at rest.
+/// The row of one photo: landmarks as they were seen with their confidence, those that the network does not know where the
+/// fitted head has them with confidence 0; world is the head's own space at rest.
 #[allow(clippy::too_many_arguments)]
 fn row(
     plan: &Plan,
@@ -247,9 +301,14 @@ fn row(
     let size = frame.canvas.width;
     let landmarks = plan.head.landmarks_at(&posed.positions);
     let mut landmarks_2d: Vec<[f32; 2]> = landmarks.iter().map(|p| frame.camera.project(*p).0.to_array()).collect();
-    landmarks_2d[..LANDMARKS].copy_from_slice(points);
+    let known = if Dense::of(&plan.networks, &plan.head) == Dense::Known { points.len() } else { IBUG };
+    landmarks_2d[..known].copy_from_slice(&points[..known]);
     let mut landmark_visible = vec![0.0; landmarks.len()];
-    landmark_visible[..LANDMARKS].copy_from_slice(sure);
+    landmark_visible[..known].copy_from_slice(&sure[..known]);
+    let reading = &read.found.reading;
+    let frame_per_photo = 1.0 / frame.scale();
+    let mut landmark_spread = vec![0.0; landmarks.len()];
+    landmark_spread.iter_mut().zip(&read.found.spread_px[..known]).for_each(|(s, px)| *s = px * frame_per_photo);
     let alpha: Vec<u8> = frame.canvas.planes[3].iter().map(|a| (a * 255.0 + 0.5) as u8).collect();
     let mut row = FrameRow {
         frame_id: index as u64,
@@ -261,6 +320,9 @@ fn row(
         landmarks_2d,
         landmarks_3d: landmarks.iter().map(|p| p.to_array()).collect(),
         landmark_visible,
+        landmark_spread,
+        expression_spread: reading.expression_spread.to_vec(),
+        valid: Some(formats::image::png_from_gray8(size, size, &frame.valid())?),
         gaze: posed.gaze.map(|g| g.to_array()),
         light: r#"{"kind":"photo"}"#.into(),
         source_path: read.path.to_string_lossy().into_owned(),

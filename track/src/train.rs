@@ -4,6 +4,7 @@
 pub mod augment;
 pub mod backdrop;
 pub mod compose;
+pub mod labels;
 pub mod loss;
 pub mod renders;
 pub mod session;

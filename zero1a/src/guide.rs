@@ -84,7 +84,7 @@ pub fn read(tracker: &Networks, picture: &Tensor, exact: &[[f32; 2]], side: usiz
     let scaled = |points: &[[f32; 2]], by: f32| -> Vec<[f32; 2]> { points.iter().map(|p| p.map(|v| v * by)).collect() };
     let face = Face::from_landmarks(&scaled(exact, up));
     let found = tracker.read_face(&mips(picture, size)?, &face, &FindConfig::default());
-    let points = scaled(&found.points, 1.0 / up);
+    let points = scaled(&found.points[..LANDMARKS], 1.0 / up);
     let apart = mean_distance(&points, exact) / (face.size / up);
     Ok((found.face.score >= LEAST_SCORE && apart <= FARTHEST).then_some(points))
 }

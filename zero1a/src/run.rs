@@ -283,6 +283,7 @@ pub fn track_photo(photo: &Path, weights: &Path, head: &Path, out: &Path, device
         photos: vec![photo.into()],
         out: out.into(),
         choice: track::photos::FaceChoice::Largest,
+        cameras: track::photos::Cameras::BySize,
         focal_px: None,
         networks: Networks::load(weights, device)?,
         head: HeadModel::load(head)?,

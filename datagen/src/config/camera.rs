@@ -11,12 +11,15 @@ pub struct CameraConfig {
     pub kind: CameraKind,
     /// Distance from the head's centre (metres), lowest and highest; of `kind = "crop"` only.
     pub distance_m: [f32; 2],
-    /// Share of the picture's height that the head (chin to crown) fills; of `kind = "crop"` only.
+    /// Share of the picture's height that the head (chin to crown) fills; of `kind = "crop"` and `"mix"`.
     pub fill: [f32; 2],
     /// Yaw to either side (degrees); denser near the front.
     pub yaw_deg: f32,
     /// Pitch, from below to above (degrees).
     pub pitch_deg: [f32; 2],
+    /// Largest roll to either side (degrees): four in five cameras are level but for an eighth of it, one in five stands at
+    /// any angle.
+    pub roll_deg: f32,
     /// Standard deviation of where it looks at (metres).
     pub jitter_m: f32,
     /// Depth of field: diameter of the entrance pupil, which is focal length by f-number (metres), lowest and highest;
@@ -45,8 +48,13 @@ pub enum CameraKind {
     Studio,
     /// A desk's webcam: 26 to 32 mm from 0.5 to 0.8 m.
     Webcam,
+    /// A phone or camera across a room: 26 to 35 mm from 0.8 to 2.5 m.
+    Room,
     /// Selfie, portrait, studio or webcam, drawn for each shot.
     Any,
+    /// What a face tracker cuts from photos: one of the five, cropped to the head (`fill`), which in two of three photos
+    /// stands beside the middle, so that the principal point of the crop is off its center.
+    Mix,
 }
 
 impl Default for CameraConfig {
@@ -57,6 +65,7 @@ impl Default for CameraConfig {
             fill: [0.6, 0.85],
             yaw_deg: 90.0,
             pitch_deg: [-20.0, 35.0],
+            roll_deg: 8.0,
             jitter_m: 0.006,
             aperture_m: [0.0, 0.0],
             shutter_secs: [0.0, 0.0],
@@ -72,6 +81,7 @@ impl CameraConfig {
         interval("camera.fill", self.fill, 0.05, 2.0, "[low, high] within 0.05 to 2")?;
         interval("camera.pitch_deg", self.pitch_deg, -85.0, 85.0, "[low, high] within -85 to 85")?;
         interval("camera.yaw_deg", [0.0, self.yaw_deg], 0.0, 180.0, "0 to 180")?;
+        interval("camera.roll_deg", [0.0, self.roll_deg], 0.0, 180.0, "0 to 180")?;
         interval("camera.jitter_m", [0.0, self.jitter_m], 0.0, 0.1, "0 to 0.1")?;
         interval("camera.aperture_m", self.aperture_m, 0.0, 0.2, "[low, high] within 0 to 0.2")?;
         interval("camera.shutter_secs", self.shutter_secs, 0.0, 0.25, "[low, high] within 0 to 0.25")?;

@@ -4,7 +4,7 @@ use crate::people::glasses::{Face, Fitted, Glasses};
 use crate::people::hair::{Ground, Shell};
 use crate::people::headwear::{Cover, Headwear, HeadwearKind};
 use crate::people::person::Looks;
-use crate::stream::{Stream, subject};
+use crate::stream::{Stream, Subject};
 use crate::tracer::scene::MeshDesc;
 use glam::{Affine3A, Vec3};
 
@@ -18,10 +18,10 @@ pub struct Accessories {
 /// Draws what somebody of that sex (0 female … 1 male) wears on the head, from numbers of its own, so that nothing else
 /// about the person depends on it.
 pub fn sample(looks: &mut Looks, config: &WearConfig, seed: u64, sex: f32) {
-    let mut s = Stream::new(seed, &[subject::PERSON, 4]);
-    let (glasses, headwear) = (s.chance(config.glasses), s.chance(config.headwear));
-    looks.glasses = glasses.then(|| Glasses::sample(&mut s));
-    looks.headwear = headwear.then(|| Headwear::sample(&mut Stream::new(seed, &[subject::PERSON, 5]), sex));
+    let mut s = Stream::new(seed, Subject::Glasses, &[]);
+    looks.glasses = s.chance(config.glasses).then(|| Glasses::sample(&mut s));
+    let mut s = Stream::new(seed, Subject::Headwear, &[]);
+    looks.headwear = s.chance(config.headwear).then(|| Headwear::sample(&mut s, sex));
 }
 
 impl Accessories {
@@ -72,4 +72,42 @@ fn ear_top(ground: &Ground, side: f32) -> Vec3 {
 /// Whether a hat hides all hair of the scalp.
 pub fn hides_hair(looks: &Looks) -> bool {
     looks.headwear.as_ref().is_some_and(|h| h.kind == HeadwearKind::Headscarf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::person::Origin;
+
+    #[test]
+    fn what_is_worn_tells_nothing_about_the_teeth() {
+        const N: u64 = 8000;
+        let origin = Origin { age: 45.0, sex: 0.5, ancestry: [1.0 / 3.0; 3] };
+        let config = WearConfig { glasses: 0.25, headwear: 0.1 };
+        let people = (0..N).map(|seed| {
+            let mut looks = Looks::sample(seed, origin);
+            sample(&mut looks, &config, seed, origin.sex);
+            let gaps = looks.teeth.gaps_m;
+            [
+                looks.glasses.is_some(),
+                looks.headwear.is_some(),
+                gaps[0] > 0.0,
+                gaps[1] > 0.0,
+                !looks.teeth.missing.is_empty(),
+            ]
+        });
+        let people: Vec<[bool; 5]> = people.collect();
+        let share = |f: &dyn Fn(&[bool; 5]) -> bool| people.iter().filter(|p| f(p)).count() as f32 / N as f32;
+        for worn in 0..2 {
+            for other in 1..5 {
+                if worn >= other {
+                    continue;
+                }
+                let (a, b) = (share(&|p| p[worn]), share(&|p| p[other]));
+                let phi = (share(&|p| p[worn] && p[other]) - a * b) / (a * b * (1.0 - a) * (1.0 - b)).sqrt();
+                // The standard error of phi is one over the root of N, 0.011.
+                assert!(a > 0.0 && b > 0.0 && phi.abs() < 0.045, "{worn} and {other}: {phi}");
+            }
+        }
+    }
 }

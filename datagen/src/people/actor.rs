@@ -12,7 +12,7 @@ use crate::people::skin_albedo::{self, Face, Paints};
 use crate::people::stage::{Piece, Stage};
 use crate::people::strain;
 use crate::people::surface::Surface;
-use crate::stream::{derive, subject};
+use crate::stream::{Subject, derive};
 use crate::studio::cameras::HeadBox;
 use crate::tracer::scene::{
     CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, Relief, SceneDesc, SkinMaterial, Texture,
@@ -75,7 +75,7 @@ pub struct Worn {
 
 /// The seed that everything about a person of the dataset is drawn from.
 pub fn person_seed(config: &Config, identity_id: u32) -> u64 {
-    derive(config.seed, &[subject::PERSON, identity_id as u64])
+    derive(config.seed, Subject::Person, &[identity_id.into()])
 }
 
 impl<'a> Actor<'a> {

@@ -4,7 +4,7 @@
 //! the bare scalp.
 use crate::people::actor::Actor;
 use crate::people::stage::Stage;
-use crate::stream::{Stream, subject};
+use crate::stream::{Stream, Subject};
 use crate::tracer::accel::{Ray, Shape};
 use crate::tracer::scene::AccelKind;
 use crate::tracer::trace::TraceError;
@@ -69,7 +69,7 @@ impl Covers {
     fn seen(&self, texel: usize, place: Vec3, normal: Vec3, bare: Vec3) -> Vec3 {
         let n = normal.normalize_or(Vec3::Y);
         let (a, b) = n.any_orthonormal_pair();
-        let mut s = Stream::new(texel as u64, &[subject::SKIN, 2]);
+        let mut s = Stream::new(texel as u64, Subject::AppearanceRays, &[]);
         let sum: Vec3 = (0..RAYS)
             .map(|_| {
                 let offset = (a * s.uniform(-1.0, 1.0) + b * s.uniform(-1.0, 1.0)) * FOOTPRINT_M;

@@ -1,7 +1,7 @@
 //! Eyeballs: the person's iris and white on the ball that the rig has turned.
 use crate::people::person::Eyes;
 use crate::people::surface::Surface;
-use crate::stream::{derive, subject};
+use crate::stream::{Subject, derive};
 use crate::tracer::bsdf::opening::Opening;
 use crate::tracer::scene::{EyeMaterial, Material};
 use glam::Vec3;
@@ -61,7 +61,7 @@ pub fn material(
         iris: eyes.iris,
         sclera: eyes.sclera,
         veins: eyes.veins,
-        seed: derive(seed, &[subject::PERSON, 2, side as u64]),
+        seed: derive(seed, Subject::Iris, &[side as u64]),
         opening: Arc::new(opening),
         iris_class: CLASS_IRIS,
     })

@@ -15,7 +15,7 @@ use crate::people::cloth::Garment;
 use crate::people::glasses::Glasses;
 use crate::people::headwear::Headwear;
 use crate::people::teeth::Teeth;
-use crate::stream::{Stream, subject};
+use crate::stream::{Stream, Subject};
 use glam::Vec3;
 use serde::Serialize;
 
@@ -68,7 +68,7 @@ pub struct Looks {
 impl Looks {
     /// Draws the looks of the person with `seed`; the head is bare, see [`crate::people::accessories`].
     pub fn sample(seed: u64, origin: Origin) -> Self {
-        let mut s = Stream::new(seed, &[subject::PERSON, 1]);
+        let mut s = Stream::new(seed, Subject::Looks, &[]);
         let skin = Skin::sample(&mut s, origin, seed);
         let pigment = Pigment::sample(&mut s, origin);
         let eyes = Eyes::sample(&mut s, origin, pigment, skin.melanin);
@@ -79,7 +79,7 @@ impl Looks {
         let yellow = (s.uniform(0.0, 0.6) + origin.age / 150.0).min(1.0);
         let teeth = Vec3::new(0.68, 0.64, 0.56).lerp(Vec3::new(0.60, 0.52, 0.37), yellow) * s.uniform(0.85, 1.05);
         let teeth = Teeth::sample(seed, origin.age, teeth);
-        let garment = Garment::sample(&mut Stream::new(seed, &[subject::PERSON, 2]), origin.sex);
+        let garment = Garment::sample(&mut Stream::new(seed, Subject::Garment, &[]), origin.sex);
         Looks { skin, eyes, teeth, hair, brows, lashes, beard, garment, glasses: None, headwear: None }
     }
 

@@ -9,14 +9,14 @@ mod grooves;
 
 use crate::people::person::Looks;
 use crate::people::stage::Stage;
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, noise};
 use glam::Vec3;
 use grooves::Grooves;
 use head::model::Part;
 use rayon::prelude::*;
 
 /// Height of the slow unevenness of skin, by wavelength: metres, features a metre.
-const UNEVEN: [(f32, f32); 3] = [(9e-5, 90.0), (4.5e-5, 210.0), (2.2e-5, 520.0)];
+const UNEVEN: [(f32, f32); 3] = [(1.5e-4, 90.0), (1.0e-4, 210.0), (1.1e-4, 520.0)];
 
 /// `[S, S]` rows from the top: fixed height, grooves under vertical and under horizontal compression (metres).
 /// `neutral` are the refined neutral positions, `landmarks` the 68 on them.
@@ -47,7 +47,7 @@ impl<'a> Carver<'a> {
     fn new(stage: &'a Stage, looks: &'a Looks, landmarks: &[Vec3]) -> Self {
         let map = |name: &str| stage.region_maps.get(name).map_or(&[][..], |m| m.as_slice());
         let seed = looks.skin.seed;
-        let grooves = Grooves::new(landmarks, &mut Stream::new(seed, &[subject::SKIN, 3]), looks);
+        let grooves = Grooves::new(landmarks, &mut Stream::new(seed, Subject::Grooves, &[]), looks);
         Carver { looks, lips: map("lips"), scalp: map("scalp"), grooves, seed }
     }
 
@@ -64,7 +64,7 @@ impl<'a> Carver<'a> {
         fixed *= (1.0 - 0.6 * lips) * (1.0 - 0.7 * scalp);
         let bare = (1.0 - lips) * (1.0 - scalp);
         let [vertical, horizontal] = self.grooves.moving(p).map(|h| h * bare);
-        fixed += bare * self.grooves.standing(p) + k.wrinkles * (0.55 * vertical + 0.45 * horizontal);
+        fixed += bare * self.grooves.standing(p) + k.wrinkles * (1.6 * vertical + 1.2 * horizontal);
         fixed += lips * self.lip_creases(p);
         [fixed, vertical, horizontal + 0.6 * lips * self.lip_creases(p)]
     }

@@ -13,7 +13,7 @@ use crate::people::mouth_albedo::Mouth;
 use crate::people::person::Looks;
 use crate::people::stage::Stage;
 use crate::people::surface::Surface;
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, noise};
 use crate::tracer::bsdf::opening::Opening;
 use crate::tracer::elementary::smoothstep;
 use exposure::Exposure;
@@ -120,7 +120,7 @@ impl<'a> Painter<'a> {
         let (landmarks, shell) = (face.landmarks, face.shell);
         let names = ["lips", "cheeks", "nose", "ears", "scalp", "beard", "eyelids"];
         let region = names.map(|n| stage.region_maps.get(n).map_or(&[][..], |m| m.as_slice()));
-        let mut s = Stream::new(looks.skin.seed, &[subject::SKIN, 1]);
+        let mut s = Stream::new(looks.skin.seed, Subject::SkinMarks, &[]);
         // Moles lie on the ball around the face; where they meet the skin is decided by direction alone.
         let mole = |s: &mut Stream| {
             let at = Vec3::new(s.uniform(-0.06, 0.06), s.uniform(-0.11, 0.06), 0.0);
@@ -144,32 +144,44 @@ impl<'a> Painter<'a> {
         let k = &self.looks.skin;
         let (n1, n2, n3) = (noise(k.seed, p * 28.0), noise(k.seed ^ 1, p * 95.0), noise(k.seed ^ 2, p * 420.0));
         let (b1, b2) = (noise(k.seed ^ 3, p * 40.0), noise(k.seed ^ 4, p * 130.0));
+        // Clusters of pores and vessels: what is left of them in a portrait, where a pixel is a millimeter.
+        let (fine, finer) = (noise(k.seed ^ 11, p * 330.0), noise(k.seed ^ 12, p * 700.0));
         let under_eye = self.under_eye(p);
         let mut melanin = k.melanin + k.blotches * (0.16 * n1 + 0.12 * n2) + 0.10 * n3;
         melanin += 0.35 * lids * (0.4 + 0.12 * k.melanin) + 0.5 * k.eye_shadow * under_eye;
         let sun = k.tan * self.exposure.at(p, normal.normalize_or(Vec3::Z)) * (1.0 - 0.7 * lids.max(under_eye));
         melanin += sun * (1.0 - 0.16 * k.melanin);
         melanin += self.freckles(p, cheeks.max(nose)) + self.mole(p) + self.age_spots(p, lips.max(lids));
-        let mut blood = (k.haemoglobin - 1.0) * 0.8 + k.blotches * (0.22 * b1 + 0.16 * b2);
+        let mut blood = (k.haemoglobin - 1.0) * 0.8 + k.blotches * (0.34 * b1 + 0.30 * b2 + 0.40 * fine + 0.55 * finer);
         blood += 0.5 * k.rouge * cheeks
             + k.haemoglobin * (0.26 * cheeks + 0.24 * nose + 0.30 * ears + 0.10 * lids)
             + 0.35 * k.eye_shadow * under_eye
+            + self.blemish(p, lips.max(lids))
             + 0.22 * sun * (0.3 + nose.max(cheeks));
         // Blood lies under the melanin: the darker the skin, the less of it shows.
         let seen = 1.0 - 0.6 * smoothstep(1.8, 4.2, k.melanin);
-        let mut c = skin_color(melanin, blood * seen);
+        let coarse = (k.pores_m / 3e-5).clamp(0.5, 1.8) * (1.0 - 0.7 * lips);
+        let mut c = skin_color(melanin, blood * seen) * (1.0 + coarse * (0.05 * fine + 0.11 * finer));
         c = self.shaded_by_hair(c, p, scalp, beard);
         c = self.lids(c, p);
         c = self.lips(c, lips, p);
         let margin = self.lid_margin(p);
         c = self.reddened(c, margin) * (1.0 - 0.85 * self.nostril(p, normal));
-        let (shine, rough) =
-            (nose.max(0.6 * smoothstep(0.03, 0.055, p.y) * smoothstep(-0.02, 0.02, p.z)), 1.0 + 0.12 * n2);
+        let (shine, rough) = (
+            nose.max(0.8 * smoothstep(0.03, 0.055, p.y) * smoothstep(-0.02, 0.02, p.z)).max(0.55 * cheeks),
+            1.0 + 0.12 * n2,
+        );
         let oily = shine * (0.6 + 0.4 * k.gloss);
-        let roughness =
-            rough * (1.12 - 0.34 * oily) * (1.0 - 0.3 * lips) * (1.0 + 0.15 * cheeks) * (1.0 - 0.6 * margin);
-        let strength =
-            k.gloss * (1.0 + 0.25 * shine + 0.35 * lips) * (1.0 - 0.5 * smoothstep(0.1, 0.6, scalp) * (1.0 - shine));
+        let roughness = rough
+            * (1.12 - 0.5 * oily)
+            * (1.0 + 0.2 * fine)
+            * (1.0 - 0.45 * lips)
+            * (1.0 + 0.15 * cheeks)
+            * (1.0 - 0.6 * margin);
+        let strength = k.gloss
+            * (0.85 + 0.4 * shine + 0.5 * lips)
+            * (1.0 + 0.2 * finer)
+            * (1.0 - 0.5 * smoothstep(0.1, 0.6, scalp) * (1.0 - shine));
         let open = 0.45 + 0.75 * nose + 0.5 * cheeks + 0.25 * shine;
         let grain = k.pores_m * open * (1.0 - lips) * (1.0 - margin) * (1.0 - 0.7 * lids) * (1.0 - 0.6 * scalp);
         (c.clamp(Vec3::splat(0.004), Vec3::splat(0.9)).to_array(), [roughness, strength, grain])

@@ -165,6 +165,7 @@ fn nearest_in_triangle(p: Vec3, [a, b, c]: [Vec3; 3]) -> [f32; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stream::Subject;
 
     fn square() -> Surface {
         let p = vec![Vec3::ZERO, Vec3::X, Vec3::new(1.0, 1.0, 0.0), Vec3::Y];
@@ -174,7 +175,7 @@ mod tests {
     #[test]
     fn roots_follow_density_and_stay_inside() {
         let s = square();
-        let roots = s.scatter(&[0.0, 1.0, 1.0, 0.0], 400, &mut Stream::new(1, &[]));
+        let roots = s.scatter(&[0.0, 1.0, 1.0, 0.0], 400, &mut Stream::new(1, Subject::ScalpStrands, &[]));
         let first = roots.iter().filter(|r| r.triangle == 0).count();
         assert!((250..285).contains(&first), "two thirds of the weight lie in the first triangle: {first}");
         assert!(roots.iter().all(|&r| (0.0..=1.0).contains(&s.position(r).x) && s.position(r).z == 0.0));

@@ -2,7 +2,7 @@
 //!
 //! The model's crowns are the ideal; a person's are moved out of them one by one. Then they are set along the arch anew,
 //! from the middle backwards, so that no two share space however they are turned.
-use crate::stream::{Stream, subject};
+use crate::stream::{Stream, Subject};
 use glam::{Vec2, Vec3};
 use head::HeadModel;
 use head::model::Part;
@@ -31,7 +31,7 @@ pub struct Teeth {
 impl Teeth {
     /// Draws the teeth of somebody of an age (years).
     pub fn sample(seed: u64, age: f32, color: Vec3) -> Teeth {
-        let mut s = Stream::new(seed, &[subject::PERSON, 4]);
+        let mut s = Stream::new(seed, Subject::Teeth, &[]);
         let aged = ((age - 30.0) / 55.0).clamp(0.0, 1.0);
         let gap = if s.chance(0.1) { s.uniform(3e-4, 1.5e-3) } else { 0.0 };
         let mut missing = Vec::new();
@@ -101,7 +101,7 @@ impl Arches {
             if crowns.len() < 4 {
                 continue;
             }
-            let mut s = Stream::new(teeth.seed, &[subject::PERSON, 5, jaw as u64]);
+            let mut s = Stream::new(teeth.seed, Subject::ToothPose, &[jaw as u64]);
             let curve: Vec<Vec3> = crowns.iter().map(|c| mean(neutral, &c.vertices)).collect();
             let mut shaped: Vec<Shaped> =
                 (0..crowns.len()).map(|i| Shaped::new(teeth, jaw, i, crowns, &curve, neutral, &mut s)).collect();
@@ -207,11 +207,8 @@ impl Shaped {
 
 /// How long the teeth of a place, left and right, are over the others of the jaw.
 fn pair_length(teeth: &Teeth, jaw: usize, from_middle: usize) -> f32 {
-    Stream::new(teeth.seed, &[subject::PERSON, 5, 2 + jaw as u64, from_middle as u64]).normal_within(
-        1.0,
-        0.022,
-        [0.95, 1.05],
-    )
+    let mut s = Stream::new(teeth.seed, Subject::ToothLength, &[jaw as u64, from_middle as u64]);
+    s.normal_within(1.0, 0.022, [0.95, 1.05])
 }
 
 /// Narrows a crown towards the tongue, as crowns are, so that neighbours on the curve meet along their sides; `lean` are

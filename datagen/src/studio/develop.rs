@@ -1,7 +1,7 @@
 //! From light to a picture as a camera gives it: white balance, exposure, noise of the sensor, curve, 8 bits.
 //! Labels stay as traced; what was drawn is recorded in the row.
 use crate::config::{ImageConfig, Tone};
-use crate::stream::{Stream, subject};
+use crate::stream::{Stream, Subject};
 use formats::image::srgb8_from_linear;
 use glam::Vec3;
 use serde::Serialize;
@@ -31,9 +31,9 @@ impl Development {
         Development { gain: Vec3::ONE, contrast: 1.0, full_well: 0.0, read_noise: 0.0, seed: 0 }
     }
 
-    /// Draws that of a shot, with noise of each frame's own; what the config switches off stays plain.
-    pub fn sample(config: &ImageConfig, shot_seed: u64, seed: u64) -> Self {
-        let mut s = Stream::new(shot_seed, &[subject::SENSOR]);
+    /// Draws that of a shot (identity, shot, camera), with noise of each frame's own; what the config switches off stays plain.
+    pub fn sample(config: &ImageConfig, dataset_seed: u64, shot: &[u64; 3], seed: u64) -> Self {
+        let mut s = Stream::new(dataset_seed, Subject::Development, shot);
         let stops = s.normal_within(0.0, 0.25, [-0.6, 0.6]);
         let [warm, green] = [s.normal_within(0.0, 0.05, [-0.12, 0.12]), s.normal_within(0.0, 0.015, [-0.04, 0.04])];
         let contrast = s.normal_within(1.05, 0.1, [0.85, 1.3]);
@@ -51,7 +51,7 @@ impl Development {
 
     /// Linear RGB → 8-bit sRGB, row by row.
     pub fn develop(&self, light: &[Vec3]) -> Vec<u8> {
-        let mut s = Stream::new(self.seed, &[subject::SENSOR, 1]);
+        let mut s = Stream::new(self.seed, Subject::SensorNoise, &[]);
         let mut one = |v: f32| {
             let v = self.noisy(v, &mut s);
             let curved = if self.contrast == 1.0 { v } else { GREY * (v.max(0.0) / GREY).powf(self.contrast) };
@@ -90,10 +90,10 @@ mod tests {
     #[test]
     fn noise_has_the_variance_of_its_electrons_and_no_bias() {
         let mut config = Config::default().image;
-        assert_eq!(Development::sample(&config, 7, 4), Development { seed: 4, ..Development::plain() });
+        assert_eq!(Development::sample(&config, 7, &[1, 2, 3], 4), Development { seed: 4, ..Development::plain() });
         config.full_well = 2000.0;
-        let d = Development::sample(&config, 7, 4);
-        let mut s = Stream::new(1, &[]);
+        let d = Development::sample(&config, 7, &[1, 2, 3], 4);
+        let mut s = Stream::new(1, Subject::SensorNoise, &[]);
         let n = 20_000;
         let drawn: Vec<f32> = (0..n).map(|_| d.noisy(0.3, &mut s)).collect();
         let mean = drawn.iter().sum::<f32>() / n as f32;

@@ -1,6 +1,6 @@
 //! Procedural environments: latitude-longitude maps drawn from a seed, exposed so that a face in front of the
 //! camera comes out neither dark nor burnt.
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, derive, noise};
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::environment::Environment;
 use glam::Vec3;
@@ -66,12 +66,13 @@ impl Light {
         if light_id == 0 {
             return Light::neutral();
         }
-        let mut s = Stream::new(dataset_seed, &[subject::LIGHT, light_id as u64]);
+        let mut s = Stream::new(dataset_seed, Subject::Light, &[light_id.into()]);
         let (kind, draw, _) = PLACES[s.pick(&PLACES.map(|p| p.2))];
         let (ambient, emitters) = draw(&mut s);
-        let seed = crate::stream::derive(dataset_seed, &[subject::LIGHT, light_id as u64, 1]);
+        let seed = derive(dataset_seed, Subject::LightMottle, &[light_id.into()]);
         let mut light = Light { kind, ambient, emitters, exposure: 1.0, background: Vec3::ZERO, seed, map: None };
-        light.exposure = s.normal_within(0.78, 0.12, [0.55, 1.05]) / light.mean_irradiance().max(1e-6);
+        light.balance(s.uniform(BALANCED[0], BALANCED[1]));
+        light.exposure = s.normal_within(1.3, 0.3, EXPOSED) / light.mean_irradiance().max(1e-6);
         light.background = background(&mut s, &light);
         light
     }
@@ -125,20 +126,33 @@ impl Light {
             .expect("the radiance of a procedural place is finite and not negative")
     }
 
-    /// Mean over the directions a face in front of the camera turns to, of irradiance / π: the radiance a white
-    /// face would show.
+    /// Tints everything against the color that a white face would show, so that `share` of its cast is gone
+    /// (logarithmically): what the white balance of a camera does before anybody sees a photo.
+    fn balance(&mut self, share: f32) {
+        let seen = self.mean_irradiance_rgb();
+        let gray = seen.dot(LUMINANCE).max(1e-6);
+        let gain = Vec3::from_array(seen.to_array().map(|c| (gray / c.max(1e-6)).powf(share)));
+        let radiances = self.ambient.iter_mut().chain(self.emitters.iter_mut().map(|e| &mut e.radiance));
+        radiances.for_each(|radiance| *radiance *= gain);
+    }
+
     fn mean_irradiance(&self) -> f32 {
+        self.mean_irradiance_rgb().dot(LUMINANCE)
+    }
+
+    /// Mean over the directions a face in front of the camera turns to, of irradiance / π: the radiance (linear RGB) a
+    /// white face would show.
+    fn mean_irradiance_rgb(&self) -> Vec3 {
         const N: usize = 2048;
         let normals = [Vec3::Z, Vec3::new(0.6, 0.1, 0.79), Vec3::new(-0.6, 0.1, 0.79), Vec3::new(0.0, 0.6, 0.8)];
-        let mut sum = 0.0;
+        let mut sum = Vec3::ZERO;
         for i in 0..N {
             // Fibonacci sphere.
             let y = 1.0 - 2.0 * (i as f32 + 0.5) / N as f32;
             let (sin, cos) = (i as f32 * 2.399_963_2).sin_cos();
             let r = (1.0 - y * y).sqrt();
             let d = Vec3::new(r * cos, y, r * sin);
-            let luminance = self.radiance(d).dot(LUMINANCE);
-            sum += luminance * normals.iter().map(|n| n.dot(d).max(0.0)).sum::<f32>();
+            sum += self.radiance(d) * normals.iter().map(|n| n.dot(d).max(0.0)).sum::<f32>();
         }
         sum * 4.0 / N as f32 / normals.len() as f32
     }
@@ -157,6 +171,12 @@ impl Emitter {
         self.radiance * edge(x, self.half_size_rad[0]) * edge(y, self.half_size_rad[1])
     }
 }
+
+/// Share of a light's cast that cameras take away, least and most.
+const BALANCED: [f32; 2] = [0.45, 1.0];
+/// Radiance that a white face shows on average, darkest and brightest. Photographers expose for the face: skin of type
+/// IV, whose albedo is 0.23, has 0.5 in official portraits.
+const EXPOSED: [f32; 2] = [0.65, 2.0];
 
 /// Rec. 709 luminance of linear RGB.
 pub const LUMINANCE: Vec3 = Vec3::new(0.2126, 0.7152, 0.0722);
@@ -197,10 +217,12 @@ fn studio(s: &mut Stream) -> Drawn {
     let white = kelvin(s.uniform(4800.0, 6800.0));
     let side = s.sign();
     let room = white * s.uniform(0.1, 0.5);
+    // From a bare flash to a broad soft box: the smaller, the brighter, and the crisper what shines on skin and eyes.
+    let size = 0.09 * (s.uniform(0.0, 1.0) * 6.0f32.ln()).exp();
     let mut lamps = vec![Emitter {
-        direction: towards(side * s.uniform(15.0, 60.0), s.uniform(15.0, 50.0)),
-        half_size_rad: [s.uniform(0.25, 0.6), s.uniform(0.3, 0.7)],
-        radiance: white * s.uniform(5.0, 10.0),
+        direction: towards(side * s.uniform(5.0, 60.0), s.uniform(12.0, 50.0)),
+        half_size_rad: [size, size * s.uniform(0.9, 1.4)],
+        radiance: white * s.uniform(5.0, 10.0) * 0.16 / (size * size),
     }];
     if s.chance(0.8) {
         lamps.push(Emitter {
@@ -217,7 +239,7 @@ fn studio(s: &mut Stream) -> Drawn {
             radiance: tint * s.uniform(4.0, 14.0),
         });
     }
-    ([room, room * s.uniform(0.4, 0.9)], lamps)
+    ([room, room * s.uniform(0.25, 0.7)], lamps)
 }
 
 fn sky(s: &mut Stream) -> Drawn {
@@ -239,9 +261,9 @@ fn overcast(s: &mut Stream) -> Drawn {
     let bright = Emitter {
         direction: towards(s.uniform(-90.0, 90.0), s.uniform(40.0, 80.0)),
         half_size_rad: [0.9, 0.7],
-        radiance: grey * s.uniform(0.3, 1.2),
+        radiance: grey * s.uniform(0.6, 2.4),
     };
-    ([grey, grey * s.uniform(0.3, 0.6)], vec![bright])
+    ([grey, grey * s.uniform(0.15, 0.45)], vec![bright])
 }
 
 fn window(s: &mut Stream) -> Drawn {
@@ -258,7 +280,7 @@ fn window(s: &mut Stream) -> Drawn {
             radiance,
         });
     }
-    ([wall, wall * s.uniform(0.4, 0.8)], panes)
+    ([wall, wall * s.uniform(0.25, 0.65)], panes)
 }
 
 fn indoor(s: &mut Stream) -> Drawn {
@@ -271,7 +293,7 @@ fn indoor(s: &mut Stream) -> Drawn {
         radiance: warm * s.uniform(5.0, 25.0),
     });
     let lamps = lamps.collect();
-    ([wall, wall * s.uniform(0.4, 0.8)], lamps)
+    ([wall, wall * s.uniform(0.25, 0.65)], lamps)
 }
 
 fn dusk(s: &mut Stream) -> Drawn {
@@ -324,8 +346,24 @@ mod tests {
         for id in 0..60 {
             let light = Light::sample(5, id);
             let e = light.mean_irradiance();
-            assert!((0.5..1.1).contains(&e), "{:?} {e}", light.kind);
+            let [low, high] = EXPOSED.map(|e| if id == 0 { 0.85 } else { e });
+            assert!((low - 1e-3..high + 1e-3).contains(&e), "{:?} {e}", light.kind);
             assert!(light.background.min_element() >= 0.0 && light.radiance(Vec3::Y).is_finite());
         }
+    }
+
+    #[test]
+    fn balance_takes_the_share_of_the_cast_that_it_is_told() {
+        let cast = |light: &Light| {
+            let c = light.mean_irradiance_rgb();
+            (c.x / c.y).ln().abs().max((c.z / c.y).ln().abs())
+        };
+        let mut warm = Light { ambient: [Vec3::new(1.6, 1.0, 0.4), Vec3::new(0.9, 0.5, 0.3)], ..Light::neutral() };
+        let drawn = cast(&warm);
+        let mut gray = warm.clone();
+        warm.balance(0.5);
+        gray.balance(1.0);
+        assert!(drawn > 0.1 && (cast(&warm) / drawn - 0.5).abs() < 0.02, "{drawn} {}", cast(&warm));
+        assert!(cast(&gray) < 1e-3, "{}", cast(&gray));
     }
 }

@@ -7,18 +7,21 @@ use head::landmarks::LandmarkModel;
 /// Degrees that are tried; pitch is left to the refinement.
 const YAWS_DEG: [f64; 7] = [-80.0, -50.0, -25.0, 0.0, 25.0, 50.0, 80.0];
 
-/// The pose of the mean head that explains the observation best.
+/// The pose of the mean head that explains the observation best: from what the network reads, if it did, and from all
+/// sides.
 pub(super) fn search(model: &LandmarkModel, seen: &Observation) -> View {
     let points = model.points(&[], &[0.0; 52], &[Vec3::ZERO; 5]);
-    let candidates = YAWS_DEG.map(|yaw| refine(&points, seen, guess(&points, seen, yaw.to_radians())));
-    let best = candidates.into_iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    // A camera in front of a head that looks along +z sees x to the right, y up and itself along z.
+    let turned = |yaw: f64| DMat3::from_diagonal(DVec3::new(1.0, -1.0, -1.0)) * DMat3::from_rotation_y(yaw);
+    let read = seen.beliefs.iter().map(|b| b.rotation);
+    let sides = YAWS_DEG.iter().map(|yaw| turned(yaw.to_radians()));
+    let candidates = read.chain(sides).map(|rotation| refine(&points, seen, guess(&points, seen, rotation)));
+    let best = candidates.min_by(|a, b| a.1.total_cmp(&b.1));
     best.map(|(view, _)| view).expect("there are candidates")
 }
 
-/// Weak perspective: turned by `yaw`, rolled and scaled to lie on the landmarks.
-fn guess(points: &[Vec3], seen: &Observation, yaw: f64) -> View {
-    // A camera in front of a head that looks along +z sees x to the right, y up and itself along z.
-    let frontal = DMat3::from_diagonal(DVec3::new(1.0, -1.0, -1.0)) * DMat3::from_rotation_y(yaw);
+/// Weak perspective: turned by `frontal`, then rolled and scaled to lie on the landmarks.
+fn guess(points: &[Vec3], seen: &Observation, frontal: DMat3) -> View {
     let turned: Vec<DVec3> = points.iter().map(|p| frontal * p.as_dvec3()).collect();
     let weights: Vec<f64> = seen.sigma_px.iter().map(|s| if s.is_finite() { 1.0 } else { 0.0 }).collect();
     let sum: f64 = weights.iter().sum::<f64>().max(1.0);
@@ -40,10 +43,15 @@ fn guess(points: &[Vec3], seen: &Observation, yaw: f64) -> View {
     }
     let scale = a.hypot(b) / norm;
     let rotation = DMat3::from_rotation_z(b.atan2(a)) * frontal;
-    let z = seen.lens.focal_px / scale.max(1e-6);
+    // An unknown lens is taken for the one that shows the head so large from where the network has it.
+    let focal_px = match &seen.beliefs {
+        Some(beliefs) if seen.lens.focal_spread > 0.0 => scale * beliefs.log_distance[0].exp(),
+        _ => seen.lens.focal_px,
+    };
+    let z = focal_px / scale.max(1e-6);
     let middle = points.iter().map(|p| p.as_dvec3()).sum::<DVec3>() / points.len() as f64;
-    let at = |k: usize| (mq[k] - seen.lens.centre[k]) / seen.lens.focal_px * z;
-    View { rotation, translation: DVec3::new(at(0), at(1), z) - rotation * middle, log_focal: seen.lens.focal_px.ln() }
+    let at = |k: usize| (mq[k] - seen.lens.centre[k]) / focal_px * z;
+    View { rotation, translation: DVec3::new(at(0), at(1), z) - rotation * middle, log_focal: focal_px.ln() }
 }
 
 /// Gauss–Newton over the six rigid unknowns with a Huber loss; returns the cost too.

@@ -2,11 +2,12 @@
 //!
 //! An example is a function of (seed, step, position in the batch) alone.
 use crate::face::Face;
-use crate::landmark_net;
+use crate::face_net;
 use crate::picture::Canvas;
 use crate::train::augment::{Power, degrade};
 use crate::train::backdrop::{Backdrops, colour, skin, thing};
-use crate::train::renders::{Render, swap_sides};
+use crate::train::labels::FaceLabels;
+use crate::train::renders::Render;
 use nets::align::Affine;
 use nets::augment::blur_rows;
 use nets::dice::Dice;
@@ -17,16 +18,18 @@ pub struct Material<'a> {
     pub renders: &'a [Render],
     /// What to show them upon.
     pub backdrops: &'a Backdrops,
+    /// `[L]` the landmark on the other side of each.
+    pub mirror: &'a [usize],
     /// Seed of all draws.
     pub seed: u64,
 }
 
-/// An example for the landmark net: a crop around one head, or around none.
+/// An example for the face network: a crop around one head, or around none.
 pub struct CropExample {
     /// `[SIDE, SIDE]`; the fourth plane is the head's coverage.
     pub canvas: Canvas,
-    /// Landmarks (pixels of the crop); empty when there is no face.
-    pub landmarks: Vec<[f32; 2]>,
+    /// Labels, points in pixels of the crop; `None` when there is no face.
+    pub labels: Option<FaceLabels>,
 }
 
 /// An example for the detector: a patch with a few heads or none.
@@ -44,26 +47,28 @@ impl Material<'_> {
     /// Crop `index` of the run.
     pub fn crop(&self, index: u64) -> CropExample {
         let mut dice = Dice::new(&[self.seed, CROPS, index]);
-        let side = landmark_net::SIDE;
+        let side = face_net::SIDE;
         let mut canvas = self.ground(side, &mut dice);
-        if dice.chance(0.2) {
+        if dice.chance(0.12) {
             self.faceless(&mut canvas, &mut dice);
             canvas.planes[3].fill(0.0);
             degrade(&mut canvas, &mut dice);
-            return CropExample { canvas, landmarks: Vec::new() };
+            return CropExample { canvas, labels: None };
         }
         let render = &self.renders[dice.below(self.renders.len())];
-        let margin = dice.log_range(1.2, 2.7);
+        // Mostly as close as a face is read, with the search's errors of place and size; sometimes the whole head.
+        let margin = if dice.chance(0.7) { dice.log_range(1.2, 1.75) } else { dice.log_range(1.6, 2.6) };
         let size = side as f32 / margin;
-        let centre = [side as f32 / 2.0 + 0.09 * size * dice.normal(), side as f32 / 2.0 + 0.09 * size * dice.normal()];
-        let placed = Placed::new(render, centre, size, 0.14 * dice.normal(), &mut dice);
+        let off = 0.06 * size;
+        let centre = [side as f32 / 2.0 + off * dice.normal(), side as f32 / 2.0 + off * dice.normal()];
+        let placed = Placed::new(render, centre, size, 0.12 * dice.normal(), Detail::Whole, &mut dice);
         canvas.planes[3].fill(0.0);
-        let landmarks = self.person(&mut canvas, &placed, &mut dice);
+        let labels = Some(self.person(&mut canvas, &placed, &mut dice));
         if dice.chance(0.25) {
             self.cover(&mut canvas, centre, size, &mut dice);
         }
         degrade(&mut canvas, &mut dice);
-        CropExample { canvas, landmarks }
+        CropExample { canvas, labels }
     }
 
     /// Patch `index` of the run, `side` pixels; faces of `sizes` pixels, a few just outside that range.
@@ -91,9 +96,9 @@ impl Material<'_> {
             if faces.iter().any(near) {
                 continue;
             }
-            let placed = Placed::new(render, centre, size, 0.22 * dice.normal(), &mut dice);
-            let landmarks = self.person(&mut canvas, &placed, &mut dice);
-            faces.push(Face::from_landmarks(&landmarks));
+            let placed = Placed::new(render, centre, size, 0.22 * dice.normal(), Detail::Small, &mut dice);
+            let labels = self.person(&mut canvas, &placed, &mut dice);
+            faces.push(Face::from_landmarks(&labels.points));
         }
         if dice.chance(0.15) {
             let (at, size) = ([dice.range(0.0, side as f32), dice.range(0.0, side as f32)], dice.range(8.0, 25.0));
@@ -114,8 +119,8 @@ impl Material<'_> {
                 let size = side / dice.log_range(1.3, 2.6);
                 let upside_down = std::f32::consts::PI + 0.6 * dice.normal();
                 let turn = if dice.chance(0.4) { upside_down } else { 0.2 * dice.normal() };
-                let placed = Placed::new(render, [side / 2.0; 2], size, turn, dice);
-                placed.lay(canvas, dice);
+                let placed = Placed::new(render, [side / 2.0; 2], size, turn, Detail::Whole, dice);
+                placed.lay(canvas, self.mirror, dice);
                 if turn.abs() < 1.0 {
                     shuffle_tiles(canvas, dice);
                 }
@@ -137,17 +142,17 @@ impl Material<'_> {
     }
 
     /// A head with shoulders: the render's own, continued below where the render ends, sometimes in other clothes.
-    fn person(&self, canvas: &mut Canvas, placed: &Placed, dice: &mut Dice) -> Vec<[f32; 2]> {
+    fn person(&self, canvas: &mut Canvas, placed: &Placed, dice: &mut Dice) -> FaceLabels {
         if dice.chance(0.95) {
             let neckline = dice.range(0.52, 0.72);
             self.bust(canvas, placed, neckline, dice);
         }
-        let landmarks = placed.lay(canvas, dice);
+        let labels = placed.lay(canvas, self.mirror, dice);
         if dice.chance(0.4) {
             let neckline = dice.range(0.64, 0.95);
             self.bust(canvas, placed, neckline, dice);
         }
-        landmarks
+        labels
     }
 
     /// Shoulders in clothes of any look, from `neckline` face sizes beneath the face's middle downwards.
@@ -205,7 +210,7 @@ impl Material<'_> {
         for _ in 0..1 + dice.below(5) {
             let render = &self.renders[dice.below(self.renders.len())];
             let mut piece = Canvas::new(canvas.width, canvas.height);
-            let face = render.face;
+            let face = render.small_face();
             // A window of a third of the face beside or above it, enlarged: an ear, a cheek, hair.
             let turn = dice.range(0.0, std::f32::consts::TAU);
             let reach = face.size * dice.range(0.6, 0.9);
@@ -213,7 +218,7 @@ impl Material<'_> {
             let to = [dice.range(0.0, canvas.width as f32), dice.range(0.0, canvas.height as f32)];
             let window = canvas.width as f32 * dice.range(0.06, 0.2);
             let scale = window / (0.3 * face.size);
-            render.mips.warp(&Affine::about(from, to, scale, dice.range(-3.1, 3.1)), &mut piece);
+            render.small.warp(&Affine::about(from, to, scale, dice.range(-3.1, 3.1)), &mut piece);
             for y in 0..canvas.height {
                 for x in 0..canvas.width {
                     let r = (x as f32 - to[0]).hypot(y as f32 - to[1]) / window;
@@ -231,24 +236,42 @@ struct Placed<'a> {
     centre: [f32; 2],
     size: f32,
     turn: f32,
+    detail: Detail,
     mirrored: bool,
 }
 
+/// Which copy of a render is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    /// The picture itself, decoded anew.
+    Whole,
+    /// The small copy in memory.
+    Small,
+}
+
 impl<'a> Placed<'a> {
-    fn new(render: &'a Render, centre: [f32; 2], size: f32, turn: f32, dice: &mut Dice) -> Self {
-        Placed { render, centre, size, turn, mirrored: dice.chance(0.5) }
+    fn new(render: &'a Render, centre: [f32; 2], size: f32, turn: f32, detail: Detail, dice: &mut Dice) -> Self {
+        Placed { render, centre, size, turn, detail, mirrored: dice.chance(0.5) }
     }
 
-    /// Lays the head upon `canvas` (its coverage becomes the union) and says where the landmarks are.
-    fn lay(&self, canvas: &mut Canvas, dice: &mut Dice) -> Vec<[f32; 2]> {
+    /// Lays the head upon `canvas` (its coverage becomes the union) and says what is known of it there; `other` names the
+    /// landmark on the other side of each.
+    fn lay(&self, canvas: &mut Canvas, other: &[usize], dice: &mut Dice) -> FaceLabels {
         let face = &self.render.face;
         // Mirroring happens about the middle of the canvas, after the similarity.
         let width = canvas.width as f32;
         let flip = |p: [f32; 2]| if self.mirrored { [width - p[0], p[1]] } else { p };
         let roll = if self.mirrored { -self.turn } else { self.turn };
-        let place = Affine::about(face.centre, flip(self.centre), self.size / face.size, roll - face.roll_rad);
+        let turn = roll - face.roll_rad;
+        let place = Affine::about(face.centre, flip(self.centre), self.size / face.size, turn);
         let mut head = Canvas::new(canvas.width, canvas.height);
-        self.render.mips.warp(&place, &mut head);
+        match self.detail {
+            Detail::Whole => self.render.picture().warp(&place, &mut head),
+            Detail::Small => {
+                let grow = Affine::about([0.0; 2], [0.0; 2], self.render.shrink, 0.0);
+                self.render.small.warp(&grow.then(&place), &mut head);
+            }
+        }
         if self.mirrored {
             for plane in &mut head.planes {
                 plane.chunks_exact_mut(canvas.width).for_each(<[f32]>::reverse);
@@ -260,8 +283,10 @@ impl<'a> Placed<'a> {
             blur_rows(&mut head.planes[3], canvas.width, 1, sigma);
         }
         canvas.lay_over(&head);
-        let points: Vec<[f32; 2]> = self.render.landmarks.iter().map(|p| flip(place.apply(*p))).collect();
-        if self.mirrored { swap_sides(&points) } else { points }
+        let turned = self.render.labels.turned(turn);
+        let labels = if self.mirrored { turned.mirrored(other) } else { turned };
+        let points = labels.points.iter().map(|p| flip(place.apply(*p))).collect();
+        FaceLabels { points, ..labels }
     }
 }
 

@@ -1,18 +1,28 @@
-//! Renders in memory, ready to be laid upon anything.
+//! Renders in memory, encoded as they came, and small copies ready to be laid upon anything.
 use crate::Error;
-use crate::face::{Face, mirror_of};
+use crate::face::Face;
+use crate::face_net::IBUG;
 use crate::picture::{Mips, Picture};
+use crate::train::labels::FaceLabels;
 use anyhow::Context;
 use formats::dataset::Dataset;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Longest side of the small copies: faces for the detector, pieces, things seen from afar.
+const SMALL: usize = 72;
 
 /// One rendered head.
 pub struct Render {
-    /// Colours freed of the plain background, coverage in the fourth channel.
-    pub mips: Mips,
-    /// The 68 landmarks (pixels of level 0).
-    pub landmarks: Vec<[f32; 2]>,
-    /// Where the face is (pixels of level 0).
+    /// Colors freed of the plain background, coverage in the fourth channel; at most [`SMALL`] pixels.
+    pub small: Mips,
+    /// Pixels of the picture per pixel of the small copy.
+    pub shrink: f32,
+    /// The encoded picture and its coverage.
+    encoded: [Vec<u8>; 2],
+    /// What is known of the face, in pixels of the picture.
+    pub labels: FaceLabels,
+    /// Where the face is (pixels of the picture).
     pub face: Face,
     /// Row of the dataset.
     pub row: usize,
@@ -20,33 +30,77 @@ pub struct Render {
     pub identity_id: u32,
 }
 
-/// Landmarks the network knows: the iBUG points.
-pub const LANDMARKS: usize = 68;
+impl Render {
+    /// From an encoded picture and its coverage.
+    ///
+    /// # Errors
+    /// The decoder's words.
+    pub fn new(image: Vec<u8>, alpha: Vec<u8>, labels: FaceLabels) -> anyhow::Result<Self> {
+        let face = Face::from_landmarks(&labels.points);
+        let mut small = decoded(&image, &alpha)?;
+        let mut shrink = 1.0;
+        while small.width.max(small.height) > SMALL {
+            small = small.halved();
+            shrink *= 2.0;
+        }
+        let small = Mips::new(small);
+        Ok(Render { small, shrink, encoded: [image, alpha], labels, face, row: 0, identity_id: 0 })
+    }
 
-/// Reads the given rows of a dataset; pictures above `max_side` pixels are halved until they fit.
-///
-/// # Errors
-/// If a row lacks coverage or landmarks, or a picture cannot be decoded.
-pub fn load(data: &Dataset, rows: &[usize], max_side: usize) -> anyhow::Result<Vec<Render>> {
-    rows.par_iter().map(|&row| read(data, row, max_side).with_context(|| format!("row {row}"))).collect()
+    /// Where the face is in the small copy (its pixels).
+    pub fn small_face(&self) -> Face {
+        let k = 1.0 / self.shrink;
+        Face { centre: self.face.centre.map(|c| c * k), size: self.face.size * k, ..self.face }
+    }
+
+    /// The whole picture, decoded anew: memory holds a hundred times as many renders this way.
+    ///
+    /// # Panics
+    /// Never: what [`Render::new`] could decode can be decoded again.
+    pub fn picture(&self) -> Mips {
+        Mips::new(decoded(&self.encoded[0], &self.encoded[1]).expect("it was decoded before"))
+    }
 }
 
-fn read(data: &Dataset, row: usize, max_side: usize) -> anyhow::Result<Render> {
-    let frame = data.frame_with(row, &["image", "alpha"])?;
-    let lacks = |what: &str| Error::Data { what: format!("row {row} has no {what}"), path: data.path().into() };
-    let alpha = frame.alpha.as_deref().ok_or_else(|| lacks("alpha map (render with maps.alpha = true)"))?;
-    if frame.landmarks_2d.len() < LANDMARKS {
-        return Err(lacks("68 landmarks").into());
-    }
-    let mut picture = Picture::decode(&frame.image, Some(alpha))?;
+/// Colors freed of the background, and coverage.
+fn decoded(image: &[u8], alpha: &[u8]) -> anyhow::Result<Picture> {
+    let mut picture = Picture::decode(image, Some(alpha))?;
     free_of_background(&mut picture);
-    let mut landmarks = frame.landmarks_2d[..LANDMARKS].to_vec();
-    while picture.width.max(picture.height) > max_side {
-        picture = picture.halved();
-        landmarks.iter_mut().flatten().for_each(|v| *v *= 0.5);
+    Ok(picture)
+}
+
+/// Reads the given rows of a dataset; `identities` are the coefficients of its people.
+///
+/// # Errors
+/// If a row lacks coverage, landmarks or its person, or a picture cannot be decoded.
+pub fn load(
+    data: &Dataset,
+    rows: &[usize],
+    identities: &BTreeMap<u32, [Vec<f32>; 2]>,
+    landmarks: usize,
+) -> anyhow::Result<Vec<Render>> {
+    let read = |&row: &usize| read(data, row, identities, landmarks).with_context(|| format!("row {row}"));
+    rows.par_iter().map(read).collect()
+}
+
+fn read(
+    data: &Dataset,
+    row: usize,
+    identities: &BTreeMap<u32, [Vec<f32>; 2]>,
+    landmarks: usize,
+) -> anyhow::Result<Render> {
+    let frame = data.frame_with(row, &["image", "alpha"])?;
+    let unfit = |what: String| Error::Data { what: format!("row {row} {what}"), path: data.path().into() };
+    let alpha = frame.alpha.clone().ok_or_else(|| unfit("has no alpha map (render with maps.alpha = true)".into()))?;
+    if frame.landmarks_2d.len() != landmarks || frame.landmark_visible.len() != landmarks {
+        let what = format!("has {} landmarks, the head model {landmarks}", frame.landmarks_2d.len());
+        return Err(unfit(what).into());
     }
-    let face = Face::from_landmarks(&landmarks);
-    Ok(Render { mips: Mips::new(picture), landmarks, face, row, identity_id: frame.identity_id })
+    let identity = identities.get(&frame.identity_id).cloned();
+    let identity = identity.ok_or_else(|| unfit(format!("is of nobody (identity {})", frame.identity_id)))?;
+    let center = Face::from_landmarks(&frame.landmarks_2d[..IBUG]).centre;
+    let labels = FaceLabels::of_row(&frame, center, identity);
+    Ok(Render { row, identity_id: frame.identity_id, ..Render::new(frame.image, alpha, labels)? })
 }
 
 /// Takes the plain background's share out of half-covered pixels, `F = (C - (1-α)·B) / α`, so that no rim of the old
@@ -68,11 +122,6 @@ fn free_of_background(picture: &mut Picture) {
             p[c] = ((p[c] as f32 - (1.0 - a) * ground[c]) / a).clamp(0.0, 255.0) as u8;
         }
     }
-}
-
-/// Landmarks seen in a mirror: positions are mirrored by the caller, here left and right swap names.
-pub fn swap_sides(points: &[[f32; 2]]) -> Vec<[f32; 2]> {
-    (0..points.len()).map(|i| points[mirror_of(i)]).collect()
 }
 
 #[cfg(test)]

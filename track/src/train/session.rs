@@ -1,19 +1,23 @@
 //! The training loop: resumable, bounded by time or steps, validated on identities it never saw.
 use crate::Error;
 use crate::detect_net::SIZES;
+use crate::face_net::FaceShape;
 use crate::networks::Networks;
 use crate::train::backdrop::Backdrops;
 use crate::train::compose::Material;
+use crate::train::labels::Coefficients;
 use crate::train::loss::{CropBatch, PatchBatch, total};
 use crate::train::renders::{self, Render};
 use formats::dataset::Dataset;
 use formats::progress::{Progress, Talk};
+use head::HeadModel;
 use nets::Checkpoint;
 use nets::ema::Ema;
 use nets::optim::{Adam, AdamConfig};
 use nets::schedule::Schedule;
 use nets::train::{Means, line, seed_step};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tch::Device;
@@ -23,6 +27,10 @@ use tch::Device;
 pub struct Plan {
     /// Datasets of renders.
     pub data: Vec<PathBuf>,
+    /// The head model they show.
+    pub head: HeadModel,
+    /// Identity coefficients to regress, at most.
+    pub identity: usize,
     /// Weights file to write.
     pub out: PathBuf,
     /// Stop after this time (all runs together).
@@ -58,10 +66,21 @@ pub struct Summary {
     pub identities: usize,
     /// Bytes of the weights file.
     pub bytes: u64,
-    /// Landmark error on composed crops of held-out identities (crops of 128 px).
-    pub val_px: f64,
-    /// (step, total loss, validation px), for the curve.
-    pub curve: Vec<(u64, f64, f64)>,
+    /// Figures on composed crops of held-out identities, as [`CropBatch::figures`] names them.
+    pub val: BTreeMap<String, f64>,
+    /// How loss and figures went.
+    pub curve: Vec<CurvePoint>,
+}
+
+/// A point of the learning curve.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct CurvePoint {
+    /// Steps done.
+    pub step: u64,
+    /// Mean total loss since the last point.
+    pub loss: f64,
+    /// Figures on the validation batch, with averaged weights.
+    pub val: BTreeMap<String, f64>,
 }
 
 /// Side of the detector's training patches, pixels.
@@ -69,7 +88,7 @@ const PATCH_SIDE: usize = 96;
 /// Faceless pictures in the bank.
 const BACKDROPS: usize = 400;
 /// Crops of the validation set.
-const VAL_CROPS: u64 = 96;
+const VAL_CROPS: u64 = 192;
 /// Between two checkpoints.
 const SAVE_EVERY: Duration = Duration::from_secs(120);
 
@@ -92,10 +111,11 @@ pub fn run(plan: &Plan) -> anyhow::Result<Summary> {
         (steps, _) => Progress::new("train", steps.unwrap_or_default(), "steps", plan.talk),
     };
     progress.resume(session.done());
-    let material = Material { renders: &train, backdrops: &backdrops, seed: plan.seed };
+    let shape = session.networks.face.shape.clone();
+    let material = Material { renders: &train, backdrops: &backdrops, mirror: &shape.mirror, seed: plan.seed };
     write_examples(&material, &plan.out)?;
-    let held_out = Material { renders: &val, backdrops: &backdrops, seed: plan.seed ^ 0x5EED };
-    let val_batch = batch_of(&held_out, 0, VAL_CROPS as usize, 0).0;
+    let held_out = Material { renders: &val, seed: plan.seed ^ 0x5EED, ..material };
+    let val_batch = batch_of(&held_out, &shape, 0, VAL_CROPS as usize, 0).0;
     session.train(&material, &val_batch, &progress)?;
     progress.finish();
     session.finish(&train, &val_batch)
@@ -118,15 +138,15 @@ struct Session<'a> {
     spent: Duration,
     started: Instant,
     means: Means,
-    curve: Vec<(u64, f64, f64)>,
+    curve: Vec<CurvePoint>,
 }
 
 impl<'a> Session<'a> {
     fn new(plan: &'a Plan) -> anyhow::Result<Self> {
         seed_step(plan.seed, u64::MAX);
-        let networks = Networks::new(plan.device);
+        let networks = Networks::new(plan.device, FaceShape::of(&plan.head, plan.identity));
         let adam = Adam::over(&networks.vars, AdamConfig { weight_decay: 1e-4, ..Default::default() });
-        let ema = Ema::new(&networks.vars, 0.995);
+        let ema = Ema::new(&networks.vars, 0.998);
         let (means, started) = (Means::default(), Instant::now());
         let mut session =
             Session { plan, networks, adam, ema, step: 0, spent: Duration::ZERO, started, means, curve: Vec::new() };
@@ -195,11 +215,14 @@ impl<'a> Session<'a> {
 
     fn train(&mut self, material: &Material, val: &CropBatch, progress: &Progress) -> anyhow::Result<()> {
         let (crops, patches, first) = (self.plan.crops, self.plan.patches, self.step);
+        let shape = self.networks.face.shape.clone();
         std::thread::scope(|scope| {
             let (sender, receiver) = std::sync::mpsc::sync_channel(1);
             scope.spawn(move || {
                 // Ends when the optimizer's side hangs up.
-                (first..).take_while(|&step| sender.send(batch_of(material, step, crops, patches)).is_ok()).count()
+                (first..)
+                    .take_while(|&step| sender.send(batch_of(material, &shape, step, crops, patches)).is_ok())
+                    .count()
             });
             let mut saved = Instant::now();
             let mut next_report = self.fraction();
@@ -226,7 +249,7 @@ impl<'a> Session<'a> {
     fn update(&mut self, crops: &CropBatch, patches: &PatchBatch) -> anyhow::Result<()> {
         let schedule = Schedule { lr: self.plan.lr, warmup: 50, total: 0, floor: 0.01 * self.plan.lr };
         let lr = schedule.at_fraction(self.fraction()).min(schedule.at(self.step));
-        let mut terms = crops.loss(&self.networks.landmark.forward(&crops.rgb, true));
+        let mut terms = crops.loss(&self.networks.face.forward(&crops.rgb, true));
         terms.extend(patches.loss(&self.networks.detect.forward(&patches.rgb, true)));
         let sum = total(&terms);
         for (name, _, term) in &terms {
@@ -242,29 +265,30 @@ impl<'a> Session<'a> {
     }
 
     fn report(&mut self, val: &CropBatch, progress: &Progress) {
-        let val_px = self.validate(val);
+        let figures = self.validate(val);
         let means = self.means.take();
-        self.curve.push((self.step, means.get("loss").copied().unwrap_or(f64::NAN), val_px));
         let seconds = self.elapsed().as_secs();
-        let text = format!("step {} ({seconds} s): {}  val {val_px:.2} px", self.step, line(&means));
-        progress.note(&format!("val {val_px:.2} px"));
+        let text = format!("step {} ({seconds} s): {}  val {}", self.step, line(&means), line(&figures));
+        progress.note(&format!("val {:.2} px", figures["px"]));
         self.plan.talk.say(&text);
-        self.plan.talk.event("train", serde_json::json!({ "step": self.step, "losses": means, "val_px": val_px }));
+        self.plan.talk.event("train", serde_json::json!({ "step": self.step, "losses": means, "val": figures }));
+        let loss = means.get("loss").copied().unwrap_or(f64::NAN);
+        self.curve.push(CurvePoint { step: self.step, loss, val: figures });
     }
 
-    /// Mean landmark distance on the validation crops with averaged weights, pixels of a 128 px crop.
-    fn validate(&mut self, val: &CropBatch) -> f64 {
+    /// Figures on the validation crops with averaged weights.
+    fn validate(&mut self, val: &CropBatch) -> BTreeMap<String, f64> {
         self.ema.swap();
-        let px = tch::no_grad(|| {
+        let figures = tch::no_grad(|| {
             let val = val.to_device(self.plan.device);
-            val.mean_distance_px(&self.networks.landmark.forward(&val.rgb, false)).double_value(&[])
+            val.figures(&self.networks.face.forward(&val.rgb, false))
         });
         self.ema.swap();
-        px
+        figures.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
     }
 
     fn finish(mut self, train: &[Render], val: &CropBatch) -> anyhow::Result<Summary> {
-        let val_px = self.validate(val);
+        let val = self.validate(val);
         self.save()?;
         self.ema.swap();
         let bytes = self.networks.save(&self.plan.out, self.step)?;
@@ -274,33 +298,41 @@ impl<'a> Session<'a> {
             frames: train.len(),
             identities: people(train),
             bytes,
-            val_px,
+            val,
             curve: self.curve,
         })
     }
 }
 
 /// Both batches of a step.
-fn batch_of(material: &Material, step: u64, crops: usize, patches: usize) -> (CropBatch, PatchBatch) {
+fn batch_of(
+    material: &Material,
+    shape: &FaceShape,
+    step: u64,
+    crops: usize,
+    patches: usize,
+) -> (CropBatch, PatchBatch) {
     let first = |n: usize| step * n as u64;
     let crop_examples: Vec<_> = (0..crops as u64).into_par_iter().map(|i| material.crop(first(crops) + i)).collect();
     let patch_examples: Vec<_> = (0..patches.max(1) as u64)
         .into_par_iter()
         .map(|i| material.patch(first(patches) + i, PATCH_SIDE, SIZES))
         .collect();
-    (CropBatch::new(&crop_examples), PatchBatch::new(&patch_examples))
+    (CropBatch::new(&crop_examples, shape), PatchBatch::new(&patch_examples))
 }
 
 /// Training renders, and those of people held out, of all datasets.
 fn split(plan: &Plan) -> anyhow::Result<(Vec<Render>, Vec<Render>)> {
     let (mut train, mut val) = (Vec::new(), Vec::new());
+    let coefficients = Coefficients::new(&plan.head, plan.identity);
     let share = plan.max_frames / plan.data.len().max(1);
     for (k, path) in plan.data.iter().enumerate() {
         let data = Dataset::open(path)?;
-        for (name, renders, most) in [("train", &mut train, share), ("val", &mut val, 200)] {
+        let identities = coefficients.of_all(data.identities());
+        for (name, renders, most) in [("train", &mut train, share), ("val", &mut val, 400)] {
             let rows: Vec<usize> =
                 formats::order::shuffled(&data.split(name), plan.seed, 0).into_iter().take(most).collect();
-            let mut read = renders::load(&data, &rows, 256)?;
+            let mut read = renders::load(&data, &rows, &identities, plan.head.landmarks.len())?;
             // People of different datasets are different people.
             read.iter_mut().for_each(|r| r.identity_id |= (k as u32) << 24);
             renders.append(&mut read);
@@ -320,35 +352,27 @@ fn people(renders: &[Render]) -> usize {
     renders.iter().map(|r| r.identity_id).collect::<std::collections::BTreeSet<_>>().len()
 }
 
-/// Mean of a few losses on a fixed batch, for tests: does a step lower it?
-#[cfg(test)]
-fn loss_on(networks: &Networks, crops: &CropBatch, patches: &PatchBatch) -> f64 {
-    let mut terms = crops.loss(&networks.landmark.forward(&crops.rgb, true));
-    terms.extend(patches.loss(&networks.detect.forward(&patches.rgb, true)));
-    total(&terms).double_value(&[])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::Face;
-    use crate::picture::{Mips, Picture};
+    use crate::face_net::tests::shape;
+    use crate::train::labels::FaceLabels;
 
     /// A disc with two dark spots and a bar: enough to learn where its "landmarks" are.
     fn toy_render(seed: u8) -> Render {
         let side = 96usize;
-        let mut rgba = vec![0u8; side * side * 4];
+        let (mut rgb, mut alpha) = (Vec::new(), Vec::new());
         for y in 0..side {
             for x in 0..side {
                 let (u, v) = ((x as f32 - 48.0) / 36.0, (y as f32 - 48.0) / 44.0);
                 let dark = (u.abs() - 0.4).hypot(v + 0.2) < 0.13 || (u.abs() < 0.3 && (v - 0.5).abs() < 0.06);
                 let tone = if dark { 30 } else { 170 + seed };
-                let inside = u.hypot(v) < 1.0;
-                rgba[(y * side + x) * 4..][..4].copy_from_slice(&[tone, tone - 20, tone / 2, 255 * inside as u8]);
+                rgb.extend([tone, tone - 20, tone / 2]);
+                alpha.push(255 * (u.hypot(v) < 1.0) as u8);
             }
         }
         let spot = |x: f32, y: f32| [48.0 + 36.0 * x, 48.0 + 44.0 * y];
-        let landmarks: Vec<[f32; 2]> = (0..68)
+        let points: Vec<[f32; 2]> = (0..74)
             .map(|i| match i {
                 0..=16 => spot((i as f32 - 8.0) / 8.0, 0.9 - ((i as f32 - 8.0) / 8.0).powi(2) * 0.8),
                 17..=35 => spot((i as f32 - 26.0) / 15.0, -0.4),
@@ -357,8 +381,23 @@ mod tests {
                 _ => spot((i as f32 - 57.5) / 30.0, 0.5),
             })
             .collect();
-        let face = Face::from_landmarks(&landmarks);
-        Render { mips: Mips::new(Picture { width: side, height: side, rgba }), landmarks, face, row: 0, identity_id: 0 }
+        let labels = FaceLabels {
+            visible: vec![1.0; points.len()],
+            points,
+            expression: std::array::from_fn(|k| if k == 24 { seed as f32 / 80.0 } else { 0.0 }),
+            gaze: [[0.1, -0.1]; 2],
+            rotation: glam::Mat3::IDENTITY,
+            log_distance: 0.0,
+            identity: [vec![0.5, -0.5, 0.0], vec![0.5, 0.5, 0.0]],
+        };
+        let image = formats::image::png_from_rgb8(side, side, &rgb).unwrap();
+        Render::new(image, formats::image::png_from_gray8(side, side, &alpha).unwrap(), labels).unwrap()
+    }
+
+    fn loss_of(networks: &Networks, crops: &CropBatch, patches: &PatchBatch) -> tch::Tensor {
+        let mut terms = crops.loss(&networks.face.forward(&crops.rgb, true));
+        terms.extend(patches.loss(&networks.detect.forward(&patches.rgb, true)));
+        total(&terms)
     }
 
     #[test]
@@ -366,19 +405,18 @@ mod tests {
         tch::manual_seed(2);
         let renders: Vec<Render> = (0..4).map(|i| toy_render(i * 20)).collect();
         let backdrops = Backdrops::new(4, 1);
-        let material = Material { renders: &renders, backdrops: &backdrops, seed: 1 };
-        let (crops, patches) = batch_of(&material, 0, 8, 6);
-        let networks = Networks::new(Device::Cpu);
+        let shape = shape();
+        let material = Material { renders: &renders, backdrops: &backdrops, mirror: &shape.mirror, seed: 1 };
+        let (crops, patches) = batch_of(&material, &shape, 0, 8, 6);
+        let networks = Networks::new(Device::Cpu, shape);
         let mut adam = Adam::over(&networks.vars, AdamConfig::default());
-        let before = loss_on(&networks, &crops, &patches);
+        let before = loss_of(&networks, &crops, &patches).double_value(&[]);
         for _ in 0..10 {
             adam.zero_grad();
-            let mut terms = crops.loss(&networks.landmark.forward(&crops.rgb, true));
-            terms.extend(patches.loss(&networks.detect.forward(&patches.rgb, true)));
-            total(&terms).backward();
+            loss_of(&networks, &crops, &patches).backward();
             adam.step(2e-3);
         }
-        let after = loss_on(&networks, &crops, &patches);
+        let after = loss_of(&networks, &crops, &patches).double_value(&[]);
         assert!(after < 0.7 * before, "loss {before} -> {after}");
     }
 
@@ -386,8 +424,10 @@ mod tests {
     fn a_batch_is_a_function_of_its_step() {
         let renders = vec![toy_render(10)];
         let backdrops = Backdrops::new(2, 1);
-        let material = Material { renders: &renders, backdrops: &backdrops, seed: 9 };
-        let (a, b, c) = (batch_of(&material, 3, 2, 2), batch_of(&material, 3, 2, 2), batch_of(&material, 4, 2, 2));
+        let shape = shape();
+        let material = Material { renders: &renders, backdrops: &backdrops, mirror: &shape.mirror, seed: 9 };
+        let batch = |step| batch_of(&material, &shape, step, 2, 2);
+        let (a, b, c) = (batch(3), batch(3), batch(4));
         assert_eq!(a.0.rgb, b.0.rgb);
         assert_eq!(a.1.rgb, b.1.rgb);
         assert_ne!(a.0.rgb, c.0.rgb);

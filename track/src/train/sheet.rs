@@ -1,6 +1,6 @@
 //! A contact sheet of training examples with their labels: what the networks are shown, for people.
 use crate::detect_net::SIZES;
-use crate::landmark_net::SIDE;
+use crate::face_net::SIDE;
 use crate::picture::Canvas;
 use crate::train::compose::Material;
 use image::{Rgb, RgbImage};
@@ -17,8 +17,9 @@ pub fn draw(material: &Material) -> RgbImage {
         let (x, y) = (i % COLUMNS * side, i / COLUMNS * side);
         let crop = material.crop(i as u64);
         let mut picture = crop.canvas.to_rgb8();
-        for p in &crop.landmarks {
-            dot(&mut picture, *p, [0, 255, 0]);
+        if let Some(labels) = &crop.labels {
+            let seen = |l: usize| if labels.visible[l] > 0.5 { [0, 255, 0] } else { [255, 60, 0] };
+            labels.points.iter().enumerate().for_each(|(l, p)| dot(&mut picture, *p, seen(l)));
         }
         image::imageops::replace(&mut sheet, &picture, x as i64, 2 * y as i64);
         let alpha = &crop.canvas.planes[3];

@@ -7,7 +7,7 @@
 use super::recipes::{self, EMOTIONS, Face, Recipe, VISEMES};
 use super::{Action, Moment, Performance};
 use crate::config::{Config, SequenceKind};
-use crate::stream::{Stream, subject};
+use crate::stream::{Stream, Subject};
 use crate::tracer::elementary::smoothstep;
 use glam::Vec3;
 use std::f32::consts::TAU;
@@ -49,7 +49,7 @@ impl Clip {
     /// Clip `number` of an identity.
     pub fn sample(config: &Config, identity_id: u32, number: u32) -> Self {
         let (sequence, style) = (&config.sequence, &config.expression);
-        let mut s = Stream::new(config.seed, &[subject::SEQUENCE, identity_id as u64, number as u64]);
+        let mut s = Stream::new(config.seed, Subject::Sequence, &[identity_id.into(), number.into()]);
         let drawn = KINDS[(s.uniform(0.0, KINDS.len() as f32) as usize).min(KINDS.len() - 1)];
         let (kind, name) = KINDS.into_iter().find(|(k, _)| *k == sequence.kind).unwrap_or(drawn);
         let sd_rad = style.pose_deg.to_radians();

@@ -1,7 +1,7 @@
 //! Beard, moustache, stubble: on the region `beard`, trimmed to the style by the mouth's landmarks.
 use super::{Binding, CLASS_BEARD, Ground, Strand, Tuft, along, tapered, thickened};
 use crate::people::person::{Beard, BeardStyle};
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
 use glam::Vec3;
 
@@ -9,7 +9,7 @@ pub(super) fn grow(ground: &Ground, beard: &Beard, strands: u32, seed: u64) -> O
     if beard.style == BeardStyle::None || ground.landmarks.len() < 68 {
         return None;
     }
-    let mut s = Stream::new(seed, &[subject::HAIR, 4]);
+    let mut s = Stream::new(seed, Subject::BeardStrands, &[]);
     let mut tuft = Tuft::new(CLASS_BEARD, Binding::Skin, beard.pigment.material());
     let density = density(ground, beard.style, seed);
     let covered = density.iter().sum::<f32>() / ground.region("beard").iter().sum::<f32>().max(1e-6);

@@ -1,7 +1,7 @@
 //! Brows: short strands along the brow landmarks, upright near the nose, lying outwards.
 use super::{Binding, CLASS_BROW, Ground, Strand, Tuft, along, tapered, thickened};
 use crate::people::person::Brows;
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
 use glam::Vec3;
 
@@ -15,11 +15,11 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
     if ground.landmarks.len() < 68 {
         return None;
     }
-    let mut s = Stream::new(seed, &[subject::HAIR, 2]);
+    let mut s = Stream::new(seed, Subject::BrowStrands, &[]);
     let mut tuft = Tuft::new(CLASS_BROW, Binding::Skin, brows.pigment.material());
     // A brow has some 250 to 700 hairs; few thick strands would look like a comb, so they thin out slower than hair.
-    let count = (470.0 * brows.density * (strands as f32 / 12_000.0).clamp(0.5, 1.6)) as usize;
-    let radius = 0.6 * thickened(45e-6, strands.max(8000));
+    let count = (640.0 * brows.density * (strands as f32 / 12_000.0).clamp(0.5, 1.6)) as usize;
+    let radius = 0.42 * thickened(45e-6, strands.max(8000));
     for line in LINES {
         let line = arched(line.map(|i| ground.landmarks[i]));
         let near: Vec<f32> =
@@ -76,7 +76,7 @@ fn elevation_rad(t: f32, v: f32) -> f32 {
 /// How readily hairs grow: dense within, the head soft, the upper edge ragged, a few strays outside.
 fn wanted(t: f32, v: f32, seed: u64, p: Vec3) -> f32 {
     let ragged = 0.18 * noise(seed ^ 92, p * 420.0);
-    let across = 1.0 - smoothstep(0.5 + ragged, 1.05 + ragged, v.abs());
+    let across = 1.0 - smoothstep(0.3 + ragged, 1.1 + ragged, v.abs());
     let head = 0.15 + 0.85 * smoothstep(-0.04, 0.16, t);
     let strays = if v.abs() < 2.0 && t > 0.05 { 0.006 } else { 0.0 };
     across * head + strays

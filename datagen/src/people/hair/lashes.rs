@@ -2,7 +2,7 @@
 //! above, a little outside of the middle.
 use super::{Binding, CLASS_LASH, Ground, Strand, Tuft, thickened};
 use crate::people::person::Lashes;
-use crate::stream::{Stream, subject};
+use crate::stream::{Stream, Subject};
 use crate::tracer::elementary::smoothstep;
 use glam::{Vec3, Vec4};
 
@@ -43,7 +43,7 @@ pub(super) fn grow(ground: &Ground, lashes: &Lashes, strands: u32, seed: u64) ->
     if ground.landmarks.len() < 68 {
         return None;
     }
-    let mut s = Stream::new(seed, &[subject::HAIR, 3]);
+    let mut s = Stream::new(seed, Subject::LashStrands, &[]);
     let mut tuft = Tuft::new(CLASS_LASH, Binding::Skin, lashes.pigment.material());
     let radius = 0.6 * thickened(45e-6, strands.max(8000)) * (1.0 + 0.6 * lashes.mascara);
     for lid in LIDS {

@@ -2,7 +2,7 @@
 //! will of its own.
 use super::guides::{Guide, Walk};
 use crate::people::person::{Curl, Hair, HairStyle};
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
 use glam::Vec3;
 use rayon::prelude::*;
@@ -23,7 +23,7 @@ pub struct Seat {
 pub fn strands(walk: &Walk, guides: &[Guide], seats: &[Seat], n: usize) -> Vec<(Vec<Vec3>, usize)> {
     let locks: Vec<Lock> = guides.iter().enumerate().map(|(i, g)| Lock::new(g, walk, i)).collect();
     let one = |(i, seat): (usize, &Seat)| {
-        let mut s = Stream::new(walk.seed, &[subject::HAIR, 5, i as u64]);
+        let mut s = Stream::new(walk.seed, Subject::Lock, &[i as u64]);
         strand(walk, guides, &locks, seat, n, &mut s)
     };
     seats.par_iter().enumerate().with_min_len(256).map(one).collect()
@@ -42,7 +42,7 @@ struct Lock {
 
 impl Lock {
     fn new(guide: &Guide, walk: &Walk, number: usize) -> Self {
-        let mut s = Stream::new(walk.seed, &[subject::HAIR, 6, number as u64]);
+        let mut s = Stream::new(walk.seed, Subject::LockStrand, &[number as u64]);
         let h = walk.hair;
         let phase = 2.5 * noise(walk.seed ^ 21, guide.root * 30.0) + s.uniform(0.0, TAU) * h.curl.disorder();
         Lock {

@@ -4,7 +4,7 @@ use super::locks::{self, Seat, coils};
 use super::{Binding, CLASS_HAIR, Ground, Shell, Strand, Tuft, tapered, thickened};
 use crate::people::headwear::Cover;
 use crate::people::person::{Curl, Hair, HairStyle};
-use crate::stream::{Stream, noise, subject};
+use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
 use glam::Vec3;
 
@@ -17,7 +17,7 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands:
     }
     let scalp = ground.region("scalp");
     let shell = Shell::new(ground.skin, &scalp);
-    let mut s = Stream::new(seed, &[subject::HAIR, 1]);
+    let mut s = Stream::new(seed, Subject::ScalpStrands, &[]);
     let density = density(ground, &shell, hair, &scalp);
     let crowded = ground.skin.positions.iter().zip(&density).map(|(p, d)| d * parting(shell.local(*p), hair));
     let roots = ground.skin.scatter(&crowded.collect::<Vec<_>>(), (strands as f32 * share(hair)) as usize, &mut s);

@@ -23,12 +23,12 @@ impl Brows {
         let male = origin.sex;
         // Brows are darker than blond hair and turn grey later.
         let pigment =
-            Pigment { eumelanin: hair.eumelanin.max(0.45) * 1.3, pheomelanin: hair.pheomelanin, grey: 0.4 * hair.grey };
+            Pigment { eumelanin: hair.eumelanin.max(0.45) * 1.1, pheomelanin: hair.pheomelanin, grey: 0.4 * hair.grey };
         let aged = ((origin.age - 50.0) / 35.0).clamp(0.0, 1.0);
         Brows {
             // Women's thin out with age, men's grow long.
-            density: s.normal_within(0.6 + 0.2 * male, 0.15, [0.25, 1.0]) * (1.0 - 0.35 * aged * (1.0 - male)),
-            half_height_m: s.normal_within(0.0036 + 0.0013 * male, 0.0006, [0.0024, 0.0062]),
+            density: s.normal_within(0.68 + 0.2 * male, 0.17, [0.25, 1.15]) * (1.0 - 0.35 * aged * (1.0 - male)),
+            half_height_m: s.normal_within(0.0040 + 0.0013 * male, 0.0008, [0.0024, 0.0070]),
             length_m: s.normal_within(0.0085 + 0.001 * male, 0.001, [0.006, 0.012]),
             wiry: 0.01 + 0.12 * aged * male,
             pigment,

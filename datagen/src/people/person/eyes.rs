@@ -26,8 +26,8 @@ impl Eyes {
     pub(super) fn sample(s: &mut Stream, origin: Origin, hair: Pigment, melanin: f32) -> Self {
         // Linear albedo of the iris disc: inner ring, outer ring.
         const COLORS: [(&str, [f32; 3], [f32; 3]); 6] = [
-            ("dark brown", [0.060, 0.026, 0.011], [0.032, 0.014, 0.007]),
-            ("brown", [0.135, 0.056, 0.020], [0.065, 0.027, 0.011]),
+            ("dark brown", [0.040, 0.020, 0.010], [0.024, 0.012, 0.007]),
+            ("brown", [0.090, 0.042, 0.018], [0.045, 0.021, 0.010]),
             ("hazel", [0.20, 0.105, 0.030], [0.095, 0.085, 0.035]),
             ("green", [0.21, 0.165, 0.060], [0.105, 0.135, 0.075]),
             ("blue", [0.22, 0.27, 0.31], [0.105, 0.175, 0.26]),
@@ -39,14 +39,14 @@ impl Eyes {
         let weights = [1.3 - caucasian, 0.9 - 0.3 * light, 0.35 * light, 0.25 * light, 0.7 * light, 0.18 * light]
             .map(|w: f32| w.max(0.0));
         let (color, inner, outer) = COLORS[s.pick(&weights)];
-        let shade = s.uniform(0.8, 1.25);
+        let shade = s.uniform(0.55, 1.0);
         let yellow = s.uniform(0.0, 1.0) * (0.4 + origin.age / 120.0).min(1.0);
         Eyes {
             color,
             iris: [Vec3::from(inner) * shade, Vec3::from(outer) * shade],
             iris_radius_m: s.normal_within(0.00590, 0.00018, [0.0055, 0.0063]),
             pupil_radius_m: s.normal_within(0.0019, 0.0004, [0.0012, 0.0030]),
-            sclera: Vec3::new(0.62, 0.585, 0.56).lerp(Vec3::new(0.58, 0.52, 0.44), yellow),
+            sclera: Vec3::new(0.55, 0.515, 0.49).lerp(Vec3::new(0.51, 0.455, 0.385), yellow),
             veins: s.uniform(0.1, 0.6),
         }
     }

@@ -1,6 +1,6 @@
 //! Lashes.
 use super::{Origin, Pigment};
-use crate::stream::{Stream, subject};
+use crate::stream::{Stream, Subject};
 use serde::Serialize;
 
 /// Lashes.
@@ -25,7 +25,7 @@ impl Lashes {
         let aged = ((origin.age - 45.0) / 40.0).clamp(0.0, 1.0);
         let length_m = s.normal_within(0.0088 + 0.0010 * female, 0.0008, [0.006, 0.012]) * (1.0 - 0.2 * aged);
         let density = s.uniform(0.65, 1.0) * (1.0 - 0.35 * aged);
-        let mut s = Stream::new(seed, &[subject::PERSON, 7]);
+        let mut s = Stream::new(seed, Subject::LashLooks, &[]);
         let painted = origin.sex < 0.4 && origin.age > 16.0 && s.chance(0.45);
         let mascara = if painted { s.uniform(0.3, 1.0) } else { 0.0 };
         let curl_rad = s.normal_within(1.3 - 0.45 * origin.ancestry[1], 0.2, [0.6, 1.8]) + 0.25 * mascara;

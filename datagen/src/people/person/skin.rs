@@ -2,7 +2,7 @@
 use super::Origin;
 use super::makeup::Makeup;
 use super::skin_relief::SkinRelief;
-use crate::stream::{Stream, subject};
+use crate::stream::{Stream, Subject};
 use glam::Vec3;
 use serde::Serialize;
 
@@ -62,8 +62,8 @@ impl Skin {
         let melanin = s.normal_within(typical, 0.55, [0.25 + 0.7 * asian, 5.0]);
         let fair = (1.0 - melanin / 2.5).max(0.0);
         let age = origin.age;
-        let relief = SkinRelief::sample(&mut Stream::new(seed, &[subject::PERSON, 3]), origin);
-        let makeup = Makeup::sample(&mut Stream::new(seed, &[subject::PERSON, 6]), origin);
+        let relief = SkinRelief::sample(&mut Stream::new(seed, Subject::SkinRelief, &[]), origin);
+        let makeup = Makeup::sample(&mut Stream::new(seed, Subject::Makeup, &[]), origin);
         let lipstick = (origin.sex < 0.4 && age > 16.0 && s.chance(0.3)).then(|| {
             let red =
                 Vec3::new(0.45, 0.05, 0.07).lerp(Vec3::new(0.5, 0.16, 0.17), s.uniform(0.0, 1.0)) * s.uniform(0.5, 1.0);
@@ -72,16 +72,16 @@ impl Skin {
         Skin {
             melanin,
             tan: relief.tan,
-            haemoglobin: s.normal_within(1.05, 0.2, [0.7, 1.6]),
+            haemoglobin: s.normal_within(1.3, 0.28, [0.75, 2.1]),
             freckles: if s.chance(0.1 + 0.3 * fair * caucasian) { s.uniform(0.2, 1.0) * (0.3 + fair) } else { 0.0 }
                 .min(1.0),
             moles: s.pick(&[3.0, 3.0, 2.0, 1.0, 1.0, 0.5]) as u32,
-            blotches: s.uniform(0.2, 0.7) + (age / 250.0).min(0.3),
+            blotches: s.uniform(0.3, 0.9) + (age / 200.0).min(0.4),
             eye_shadow: s.uniform(0.1, 0.6) + (age / 200.0).min(0.4),
             lip: s.uniform(0.35, 0.95),
             lipstick,
-            gloss: s.uniform(0.7, 1.25),
-            roughness: s.uniform(0.28, 0.40),
+            gloss: s.uniform(0.6, 1.35),
+            roughness: s.uniform(0.25, 0.40),
             eye_shadow_color: makeup.eye_shadow,
             eye_liner: makeup.liner,
             rouge: makeup.rouge,

@@ -121,6 +121,13 @@ impl Grooves {
             ];
             self.add(Family::Vertical, &points, 2.2e-4 - 5e-5 * i as f32, 8e-4);
         }
+        // The trough from the inner corner over the cheek, and the bag that hangs over it.
+        let old = looks.skin.wrinkles;
+        let under = |k: f32, below: f32| inner.lerp(outer, k) - over * below;
+        let trough = [under(0.02, 0.007), under(0.25, 0.0125), under(0.5, 0.0150), under(0.75, 0.0145)];
+        let bag = trough.map(|p| p + over * 0.0055);
+        self.add(Family::Standing, &trough, 1.3e-4 + 4.5e-4 * old, 2.6e-3);
+        self.add(Family::Standing, &bag, -0.8e-4 - 3.5e-4 * old, 3.4e-3);
         // The fold over the upper lid.
         let k = &looks.skin;
         let rise = over * k.lid_fold_m;
@@ -164,7 +171,7 @@ impl Grooves {
         self.add(Family::Standing, &rim, -3.0e-4, 1.5e-3);
         // The cheek hangs over the fold: a soft swell outside a shallow groove, not a cut.
         let swell = fold.map(|p| p + out * 0.0075 + Vec2::Y * 0.001);
-        let sag = 0.6e-4 + 2.6e-4 * old * s.uniform(0.5, 1.2);
+        let sag = 1.8e-4 + 7.5e-4 * old * s.uniform(0.5, 1.2);
         self.add(Family::Horizontal, &fold, 4.2e-4, 2.9e-3);
         self.add(Family::Horizontal, &swell, -5.0e-4, 5.5e-3);
         self.add(Family::Standing, &fold, sag, 3.2e-3);
@@ -174,7 +181,7 @@ impl Grooves {
             corner + out * 0.004 - Vec2::Y * 0.012,
             corner + out * 0.001 - Vec2::Y * 0.022,
         ];
-        self.add(Family::Standing, &marionette, 2.4e-4 * old * s.uniform(0.2, 1.1), 2.4e-3);
+        self.add(Family::Standing, &marionette, 5.0e-4 * old * s.uniform(0.2, 1.1), 2.4e-3);
         // Dimples of a smile, outside the fold.
         let smile =
             [corner + out * 0.016 + Vec2::Y * 0.012, corner + out * 0.018, corner + out * 0.015 - Vec2::Y * 0.012];

@@ -3,8 +3,11 @@ use super::{Painter, skin_color};
 use crate::tracer::elementary::smoothstep;
 use glam::Vec3;
 
+/// Half the breadth of the shade in the fold over an upper lid (metres): a texel of a coarse atlas at least.
+const FOLD_M: f32 = 1.2e-3;
+
 impl Painter<'_> {
-    /// Colour and liner over the upper lids.
+    /// Fold, lash roots, colour and liner of the upper lids.
     pub(super) fn lids(&self, skin: Vec3, p: Vec3) -> Vec3 {
         let k = &self.looks.skin;
         let mut c = skin;
@@ -16,6 +19,15 @@ impl Painter<'_> {
             if distance > 0.02 {
                 continue;
             }
+            // Light hardly gets into the fold, nor between the roots of the lashes.
+            let rise = k.lid_fold_m * (1.0 - 0.45 * (2.0 * along - 1.0).abs().powi(3));
+            let fold = (-((distance - rise) / FOLD_M).powi(2)).exp() * smoothstep(0.0, 0.001, over);
+            c *= Vec3::new(
+                1.0 - 0.36 * fold * k.lid_fold,
+                1.0 - 0.46 * fold * k.lid_fold,
+                1.0 - 0.48 * fold * k.lid_fold,
+            );
+            c *= 1.0 - 0.5 * smoothstep(0.0019, 0.0006, distance);
             if let Some([r, g, b, opacity]) = k.eye_shadow_color {
                 let cover = smoothstep(0.011, 0.003, distance) * smoothstep(-0.0005, 0.001, over);
                 c = c.lerp(Vec3::new(r, g, b).min(c), opacity * cover);

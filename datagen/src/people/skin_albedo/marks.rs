@@ -41,6 +41,18 @@ impl Painter<'_> {
         0.75 * smoothstep(0.62, 0.9, ragged * (0.75 + 0.25 * k.age_spots)) * k.age_spots * (1.0 - spared)
     }
 
+    /// Extra blood of pimples and their scars: red spots of some millimeters, none on most people.
+    pub(super) fn blemish(&self, p: Vec3, spared: f32) -> f32 {
+        let k = &self.looks.skin;
+        if p.z < -0.03 {
+            return 0.0;
+        }
+        let prone = lattice(k.seed ^ 23, 0, 0, 0).powi(4);
+        let ragged = noise(k.seed ^ 24, p * 190.0) + 0.25 * noise(k.seed ^ 25, p * 500.0);
+        let spot = smoothstep(0.78 - 0.2 * prone, 1.0 - 0.2 * prone, ragged);
+        0.8 * spot * (0.3 + 0.7 * prone) * (1.0 - spared)
+    }
+
     /// Extra melanin of moles.
     pub(super) fn mole(&self, p: Vec3) -> f32 {
         if p.z < -0.02 {

@@ -19,7 +19,7 @@ impl Painter<'_> {
         let line = if looks.hair.style == HairStyle::Bald { 1.0 } else { hairline(self.shell.local(p), &looks.hair) };
         let mut c = skin.lerp((self.hair * 0.6).min(skin), hair_cover * grown * line);
         let stubble = match looks.beard.style {
-            BeardStyle::None => 0.22 * looks.beard.shadow,
+            BeardStyle::None => 0.40 * looks.beard.shadow,
             BeardStyle::Stubble => 0.30,
             _ => 0.35,
         };
@@ -27,9 +27,12 @@ impl Painter<'_> {
         let roots = (self.beard * 0.5 + c * Vec3::new(0.42, 0.5, 0.58)).min(c);
         c = c.lerp(
             roots,
-            stubble * beard * (0.8 + 0.2 * noise(looks.skin.seed ^ 8, p * 300.0)) * (1.0 - looks.beard.pigment.grey),
+            stubble
+                * beard
+                * (0.75 + 0.25 * noise(looks.skin.seed ^ 8, p * 300.0) + 0.2 * noise(looks.skin.seed ^ 10, p * 700.0))
+                * (1.0 - looks.beard.pigment.grey),
         );
-        let brow = self.brow_cover(p) * 0.45 * looks.brows.density;
+        let brow = self.brow_cover(p) * 0.5 * looks.brows.density;
         c.lerp((self.brow * 0.8).min(c), brow)
     }
 
@@ -45,6 +48,6 @@ impl Painter<'_> {
         };
         let d = line(&self.brows[0]).min(line(&self.brows[1]));
         let half = self.looks.brows.half_height_m;
-        1.0 - smoothstep(0.3 * half, 1.15 * half, d)
+        1.0 - smoothstep(0.2 * half, 1.2 * half, d)
     }
 }

@@ -148,7 +148,7 @@ fn flesh(m: &EyeMaterial, between: &Between, position: Vec3, white: Vec3, normal
 /// What lids and lashes leave of the light on the ball: the mesh of the lids is thinner than lids are, and lashes are few.
 fn lid_shade(between: &Between) -> f32 {
     let shade = |distance: f32, deep: f32, far: f32| 1.0 - deep * (-(distance.max(0.0) / far).powi(2)).exp();
-    shade(between.under_upper_m, 0.55, 0.0034) * shade(between.over_lower_m, 0.30, 0.0014)
+    shade(between.under_upper_m, 0.68, 0.0042) * shade(between.over_lower_m, 0.35, 0.0016)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::tracer::scene::{MeshDesc, Relief, SkinMaterial, Texture};
 use glam::{Vec2, Vec3};
 
 /// Depth of a groove at which the light that reaches its bottom has fallen to 1/e (metres).
-const SHADE_M: f32 = 3.2e-3;
+const SHADE_M: f32 = 1.8e-3;
 /// Steepest slope of the heights: beyond it a normal would tell of sides that the mesh has not.
 const STEEPEST: f32 = 0.9;
 

@@ -1,7 +1,7 @@
 //! How much of each pixel is covered, from the shapes themselves.
 //!
 //! Coverage knows no order of depth: it is the union of everything opaque, projected. So triangles and strands are drawn
-//! into a mask of 4,096 places a pixel, tile by tile, until the tile is full. Rays would need some thousand a pixel to know
+//! into a mask of 1,024 places a pixel, tile by tile, until the tile is full. Rays would need some thousand a pixel to know
 //! as much, and paths that start at covered places only waste none on what lies behind. Strands are the ribbons that
 //! Embree makes of them: four straight pieces a segment, turned towards the viewer.
 use super::{Scene, TILE, mask_of};
@@ -11,7 +11,7 @@ use splat::Camera;
 
 /// Places of a pixel, across and down.
 const ACROSS: usize = 16;
-const DOWN: usize = 256;
+const DOWN: usize = 64;
 /// Straight pieces of a strand's segment, as many as the accelerator is told to make.
 const PIECES: usize = 4;
 /// What is nearer than that to the camera's plane (metres) cannot be projected.
@@ -361,7 +361,7 @@ mod tests {
         let mut mask = Mask::new(false);
         mask.draw(&[Vec2::new(3.2, 5.1), Vec2::new(3.9, 5.3), Vec2::new(3.4, 5.9)]);
         let count = mask.count(3, 5);
-        assert!(count > 200 && mask.count(4, 5) == 0 && mask.open == TILE * DOWN * TILE);
+        assert!(count > 50 && mask.count(4, 5) == 0 && mask.open == TILE * DOWN * TILE);
         let mut found: Vec<[u32; 2]> = (0..count)
             .map(|k| mask.place(3, 5, (k as f32 + 0.5) / count as f32).to_array().map(f32::to_bits))
             .collect();
