@@ -258,6 +258,39 @@ fn people_are_plausible_and_repeatable() {
 }
 
 #[test]
+fn smooth_modes_mirror_and_carry_the_eyes_whole() {
+    let Some(model) = model() else { return };
+    let balls = [vertices_of(model, Part::EyeLeft), vertices_of(model, Part::EyeRight)];
+    let lids: Vec<usize> = (0..model.template.len()).filter(|&v| model.regions["eyelids"][v] > 0.9).collect();
+    let modes: Vec<usize> = (0..model.identity.len()).filter(|&k| model.identity.names[k].contains("mode/")).collect();
+    assert_eq!(modes.len(), 160);
+    let (mut worst_mirror, mut worst_lids) = (0.0f32, 0.0f32);
+    for k in modes {
+        let (name, column) = (&model.identity.names[k], model.identity.column(k));
+        // Odd functions along x and even ones along y and z keep a face symmetric; the others tilt it.
+        let symmetric = name.contains("/o") == name.ends_with('x');
+        let reflected = |d: Vec3| Vec3::new(-d.x, d.y, d.z) * if symmetric { 1.0 } else { -1.0 };
+        for (v, &m) in model.mirror.iter().enumerate() {
+            worst_mirror = worst_mirror.max((column[m as usize] - reflected(column[v])).length());
+        }
+        for ball in &balls {
+            let apart = ball.iter().map(|&v| column[v].distance(column[ball[0]])).fold(0.0, f32::max);
+            assert!(apart < 1e-5, "{name} bends an eyeball by {apart} m");
+        }
+        for &v in &lids {
+            let ball = &balls[usize::from(model.template[v].x < 0.0)];
+            worst_lids = worst_lids.max(column[v].distance(column[ball[0]]));
+        }
+    }
+    println!(
+        "modes of 10 mm: mirrored to {:.3} mm, lids leave balls by {:.2} mm",
+        1e3 * worst_mirror,
+        1e3 * worst_lids
+    );
+    assert!(worst_mirror < 2e-4 && worst_lids < 6e-3, "{worst_mirror} {worst_lids}");
+}
+
+#[test]
 fn the_prior_covers_people_it_was_not_fitted_to() {
     let Some(model) = model() else { return };
     let prior = &model.identity_prior;

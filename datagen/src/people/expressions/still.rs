@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn every_unit_reaches_its_full_range_often() {
         let config = Config::default();
-        let faces: Vec<_> = (0..2000).map(|i| draw(&config, i / 7, 1 + i % 7).expression).collect();
+        let faces: Vec<_> = (0..10_000).map(|i| draw(&config, i / 7, 1 + i % 7).expression).collect();
         println!("{:<20} {:>6} {:>6} {:>6}  share of {} faces above 0.1, 0.5, 0.8", "unit", 0.1, 0.5, 0.8, faces.len());
         for (k, name) in ARKIT.iter().enumerate() {
             let above = |t: f32| faces.iter().filter(|f| f[k] > t).count() as f32 / faces.len() as f32;
