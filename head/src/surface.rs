@@ -27,16 +27,22 @@ impl HeadModel {
         self.landmarks.iter().map(|landmark| landmark.at(&self.faces, positions)).collect()
     }
 
-    /// `[L]` the landmark on the other side of each: the one nearest to its mirror image on the template.
+    /// `[L]` the landmark on the other side of each, an involution: in order, each is paired with the nearest to its mirror
+    /// image on the template that has no partner yet.
     pub fn landmark_mirror(&self) -> Vec<usize> {
         let places = self.landmarks_at(&self.template);
-        let other = |p: &Vec3| {
-            let image = Vec3::new(-p.x, p.y, p.z);
-            let nearest = (0..places.len())
-                .min_by(|&a, &b| places[a].distance_squared(image).total_cmp(&places[b].distance_squared(image)));
-            nearest.unwrap_or(0)
-        };
-        places.iter().map(other).collect()
+        let mut partner: Vec<Option<usize>> = vec![None; places.len()];
+        for l in 0..places.len() {
+            if partner[l].is_some() {
+                continue;
+            }
+            let image = Vec3::new(-places[l].x, places[l].y, places[l].z);
+            let free = (0..places.len()).filter(|&m| partner[m].is_none());
+            let distance = |m: usize| places[m].distance_squared(image);
+            let nearest = free.min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap_or(l);
+            (partner[l], partner[nearest]) = (Some(nearest), Some(l));
+        }
+        partner.into_iter().enumerate().map(|(l, m)| m.unwrap_or(l)).collect()
     }
 }
 

@@ -67,6 +67,7 @@ impl Default for TrainConfig {
             steps: 0,
             max_frames: 30_000,
             identity: 80,
+            val_crops: 192,
             seed: 1,
         }
     }
