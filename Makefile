@@ -129,7 +129,7 @@ $(PIPE)/perceptual.safetensors: $(PIPE)/heads/README.md
 $(PIPE)/identity.safetensors: $(PIPE)/heads/README.md
 	$(BIN)/nets train-identity --data $(<D) --minutes $(IDENTITY_MINUTES) --out $@
 $(PIPE)/track.safetensors: $(PIPE)/heads/README.md
-	$(BIN)/track train --data $(<D) --minutes $(TRACK_MINUTES) --out $@
+	$(BIN)/track train --data $(<D) --head $(HEAD) --minutes $(TRACK_MINUTES) --out $@
 $(PIPE)/prior.safetensors: $(PIPE)/heads/README.md $(PIPE)/perceptual.safetensors
 	$(BIN)/prior train --data $(<D) --head $(HEAD) --config configs/prior.toml --set train.image_size=$(PIXELS) --perceptual $(PIPE)/perceptual.safetensors --minutes $(PRIOR_MINUTES) --out $@
 $(PIPE)/track.eval.txt: $(PIPE)/track.safetensors
@@ -269,7 +269,7 @@ parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, 
 
 REALISM := $(OUT)/realism
 REALISM_PYTHON := .venv-realism/bin/python
-realism: realism-photos realism-renders ## our landmarks on a real photo against MediaPipe's; public face detectors on our renders (fetches their wheel into .venv-realism, once)
+realism: realism-photos realism-people realism-renders ## our landmarks, eyes and mouth on real photos against MediaPipe's; public face detectors on our renders (fetches their wheel into .venv-realism, once)
 
 realism-python:
 	@test -x $(REALISM_PYTHON) || python3 -m venv .venv-realism
@@ -283,6 +283,19 @@ realism-photos: build $(HEAD) realism-python # one photo and 11 variants of it
 			--out "$(REALISM)/$$(basename "$$photo" .png)"; done; true
 	@cd "$(REALISM)" && "$(CURDIR)/$(REALISM_PYTHON)" "$(CURDIR)/tests/realism/landmarks.py" "$(CURDIR)/$(BIN)/shards" \
 		$$(cd photos && ls | sed 's/\.png$$//')
+
+# Photos of people for measuring, never for training; where there are none, the demo photo alone.
+PEOPLE ?= ../shared/assets/people
+realism-people: build $(HEAD) realism-python # openings of eyes and mouth on photos of people and their variants
+	@rm -rf "$(REALISM)/people" && mkdir -p "$(REALISM)/people/photos"
+	@ls "$(PEOPLE)"/*.jpg >/dev/null 2>&1 || echo "skipped: photos of people, none in $(PEOPLE)"
+	@for photo in third_party/photos/astronaut.png $$(ls "$(PEOPLE)"/*.jpg 2>/dev/null); do \
+		$(REALISM_PYTHON) tests/realism/variants.py --few "$$photo" "$(REALISM)/people/photos" || exit; done
+	@for photo in "$(REALISM)"/people/photos/*.png; do \
+		$(BIN)/track fit --quiet --photos "$$photo" --face largest --head $(HEAD) --weights weights/track.safetensors \
+			--out "$(REALISM)/people/$$(basename "$$photo" .png)" || exit; done
+	@cd "$(REALISM)/people" && "$(CURDIR)/$(REALISM_PYTHON)" "$(CURDIR)/tests/realism/openings.py" "$(CURDIR)/$(BIN)/shards" \
+		"$(abspath $(OUT))/bench/openings.json" $$(cd photos && ls | sed 's/\.png$$//') 2>"$(REALISM)/people/log"
 
 realism-renders: datagen $(HEAD) realism-python # 120 faces that no net of ours has seen
 	@rm -rf "$(OUT)/realism-renders"
@@ -328,5 +341,5 @@ clean: ## remove what was made (third_party/ and target/ stay)
 
 .PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo data pipeline weights video-weights test faults fuzz lint clean \
 	array slurm-test man completions gallery peers parity-data parity-video parity-python \
-	identity-space realism realism-python realism-photos realism-renders zero1a ladder kills \
+	identity-space realism realism-python realism-photos realism-people realism-renders zero1a ladder kills \
 	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a

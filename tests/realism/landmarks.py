@@ -25,7 +25,7 @@ PAIRS = {
 
 
 def rows(shards, tracked):
-    """(name, image as array, our landmarks [68, 2] in pixels) of every tracked row."""
+    """(name, image as array, our labels) of every tracked row."""
     for shard in sorted(Path(tracked).glob("frames/*.parquet")):
         count = json.loads(subprocess.check_output([shards, "stat", str(shard), "--json"]).splitlines()[-1])
         n = count.get("frames") or count.get("rows") or 1
@@ -35,7 +35,7 @@ def rows(shards, tracked):
                 labels = json.loads(text)
                 picture = next(p for p in Path(folder).iterdir() if "-" not in p.stem)
                 image = np.asarray(Image.open(io.BytesIO(picture.read_bytes())).convert("RGB"))
-            yield labels.get("source_path") or f"{shard.name}:{row}", image, np.array(labels["landmarks_2d"])[:68]
+            yield labels.get("source_path") or f"{shard.name}:{row}", image, labels
 
 
 def main():
@@ -45,7 +45,8 @@ def main():
     missed = [folder for folder in folders if not (Path(folder) / "frames").is_dir()]
     for folder in missed:
         print(f"{folder}: no face found")
-    for name, image, ours in (row for folder in folders if folder not in missed for row in rows(shards, folder)):
+    for name, image, labels in (row for folder in folders if folder not in missed for row in rows(shards, folder)):
+        ours = np.array(labels["landmarks_2d"])[:68]
         found = mesh.process(image).multi_face_landmarks
         if not found:
             print(f"{name}: MediaPipe finds no face in our crop")
@@ -62,4 +63,5 @@ def main():
         print(json.dumps({"name": "landmarks_vs_mediapipe", "value": float(np.mean(means)), "unit": "% of inter-ocular distance", "bar": 8.0, "ok": bool(np.mean(means) <= 8.0 and not missed)}))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 """A photo seen otherwise: smaller, larger, elsewhere in the picture, mirrored, turned, dim, badly stored.
 
   variants.py PHOTO FACE_PX OUT     FACE_PX: width of the face in PHOTO; OUT: a folder for the pictures
+  variants.py --few PHOTO OUT       as it is, mirrored, turned and half as large, named after PHOTO
 
 A tracker that finds the face in the photo alone has been tried once. Needs Pillow.
 """
@@ -24,7 +25,22 @@ def stored_badly(photo):
     return Image.open(data).convert("RGB")
 
 
+def few(path, out):
+    photo = Image.open(path).convert("RGB")
+    variants = {
+        "as-it-is": photo,
+        "mirrored": photo.transpose(Image.FLIP_LEFT_RIGHT),
+        "turned-12": photo.rotate(12, Image.BICUBIC, fillcolor=(120, 126, 130)),
+        "half": photo.resize((photo.width // 2, photo.height // 2), Image.LANCZOS),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    for name, picture in variants.items():
+        picture.save(out / f"{path.stem}-{name}.png")
+
+
 def main():
+    if sys.argv[1] == "--few":
+        return few(Path(sys.argv[2]), Path(sys.argv[3]))
     path, face_px, out = Path(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
     photo = Image.open(path).convert("RGB")
     w, h = photo.size
