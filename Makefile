@@ -198,7 +198,7 @@ bench-splat: $(filter $(DEMO)/head.ply,$(HEAD_PLY)) ## the rasterizer alone: its
 
 # Of the avatar's weights, which have no rule: the demo is never run for it.
 $(DEMO)/head.ply: $(DEMO_AVATAR)
-	@$(BIN)/invert export --avatar $(<D) --out $@
+	@$(BIN)/invert export --avatar $(<D) --up y --out $@
 
 # PyTorch's own index has a wheel without CUDA; it is asked only where it answers.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu

@@ -243,6 +243,19 @@ fn an_avatar_is_exported() {
         assert!(rest.column(name).all(f32::is_finite), "{name} is finite everywhere");
     }
     assert!(rest.column("y").all(|y| y.abs() < 0.5), "metres, the origin between the eyes");
+    on_avatar(&folder, "export --up y --out up.ply").done();
+    let up = Ply::parse(&read(&folder.path().join("up.ply"))).unwrap();
+    for (name, sign) in [("x", 1.0), ("y", -1.0), ("z", -1.0)] {
+        let same = up.column(name).zip(rest.column(name)).all(|(a, b)| a == sign * b);
+        assert!(same, "{name}: viewers' convention is y down and z forward");
+    }
+    let bytes = |name: &str| {
+        on_avatar(&folder, &format!("export --out {name}")).done();
+        read(&folder.path().join(name))
+    };
+    assert_eq!(bytes("rest.splat").len(), 32 * rest.rows.len());
+    assert_eq!(bytes("rest.SPZ")[..2], [0x1f, 0x8b], "a gzip stream");
+    assert_eq!(on_avatar(&folder, "export --out head.glb").run().code, 2, "an ending that no writer of ours has");
     let moved = rest.column("y").zip(open.column("y")).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(moved > 1e-5, "an open jaw moves the chin even after so few steps, here {moved} m");
 }

@@ -91,7 +91,7 @@ fn speed(arguments: &Arguments, report: &mut Report) -> Result<(), Box<dyn Error
     cases.extend(sets.iter().map(|&set| case(100_000, 1, set)));
     cases.push(Case { gaussians: cloud(100_000, 0), threads: all, instructions: best });
     if let Some(path) = &arguments.head {
-        cases.push(Case { gaussians: splat::files::read(path)?, threads: all, instructions: best });
+        cases.push(Case { gaussians: splat::files::read(path)?.gaussians, threads: all, instructions: best });
     }
     let times = measure_all(&cases, arguments.rounds)?;
     let mut push = |name: &str, t: &Times, forward, both| {
