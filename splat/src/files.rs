@@ -71,16 +71,16 @@ impl Format {
             Some("ply") => Ok(Format::Ply),
             Some("splat") => Ok(Format::Splat),
             Some("spz") => Ok(Format::Spz),
-            _ => Err(Error::Format { what: "expected a name that ends in .ply, .splat or .spz".into(), path: path.into() }),
+            _ => Err(Error::Format {
+                what: "expected a name that ends in .ply, .splat or .spz".into(),
+                path: path.into(),
+            }),
         }
     }
 }
 
 /// The whole file through `parse`, whose error says what was expected.
-pub(crate) fn parse_file(
-    path: &Path,
-    parse: impl FnOnce(&[u8]) -> Result<Gaussians, String>,
-) -> Result<Loaded, Error> {
+pub(crate) fn parse_file(path: &Path, parse: impl FnOnce(&[u8]) -> Result<Gaussians, String>) -> Result<Loaded, Error> {
     let bytes = fs::read(path).map_err(|source| Error::Io { source, path: path.to_owned() })?;
     let all = parse(&bytes).map_err(|what| Error::Format { what, path: path.to_owned() })?;
     let (gaussians, dropped) = drawable(all.slices(), path)?;

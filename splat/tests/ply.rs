@@ -158,7 +158,10 @@ fn hostile_files_are_refused() {
     assert!(refusal(&changed("vertex 3", "vertex 4")).contains("the file holds"));
     assert!(refusal(&changed("vertex 3", "vertex 18446744073709551615")).contains("overflows"));
     assert!(refusal(&changed("vertex 3", "vertex -1")).contains("number of vertices"));
-    assert!(refusal(&changed("element vertex 3", "element chunk 1\nelement vertex 3")).contains("compressed .ply of SuperSplat"));
+    assert!(
+        refusal(&changed("element vertex 3", "element chunk 1\nelement vertex 3"))
+            .contains("compressed .ply of SuperSplat")
+    );
     assert!(refusal(&changed("float nx", "float x")).contains("twice"));
     assert!(refusal(&changed("float opacity", "uchar opacity")).contains("expected float or double"));
     assert!(refusal(&changed("property float f_rest_8\n", "")).contains("8 properties f_rest"));

@@ -80,7 +80,9 @@ impl<'a> Header<'a> {
                          `splat-transform in.compressed.ply out.ply`"
                         .into());
                 }
-                ["element", ..] if in_vertex.is_none() => return Err(format!("{line:?}; expected element vertex first")),
+                ["element", ..] if in_vertex.is_none() => {
+                    return Err(format!("{line:?}; expected element vertex first"));
+                }
                 ["element", ..] => in_vertex = Some(false),
                 ["property", ..] if in_vertex == Some(false) => {}
                 ["property", "list", ..] if in_vertex == Some(true) => {
