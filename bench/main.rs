@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p effigy-tests --example benchmarks -- [--out out/bench] [PART…]`, all parts if none is named,
 //! prints one table and writes `NAME.json` a part. What needs shipped weights is skipped, and says so, without them.
+#[allow(dead_code, reason = "the rasterizer's bench uses the rest")]
+mod calibration;
 mod measured;
 mod parts;
 #[allow(dead_code, reason = "the rasterizer's benches use the rest")]

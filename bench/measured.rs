@@ -37,10 +37,12 @@ pub fn tool(name: &str, line: &str) -> Result<Measured, String> {
 ///
 /// # Errors
 /// As [`tool`], or that it wrote no JSON.
-pub fn example(package: &str, name: &str, line: &str, json: &Path) -> Result<Value, String> {
+pub fn example(name: &str, line: &str, json: &Path) -> Result<Value, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let words = ["run", "--release", "--quiet", "-p", package, "--example", name, "--", "--json"];
-    run(Command::new(cargo).args(words).arg(json).args(line.split_whitespace()))?;
+    // The whole workspace, whose set of features all else was built with.
+    run(Command::new(cargo).args(["build", "--release", "--quiet", "--workspace", "--example", name]))?;
+    let own = std::env::current_exe().map_err(|e| e.to_string())?;
+    run(Command::new(own.with_file_name(name)).arg("--json").arg(json).args(line.split_whitespace()))?;
     let bytes = std::fs::read(json).map_err(|e| format!("{e}: {json:?}"))?;
     serde_json::from_slice(&bytes).map_err(|e| format!("{e}: {json:?}"))
 }

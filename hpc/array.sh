@@ -2,6 +2,8 @@
 # usage: hpc/array.sh DATASET [TASKS] [PARALLEL]
 # Renders a planned dataset as TASKS tasks, then checks and merges it: on Slurm where `sbatch` is, else here, PARALLEL
 # tasks at a time. The same command again submits only the tasks that have something to make.
+# Ends with 0 merged (or submitted), 66 no plan, 75 tasks failed and shards are missing (the same command goes on), else what
+# `shards merge` says.
 set -eu
 dataset=${1:?usage: hpc/array.sh DATASET [TASKS] [PARALLEL]} tasks=${2:-8} parallel=${3:-$(nproc)}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -25,5 +27,11 @@ fi
 echo "array: no Slurm here, $tasks tasks run locally, $parallel at a time" >&2
 threads=$(( $(nproc) / parallel )); [ $threads -gt 0 ] || threads=1
 # xargs ends with 123 when a task failed; shards of the others are whole either way.
-seq 0 $((tasks - 1)) | xargs -P "$parallel" -I{} "$DATAGEN" render --quiet --threads $threads --out "$dataset" --shard "{}/$tasks"
-exec "$SHARDS" merge "$dataset"
+failed=0
+seq 0 $((tasks - 1)) | xargs -P "$parallel" -I{} "$DATAGEN" render --quiet --threads $threads --out "$dataset" --shard "{}/$tasks" || failed=$?
+code=0; "$SHARDS" merge "$dataset" || code=$?
+if [ $code != 0 ] && [ $failed != 0 ]; then
+  echo "array: a task failed (xargs: $failed); run the same command again to make what is missing" >&2
+  exit 75
+fi
+exit $code

@@ -88,8 +88,9 @@ impl Plan {
     /// Resolves a config; the head file must be there.
     ///
     /// # Errors
-    /// A missing head (66).
+    /// A missing head or light map (66), a light map that cannot be read (65).
     pub fn new(config: Config) -> anyhow::Result<Self> {
+        crate::studio::light_map::check(&config)?;
         let file = PlanFile {
             tool: "datagen".into(),
             tool_version: env!("CARGO_PKG_VERSION").into(),

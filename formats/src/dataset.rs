@@ -1,6 +1,6 @@
 //! A folder of shards as one table: labels in memory, images read one at a time.
 use crate::reader::{Part, Shard};
-use crate::{Error, FrameRow, IdentityRow, digest, order};
+use crate::{Error, FrameRow, IdentityRow, digest, log, order};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,18 @@ impl Dataset {
         };
         dataset.read_labels()?;
         dataset.read_identities()?;
+        dataset.tell_lost();
         Ok(dataset)
+    }
+
+    /// One line on stderr if other programs wrote shards again.
+    fn tell_lost(&self) {
+        let all = || self.frames.iter().chain(&self.identity_shards);
+        if let Some(lost) = all().find_map(Shard::lost) {
+            let n = all().filter(|shard| shard.lost().is_some()).count();
+            let text = format!("{n} of {} shards were written again by another program: {lost}", all().count());
+            log::warn("rewritten", &format!("{text}: {:?}", self.path));
+        }
     }
 
     /// The folder or file.

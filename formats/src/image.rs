@@ -2,9 +2,10 @@
 //!
 //! Encoded forms are 8 or 16 bits a channel; [`Picture`] holds linear or raw floats. Rows run top to bottom, channels
 //! lie interleaved (`[H, W, C]`).
-use crate::Error;
+use crate::{Error, photo};
 use ::image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use ::image::{ColorType, DynamicImage, ExtendedColorType, ImageEncoder};
+use ::image::{ColorType, DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageReader};
+use std::io::Cursor;
 
 /// Floats `[height, width, channels]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -278,9 +279,20 @@ fn check_size(width: usize, height: usize, bytes: usize, pixel_bytes: usize) -> 
     }
 }
 
+/// A whole file of at most [`photo::MAX_PIXELS`], the limit of those who write such files.
 fn decode(bytes: &[u8]) -> Result<DynamicImage, Error> {
-    ::image::load_from_memory(bytes).map_err(|e| unreadable("a PNG, WebP or JPEG", &e))
+    let refused = |got: String| Error::Picture { what: "image", expected: EXPECTED.into(), got };
+    photo::whole::check(bytes).map_err(refused)?;
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let mut reader = reader.map_err(|e| refused(e.to_string()))?;
+    reader.no_limits();
+    let decoder = reader.into_decoder().map_err(|e| unreadable(EXPECTED, &e))?;
+    let (width, height) = decoder.dimensions();
+    photo::check_pixels(width.into(), height.into()).map_err(refused)?;
+    DynamicImage::from_decoder(decoder).map_err(|e| unreadable(EXPECTED, &e))
 }
+
+const EXPECTED: &str = "a PNG, WebP or JPEG";
 
 fn unreadable(expected: &str, err: &::image::ImageError) -> Error {
     Error::Picture { what: "image", expected: expected.into(), got: err.to_string() }

@@ -47,11 +47,15 @@ mod columns;
 mod frames;
 mod identities;
 mod layout;
+mod rewritten;
 mod schema;
 pub mod table;
 
 pub mod clips;
 pub mod versions;
+
+pub mod photo;
+pub mod posed;
 
 pub mod avatar;
 pub mod card;

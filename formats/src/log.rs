@@ -20,6 +20,8 @@ pub enum LogFormat {
 pub enum Level {
     /// What goes on.
     Info,
+    /// What was left out or taken otherwise than asked for; shown under `--quiet` too.
+    Warning,
     /// Why the tool ends.
     Error,
 }
@@ -52,6 +54,11 @@ pub fn is_json() -> bool {
     LOG.get().is_some_and(|log| log.format == LogFormat::Json)
 }
 
+/// Writes a line that `--quiet` does not silence, beginning with the tool's name and a colon.
+pub fn warn(event: &str, text: &str) {
+    line(Level::Warning, event, text, &serde_json::Value::Null);
+}
+
 /// Writes a line: as text `text` alone; as JSON `event` and `fields` beside it. A closed stderr is no reason to stop.
 pub fn line(level: Level, event: &str, text: &str, fields: &serde_json::Value) {
     let log = LOG.get();
@@ -69,7 +76,11 @@ pub fn line(level: Level, event: &str, text: &str, fields: &serde_json::Value) {
 
 fn json(tool: &str, level: Level, event: &str, text: &str, fields: &serde_json::Value) -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let level = if level == Level::Info { "info" } else { "error" };
+    let level = match level {
+        Level::Info => "info",
+        Level::Warning => "warning",
+        Level::Error => "error",
+    };
     let mut line = serde_json::json!({"time": rfc3339(now.as_millis() as u64), "level": level, "tool": tool,
         "event": event, "message": text});
     if let (Some(line), Some(fields)) = (line.as_object_mut(), fields.as_object()) {

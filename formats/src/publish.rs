@@ -5,12 +5,13 @@
 //! folder, without which the name itself may be lost.
 mod temporary;
 
-pub(crate) use temporary::{remove, remove_all, temporary_files};
+pub(crate) use temporary::{is_older_than, remove, remove_all, temporary_files};
 pub use temporary::{remove_folder, sweep, sweep_once, temp_beside};
 
 use crate::{Error, digest};
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What to do when the target exists.
@@ -48,7 +49,11 @@ pub fn publish(temp: &Path, target: &Path, existing: Existing) -> Result<Publish
                 remove(temp);
                 Published::New
             }
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => same_or_differs(temp, target)?,
+            Err(e) if is_taken(&e) && is_same_file(temp, target) => {
+                remove(temp);
+                Published::New
+            }
+            Err(e) if is_taken(&e) => same_or_differs(temp, target)?,
             Err(e) if links_unsupported(&e) => claim_and_rename(temp, target)?,
             Err(e) => return Err(write_error(e)),
         },
@@ -112,6 +117,8 @@ impl TempFile {
         let path = temp_beside(target);
         let file = File::options().read(true).write(true).create_new(true).open(&path);
         let file = file.map_err(|source| Error::Create { source, path: target.into() })?;
+        // Tells those who sweep that the writer lives; where there are no locks, its process number does.
+        let _ = file.try_lock();
         Ok(TempFile { path, file })
     }
 
@@ -152,7 +159,7 @@ impl TempFile {
         let publish_error = |source| Error::Io { what: "cannot publish", source, path: target.into() };
         let first = match std::fs::hard_link(&self.path, target) {
             Ok(()) => true,
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => false,
+            Err(e) if is_taken(&e) => is_same_file(&self.path, target),
             Err(e) if links_unsupported(&e) => claimed(target, || match target.exists() {
                 true => Ok(false),
                 false => std::fs::rename(&self.path, target).map(|()| true).map_err(publish_error),
@@ -208,6 +215,17 @@ fn same_or_differs(temp: &Path, target: &Path) -> Result<Published, Error> {
     Err(Error::Differs { there, now, kept, path: target.into() })
 }
 
+fn is_taken(err: &std::io::Error) -> bool {
+    err.kind() == std::io::ErrorKind::AlreadyExists
+}
+
+/// Are both names of one file? NFS may lose the answer to a link that was made and report on its second try that the name is
+/// taken: by us.
+fn is_same_file(temp: &Path, target: &Path) -> bool {
+    let inode = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino(), m.nlink()));
+    matches!((inode(temp), inode(target)), (Ok(a), Ok(b)) if a == b && a.2 > 1)
+}
+
 fn links_unsupported(err: &std::io::Error) -> bool {
     let codes = [libc::EPERM, libc::ENOSYS, libc::EOPNOTSUPP, libc::EMLINK, libc::EXDEV];
     err.raw_os_error().is_some_and(|code| codes.contains(&code))
@@ -224,21 +242,123 @@ fn claim_and_rename(temp: &Path, target: &Path) -> Result<Published, Error> {
     })
 }
 
-/// Does `step` while holding an exclusively created file beside `target`.
+/// Does `step` while holding a file beside `target` exclusively. The system frees the lock of a writer that is killed, so
+/// that a claim left behind blocks nobody.
 fn claimed<T>(target: &Path, step: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let mut name = target.file_name().unwrap_or_default().to_os_string();
     name.push(".claim.tmp");
     let claim = target.with_file_name(name);
-    let claimed = File::options().write(true).create_new(true).open(&claim);
-    claimed.map_err(|source| Error::Create { source, path: claim.clone() })?;
+    let _held = claim_file(&claim).map_err(|source| Error::Create { source, path: claim.clone() })?;
     let outcome = step();
     remove(&claim);
     outcome
 }
 
+/// Opens and locks the claim. Where the file system has no locks either, whoever makes the file has it; one that is older than
+/// [`CLAIM_SECS`] is left over.
+fn claim_file(claim: &Path) -> std::io::Result<File> {
+    loop {
+        let (file, is_ours) = match File::options().write(true).create_new(true).open(claim) {
+            Ok(file) => (file, true),
+            Err(e) if is_taken(&e) => match File::options().write(true).open(claim) {
+                Ok(file) => (file, false),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(e),
+            },
+            Err(e) => return Err(e),
+        };
+        match file.lock() {
+            // The holder before us may have removed the file that we waited for.
+            Ok(()) if is_still(&file, claim) => return Ok(file),
+            Ok(()) => continue,
+            Err(_) if is_ours => return Ok(file),
+            Err(_) if is_older_than(claim, CLAIM_SECS) => remove(claim),
+            Err(_) => return Err(std::io::ErrorKind::AlreadyExists.into()),
+        }
+    }
+}
+
+/// Seconds that nobody needs to publish a finished file.
+const CLAIM_SECS: u64 = 3600;
+
+/// Does the path still lead to this open file?
+fn is_still(file: &File, path: &Path) -> bool {
+    let inode = |found: std::io::Result<std::fs::Metadata>| found.map(|m| (m.dev(), m.ino()));
+    matches!((inode(file.metadata()), inode(std::fs::metadata(path))), (Ok(a), Ok(b)) if a == b)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A folder for one test, and a finished temporary file in it.
+    fn prepared(name: &str) -> (PathBuf, PathBuf, PathBuf) {
+        let folder = std::env::temp_dir().join(format!("formats-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let target = folder.join("a.bin");
+        let temp = temp_beside(&target);
+        std::fs::write(&temp, b"one").unwrap();
+        (folder, temp, target)
+    }
+
+    #[test]
+    fn a_claim_left_by_a_killed_writer_blocks_nobody() {
+        let (folder, temp, target) = prepared("stale-claim");
+        std::fs::write(folder.join("a.bin.claim.tmp"), b"").unwrap();
+        assert_eq!(claim_and_rename(&temp, &target).unwrap(), Published::New);
+        assert!(!folder.join("a.bin.claim.tmp").exists());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_held_claim_is_waited_for() {
+        let (folder, temp, target) = prepared("held-claim");
+        let claim = folder.join("a.bin.claim.tmp");
+        let held = claim_file(&claim).unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| claim_and_rename(&temp, &target));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            assert!(!target.exists() && !second.is_finished(), "the claim is held");
+            remove(&claim);
+            drop(held);
+            assert_eq!(second.join().unwrap().unwrap(), Published::New);
+        });
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// NFS: the link was made, its answer was lost, the second try reports that the name is taken.
+    #[test]
+    fn a_lost_answer_is_no_conflict() {
+        let (folder, temp, target) = prepared("lost-answer");
+        std::fs::hard_link(&temp, &target).unwrap();
+        assert_eq!(publish(&temp, &target, Existing::Keep).unwrap(), Published::New);
+        assert!(!temp.exists() && target.exists());
+        let (first, name) = (TempFile::with_bytes(&target, b"version").unwrap(), folder.join("version"));
+        std::fs::hard_link(first.path(), &name).unwrap();
+        assert!(first.take_name(&name).unwrap(), "it was our own link");
+        assert!(!TempFile::with_bytes(&target, b"other").unwrap().take_name(&name).unwrap());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// Where `/proc` hides the processes of others (hidepid), a number says nothing; the lock does.
+    #[test]
+    fn a_locked_temporary_file_is_not_swept() {
+        let (folder, _, target) = prepared("locked");
+        // Of this machine and namespace, by a process number that no process can have.
+        let ours = temp_beside(&target);
+        let name = ours.file_name().unwrap().to_string_lossy().into_owned();
+        let path = folder.join(name.replace(&format!(".{}.", std::process::id()), ".4194304999."));
+        assert_ne!(path, ours);
+        let held = File::create(&path).unwrap();
+        held.lock().unwrap();
+        sweep(&folder);
+        assert!(path.exists(), "its writer lives");
+        drop(held);
+        sweep(&folder);
+        assert!(!path.exists(), "its writer is gone");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn without_hard_links_the_first_still_wins() {

@@ -4,6 +4,7 @@ mod pages;
 use crate::columns::Columns;
 use crate::exr::ExrRow;
 use crate::manifest::ManifestRow;
+use crate::rewritten::{self, Types};
 use crate::table::Row;
 use crate::{ClipRow, Error, FrameRow, IdentityRow, Provenance, exit, schema};
 use arrow::array::RecordBatch;
@@ -26,6 +27,8 @@ pub struct Shard {
     metadata: ArrowReaderMetadata,
     pairs: HashMap<String, String>,
     bytes: u64,
+    /// Set for a table that another program wrote again: our types and our schema.
+    rewritten: Option<(Types, SchemaRef)>,
 }
 
 /// Rows of a batch that may have images, which is held whole.
@@ -77,7 +80,38 @@ impl Shard {
         let metadata = guarded(path, || ArrowReaderMetadata::load(&file, options))?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata().into_iter().flatten();
         let pairs = pairs.filter_map(|kv| Some((kv.key.clone(), kv.value.clone()?))).collect();
-        Ok(Shard { path: path.into(), metadata, pairs, bytes })
+        let mut shard = Shard { path: path.into(), metadata, pairs, bytes, rewritten: None };
+        if shard.table().is_empty() {
+            shard.recognize()?;
+        }
+        Ok(shard)
+    }
+
+    /// Takes a file without our metadata for the table whose columns it has.
+    fn recognize(&mut self) -> Result<(), Error> {
+        let Some((table, version, fields)) = rewritten::table_of(self.metadata.schema()) else { return Ok(()) };
+        let mut reader = self.reader((0..self.row_groups().min(1)).collect(), Part::All, None, 1)?;
+        let rows = next_batch(&self.path, &mut reader)?;
+        let rows = rows.unwrap_or_else(|| RecordBatch::new_empty(self.metadata.schema().clone()));
+        let types = Types::of(fields, &rows);
+        let schema = types.schema(self.metadata.schema());
+        self.rewritten = Some((types, schema));
+        self.pairs.insert("table".into(), table.into());
+        self.pairs.insert("schema_version".into(), version.to_string());
+        Ok(())
+    }
+
+    /// What the file cannot tell because another program wrote it again; `None` for a file of ours.
+    pub fn lost(&self) -> Option<&'static str> {
+        self.rewritten.is_some().then_some(rewritten::LOST)
+    }
+
+    /// In our types.
+    fn converted(&self, batch: RecordBatch) -> Result<RecordBatch, Error> {
+        match &self.rewritten {
+            Some((types, _)) => types.convert(&batch).map_err(|what| Error::data(&self.path, what)),
+            None => Ok(batch),
+        }
     }
 
     /// The file.
@@ -112,7 +146,7 @@ impl Shard {
 
     /// The columns, with their descriptions in the field metadata.
     pub fn schema(&self) -> &SchemaRef {
-        self.metadata.schema()
+        self.rewritten.as_ref().map_or(self.metadata.schema(), |(_, schema)| schema)
     }
 
     /// Number of row groups.
@@ -218,7 +252,7 @@ impl Shard {
         let groups = (0..self.row_groups()).collect();
         let mut reader = self.reader(groups, part, rows, if wide { IMAGE_ROWS } else { 1024 })?;
         while let Some(batch) = next_batch(&self.path, &mut reader)? {
-            each(&batch)?;
+            each(&self.converted(batch)?)?;
         }
         Ok(())
     }
@@ -242,7 +276,7 @@ impl Shard {
         let mut reader = self.reader(groups, part, Some(selection), n.min(IMAGE_ROWS))?;
         let mut batches = Vec::new();
         while let Some(batch) = next_batch(&self.path, &mut reader)? {
-            batches.push(batch);
+            batches.push(self.converted(batch)?);
         }
         match batches.iter().map(RecordBatch::num_rows).sum::<usize>() == n {
             true => Ok(batches),
@@ -259,7 +293,7 @@ impl Shard {
     ) -> Result<ParquetRecordBatchReader, Error> {
         let (file, metadata) = (Arc::new(open_file(&self.path)?), self.metadata.metadata().clone());
         let pages = Pages { file, metadata, groups };
-        guarded(&self.path, || pages.read(self.mask(part), self.schema(), rows, batch))
+        guarded(&self.path, || pages.read(self.mask(part), self.metadata.schema(), rows, batch))
     }
 
     /// Row group and row within it.
@@ -297,7 +331,7 @@ impl Shard {
             _ => {
                 return Err(Error::data(
                     &self.path,
-                    "a Parquet file, but none of our tables (no metadata key \"table\")",
+                    "a Parquet file, but none of our tables, neither by its metadata nor by its columns",
                 ));
             }
         };

@@ -141,6 +141,9 @@ impl Check {
 
     fn file<R: Row>(&mut self, path: &Path) {
         let checked = Shard::open(path).and_then(|shard| {
+            if let Some(lost) = shard.lost() {
+                self.find(path, format!("written again by another program: {lost}"));
+            }
             self.side_file(&shard)?;
             self.plan(&shard);
             match R::TABLE {

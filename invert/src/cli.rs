@@ -12,12 +12,14 @@ use head::params::unit;
 use invert::avatar::Avatar;
 use invert::config::FitConfig;
 use invert::drive::Turn;
+use invert::export::{self, Up};
 use invert::fit::Judges;
 use invert::subject::{Choice, Subject, View};
-use invert::{clip, drive, eval, export, fit, report, view};
+use invert::{clip, drive, eval, fit, report, view};
 use nets::identity::Recogniser;
 use nets::perceptual::Perceptual;
 use serde_json::json;
+use splat::files::Format;
 use std::path::{Path, PathBuf};
 use tch::Device;
 
@@ -119,7 +121,7 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Writes the Gaussians at one expression as `.ply`.
+    /// Writes the Gaussians at one expression for other viewers: `.ply`, `.splat` or `.spz`, by the ending of the name.
     Export {
         /// Avatar folder.
         #[arg(long)]
@@ -127,7 +129,11 @@ enum Command {
         /// ARKit weight, as `jawOpen=0.5`; may be repeated.
         #[arg(long, value_name = "UNIT=WEIGHT")]
         expression: Vec<String>,
-        /// File to write.
+        /// Which way up points in `.ply` and `.splat`: `down` (y down, z forward, as viewers of 3D Gaussians expect) or `y`
+        /// (y up, z backward, as in our world). An `.spz` is always y up, as its specification says.
+        #[arg(long, value_enum, default_value_t = Up::Down)]
+        up: Up,
+        /// File to write: `.ply`, `.splat` or `.spz`.
         #[arg(long)]
         out: PathBuf,
     },
@@ -237,10 +243,14 @@ impl Cli {
                 write_atomically(&out, &drive::sheet(&mut Avatar::load(&avatar, device)?, size)?)?;
                 Ok(ExitCode::Done)
             }
-            Command::Export { avatar, expression, out } => {
+            Command::Export { avatar, expression, up, out } => {
                 let weights = parse_expression(&expression)?;
+                let format = Format::of(&out).map_err(|e| Failure::usage(format!("--out: {e}")))?;
                 let gaussians = export::gaussians(&mut Avatar::load(&avatar, device)?, &weights)?;
-                splat::ply::write(&out, gaussians.slices())?;
+                let dropped = splat::files::write(&out, up.turned(gaussians, format).slices())?;
+                if dropped > 0 {
+                    self.common.talk().say(&format!("invert: {dropped} Gaussians cannot be drawn and are left out"));
+                }
                 Ok(ExitCode::Done)
             }
             Command::View { avatar, clip, out } => {

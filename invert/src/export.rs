@@ -2,8 +2,32 @@
 use crate::avatar::Avatar;
 use crate::view::Puppet;
 use anyhow::Result;
+use glam::{Quat, Vec3};
 use head::model::ARKIT;
 use splat::Gaussians;
+use splat::files::Format;
+
+/// Which way up points in a file that says nothing about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Up {
+    /// x right, y down, z forward: what viewers of 3D Gaussians expect.
+    Down,
+    /// x right, y up, z backward: our world.
+    Y,
+}
+
+impl Up {
+    /// Our Gaussians as they are to be written: half a turn about x takes y up to y down. An `.spz` stays as it is, for its
+    /// specification says y up.
+    pub fn turned(self, gaussians: Gaussians, format: Format) -> Gaussians {
+        match (self, format) {
+            (Up::Down, Format::Ply | Format::Splat) => {
+                gaussians.transformed(Quat::from_xyzw(1.0, 0.0, 0.0, 0.0), Vec3::ZERO)
+            }
+            (Up::Y, _) | (Up::Down, Format::Spz) => gaussians,
+        }
+    }
+}
 
 /// The head at 52 ARKit weights, owned, in head space (metres, display RGB).
 ///

@@ -2,7 +2,7 @@
 //!
 //! A file exists whole or not at all (temporary file, fsync, rename, fsync of the folder), and the same content gives
 //! the same bytes. Strings live in the header under one key, as JSON with sorted keys.
-use crate::Error;
+use crate::{Error, stand_in};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -164,6 +164,9 @@ impl Checkpoint {
     /// [`Error::Format`]
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, Error> {
         let fail = |what: String| Error::Format { what, path: path.to_path_buf() };
+        if let Some(what) = stand_in::named(bytes) {
+            return Err(fail(what.into()));
+        }
         let (_, header) =
             SafeTensors::read_metadata(bytes).map_err(|e| fail(format!("not a safetensors file: {e}")))?;
         let file = SafeTensors::deserialize(bytes).map_err(|e| fail(format!("damaged safetensors file: {e}")))?;

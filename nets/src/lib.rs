@@ -38,6 +38,7 @@ pub mod loader;
 pub mod optim;
 pub mod pth;
 pub mod schedule;
+mod stand_in;
 pub mod tool;
 pub mod train;
 pub mod train_identity;

@@ -3,10 +3,11 @@
 //! Such a file is a zip of a pickle (a small program that builds objects) and of raw storages. Here that program may
 //! build dictionaries, lists, numbers, strings and tensors, and nothing else: an opcode or a global beyond those that
 //! `torch.save` of a state dict writes is an error with its name, never a call. Pickle protocol 2 as of PyTorch ≥ 1.6.
-use crate::{Checkpoint, Error};
+use crate::{Checkpoint, Error, stand_in};
 use archive::Archive;
 use machine::Machine;
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use tch::Tensor;
 use value::Value;
@@ -16,13 +17,19 @@ mod cursor;
 mod machine;
 mod value;
 
-/// Reads every tensor of a state dict; one level of nesting (`{"state_dict": {…}}`) and a `module.` prefix are undone.
+/// Reads every tensor of a state dict; nesting (`{"state_dict": {…}, "best": …}`, see [`STATE_DICTS`]) and a `module.` prefix are
+/// undone.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Format`] if it is no such file, is damaged, or asks for anything but tensors.
 pub fn load(path: &Path) -> Result<Checkpoint, Error> {
     let fail = |what: String| Error::Format { what, path: path.to_path_buf() };
-    let file = File::open(path).map_err(Error::io(path))?;
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut head = Vec::new();
+    file.by_ref().take(512).read_to_end(&mut head).map_err(Error::io(path))?;
+    if let Some(what) = stand_in::named(&head) {
+        return Err(fail(what.into()));
+    }
     let zip = zip::ZipArchive::new(file)
         .map_err(|e| fail(format!("no zip of PyTorch ({e}); files from before PyTorch 1.6 must be saved anew")))?;
     let mut archive = Archive { zip, folder: String::new() };
@@ -36,9 +43,18 @@ pub fn load(path: &Path) -> Result<Checkpoint, Error> {
     Ok(weights)
 }
 
+/// Keys under which training scripts keep the state dict, beside metrics, optimizers and configurations. The first that holds
+/// tensors is taken; only without any of them are the tensors beside it.
+const STATE_DICTS: [&str; 8] =
+    ["state_dict", "model_state_dict", "model", "module", "net", "params_ema", "params", "generator"];
+
 fn state_dict(object: &Value) -> Option<Vec<(String, Tensor)>> {
     let Value::Dict(dict) = object else { return None };
     let dict = dict.borrow();
+    let inner = |name: &str| dict.iter().find(|(k, _)| matches!(k, Value::Text(t) if &**t == name));
+    if let Some(tensors) = STATE_DICTS.iter().find_map(|name| state_dict(&inner(name)?.1)) {
+        return Some(tensors);
+    }
     let tensors: Vec<(String, Tensor)> = dict
         .iter()
         .filter_map(|(k, v)| match (k, v) {
@@ -46,11 +62,7 @@ fn state_dict(object: &Value) -> Option<Vec<(String, Tensor)>> {
             _ => None,
         })
         .collect();
-    if !tensors.is_empty() {
-        return Some(tensors);
-    }
-    let inner = |name: &str| dict.iter().find(|(k, _)| matches!(k, Value::Text(t) if &**t == name));
-    ["state_dict", "model", "module"].iter().find_map(|name| state_dict(&inner(name)?.1))
+    (!tensors.is_empty()).then_some(tensors)
 }
 
 #[cfg(test)]
@@ -126,6 +138,53 @@ mod tests {
             let error = read(&one_tensor(size, stride), &[("data/0", &six())]).unwrap_err().to_string();
             assert!(error.contains("in a storage of 6"), "{error}");
         }
+    }
+
+    /// `{"best": tensor, "state_dict": {"w": tensor}}`, in either order.
+    #[test]
+    fn the_state_dict_is_chosen_before_what_lies_beside_it() {
+        let tensor = |p: &mut Vec<u8>| {
+            let one = one_tensor([2, 3], [3, 1]);
+            // Without protocol and dictionary before it, and without the setting of its key and the end after it.
+            p.extend(&one[5 + 6..one.len() - 2]);
+        };
+        for best_first in [true, false] {
+            let mut p = vec![0x80, 2, b'}', b'q', 0];
+            let best = |p: &mut Vec<u8>| {
+                text(p, "best");
+                tensor(p);
+                p.push(b's');
+            };
+            if best_first {
+                best(&mut p);
+            }
+            text(&mut p, "state_dict");
+            p.push(b'}');
+            text(&mut p, "w");
+            tensor(&mut p);
+            p.extend(b"ss");
+            if !best_first {
+                best(&mut p);
+            }
+            p.push(b'.');
+            let file = read(&p, &[("data/0", &six())]).unwrap();
+            assert_eq!(file.names().collect::<Vec<_>>(), ["w"], "best first: {best_first}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_or_a_page_is_named() {
+        let path = std::env::temp_dir().join(format!("effigy-page-{}.pth", std::process::id()));
+        for (bytes, words) in [
+            (&b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"[..], "Git LFS pointer"),
+            (b"<!doctype html>\n<html></html>", "a web page"),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            for error in [load(&path).unwrap_err(), Checkpoint::load(&path).unwrap_err()] {
+                assert!(error.to_string().contains(words), "{error}");
+            }
+        }
+        std::fs::remove_file(path).unwrap();
     }
 
     #[test]

@@ -8,6 +8,7 @@ use formats::provenance::Provenance;
 use nets::perceptual::Perceptual;
 use prior::config::PriorConfig;
 use prior::data::HeadData;
+use prior::sample::CodeSpace;
 use prior::train::Plan;
 use prior::weights::{self, LoadedPrior};
 use prior::{eval, sample, train};
@@ -65,11 +66,15 @@ enum Command {
     },
     /// Draws new people.
     Sample {
-        #[command(flatten)]
-        source: Source,
         /// Weights to draw from.
         #[arg(long, default_value = "weights/prior.safetensors")]
         weights: PathBuf,
+        /// Dataset whose training heads are the variety; default: the statistics that lie in the weights.
+        #[arg(long, requires = "head")]
+        data: Option<PathBuf>,
+        /// Head model that dataset was made with.
+        #[arg(long, requires = "data")]
+        head: Option<PathBuf>,
         /// How many.
         #[arg(long, default_value_t = 8)]
         n: usize,
@@ -80,6 +85,17 @@ enum Command {
         #[arg(long, default_value_t = 192)]
         size: usize,
         /// Sheet to write (PNG).
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Adds to weights of an earlier build what `sample` needs: the statistics of the training heads' codes.
+    Codes {
+        #[command(flatten)]
+        source: Source,
+        /// Weights to complete.
+        #[arg(long, default_value = "weights/prior.safetensors")]
+        weights: PathBuf,
+        /// Weights to write; may be the same file.
         #[arg(long)]
         out: PathBuf,
     },
@@ -129,15 +145,33 @@ impl Cli {
             Command::Eval { source, weights, split, rows, out } => {
                 run_eval(&source, (&weights, device), &split, rows, &out, &self.common)
             }
-            Command::Sample { source, weights, n, spread, size, out } => {
-                let mut loaded = weights::load(&weights, device)?;
-                let data = source.open(&loaded.config, device)?;
-                let sheet = sample::sheet(&mut loaded.prior, &data, n, self.common.seed.unwrap_or(0), spread, size)?;
+            Command::Sample { weights, data, head, n, spread, size, out } => {
+                let (file, mut loaded) = weights::open(&weights, device)?;
+                let space = match data.zip(head) {
+                    Some((data, head)) => {
+                        let data = Source { data, head }.open(&loaded.config, device)?;
+                        CodeSpace::of(&loaded.prior, &data, "train")?
+                    }
+                    None => CodeSpace::get(&file, device)?.ok_or_else(|| no_codes(&weights))?,
+                };
+                let sheet = sample::sheet(&mut loaded.prior, &space, n, self.common.seed.unwrap_or(0), spread, size)?;
                 formats::publish::write_atomically(&out, &sheet)?;
+                Ok(ExitCode::Done)
+            }
+            Command::Codes { source, weights, out } => {
+                let data = source.open(&weights::load(&weights, device)?.config, device)?;
+                sample::add_codes(&weights, &out, &data)?;
                 Ok(ExitCode::Done)
             }
         }
     }
+}
+
+fn no_codes(weights: &Path) -> Failure {
+    Failure::bad_data(format!(
+        "no statistics of the training heads' codes in these weights; add them with `prior codes`, or name --data and --head: \
+         {weights:?}"
+    ))
 }
 
 fn rehearse(plan: &Plan) -> String {

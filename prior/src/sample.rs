@@ -1,11 +1,19 @@
-//! New identities: a Gaussian in the space of identity codes of the training heads, drawn and quantised.
+//! New identities: a normal distribution over the identity codes of the training heads, sampled and quantized. Its mean and
+//! principal directions lie in the weights ([`CodeSpace::put`]), so that sampling needs no dataset.
 use crate::data::HeadData;
 use crate::model::Prior;
 use crate::picture::{draw, sheet_png};
+use crate::weights;
 use anyhow::Result;
+use formats::exit::Failure;
+use nets::Checkpoint;
 use nets::vq::Mode;
 use splat::Camera;
-use tch::{Kind, Tensor};
+use std::path::Path;
+use tch::{Device, Kind, Tensor};
+
+const MEAN: &str = "codes.mean";
+const DIRECTIONS: &str = "codes.directions";
 
 /// Identity codes of a split, their mean, and a basis of what varies.
 pub struct CodeSpace {
@@ -27,7 +35,7 @@ impl CodeSpace {
             seen.entry(data.dataset().labels(i).identity_id).or_insert(i);
         }
         let rows: Vec<usize> = seen.into_values().collect();
-        anyhow::ensure!(rows.len() > 1, formats::exit::Failure::bad_data(format!("fewer than two {split} identities")));
+        anyhow::ensure!(rows.len() > 1, Failure::bad_data(format!("fewer than two {split} identities")));
         let mut codes = Vec::new();
         for chunk in rows.chunks(16) {
             let maps = data.batch(chunk)?.maps;
@@ -48,6 +56,33 @@ impl CodeSpace {
         })
     }
 
+    /// Adds the distribution to weights.
+    pub fn put(&self, file: &mut Checkpoint) {
+        file.put(MEAN, &self.mean.view(&self.shape[1..]));
+        file.put(DIRECTIONS, &self.directions);
+    }
+
+    /// The distribution that lies in weights; `None` in weights of builds before it.
+    ///
+    /// # Errors
+    /// Exit code 65 for tensors of other shapes.
+    pub fn get(file: &Checkpoint, device: Device) -> Result<Option<Self>> {
+        let (Ok(mean), Ok(directions)) = (file.get(MEAN), file.get(DIRECTIONS)) else { return Ok(None) };
+        let (shape, rank) = (mean.size(), directions.size());
+        anyhow::ensure!(
+            shape.len() == 3 && rank.len() == 2 && rank[1] == shape.iter().product::<i64>(),
+            Failure::bad_data(format!(
+                "code statistics of shapes {shape:?} and {rank:?}, expected [D, g, g] and [R, D g g]"
+            ))
+        );
+        let float = |t: &Tensor| t.to_kind(Kind::Float).to_device(device);
+        Ok(Some(CodeSpace {
+            mean: float(mean).view([1, rank[1]]),
+            directions: float(directions),
+            shape: vec![1, shape[0], shape[1], shape[2]],
+        }))
+    }
+
     /// One code; `spread` 1 is the training heads' own variety.
     pub fn draw(&self, seed: u64, spread: f64) -> Tensor {
         tch::manual_seed(seed as i64);
@@ -58,12 +93,28 @@ impl CodeSpace {
     }
 }
 
+/// Writes the weights `from` once more as `to`, with the distribution of the training heads' codes by this very network (its
+/// weights being half floats).
+///
+/// # Errors
+/// As [`CodeSpace::of`]; weights that cannot be read or written.
+pub fn add_codes(from: &Path, to: &Path, data: &HeadData) -> Result<()> {
+    let (mut file, loaded) = weights::open(from, data.device())?;
+    let mut codes = Checkpoint::new(0);
+    CodeSpace::of(&loaded.prior, data, "train")?.put(&mut codes);
+    codes.halve()?;
+    for name in [MEAN, DIRECTIONS] {
+        file.put(name, codes.get(name)?);
+    }
+    file.save(to)?;
+    Ok(())
+}
+
 /// A sheet of `n` new people, each from three sides, as PNG.
 ///
 /// # Errors
-/// As [`CodeSpace::of`].
-pub fn sheet(prior: &mut Prior, data: &HeadData, n: usize, seed: u64, spread: f64, size: usize) -> Result<Vec<u8>> {
-    let space = CodeSpace::of(prior, data, "train")?;
+/// What the rasterizer says.
+pub fn sheet(prior: &mut Prior, space: &CodeSpace, n: usize, seed: u64, spread: f64, size: usize) -> Result<Vec<u8>> {
     let rest = Tensor::zeros_like(prior.means().0);
     let mut rows: [Vec<Tensor>; 3] = Default::default();
     for k in 0..n {

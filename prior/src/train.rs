@@ -4,6 +4,7 @@ use crate::data::HeadData;
 use crate::loss::{Losses, map_losses, picture_losses};
 use crate::picture::{composite, draw};
 use crate::regions::region_points;
+use crate::sample;
 use crate::weights::{self, LoadedPrior};
 use crate::{eval, regions};
 use anyhow::{Context, Result};
@@ -72,7 +73,12 @@ pub fn train(plan: &Plan, mut say: impl FnMut(&str)) -> Result<LoadedPrior> {
     }
     say(&trainer.validate()?);
     trainer.checkpoint()?;
+    // Of one head alone there is no variety to sample from.
+    let several = plan.data.dataset().identities().iter().filter(|person| person.split == "train").count() > 1;
     weights::save(&trainer.loaded, &plan.out, true)?;
+    if several {
+        sample::add_codes(&plan.out, &plan.out, &plan.data)?;
+    }
     Ok(trainer.loaded)
 }
 

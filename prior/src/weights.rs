@@ -61,8 +61,17 @@ pub fn describe(file: &mut Checkpoint, loaded: &LoadedPrior) -> Result<()> {
 /// # Errors
 /// A missing file, one that is no prior, or one whose tensors do not fit its configuration.
 pub fn load(path: &Path, device: Device) -> Result<LoadedPrior> {
+    open(path, device).map(|(_, loaded)| loaded)
+}
+
+/// As [`load`], with the file itself: it may hold more than the network.
+///
+/// # Errors
+/// As [`load`].
+pub fn open(path: &Path, device: Device) -> Result<(Checkpoint, LoadedPrior)> {
     let file = Checkpoint::load(path)?;
-    rebuild(&file, "", device).with_context(|| format!("{path:?} is not a prior"))
+    let loaded = rebuild(&file, "", device).with_context(|| format!("{path:?} is not a prior"))?;
+    Ok((file, loaded))
 }
 
 /// Rebuilds the network from the tensors under `prefix` of a checkpoint.

@@ -2,7 +2,7 @@
 //!
 //! 32 bytes each, no header: position 3 × f32 (metres), standard deviations 3 × f32 (metres), red green blue opacity
 //! 4 × u8, quaternion w x y z 4 × u8 (128 is 0, 0 is −1). The most visible come first, so that a viewer may show what it has.
-use crate::files::{base_color, byte, logit, parse_file, require_rgb, unit, write_whole};
+use crate::files::{Loaded, base_color, byte, drawable, logit, parse_file, require_rgb, unit, write_whole};
 use crate::rasterize::sigmoid;
 use crate::{Colors, Error, GaussianSlices, Gaussians, ply};
 use std::io::Write;
@@ -10,11 +10,11 @@ use std::path::Path;
 
 const RECORD: usize = 32;
 
-/// Reads a `.splat`; colours become harmonics of degree 0.
+/// Reads a `.splat`; colors become harmonics of degree 0.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it is no whole number of records.
-pub fn read(path: &Path) -> Result<Gaussians, Error> {
+pub fn read(path: &Path) -> Result<Loaded, Error> {
     parse_file(path, parse)
 }
 
@@ -29,19 +29,21 @@ fn parse(bytes: &[u8]) -> Result<Gaussians, String> {
         out.log_scales.extend([3, 4, 5].map(|i| float(i).ln()));
         out.colors.extend([24, 25, 26].map(|i| (record[i] as f32 / 255.0 - 0.5) / ply::Y0));
         out.opacity_logits.push(logit(record[27] as f32 / 255.0));
-        out.quats.extend(unit(&[28, 29, 30, 31].map(|i| (record[i] as f32 - 128.0) / 128.0)));
+        out.quats.extend([28, 29, 30, 31].map(|i| (record[i] as f32 - 128.0) / 128.0));
     }
     Ok(out)
 }
 
-/// Writes a `.splat`; it appears whole or not at all. Harmonics beyond the zeroth are left out.
+/// Writes a `.splat`; it appears whole or not at all. Harmonics beyond the zeroth are left out. Returns the number of rows
+/// left out: see [`GaussianSlices::drawable`].
 ///
 /// # Errors
 /// [`Error::Shape`] for arrays that disagree or features that are not three channels, [`Error::Io`] if the file cannot
 /// be written.
-pub fn write(path: &Path, gaussians: GaussianSlices<'_>) -> Result<(), Error> {
-    let g = gaussians;
-    require_rgb("channels of a .splat", &g)?;
+pub fn write(path: &Path, gaussians: GaussianSlices<'_>) -> Result<usize, Error> {
+    require_rgb("channels of a .splat", &gaussians)?;
+    let (kept, dropped) = drawable(gaussians, path)?;
+    let g = kept.slices();
     let seen = |n: usize| sigmoid(g.opacity_logits[n]) * g.log_scales[3 * n..3 * n + 3].iter().sum::<f32>().exp();
     let mut order: Vec<usize> = (0..g.len()).collect();
     order.sort_by(|&a, &b| seen(b).total_cmp(&seen(a)));
@@ -57,5 +59,6 @@ pub fn write(path: &Path, gaussians: GaussianSlices<'_>) -> Result<(), Error> {
             out.write_all(&quat.map(|q| (q * 128.0 + 128.0).round().clamp(0.0, 255.0) as u8))?;
         }
         Ok(())
-    })
+    })?;
+    Ok(dropped)
 }

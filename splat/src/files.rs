@@ -1,62 +1,100 @@
 //! Gaussians on disk, the format chosen by the name's ending: `.ply`, `.splat` or `.spz`.
 //!
-//! | ending   | bytes a Gaussian         | keeps                                                              |
+//! | ending   | bytes per Gaussian       | keeps                                                              |
 //! |----------|--------------------------|--------------------------------------------------------------------|
 //! | `.ply`   | 68 to 248                | everything, exactly                                                |
-//! | `.splat` | 32                       | no harmonics; colour, opacity and rotation to 8 bits               |
+//! | `.splat` | 32                       | no harmonics; color, opacity and rotation to 8 bits                |
 //! | `.spz`   | 20 to 65, before gzip    | positions to 2⁻¹² m, the rest to 8 bits or fewer, rotation to 10   |
+//!
+//! Positions and rotations are read and written as they are, in whatever space they are given. Viewers expect x right,
+//! y down, z forward in `.ply` and `.splat`; the specification of `.spz` says x right, y up, z backward, our world.
+//!
+//! Rows that no renderer can draw (see [`GaussianSlices::drawable`]) are left out by readers and writers, and counted.
 use crate::{Error, GaussianSlices, Gaussians, dotsplat, ply, spz};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// What a file held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The rows that can be drawn.
+    pub gaussians: Gaussians,
+    /// Number of rows left out: see [`GaussianSlices::drawable`].
+    pub dropped: usize,
+}
+
 /// Reads a file of Gaussians.
 ///
 /// # Errors
-/// [`Error::Io`] if it cannot be read, [`Error::Format`] if its ending is unknown or its content not what the ending says.
-pub fn read(path: &Path) -> Result<Gaussians, Error> {
-    match ending(path)? {
-        Ending::Ply => ply::read(path),
-        Ending::Splat => dotsplat::read(path),
-        Ending::Spz => spz::read(path),
+/// [`Error::Io`] if it cannot be read, [`Error::Format`] if its ending is unknown, its content is not what the ending says
+/// or none of its rows can be drawn.
+pub fn read(path: &Path) -> Result<Loaded, Error> {
+    match Format::of(path)? {
+        Format::Ply => ply::read(path),
+        Format::Splat => dotsplat::read(path),
+        Format::Spz => spz::read(path),
     }
 }
 
-/// Writes a file of Gaussians; it appears whole or not at all.
+/// Writes a file of Gaussians; it appears whole or not at all. Returns the number of rows left out.
 ///
 /// # Errors
-/// [`Error::Format`] for an unknown ending, [`Error::Shape`] for arrays that disagree or features that are not three channels,
-/// [`Error::Io`] if it cannot be written.
-pub fn write(path: &Path, gaussians: GaussianSlices<'_>) -> Result<(), Error> {
-    match ending(path)? {
-        Ending::Ply => ply::write(path, gaussians),
-        Ending::Splat => dotsplat::write(path, gaussians),
-        Ending::Spz => spz::write(path, gaussians),
+/// [`Error::Format`] for an unknown ending or when no row can be drawn, [`Error::Shape`] for arrays that disagree or features
+/// that are not three channels, [`Error::Io`] if it cannot be written.
+pub fn write(path: &Path, gaussians: GaussianSlices<'_>) -> Result<usize, Error> {
+    match Format::of(path)? {
+        Format::Ply => ply::write(path, gaussians),
+        Format::Splat => dotsplat::write(path, gaussians),
+        Format::Spz => spz::write(path, gaussians),
     }
 }
 
-enum Ending {
+/// A file format of Gaussians.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Everything, exactly: [`ply`].
     Ply,
+    /// For web viewers: [`dotsplat`].
     Splat,
+    /// A tenth of a `.ply`: [`spz`].
     Spz,
 }
 
-fn ending(path: &Path) -> Result<Ending, Error> {
-    match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
-        Some("ply") => Ok(Ending::Ply),
-        Some("splat") => Ok(Ending::Splat),
-        Some("spz") => Ok(Ending::Spz),
-        _ => Err(Error::Format { what: "expected a name that ends in .ply, .splat or .spz".into(), path: path.into() }),
+impl Format {
+    /// By the ending of the name, in upper or lower case.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for any other ending.
+    pub fn of(path: &Path) -> Result<Self, Error> {
+        match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
+            Some("ply") => Ok(Format::Ply),
+            Some("splat") => Ok(Format::Splat),
+            Some("spz") => Ok(Format::Spz),
+            _ => Err(Error::Format {
+                what: "expected a name that ends in .ply, .splat or .spz".into(),
+                path: path.into(),
+            }),
+        }
     }
 }
 
 /// The whole file through `parse`, whose error says what was expected.
-pub(crate) fn parse_file(
-    path: &Path,
-    parse: impl FnOnce(&[u8]) -> Result<Gaussians, String>,
-) -> Result<Gaussians, Error> {
+pub(crate) fn parse_file(path: &Path, parse: impl FnOnce(&[u8]) -> Result<Gaussians, String>) -> Result<Loaded, Error> {
     let bytes = fs::read(path).map_err(|source| Error::Io { source, path: path.to_owned() })?;
-    parse(&bytes).map_err(|what| Error::Format { what, path: path.to_owned() })
+    let all = parse(&bytes).map_err(|what| Error::Format { what, path: path.to_owned() })?;
+    let (gaussians, dropped) = drawable(all.slices(), path)?;
+    Ok(Loaded { gaussians, dropped })
+}
+
+/// The rows to write or to hand out, and the number of the others.
+pub(crate) fn drawable(all: GaussianSlices<'_>, path: &Path) -> Result<(Gaussians, usize), Error> {
+    let (gaussians, dropped) = all.drawable();
+    if gaussians.is_empty() && dropped > 0 {
+        let what = format!("none of {dropped} Gaussians can be drawn (NaN, infinite or a quaternion of zeros)");
+        return Err(Error::Format { what, path: path.to_owned() });
+    }
+    Ok((gaussians, dropped))
 }
 
 /// Writes beside `path`, then renames.
@@ -88,7 +126,7 @@ pub(crate) fn require_rgb(what: &'static str, gaussians: &GaussianSlices<'_>) ->
     }
 }
 
-/// Colour from the front, as viewers mix it of the zeroth harmonic: `[3]`, not cut to 0..1.
+/// Color from the front, as viewers compute it from the zeroth harmonic: `[3]`, not clamped to 0..1.
 pub(crate) fn base_color(gaussians: &GaussianSlices<'_>, n: usize) -> [f32; 3] {
     let stored = &gaussians.colors[n * gaussians.kind.stride()..];
     match gaussians.kind {

@@ -1,4 +1,5 @@
 //! N anisotropic Gaussians in their optimised (pre-activation) parametrisation.
+pub(crate) mod drawable;
 mod rigid;
 
 use crate::Error;
@@ -148,6 +149,18 @@ impl Gaussians {
 }
 
 impl GaussianSlices<'_> {
+    /// An owned copy.
+    pub fn to_gaussians(&self) -> Gaussians {
+        Gaussians {
+            means: self.means.to_vec(),
+            quats: self.quats.to_vec(),
+            log_scales: self.log_scales.to_vec(),
+            opacity_logits: self.opacity_logits.to_vec(),
+            colors: self.colors.to_vec(),
+            kind: self.kind,
+        }
+    }
+
     /// Number of Gaussians.
     pub fn len(&self) -> usize {
         self.opacity_logits.len()

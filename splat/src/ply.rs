@@ -1,36 +1,30 @@
 //! Gaussians as `.ply`, the file that all viewers of 3D Gaussians read.
 //!
-//! One little-endian binary element `vertex` with float properties, in the order of the original release (Kerbl et al. 2023):
+//! One element `vertex` with float properties, in the order of the original release (Kerbl et al. 2023):
 //! `x y z nx ny nz f_dc_0..2 f_rest_0..(3K−4) opacity scale_0..2 rot_0..3`. Opacity is the logit, scales are logarithms,
 //! rotations are w x y z. `f_rest` holds channel after channel (all of red, then green, then blue), where
-//! [`Gaussians::colors`] holds coefficient after coefficient.
+//! [`Gaussians::colors`] holds coefficient after coefficient. Written as little-endian binary; read as that, as
+//! big-endian binary and as ASCII. A file without `scale_2` (2D Gaussians, Huang et al. 2024) gets flat Gaussians.
 //!
-//! Colours are stored as they are. Most viewers show them without a transfer curve, so Gaussians in linear light look
+//! Colors are stored as they are. Most viewers show them without a transfer curve, so Gaussians in linear light look
 //! dark there unless they were converted first.
-use crate::files::{parse_file, require_rgb, write_whole};
+mod header;
+
+use crate::files::{Loaded, drawable, parse_file, require_rgb, write_whole};
 use crate::{Colors, Error, GaussianSlices, Gaussians};
+use header::{Encoding, Field, Float, Header};
 use std::io::Write;
 use std::path::Path;
 
-/// Bytes a header may take.
-const MAX_HEADER: usize = 64 << 10;
-/// Zeroth harmonic: what turns a plain colour into a coefficient.
+/// Zeroth harmonic: what turns a plain color into a coefficient.
 pub(crate) const Y0: f32 = 0.282_094_8;
 
 /// Where the values of one Gaussian lie in its record.
 struct Layout {
-    count: usize,
-    stride: usize,
-    /// x y z, f_dc, opacity, scale, rot: offset and type of each.
-    fixed: Vec<(usize, Float)>,
-    rest: Vec<(usize, Float)>,
-    body: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Float {
-    Single,
-    Double,
+    /// x y z, f_dc, opacity, scale, rot; only scale_2 may be absent.
+    fixed: Vec<Option<Field>>,
+    /// f_rest, channel after channel.
+    rest: Vec<Field>,
 }
 
 const FIXED: [&str; 14] = [
@@ -42,19 +36,21 @@ const FIXED: [&str; 14] = [
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it is not such a file, with what was expected.
-pub fn read(path: &Path) -> Result<Gaussians, Error> {
+pub fn read(path: &Path) -> Result<Loaded, Error> {
     parse_file(path, parse)
 }
 
 /// Writes a `.ply`; it appears whole or not at all. Plain RGB becomes harmonics of degree 0 (what a viewer shows is
-/// the same for colours that are not negative).
+/// the same for colors that are not negative). Returns the number of rows left out: see [`GaussianSlices::drawable`].
 ///
 /// # Errors
 /// [`Error::Shape`] for arrays that disagree or features that are not three channels, [`Error::Io`] if the file cannot
 /// be written.
-pub fn write(path: &Path, gaussians: GaussianSlices<'_>) -> Result<(), Error> {
+pub fn write(path: &Path, gaussians: GaussianSlices<'_>) -> Result<usize, Error> {
     require_rgb("channels of a .ply", &gaussians)?;
-    write_whole(path, |out| write_to(out, gaussians))
+    let (kept, dropped) = drawable(gaussians, path)?;
+    write_whole(path, |out| write_to(out, kept.slices()))?;
+    Ok(dropped)
 }
 
 fn write_to(out: &mut impl Write, g: GaussianSlices<'_>) -> std::io::Result<()> {
@@ -92,7 +88,8 @@ fn write_to(out: &mut impl Write, g: GaussianSlices<'_>) -> std::io::Result<()> 
 }
 
 fn parse(bytes: &[u8]) -> Result<Gaussians, String> {
-    let layout = parse_header(bytes)?;
+    let header = Header::parse(bytes)?;
+    let layout = Layout::of(&header)?;
     let degree = match layout.rest.len() {
         0 => 0,
         9 => 1,
@@ -100,96 +97,72 @@ fn parse(bytes: &[u8]) -> Result<Gaussians, String> {
         45 => 3,
         other => return Err(format!("{other} properties f_rest; expected 0, 9, 24 or 45")),
     };
-    let body = &bytes[layout.body..];
-    let needed = layout.count.checked_mul(layout.stride).ok_or("vertex count overflows")?;
-    if body.len() < needed {
-        return Err(format!("{} vertices need {needed} bytes, the file holds {}", layout.count, body.len()));
-    }
+    let body = &bytes[header.body..];
     let mut out = Gaussians::empty(Colors::Sh { degree });
-    let k = layout.rest.len() / 3;
-    for record in body[..needed].chunks_exact(layout.stride.max(1)) {
-        let fixed: Vec<f32> = layout.fixed.iter().map(|&at| value(record, at)).collect();
+    if header.encoding == Encoding::Ascii {
+        let mut words = body.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        for n in 0..header.count {
+            let record: Vec<f32> = words.by_ref().take(header.words).map(number).collect::<Result<_, _>>()?;
+            if record.len() < header.words {
+                return Err(format!("{} vertices in the header, the file holds {n}", header.count));
+            }
+            layout.push(|field| record[field.word], &mut out);
+        }
+        return Ok(out);
+    }
+    let needed = header.count.checked_mul(header.stride).ok_or("vertex count overflows")?;
+    if body.len() < needed {
+        return Err(format!("{} vertices need {needed} bytes, the file holds {}", header.count, body.len()));
+    }
+    for record in body[..needed].chunks_exact(header.stride.max(1)) {
+        layout.push(|field| value(record, field, header.encoding), &mut out);
+    }
+    Ok(out)
+}
+
+impl Layout {
+    fn of(header: &Header<'_>) -> Result<Self, String> {
+        let field = |name: &&str| match header.find(name)? {
+            None if *name != "scale_2" => Err(format!("no property {name}: not a .ply of Gaussians")),
+            field => Ok(field),
+        };
+        let rest = |i: usize| {
+            let name = format!("f_rest_{i}");
+            header.find(&name)?.ok_or(format!("no property {name}: not a .ply of Gaussians"))
+        };
+        Ok(Layout {
+            fixed: FIXED.iter().map(field).collect::<Result<_, _>>()?,
+            rest: (0..header.count_of("f_rest_")).map(rest).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Appends one Gaussian, `value` reading its record.
+    fn push(&self, value: impl Fn(Field) -> f32, out: &mut Gaussians) {
+        let flat = crate::gaussians::drawable::FLAT_LOG_SCALE;
+        let fixed: Vec<f32> = self.fixed.iter().map(|field| field.map_or(flat, &value)).collect();
         out.means.extend_from_slice(&fixed[..3]);
         out.colors.extend_from_slice(&fixed[3..6]);
         out.opacity_logits.push(fixed[6]);
         out.log_scales.extend_from_slice(&fixed[7..10]);
         out.quats.extend_from_slice(&fixed[10..14]);
-        out.colors.extend((0..k).flat_map(|i| [0, 1, 2].map(|c| value(record, layout.rest[c * k + i]))));
-    }
-    Ok(out)
-}
-
-fn value(record: &[u8], (offset, float): (usize, Float)) -> f32 {
-    let byte = |i: usize| record[offset + i];
-    match float {
-        Float::Single => f32::from_le_bytes([0, 1, 2, 3].map(byte)),
-        Float::Double => f64::from_le_bytes([0, 1, 2, 3, 4, 5, 6, 7].map(byte)) as f32,
+        let k = self.rest.len() / 3;
+        out.colors.extend((0..k).flat_map(|i| [0, 1, 2].map(|c| value(self.rest[c * k + i]))));
     }
 }
 
-fn parse_header(bytes: &[u8]) -> Result<Layout, String> {
-    const END: &[u8] = b"end_header\n";
-    if !bytes.starts_with(b"ply\n") && !bytes.starts_with(b"ply\r\n") {
-        return Err("not a .ply file: expected \"ply\" in the first line".into());
-    }
-    let head = &bytes[..bytes.len().min(MAX_HEADER)];
-    // Some writers end lines with \r\n; the body begins right after the header's last \n in either case.
-    let end = [END, b"end_header\r\n"]
-        .iter()
-        .filter_map(|end| head.windows(end.len()).position(|window| window == *end).map(|at| (at, at + end.len())));
-    let (end, body) = end.min().ok_or(format!("no end_header within the first {MAX_HEADER} bytes"))?;
-    let text = std::str::from_utf8(&head[..end]).map_err(|_| "header is not text")?;
-    let mut properties: Vec<(&str, usize, Option<Float>)> = Vec::new();
-    let (mut count, mut stride, mut in_vertex) = (None, 0, false);
-    for line in text.lines().skip(1) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words[..] {
-            [] | ["comment" | "obj_info", ..] => {}
-            ["format", "binary_little_endian", "1.0"] => {}
-            ["format", ..] => return Err(format!("{line:?}; expected binary_little_endian 1.0")),
-            ["element", "vertex", n] if count.is_none() => {
-                count = Some(n.parse::<usize>().map_err(|_| format!("{line:?}: expected a number of vertices"))?);
-                in_vertex = true;
-            }
-            ["element", ..] if count.is_none() => {
-                return Err(format!("{line:?}; expected element vertex first (compressed .ply is not read)"));
-            }
-            ["element", ..] => in_vertex = false,
-            ["property", "list", ..] if in_vertex => return Err(format!("{line:?}: expected no lists in a vertex")),
-            ["property", kind, name] if in_vertex => {
-                let (size, float) = size_of(kind).ok_or_else(|| format!("{line:?}: unknown type"))?;
-                if properties.iter().any(|(other, ..)| *other == name) {
-                    return Err(format!("property {name} comes twice"));
-                }
-                properties.push((name, stride, float));
-                stride += size;
-            }
-            ["property", ..] if count.is_some() => {}
-            _ => return Err(format!("header line {line:?} is not understood")),
-        }
-    }
-    let count = count.ok_or("no element vertex")?;
-    let find = |name: &str| -> Result<(usize, Float), String> {
-        match properties.iter().find(|(other, ..)| *other == name) {
-            Some((_, offset, Some(float))) => Ok((*offset, *float)),
-            Some(_) => Err(format!("property {name}: expected float or double")),
-            None => Err(format!("no property {name}: not a .ply of Gaussians")),
-        }
-    };
-    let fixed = FIXED.into_iter().map(find).collect::<Result<_, _>>()?;
-    let n_rest = properties.iter().filter(|(name, ..)| name.starts_with("f_rest_")).count();
-    let rest = (0..n_rest).map(|i| find(&format!("f_rest_{i}"))).collect::<Result<_, _>>()?;
-    Ok(Layout { count, stride, fixed, rest, body })
+/// A word of an ASCII record; `nan` and `inf` are numbers here.
+fn number(word: &[u8]) -> Result<f32, String> {
+    let text = String::from_utf8_lossy(word);
+    text.parse().map_err(|_| format!("{text:?}: expected a number"))
 }
 
-/// Bytes of a property type, and how to read it if it is a floating-point number.
-fn size_of(kind: &str) -> Option<(usize, Option<Float>)> {
-    Some(match kind {
-        "float" | "float32" => (4, Some(Float::Single)),
-        "double" | "float64" => (8, Some(Float::Double)),
-        "char" | "uchar" | "int8" | "uint8" => (1, None),
-        "short" | "ushort" | "int16" | "uint16" => (2, None),
-        "int" | "uint" | "int32" | "uint32" => (4, None),
-        _ => return None,
-    })
+fn value(record: &[u8], field: Field, encoding: Encoding) -> f32 {
+    let single = |i: usize| -> [u8; 4] { std::array::from_fn(|b| record[i + b]) };
+    let double = |i: usize| -> [u8; 8] { std::array::from_fn(|b| record[i + b]) };
+    match (field.float, encoding) {
+        (Float::Single, Encoding::Big) => f32::from_be_bytes(single(field.offset)),
+        (Float::Single, _) => f32::from_le_bytes(single(field.offset)),
+        (Float::Double, Encoding::Big) => f64::from_be_bytes(double(field.offset)) as f32,
+        (Float::Double, _) => f64::from_le_bytes(double(field.offset)) as f32,
+    }
 }

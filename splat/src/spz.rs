@@ -1,47 +1,50 @@
-//! Gaussians as `.spz`, about a tenth of a `.ply`.
+//! Gaussians as `.spz`, about a tenth of a `.ply`. Versions 1 to 4 are read, version 3 is written.
 //!
 //! A gzip stream of a 16-byte header (`NGSP`, version, count, degree, fractional bits, flags) and one array after the
-//! other: positions 3 × 24-bit fixed point, opacity u8, colour 3 × u8, log scales 3 × u8, rotation (version 3: the
-//! three smallest parts in 10 bits each and the index of the largest in 2; version 2: x y z in 3 bytes), harmonics
-//! u8 each, coefficient after coefficient. Format as published with github.com/nianticlabs/spz (README.md there); space is
-//! theirs too: x right, y up, z backward, which is our world.
-use crate::files::{byte, logit, parse_file, require_rgb, unit, write_whole};
+//! other: positions 3 × 24-bit fixed point (version 1: 3 × half float), opacity u8, color 3 × u8, log scales 3 × u8,
+//! rotation (from version 3 the three smallest parts in 10 bits each and the index of the largest in 2; before, x y z in
+//! 3 bytes), harmonics u8 each, coefficient after coefficient. Version 4 holds the same arrays as zstd streams behind a
+//! plain header of 32 bytes. Format as published with github.com/nianticlabs/spz (README.md there); space is theirs too:
+//! x right, y up, z backward, which is our world.
+mod parse;
+
+use crate::files::{Loaded, byte, drawable, parse_file, require_rgb, unit, write_whole};
 use crate::rasterize::sigmoid;
-use crate::{Colors, Error, GaussianSlices, Gaussians, files, ply};
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use std::io::{Read, Write};
-use std::ops::Range;
+use crate::{Colors, Error, GaussianSlices, files, ply};
+use flate2::{Compression, write::GzEncoder};
+use std::io::Write;
 use std::path::Path;
 
 const MAGIC: u32 = 0x5053_474e;
 const HEADER: usize = 16;
 /// Positions are written to 2⁻¹² m: a quarter of a millimetre, within ±2 km.
 const FRACTIONAL_BITS: u8 = 12;
-/// What 8 bits of colour span: the zeroth harmonic over ±0.5/0.15.
+/// What 8 bits of color span: the zeroth harmonic over ±0.5/0.15.
 const COLOR_SCALE: f32 = 0.15;
-/// Bytes a Gaussian that a file may unpack to beyond its count; more is no `.spz`.
-const MAX_GAUSSIANS: usize = 1 << 26;
 
-/// Reads a `.spz` of version 2 or 3; extensions are skipped.
+/// Reads a `.spz` of version 1 to 4; extensions are skipped.
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it is not such a file, with what was expected.
-pub fn read(path: &Path) -> Result<Gaussians, Error> {
-    parse_file(path, parse)
+pub fn read(path: &Path) -> Result<Loaded, Error> {
+    parse_file(path, parse::parse)
 }
 
-/// Writes a `.spz` of version 3; it appears whole or not at all.
+/// Writes a `.spz` of version 3; it appears whole or not at all. Returns the number of rows left out: see
+/// [`GaussianSlices::drawable`].
 ///
 /// # Errors
 /// [`Error::Shape`] for arrays that disagree or features that are not three channels, [`Error::Io`] if the file cannot
 /// be written.
-pub fn write(path: &Path, gaussians: GaussianSlices<'_>) -> Result<(), Error> {
+pub fn write(path: &Path, gaussians: GaussianSlices<'_>) -> Result<usize, Error> {
     require_rgb("channels of a .spz", &gaussians)?;
+    let (kept, dropped) = drawable(gaussians, path)?;
     write_whole(path, |out| {
         let mut packed = GzEncoder::new(out, Compression::default());
-        packed.write_all(&pack(&gaussians))?;
+        packed.write_all(&pack(&kept.slices()))?;
         packed.finish().map(|_| ())
-    })
+    })?;
+    Ok(dropped)
 }
 
 fn pack(g: &GaussianSlices<'_>) -> Vec<u8> {
@@ -97,87 +100,11 @@ fn pack_quat([w, x, y, z]: [f32; 4]) -> u32 {
     out
 }
 
-/// w x y z
-fn unpack_quat(mut packed: u32) -> [f32; 4] {
-    let largest = (packed >> 30) as usize;
-    let (mut parts, mut rest) = ([0.0f32; 4], 1.0);
-    for i in (0..4).rev().filter(|i| *i != largest) {
-        let size = FRAC_LARGEST * (packed & 511) as f32 / 511.0;
-        parts[i] = if packed >> 9 & 1 == 1 { -size } else { size };
-        rest -= size * size;
-        packed >>= 10;
-    }
-    parts[largest] = f32::max(rest, 0.0).sqrt();
-    let [x, y, z, w] = parts;
-    [w, x, y, z]
-}
-
-fn parse(bytes: &[u8]) -> Result<Gaussians, String> {
-    let mut head = [0u8; HEADER];
-    let mut stream = GzDecoder::new(bytes);
-    stream.read_exact(&mut head).map_err(|e| format!("no gzip stream of at least {HEADER} bytes: {e}"))?;
-    let word = |i: usize| u32::from_le_bytes([0, 1, 2, 3].map(|b| head[4 * i + b]));
-    let (version, n, degree, fractional_bits) = (word(1), word(2) as usize, head[12] as usize, head[13]);
-    if word(0) != MAGIC {
-        return Err(format!("starts with {:#010x}; expected {MAGIC:#010x}", word(0)));
-    }
-    if !(2..=3).contains(&version) {
-        return Err(format!("version {version}; expected 2 or 3"));
-    }
-    if degree > 3 || fractional_bits > 23 || n > MAX_GAUSSIANS {
-        return Err(format!(
-            "{n} Gaussians, degree {degree}, {fractional_bits} fractional bits; expected at most {MAX_GAUSSIANS}, 3, 23"
-        ));
-    }
-    let kind = Colors::Sh { degree };
-    let widths = [9, 1, 3, 3, if version == 3 { 4 } else { 3 }, kind.stride() - 3];
-    let needed = n * widths.iter().sum::<usize>();
-    let mut body = Vec::new();
-    // Extensions may follow; a byte beyond the arrays is never needed.
-    stream.take(needed as u64).read_to_end(&mut body).map_err(|e| format!("gzip: {e}"))?;
-    if body.len() < needed {
-        return Err(format!("{n} Gaussians need {needed} bytes, the file holds {}", body.len()));
-    }
-    Ok(unpack(&body, n, kind, widths, fractional_bits))
-}
-
-fn unpack(body: &[u8], n: usize, kind: Colors, widths: [usize; 6], fractional_bits: u8) -> Gaussians {
-    let mut start = 0;
-    let arrays: [Range<usize>; 6] = widths.map(|width| {
-        start += n * width;
-        start - n * width..start
-    });
-    let [positions, alphas, colors, scales, quats, harmonics] = arrays.map(|range| &body[range]);
-    let unit_m = (1u32 << fractional_bits) as f32;
-    // The sign bit of 24 is moved to that of 32 and back.
-    let fixed = |b: &[u8]| (i32::from_le_bytes([0, b[0], b[1], b[2]]) >> 8) as f32 / unit_m;
-    let quat = |b: &[u8]| match *b {
-        [a, b, c, d] => unpack_quat(u32::from_le_bytes([a, b, c, d])),
-        _ => {
-            let [x, y, z] = [b[0], b[1], b[2]].map(|v| v as f32 / 127.5 - 1.0);
-            [(1.0 - x * x - y * y - z * z).max(0.0).sqrt(), x, y, z]
-        }
-    };
-    let base = |&c: &u8| (c as f32 / 255.0 - 0.5) / COLOR_SCALE;
-    let mut out_colors = Vec::with_capacity(n * kind.stride());
-    for i in 0..n {
-        out_colors.extend(colors[3 * i..3 * i + 3].iter().map(base));
-        let stored = &harmonics[i * widths[5]..(i + 1) * widths[5]];
-        out_colors.extend(stored.iter().map(|&v| (v as f32 - 128.0) / 128.0));
-    }
-    Gaussians {
-        means: positions.chunks_exact(3).map(fixed).collect(),
-        quats: quats.chunks_exact(widths[4]).flat_map(quat).collect(),
-        log_scales: scales.iter().map(|&s| s as f32 / 16.0 - 10.0).collect(),
-        opacity_logits: alphas.iter().map(|&a| logit(a as f32 / 255.0)).collect(),
-        colors: out_colors,
-        kind,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::parse::unpack_quat;
     use super::*;
+    use crate::Gaussians;
 
     #[test]
     fn quaternions_come_back() {

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use splat::{Colors, Error, Gaussians, ply};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn file(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("ply-{}", std::process::id()));
@@ -23,6 +23,12 @@ fn numbered(n: usize, kind: Colors) -> Gaussians {
     }
 }
 
+fn read(path: &Path) -> Gaussians {
+    let loaded = ply::read(path).unwrap();
+    assert_eq!(loaded.dropped, 0);
+    loaded.gaussians
+}
+
 fn refusal(bytes: &[u8]) -> String {
     let path = file("hostile.ply");
     fs::write(&path, bytes).unwrap();
@@ -38,7 +44,7 @@ fn round_trip_of_every_degree() {
     for degree in 0..=3 {
         let (path, gaussians) = (file(&format!("{degree}.ply")), numbered(5, Colors::Sh { degree }));
         ply::write(&path, gaussians.slices()).unwrap();
-        assert_eq!(ply::read(&path).unwrap(), gaussians);
+        assert_eq!(read(&path), gaussians);
     }
     let folder = fs::read_dir(file("").parent().unwrap()).unwrap();
     let parts = folder.filter(|f| f.as_ref().unwrap().path().extension().is_some_and(|e| e == "part")).count();
@@ -50,7 +56,7 @@ fn rgb_becomes_the_zeroth_harmonic() {
     let (path, mut gaussians) = (file("rgb.ply"), numbered(2, Colors::Features { channels: 3 }));
     gaussians.colors = vec![0.5, 0.0, 1.0, 0.25, 0.75, 0.1];
     ply::write(&path, gaussians.slices()).unwrap();
-    let back = ply::read(&path).unwrap();
+    let back = read(&path);
     assert_eq!(back.kind, Colors::Sh { degree: 0 });
     for (coefficient, color) in back.colors.iter().zip(&gaussians.colors) {
         assert!((0.5 + 0.282_094_79 * coefficient - color).abs() < 1e-6);
@@ -87,7 +93,51 @@ fn other_properties_types_and_line_ends_are_read_past() {
         wide.extend(&record[4..]);
     }
     fs::write(&path, wide).unwrap();
-    assert_eq!(ply::read(&path).unwrap(), gaussians);
+    assert_eq!(read(&path), gaussians);
+}
+
+/// The same rows as ASCII and as big-endian binary.
+#[test]
+fn every_encoding_is_read() {
+    let (path, gaussians) = (file("encodings.ply"), numbered(3, Colors::Sh { degree: 1 }));
+    ply::write(&path, gaussians.slices()).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let end = bytes.windows(11).position(|w| w == b"end_header\n").unwrap() + 11;
+    let header = |encoding: &str| {
+        let text = std::str::from_utf8(&bytes[..end]).unwrap();
+        text.replace("binary_little_endian", encoding).into_bytes()
+    };
+    let floats: Vec<f32> = bytes[end..].chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+    let big = floats.iter().flat_map(|v| v.to_be_bytes());
+    fs::write(&path, header("binary_big_endian").into_iter().chain(big).collect::<Vec<u8>>()).unwrap();
+    assert_eq!(read(&path), gaussians);
+    let rows: Vec<String> = floats.chunks(26).map(|row| row.iter().map(|v| format!("{v} ")).collect()).collect();
+    let ascii = |rows: &[String]| [header("ascii"), rows.join("\r\n").into_bytes()].concat();
+    fs::write(&path, ascii(&rows)).unwrap();
+    assert_eq!(read(&path), gaussians);
+    assert!(refusal(&ascii(&rows[..2])).contains("3 vertices in the header, the file holds 2"));
+    let first = |x: &str| ascii(&[&[rows[0].replacen("0.5", x, 1)], &rows[1..]].concat());
+    assert!(refusal(&first("half")).contains("expected a number"));
+    fs::write(&path, first("nan")).unwrap();
+    assert_eq!(ply::read(&path).unwrap().dropped, 1);
+}
+
+/// 2D Gaussians have two scales: the third is flat.
+#[test]
+fn surfels_are_read_as_flat_gaussians() {
+    let (path, gaussians) = (file("surfels.ply"), numbered(2, Colors::Sh { degree: 0 }));
+    ply::write(&path, gaussians.slices()).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let end = bytes.windows(11).position(|w| w == b"end_header\n").unwrap() + 11;
+    let mut two = String::from_utf8_lossy(&bytes[..end]).replace("property float scale_2\n", "").into_bytes();
+    for record in bytes[end..].chunks(17 * 4) {
+        two.extend_from_slice(&record[..12 * 4]);
+        two.extend_from_slice(&record[13 * 4..]);
+    }
+    fs::write(&path, two).unwrap();
+    let back = read(&path);
+    assert_eq!((&back.quats, &back.log_scales[..2]), (&gaussians.quats, &gaussians.log_scales[..2]));
+    assert!((back.log_scales[2].exp() - 1e-6).abs() < 1e-9);
 }
 
 #[test]
@@ -102,11 +152,16 @@ fn hostile_files_are_refused() {
         [header.replace(from, to).as_bytes(), &good[end..]].concat()
     };
     assert!(refusal(b"").contains("not a .ply"));
-    assert!(refusal(b"ply\nformat ascii 1.0\nend_header\n").contains("binary_little_endian"));
+    assert!(refusal(b"ply\nformat ascii 1.0\nend_header\n").contains("no element vertex"));
+    assert!(refusal(b"ply\nformat text 1.0\nend_header\n").contains("binary_little_endian"));
+    assert!(refusal(b"ply\nformat ascii 2.0\nend_header\n").contains("version 1.0"));
     assert!(refusal(&changed("vertex 3", "vertex 4")).contains("the file holds"));
     assert!(refusal(&changed("vertex 3", "vertex 18446744073709551615")).contains("overflows"));
     assert!(refusal(&changed("vertex 3", "vertex -1")).contains("number of vertices"));
-    assert!(refusal(&changed("element vertex 3", "element chunk 1\nelement vertex 3")).contains("compressed"));
+    assert!(
+        refusal(&changed("element vertex 3", "element chunk 1\nelement vertex 3"))
+            .contains("compressed .ply of SuperSplat")
+    );
     assert!(refusal(&changed("float nx", "float x")).contains("twice"));
     assert!(refusal(&changed("float opacity", "uchar opacity")).contains("expected float or double"));
     assert!(refusal(&changed("property float f_rest_8\n", "")).contains("8 properties f_rest"));

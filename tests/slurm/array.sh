@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
 # usage: tests/slurm/array.sh BIN     (folder with datagen and shards)
 # The job scripts of hpc/ on a real Slurm: any array, killed, requeued, preempted or doubled, gives the bytes of one
-# process. Prints one line a check; ends with 1 when one fails. Skipped, by name, where Slurm or root is missing.
+# process. Prints one line per check; ends with 1 when one fails. Skipped, by name, where Slurm or root is missing. Adds a row
+# to the file that EFFIGY_FAULT_ROWS names (see tests/src/fault.rs).
 set -uo pipefail
+row() { # STATE WHAT
+  echo "R12  $1  $2"
+  [ -z "${EFFIGY_FAULT_ROWS:-}" ] || printf '{"name": "R12", "state": "%s", "what": "%s"}\n' "$1" "$2" >> "$EFFIGY_FAULT_ROWS"
+}
 bin=$(cd "${1:?usage: array.sh BIN}" && pwd) || exit 66
 here=$(cd "$(dirname "$0")" && pwd)
 hpc=$here/../../hpc
 for tool in sbatch slurmctld slurmd munged; do
-  command -v $tool >/dev/null || { echo "R12  skipped  slurm_array_jobs: $tool is not installed (Debian's slurm-wlm and munge)"; exit 0; }
+  command -v $tool >/dev/null || { row skipped "slurm_array_jobs: $tool is not installed (slurm-wlm and munge of Debian)"; exit 0; }
 done
-[ "$(id -u)" = 0 ] || { echo "R12  skipped  slurm_array_jobs: a throw-away Slurm needs root"; exit 0; }
+[ "$(id -u)" = 0 ] || { row skipped "slurm_array_jobs: a throw-away Slurm needs root"; exit 0; }
 
 export SLURM_TEST_DIR; SLURM_TEST_DIR=$(mktemp -d)
 export SLURM_CONF=$SLURM_TEST_DIR/slurm.conf DATAGEN=$bin/datagen SHARDS=$bin/shards
 work=$SLURM_TEST_DIR/work; mkdir -p "$work"
 trap '"$here/cluster.sh" down >/dev/null 2>&1; [ "${KEEP:-}" ] || rm -rf "$SLURM_TEST_DIR"' EXIT
-"$here/cluster.sh" up || { echo "FAILED: the cluster did not come up"; exit 1; }
+"$here/cluster.sh" up || { row failed "the cluster did not come up"; exit 1; }
 cd "$work" || exit 1
 
 failed=0 checks=0
@@ -98,8 +103,8 @@ ended "$job"; ended "$finish"
 check "and merges: the same bytes" test -e again/manifest.parquet -a "$(digest again)" = "$(digest one)"
 check "and, run again, has nothing to submit" "$hpc/array.sh" again 8
 if [ $failed = 0 ]; then
-  echo "R12  ok       $checks checks on a Slurm of one machine: cancelled, stopped, preempted, node down, doubled: every shard once, the same bytes"
+  row passed "$checks checks on a Slurm of one machine: cancelled, stopped, preempted, node down, doubled: every shard once, the same bytes"
 else
-  echo "R12  FAILED   a check above"
+  row failed "a check of tests/slurm/array.sh"
 fi
 exit $failed

@@ -1,4 +1,4 @@
-//! Tests of the fault list: how long one is, its dice, and the line it ends with, which `tests/faults/list.sh` looks for.
+//! Tests of the fault list: how long one is, its random numbers, and the row it ends with, which `tests/faults/report.py` reads.
 
 /// `full` under EFFIGY_FAULTS=full, else `short`.
 pub fn times(full: u64, short: u64) -> u64 {
@@ -12,12 +12,23 @@ pub fn is_full() -> bool {
 
 /// The figure that stands for the test.
 pub fn passed(name: &str, what: &str) {
-    println!("{name:<4} ok       {what}");
+    row(name, "passed", what);
 }
 
-/// What cannot be tried here, and why.
+/// What cannot be tried here, and why: neither passed nor failed.
 pub fn skipped(name: &str, why: &str) {
-    println!("{name:<4} skipped  {why}");
+    row(name, "skipped", why);
+}
+
+/// A line for people, and a JSON line at the end of the file that `EFFIGY_FAULT_ROWS` names.
+fn row(name: &str, state: &str, what: &str) {
+    println!("{name:<4} {state:<8} {what}");
+    if let Some(path) = std::env::var_os("EFFIGY_FAULT_ROWS") {
+        let line = format!("{}\n", serde_json::json!({ "name": name, "state": state, "what": what }));
+        let file = std::fs::File::options().append(true).create(true).open(&path);
+        let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, line.as_bytes()));
+        written.unwrap_or_else(|e| panic!("{e}: {path:?}"));
+    }
 }
 
 /// Dice that fall the same each time: SplitMix64.

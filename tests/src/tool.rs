@@ -40,10 +40,9 @@ pub fn executable(name: &str) -> PathBuf {
     static BUILDING: Mutex<()> = Mutex::new(());
     let _one_at_a_time = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     if !path.exists() {
-        let package = if name == "shards" { "formats" } else { name };
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let built = Command::new(cargo)
-            .args(["build", "--release", "--quiet", "-p", package, "--bin", name])
+            .args(["build", "--release", "--quiet", "--workspace", "--bin", name])
             .current_dir(root())
             .status();
         assert!(

@@ -231,13 +231,16 @@ fn r11_a_signal_at_any_moment_ends_frames_of_paper_size_in_time() {
     child.wait().unwrap();
     let second = clock.elapsed();
     let figures = format!(
-        "{rounds} signals at frames of 512², every map: each ended with 75, the slowest after {:.1} s, {:.1} s of processor time \
-         on 2 threads (bar 10); a second signal after {:.2} s",
+        "{rounds} signals at frames of 512², every map: each ended with 75, the slowest after {:.1} s (limit 30, what Slurm \
+         waits), at most {:.1} s of processor time on 2 threads; a second signal after {:.2} s",
         slowest.as_secs_f64(),
         most.as_secs_f64(),
         second.as_secs_f64()
     );
-    assert!(slowest.min(most) < Duration::from_secs(10) && second < Duration::from_secs(5), "{figures}");
+    // KillWait of Slurm: what has not ended by then is killed.
+    assert!(slowest < Duration::from_secs(30), "{figures}");
+    assert!(most < Duration::from_secs(2 * 10), "ten seconds of work on each thread: {figures}");
+    assert!(second < Duration::from_secs(5), "{figures}");
     passed("R11", &figures);
 }
 

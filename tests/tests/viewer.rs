@@ -54,6 +54,68 @@ fn the_page_draws_the_avatar_and_its_presets_move_the_face() {
     assert!(other > moved, "a turned head changes more than an open mouth: {other} and {moved} pixels");
 }
 
+/// What two fingers, one finger and a lost context do, tried by a script in the page; its findings become the title.
+const HANDS: &str = r#"<script>
+addEventListener("load", () => {
+  const page = window.effigy, gl = page.gl;
+  const point = (type, id, x) => page.canvas.dispatchEvent(new PointerEvent(type, { pointerId: id, clientX: x, clientY: 300, bubbles: true }));
+  const home = page.view();
+  point("pointerdown", 1, 300); point("pointerdown", 2, 400); point("pointermove", 2, 500);
+  const pinched = page.view();
+  point("pointerup", 1, 300); point("pointerup", 2, 500);
+  point("pointerdown", 1, 300); point("pointermove", 1, 330); point("pointerup", 1, 330);
+  const turned = page.view();
+  const lit = () => {
+    const pixels = new Uint8Array(4 * 100 * 100);
+    gl.readPixels(gl.drawingBufferWidth / 2 - 50, gl.drawingBufferHeight / 2 - 50, 100, 100, gl.RGBA, gl.UNSIGNED_BYTE, pixels);
+    return pixels.filter((v, i) => i % 4 === 0 && Math.abs(v - 40) > 12).length;
+  };
+  setTimeout(() => {
+    const before = lit(), context = gl.getExtension("WEBGL_lose_context");
+    context.loseContext();
+    setTimeout(() => {
+      const lost = gl.isContextLost();
+      context.restoreContext();
+      setTimeout(() => {
+        document.title = JSON.stringify({ home, pinched, turned, before, lost, after: lit(), status: document.getElementById("status").textContent });
+      }, 900);
+    }, 300);
+  }, 900);
+});
+</script>"#;
+
+#[test]
+fn two_fingers_zoom_and_a_lost_context_comes_back() {
+    let Some(browser) = browser() else {
+        eprintln!("skipped: no `chromium` on PATH");
+        return;
+    };
+    let folder = Folder::new("viewer-hands");
+    let page = folder.path().join("page.html");
+    Tool::new("invert", folder.path()).words("view --quiet --out page.html --avatar").path(toy().join("avatar")).done();
+    let html = String::from_utf8(read(&page)).expect("a page is text");
+    std::fs::write(&page, html.replace("</html>", &format!("{HANDS}</html>"))).expect("the page is ours");
+    let profile = folder.path().join("profile");
+    let output = Command::new(&browser)
+        .args(FLAGS)
+        .args(["--dump-dom", &format!("--user-data-dir={}", profile.display()), &format!("file://{}", page.display())])
+        .env("HOME", &profile)
+        .output()
+        .unwrap_or_else(|e| panic!("{e}: {browser:?}"));
+    let dom = String::from_utf8_lossy(&output.stdout).into_owned();
+    let title = dom.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next()).unwrap_or_default();
+    let found: serde_json::Value = serde_json::from_str(title).unwrap_or_else(|e| panic!("{e}: {title:?}"));
+    let number = |view: &str, key: &str| found[view][key].as_f64().unwrap_or(f64::NAN);
+    assert!((number("pinched", "distance") / number("home", "distance") - 0.5).abs() < 1e-6, "twice as near: {found}");
+    assert_eq!(number("pinched", "yaw"), number("home", "yaw"), "a pinch does not turn: {found}");
+    assert!(number("turned", "yaw") < number("home", "yaw") - 0.2, "one finger turns: {found}");
+    assert_eq!(found["lost"], true, "{found}");
+    let lit = |key: &str| found[key].as_u64().unwrap_or(0);
+    assert!(lit("before") > 1000 && lit("after") > 1000, "drawn before and again after the loss: {found}");
+    let status = found["status"].as_str().unwrap_or_default();
+    assert!(status.contains("Gaussians") && !status.contains("0.0 ms"), "{found}");
+}
+
 /// The toy's prior has hardly learnt expressions in its few steps: every unit of the page is made to move its farthest
 /// Gaussian by three centimetres, so that what the page does with units shows.
 fn strengthen(page: &Path) {

@@ -11,7 +11,9 @@ use crate::overlay;
 use crate::picture::{Mips, Picture};
 use crate::train::labels::straightened;
 use anyhow::Context;
-use formats::{Existing, FrameRow, IdentityRow, Provenance};
+use formats::photo::list::Listing;
+use formats::photo::{self, Turn};
+use formats::{Existing, FrameRow, IdentityRow, Provenance, log};
 use glam::{DMat3, Vec3};
 use head::model::{HeadModel, HeadParams};
 use std::io::Cursor;
@@ -88,10 +90,11 @@ struct Read {
     lens: Lens,
 }
 
-/// The pictures a folder or file names: a folder's, sorted; a file as it is.
+/// The pictures a folder or file names: a folder's, sorted, those that cannot be read being named and left out; a file as it
+/// is.
 ///
 /// # Errors
-/// [`Error::Missing`], [`Error::EmptyFolder`].
+/// [`Error::Missing`], [`Error::EmptyFolder`], and [`Error::NotAnImage`] if no picture of a folder can be read.
 pub fn list_photos(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let mut photos = Vec::new();
     for input in inputs {
@@ -102,18 +105,18 @@ pub fn list_photos(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
             photos.push(input.clone());
             continue;
         }
-        let entries =
-            std::fs::read_dir(input).map_err(|_| Error::Missing { what: "readable folder", path: input.clone() })?;
-        let is_picture = |p: &PathBuf| {
-            let suffix = p.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-            ["png", "jpg", "jpeg", "webp"].contains(&suffix.as_str())
-        };
-        let mut found: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(is_picture).collect();
-        if found.is_empty() {
+        let mut listing =
+            Listing::of(input).map_err(|_| Error::Missing { what: "readable folder", path: input.clone() })?;
+        let readable = listing.keep_readable(|path| photo::open(path, Turn::Upright).map(drop));
+        listing.lines().iter().for_each(|line| log::warn("skipped", &format!("track: {line}")));
+        readable.map_err(|err| match err {
+            formats::Error::Data { what, path } => Error::NotAnImage { why: what, path },
+            other => Error::NotAnImage { why: other.to_string(), path: input.clone() },
+        })?;
+        if listing.photos.is_empty() {
             return Err(Error::EmptyFolder { path: input.clone() });
         }
-        found.sort();
-        photos.extend(found);
+        photos.extend(listing.photos);
     }
     Ok(photos)
 }

@@ -1,6 +1,6 @@
 //! Pictures: reading photos, mip levels, resampling under a similarity.
 use crate::Error;
-use image::{DynamicImage, ImageDecoder, ImageReader};
+use formats::photo::{self, Photo, Turn};
 use nets::align::Affine;
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Reads a photo and turns it upright as its EXIF orientation says.
+    /// Reads a photo, upright as its EXIF orientation says and in sRGB: see [`formats::photo`].
     ///
     /// # Errors
     /// [`Error::Missing`] and [`Error::NotAnImage`].
@@ -25,17 +25,14 @@ impl Picture {
             return Err(Error::Missing { what: "photo", path: path.into() });
         }
         let bad = |why: String| Error::NotAnImage { why, path: path.into() };
-        let reader = ImageReader::open(path).and_then(|r| r.with_guessed_format()).map_err(|e| bad(e.to_string()))?;
-        let mut decoder = reader.into_decoder().map_err(|e| bad(e.to_string()))?;
-        let orientation = decoder.orientation().map_err(|e| bad(e.to_string()))?;
-        let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| bad(e.to_string()))?;
-        picture.apply_orientation(orientation);
-        let rgba = picture.into_rgba8();
-        let (width, height) = (rgba.width() as usize, rgba.height() as usize);
+        let Photo { width, height, rgba, .. } = photo::open(path, Turn::Upright).map_err(|err| match err {
+            formats::Error::Data { what, .. } => bad(what),
+            other => bad(other.to_string()),
+        })?;
         if width < 16 || height < 16 {
             return Err(bad(format!("{width}x{height} px; expected at least 16 a side")));
         }
-        Ok(Picture { width, height, rgba: rgba.into_raw() })
+        Ok(Picture { width, height, rgba })
     }
 
     /// From bytes of an encoded picture and, if there is one, of its grey coverage.

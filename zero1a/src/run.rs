@@ -265,20 +265,35 @@ pub fn sequences(path: &Path, frames: usize) -> Result<Sequences> {
     Ok(cut)
 }
 
-/// Follows a photo into a tracked dataset at `out`, unless it is there.
+/// Complains unless the tracked dataset at `out` was made from these inputs.
+fn same_inputs(out: &Path, wanted: &Provenance) -> Result<()> {
+    let dataset = Dataset::open(out)?;
+    let made = dataset.shards().first().map(formats::Shard::provenance).unwrap_or_default();
+    let differs = wanted.inputs.iter().find(|input| !made.inputs.contains(input));
+    match differs {
+        None => Ok(()),
+        Some((name, _)) => {
+            let text = format!("{out:?} was made from another {name}; expected a new --out for this one");
+            Err(Failure::config(text).into())
+        }
+    }
+}
+
+/// Follows a photo into a tracked dataset at `out`, unless the one of the same photo is there.
 ///
 /// # Errors
-/// No face, or several; see [`track::photos::run`].
+/// No face, or several; see [`track::photos::run`]. Exit code 78 if `out` holds another photo, or was made with other weights or
+/// another head model.
 pub fn track_photo(photo: &Path, weights: &Path, head: &Path, out: &Path, device: Device, talk: Talk) -> Result<()> {
-    if out.join("README.md").is_file() {
-        return Ok(());
-    }
     let config = track::config::TrackConfig::default();
     let provenance =
         Provenance::new("track", env!("CARGO_PKG_VERSION"), &formats::config::to_toml(&config)?, config.train.seed)
             .with_input("weights", weights)?
             .with_input("head", head)?
             .with_input("photo", photo)?;
+    if out.join("README.md").is_file() {
+        return same_inputs(out, &provenance);
+    }
     let plan = track::photos::Plan {
         photos: vec![photo.into()],
         out: out.into(),
@@ -292,4 +307,41 @@ pub fn track_photo(photo: &Path, weights: &Path, head: &Path, out: &Path, device
         talk,
     };
     track::photos::run(&plan).map(drop).with_context(|| format!("cannot follow {photo:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use formats::FrameRow;
+
+    /// A dataset tracked from one photo is not taken for that of another.
+    #[test]
+    fn another_photo_needs_another_folder() {
+        let folder = std::env::temp_dir().join(format!("zero1a-photo-{}", std::process::id()));
+        let out = folder.join("tracked");
+        std::fs::create_dir_all(&out).unwrap();
+        let [photo, other, weights, head] =
+            ["me.jpg", "her.jpg", "track.safetensors", "head.safetensors"].map(|name| {
+                let path = folder.join(name);
+                std::fs::write(&path, name).unwrap();
+                path
+            });
+        let provenance = Provenance::new("track", "1", "a = 1\n", 0)
+            .with_input("weights", &weights)
+            .and_then(|p| p.with_input("head", &head))
+            .and_then(|p| p.with_input("photo", &photo))
+            .unwrap();
+        let image = formats::image::png_from_rgb8(2, 1, &[0; 6]).unwrap();
+        let row = FrameRow { image, width: 2, height: 1, split: "train".into(), ..FrameRow::default() };
+        let shard = out.join("frames/train-00000-of-00001.parquet");
+        formats::write_frames::<formats::Error>(&shard, [Ok(row)], &provenance, formats::Existing::Replace).unwrap();
+        std::fs::write(out.join("README.md"), "").unwrap();
+        let follow = |photo: &Path, head: &Path| track_photo(photo, &weights, head, &out, Device::Cpu, Talk::Quiet);
+        follow(&photo, &head).unwrap();
+        let refused = follow(&other, &head).unwrap_err();
+        assert_eq!(formats::exit::code_of(&refused), 78);
+        assert!(refused.to_string().contains("made from another photo; expected a new --out"), "{refused}");
+        assert!(follow(&photo, &other).unwrap_err().to_string().contains("another head"));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -6,6 +6,15 @@ use formats::exit::Failure;
 use glam::Vec3;
 use std::path::Path;
 
+/// Opens every file of the config, so that a plan is refused and not the job that renders it.
+///
+/// # Errors
+/// As [`lit`].
+pub fn check(config: &Config) -> Result<(), Failure> {
+    let drawn = config.light.count - config.light.maps.len() as u32;
+    (drawn..config.light.count).try_for_each(|light_id| lit(config, light_id).map(drop))
+}
+
 /// Environment `light_id` of a dataset, and what is known of it: the last of its lights are the config's files, the others
 /// are drawn.
 ///
@@ -44,10 +53,28 @@ fn bad(path: &Path, why: &str) -> Failure {
 impl Map {
     fn read(path: &Path) -> Result<Self, Failure> {
         let bytes = std::fs::read(path).map_err(|e| Failure::missing(format!("environment map: {e}: {path:?}")))?;
-        match bytes.starts_with(b"#?") {
-            true => Self::of_radiance(&bytes).ok_or_else(|| bad(path, "not a Radiance picture")),
-            false => Self::of_exr(&bytes).map_err(|e| bad(path, &e.to_string())),
+        let mut map = match bytes.starts_with(b"#?") {
+            true => Self::of_radiance(&bytes).ok_or_else(|| bad(path, "not a Radiance picture"))?,
+            false => Self::of_exr(&bytes).map_err(|e| bad(path, &e.to_string()))?,
+        };
+        if let Some((n, largest)) = map.clamp_infinite() {
+            let text = format!("datagen: {n} infinite texels taken as {largest}, the largest finite value: {path:?}");
+            formats::log::warn("light map", &text);
         }
+        Ok(map)
+    }
+
+    /// Infinities, as the sun has them in half-float maps, become the largest finite value. Returns how many texels had any,
+    /// and that value.
+    fn clamp_infinite(&mut self) -> Option<(usize, f32)> {
+        let channels = || self.texels.iter().flat_map(|texel| texel.to_array());
+        let largest = channels().filter(|v| v.is_finite()).fold(0.0, f32::max);
+        let mut n = 0;
+        for texel in self.texels.iter_mut().filter(|texel| texel.to_array().contains(&f32::INFINITY)) {
+            *texel = texel.min(Vec3::splat(largest));
+            n += 1;
+        }
+        (n > 0).then_some((n, largest))
     }
 
     fn of_exr(bytes: &[u8]) -> Result<Self, exr::error::Error> {
@@ -155,6 +182,23 @@ mod tests {
         }
         assert_eq!(Map::of_radiance(&coded).unwrap().texels, [Vec3::new(1.0, 0.5, 0.25); 9]);
         assert!(Map::of_radiance(&coded[..coded.len() - 1]).is_none(), "cut short");
+    }
+
+    #[test]
+    fn infinite_texels_become_the_largest_finite_one() {
+        let path = std::env::temp_dir().join(format!("datagen-sun-{}.exr", std::process::id()));
+        let sun = |x, y| if (x, y) == (3, 2) { (f32::INFINITY, f32::INFINITY, 7.0f32) } else { (1.0, 2.0, 3.0) };
+        exr::prelude::write_rgb_file(&path, 32, 16, sun).unwrap();
+        let mut config = Config::default();
+        config.light.maps = vec![path.clone()];
+        check(&config).unwrap();
+        let map = Map::read(&path).unwrap();
+        assert_eq!(map.texels[2 * 32 + 3], Vec3::splat(7.0));
+        assert_eq!(map.texels[0], Vec3::new(1.0, 2.0, 3.0));
+        std::fs::write(&path, b"no map").unwrap();
+        let refused = check(&config).unwrap_err().to_string();
+        assert!(refused.contains("environment map") && refused.contains("datagen-sun"), "{refused}");
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

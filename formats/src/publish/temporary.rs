@@ -1,6 +1,7 @@
 //! Temporary files and folders: their names, and what becomes of those whose writers have died.
 use super::host_name;
 use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -51,17 +52,33 @@ pub(crate) fn temporary_files(folder: &Path) -> Vec<Temporary> {
         let mut parts = owner.rsplitn(3, '.');
         let (_, pid, host) = (parts.next(), parts.next()?.parse::<u32>().ok()?, parts.next()?);
         let dead = match host == host_label() {
-            true => !Path::new("/proc").join(pid.to_string()).exists(),
-            false => is_older_than_a_day(&path),
+            true => !is_locked(&path) && (!process_exists(pid) || is_older_than(&path, DAY_SECS)),
+            false => is_older_than(&path, DAY_SECS),
         };
         Some(Temporary { path, dead })
     };
     entries.filter_map(|e| temporary(e.ok()?.path())).collect()
 }
 
-fn is_older_than_a_day(path: &Path) -> bool {
+const DAY_SECS: u64 = 86_400;
+
+pub(crate) fn is_older_than(path: &Path, secs: u64) -> bool {
     let age = std::fs::metadata(path).and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
-    age.is_some_and(|age| age.as_secs() > 86_400)
+    age.is_some_and(|age| age.as_secs() > secs)
+}
+
+/// Does a living writer hold the lock of its temporary file?
+fn is_locked(path: &Path) -> bool {
+    let held = File::open(path).map(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)));
+    held.unwrap_or(false)
+}
+
+/// Asks the kernel, not `/proc`, which may hide the processes of others.
+fn process_exists(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().filter(|pid| *pid > 0) else { return false };
+    // SAFETY: signal 0 is sent to nobody; only whether it could be is told.
+    let answer = unsafe { libc::kill(pid, 0) };
+    answer == 0 || std::io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 
 /// Host name and process namespace as they stand in temporary names: where a process number means something. Two

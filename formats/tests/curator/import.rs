@@ -22,6 +22,7 @@ fn photos(set: &Set) -> String {
     put("top.png", &image::png_from_gray8(6, 4, &rgb[..24]).unwrap());
     put(".hidden.png", b"no image");
     put("adam/notes.txt", b"no image");
+    put("adam/._1.webp", b"no image");
     folder
 }
 
@@ -83,6 +84,57 @@ fn cameras_come_back_from_an_export() {
         assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5), "{a:?} {b:?}");
     }
     assert_eq!(data.frame(0).unwrap().alpha, row("train", 0, 1, 0).alpha, "the mask is the coverage");
+}
+
+/// One of several that cannot be read is named and left out; `verify` then finds nothing.
+#[test]
+fn what_cannot_be_read_is_named_and_left_out() {
+    let set = Set::new("import-skips");
+    let (folder, out) = (photos(&set), set.beside("new"));
+    let rgb: Vec<u8> = (0..64 * 48 * 3).map(|i: u32| (i.wrapping_mul(2654435761) >> 24) as u8).collect();
+    let jpeg = image::jpeg_from_rgb8(64, 48, &rgb, 90).unwrap();
+    std::fs::write(Path::new(&folder).join("zoë/half.jpg"), &jpeg[..jpeg.len() * 6 / 10]).unwrap();
+    std::fs::write(Path::new(&folder).join("zoë/raw.CR2"), b"II*\0").unwrap();
+    std::fs::write(Path::new(&folder).join("zoë/gif.gif"), b"GIF89a").unwrap();
+    let done = import(&folder, &out);
+    let stderr = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(0), "{stderr}");
+    for words in ["half.jpg: not a readable image (cut short)", "raw.CR2: a raw photo", "gif.gif: not a readable image"]
+    {
+        assert!(stderr.contains(words), "{words}: {stderr}");
+    }
+    assert_eq!(Dataset::open(Path::new(&out)).unwrap().len(), 4);
+    assert_eq!(shards(&["verify", "--deep", &out]).status.code(), Some(0));
+}
+
+/// A program on the path that turns HEIC into PNG is used; without one the picture is named.
+#[test]
+fn heic_goes_through_a_program() {
+    use std::os::unix::fs::PermissionsExt;
+    let set = Set::new("import-heic");
+    let (folder, programs) = (set.beside("photos"), set.beside("programs"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::create_dir(&programs).unwrap();
+    let heic = [b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), vec![7; 100]].concat();
+    std::fs::write(Path::new(&folder).join("IMG 1.HEIC"), heic).unwrap();
+    let run = |out: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_shards"));
+        command.args(["import", &folder, "--out", out]).env("PATH", &programs).output().unwrap()
+    };
+    let refused = run(&set.beside("none"));
+    assert_eq!(refused.status.code(), Some(65));
+    let stderr = text(&refused.stderr);
+    assert!(stderr.contains("HEIC is read by the program heif-convert") && stderr.contains("IMG 1.HEIC"), "{stderr}");
+    let picture = set.beside("decoded.png");
+    std::fs::write(&picture, image::png_from_rgb8(6, 4, &[99; 72]).unwrap()).unwrap();
+    let program = Path::new(&programs).join("heif-convert");
+    std::fs::write(&program, format!("#!/bin/sh\n/bin/cp {picture:?} \"$2\"\n")).unwrap();
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+    let out = set.beside("new");
+    let done = run(&out);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let data = Dataset::open(Path::new(&out)).unwrap();
+    assert_eq!(image::rgb8_from_encoded(&data.frame(0).unwrap().image).unwrap().data, [99; 72]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 mod export;
 mod import;
 mod page;
+mod rewritten;
 mod set;
 
 use set::{Set, shards, text};

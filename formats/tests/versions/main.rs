@@ -1,11 +1,15 @@
 //! The versioned set: what was committed can be read, by version, whatever came after.
 mod damage;
+#[allow(dead_code, reason = "the tests of the tools use the rest")]
+#[path = "../../../tests/src/fault.rs"]
+mod fault;
 mod gc;
 mod race;
 mod tool;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
+use fault::passed;
 use formats::verify::Depth;
 use formats::versions::{Commit, Diff, Keep, Kind, Spec, Version};
 use formats::{ClipRow, Error, FrameRow, Part, Provenance, VersionedSet, image};

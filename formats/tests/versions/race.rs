@@ -89,7 +89,7 @@ fn r09_readers_see_whole_versions_while_a_writer_commits() {
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         readers.into_iter().map(|reader| reader.join().unwrap()).collect()
     });
-    println!("R9   ok       4 readers saw {seen:?} of {last} versions as they came: 0 mixed, 0 errors");
+    passed("R9", &format!("4 readers saw {seen:?} of {last} versions as they came: 0 mixed, 0 errors"));
 }
 
 #[test]
@@ -127,7 +127,10 @@ fn r14_gc_while_a_reader_holds_an_old_version_and_a_writer_commits() {
         assert_eq!(greys(&set.latest().unwrap()).len(), 5);
     }
     assert_eq!(findings(&VersionedSet::open(&folder.root()).unwrap(), Depth::Deep), [""; 0]);
-    println!(
-        "R14  ok       {rounds} rounds, {gone} versions collected: {whole} readers finished, {told} were told, 0 live rows lost"
+    passed(
+        "R14",
+        &format!(
+            "{rounds} rounds, {gone} versions collected: {whole} readers finished, {told} were told, 0 live rows lost"
+        ),
     );
 }

@@ -61,6 +61,8 @@ function sortByDepth(c) {
   for (let i = 0; i < N; i++) order[buckets[depths[i]]++] = i;
 }
 
+let stale = true; // something changed since the last frame
+
 // ---- drawing: one quad a Gaussian, EWA projection as the trainer does it ----------------------------------------------
 const VERTEX = `#version 300 es
 precision highp float;
@@ -118,20 +120,29 @@ function program() {
   if (!gl.getProgramParameter(p, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(p));
   return p;
 }
-const shader = program(), uniform = name => gl.getUniformLocation(shader, name);
-const at = { rotation: uniform("rotation"), shift: uniform("shift"), focal: uniform("focal"), size: uniform("size") };
-const STRIDE = 14, instances = new Float32Array(N * STRIDE), instanceBuffer = gl.createBuffer();
-gl.bindVertexArray(gl.createVertexArray());
-gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
-gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]), gl.STATIC_DRAW);
-gl.enableVertexAttribArray(0); gl.vertexAttribPointer(0, 2, gl.FLOAT, false, 0, 0);
-gl.bindBuffer(gl.ARRAY_BUFFER, instanceBuffer);
-[[1, 3, 0], [2, 4, 3], [3, 3, 7], [4, 4, 10]].forEach(([slot, count, offset]) => {
-  gl.enableVertexAttribArray(slot);
-  gl.vertexAttribPointer(slot, count, gl.FLOAT, false, STRIDE * 4, offset * 4);
-  gl.vertexAttribDivisor(slot, 1);
-});
-gl.useProgram(shader); gl.enable(gl.BLEND); gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+// All that lives on the GPU: made at the start, and again after the browser has taken the context away and given it back.
+const STRIDE = 14, instances = new Float32Array(N * STRIDE);
+let at = null, instanceBuffer = null;
+
+function start() {
+  const shader = program(), uniform = name => gl.getUniformLocation(shader, name);
+  at = { rotation: uniform("rotation"), shift: uniform("shift"), focal: uniform("focal"), size: uniform("size") };
+  instanceBuffer = gl.createBuffer();
+  gl.bindVertexArray(gl.createVertexArray());
+  gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
+  gl.bufferData(gl.ARRAY_BUFFER, new Float32Array([-1, -1, 1, -1, -1, 1, 1, 1]), gl.STATIC_DRAW);
+  gl.enableVertexAttribArray(0); gl.vertexAttribPointer(0, 2, gl.FLOAT, false, 0, 0);
+  gl.bindBuffer(gl.ARRAY_BUFFER, instanceBuffer);
+  [[1, 3, 0], [2, 4, 3], [3, 3, 7], [4, 4, 10]].forEach(([slot, count, offset]) => {
+    gl.enableVertexAttribArray(slot);
+    gl.vertexAttribPointer(slot, count, gl.FLOAT, false, STRIDE * 4, offset * 4);
+    gl.vertexAttribDivisor(slot, 1);
+  });
+  gl.useProgram(shader); gl.enable(gl.BLEND); gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+  stale = true;
+}
+canvas.addEventListener("webglcontextlost", e => { e.preventDefault(); at = null; }); // without this it never comes back
+canvas.addEventListener("webglcontextrestored", () => start());
 
 function draw() {
   const ratio = Math.min(window.devicePixelRatio || 1, 2);
@@ -155,7 +166,10 @@ function draw() {
   const focal = Math.min(w, h) * avatar.view.focal;
   gl.uniform2f(at.focal, focal, focal); gl.uniform2f(at.size, w, h);
   gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, N);
+  // Waits until the GPU has drawn: what is measured around this call is the whole frame.
+  gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, onePixel);
 }
+const onePixel = new Uint8Array(4);
 
 // ---- panel -----------------------------------------------------------------------------------------------------------
 const PRESETS = {
@@ -166,7 +180,8 @@ const PRESETS = {
 };
 const GROUPS = [["Brows", /^brow/], ["Eyes", /^eye/], ["Cheeks and nose", /^(cheek|nose)/], ["Jaw", /^(jaw|tongue)/], ["Mouth", /^mouth/]];
 const inputs = new Map();
-let stale = true, playing = false, turning = false, clock = 0, drawn = 0, spent = 0;
+let playing = false, turning = false, clock = 0, drawn = 0;
+const spent = []; // milliseconds of the last frames
 
 const readable = name => name.replace(/([A-Z])/g, " $1").toLowerCase();
 
@@ -205,20 +220,29 @@ function panel() {
 }
 function stop() { playing = false; document.getElementById("play").setAttribute("aria-pressed", false); }
 
+// One finger or the mouse turns, two fingers or the wheel zoom.
 function pointer() {
-  let last = null;
-  canvas.onpointerdown = e => { last = [e.clientX, e.clientY]; canvas.setPointerCapture(e.pointerId); };
-  canvas.onpointerup = () => { last = null; };
-  canvas.onpointermove = e => {
-    if (!last) return;
-    view.yaw -= (e.clientX - last[0]) * 0.008;
-    view.pitch = Math.max(-1.2, Math.min(1.2, view.pitch + (e.clientY - last[1]) * 0.008));
-    last = [e.clientX, e.clientY]; stale = true;
+  const down = new Map();
+  const zoom = factor => { view.distance = Math.max(0.25, Math.min(3, view.distance * factor)); stale = true; };
+  const spread = () => { const [a, b] = [...down.values()]; return Math.hypot(a[0] - b[0], a[1] - b[1]); };
+  canvas.onpointerdown = e => {
+    down.set(e.pointerId, [e.clientX, e.clientY]);
+    try { canvas.setPointerCapture(e.pointerId); } catch { /* a pointer that a script made */ }
   };
-  canvas.addEventListener("wheel", e => {
-    e.preventDefault();
-    view.distance = Math.max(0.25, Math.min(3, view.distance * Math.exp(e.deltaY * 0.001))); stale = true;
-  }, { passive: false });
+  canvas.onpointerup = canvas.onpointercancel = e => { down.delete(e.pointerId); };
+  canvas.onpointermove = e => {
+    const last = down.get(e.pointerId);
+    if (!last) return;
+    if (down.size === 1) {
+      view.yaw -= (e.clientX - last[0]) * 0.008;
+      view.pitch = Math.max(-1.2, Math.min(1.2, view.pitch + (e.clientY - last[1]) * 0.008));
+      stale = true;
+    }
+    const before = down.size === 2 ? spread() : 0;
+    down.set(e.pointerId, [e.clientX, e.clientY]);
+    if (before > 0 && spread() > 0) zoom(before / spread());
+  };
+  canvas.addEventListener("wheel", e => { e.preventDefault(); zoom(Math.exp(e.deltaY * 0.001)); }, { passive: false });
   new ResizeObserver(() => { stale = true; }).observe(canvas);
 }
 
@@ -232,17 +256,25 @@ function frame(now) {
     stale = true;
   }
   if (turning) { view.yaw = 0.9 * Math.sin(now / 1600); stale = true; }
-  if (stale) {
+  if (stale && at) {
     const t = performance.now();
-    deform(); draw(); stale = false; drawn++; spent = performance.now() - t;
-    document.getElementById("status").textContent = `${N.toLocaleString("en")} Gaussians · ${spent.toFixed(1)} ms a frame`;
+    deform(); draw(); stale = false; drawn++;
+    spent.push(performance.now() - t);
+    if (spent.length > 20) spent.shift();
+    document.getElementById("status").textContent = status();
   }
   requestAnimationFrame(frame);
 }
 
-panel(); pointer();
+// The mean of the last frames, since browsers round their clocks; without a running clock there is no figure.
+function status() {
+  const mean = spent.reduce((sum, ms) => sum + ms, 0) / spent.length;
+  return `${N.toLocaleString("en")} Gaussians` + (mean > 0 ? ` · ${mean.toFixed(1)} ms per frame` : "");
+}
+
+start(); panel(); pointer();
 // For scripts and tests: the same things a hand does.
-window.effigy = { setExpression, setView: (yaw, pitch) => { view.yaw = yaw; view.pitch = pitch; stale = true; }, drawn: () => drawn, units: units.map(u => u.name) };
+window.effigy = { setExpression, setView: (yaw, pitch) => { view.yaw = yaw; view.pitch = pitch; stale = true; }, view: () => ({ ...view }), drawn: () => drawn, canvas, gl, units: units.map(u => u.name) };
 const wanted = new URLSearchParams(location.hash.slice(1));
 if (wanted.has("preset")) setExpression(PRESETS[wanted.get("preset")] || {});
 if (wanted.has("yaw")) view.yaw = +wanted.get("yaw");

@@ -12,7 +12,7 @@ mod peers;
 #[path = "../../../bench/report.rs"]
 mod report;
 #[allow(dead_code, reason = "the CPU's bench uses the rest")]
-#[path = "../bench/scenes.rs"]
+#[path = "../bench_splat/scenes.rs"]
 mod scenes;
 
 use job::{Job, SIZE_PX};

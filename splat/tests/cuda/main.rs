@@ -8,7 +8,7 @@ mod memory;
 #[path = "../rasterize/scene.rs"]
 mod scene;
 #[allow(dead_code, reason = "the benches use the rest")]
-#[path = "../../examples/bench/scenes.rs"]
+#[path = "../../examples/bench_splat/scenes.rs"]
 mod scenes;
 mod training;
 

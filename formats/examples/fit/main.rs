@@ -1,18 +1,19 @@
-//! Fits Gaussians to a folder of posed photographs, on the CPU.
+//! Fits Gaussians to a folder of posed photos, on the CPU.
 //!
-//! `cargo run --release -p splat --example fit -- FOLDER OUT.ply [--steps 3000] [--gaussians 30000] [--degree 2]
+//! `cargo run --release -p formats --example fit -- FOLDER OUT.ply [--steps 3000] [--gaussians 30000] [--degree 2]
 //! [--size 400] [--seed 0]`
 //!
-//! FOLDER holds a `transforms.json` as nerfstudio and instant-ngp write it (from COLMAP too) and the images it names. Every eighth
-//! is held out and measured at the end; beside OUT lies a picture of them, the photograph above and the fit below.
-mod dataset;
+//! FOLDER holds poses as `formats::posed` reads them (nerfstudio, instant-ngp, COLMAP) and the photos they name; lens distortion
+//! is undone and masks count. Every eighth photo is held out and measured at the end; beside OUT lies a picture of them, the photo
+//! above and the fit below.
 mod train;
+mod view;
 
-use dataset::{Posed, read_folder};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use train::{Plan, draw, fit, psnr};
+use view::{View, read_folder};
 
 struct Arguments {
     folder: PathBuf,
@@ -27,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (i, view) in read_folder(&folder, size)?.into_iter().enumerate() {
         if i % 8 == 4 { held_out.push(view) } else { train.push(view) }
     }
-    eprintln!("{} photographs to fit, {} held out, {} Gaussians", train.len(), held_out.len(), plan.gaussians);
+    eprintln!("{} photos to fit, {} held out, {} Gaussians", train.len(), held_out.len(), plan.gaussians);
     let (start, mut told) = (Instant::now(), Instant::now());
     let gaussians = fit(&train, &plan, &mut |progress| {
         if told.elapsed() > Duration::from_secs(1) || progress.step == plan.steps {
@@ -46,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (view, image) in held_out.iter().zip(&drawn) {
             total += psnr(image, &view.over([0.0; 3]));
         }
-        println!("{:.2} dB on {} photographs held out", total / held_out.len() as f64, held_out.len());
+        println!("{:.2} dB on {} photos held out", total / held_out.len() as f64, held_out.len());
         write_sheet(&out.with_extension("png"), &held_out, &drawn)?;
     }
     Ok(())
@@ -76,7 +77,7 @@ fn arguments() -> Result<Arguments, Box<dyn Error>> {
 }
 
 /// Up to four of the views in a row: what was photographed above what was fitted.
-fn write_sheet(path: &Path, views: &[Posed], drawn: &[Vec<f32>]) -> Result<(), Box<dyn Error>> {
+fn write_sheet(path: &Path, views: &[View], drawn: &[Vec<f32>]) -> Result<(), Box<dyn Error>> {
     let (width, height) = (views[0].camera.width as u32, views[0].camera.height as u32);
     let mut sheet = image::RgbImage::new(width * views.len().min(4) as u32, 2 * height);
     for (column, (view, drawn)) in views.iter().zip(drawn).take(4).enumerate() {

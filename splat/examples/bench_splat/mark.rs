@@ -33,7 +33,7 @@ type Figure = (String, f64, &'static str, Bar);
 fn rows(python: &str, folder: &Path) -> Result<Vec<Figure>, Box<dyn Error>> {
     let threads = std::thread::available_parallelism()?.get();
     let (ply, ours) = (folder.join("shell.ply"), folder.join("ours.f32"));
-    write_ours(&ply, &ours)?;
+    let ours_ms = write_ours(&ply, &ours)?;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/parity/torch_tiles.py");
     let output = Command::new(python).arg(script).args([&ply, &ours]).arg(threads.to_string()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -44,6 +44,12 @@ fn rows(python: &str, folder: &Path) -> Result<Vec<Figure>, Box<dyn Error>> {
     Ok(vec![
         (format!(", {threads} threads: forward + backward"), both, "ms", Bar::None),
         (format!(", {threads} threads: forward + backward, processor time"), processor, "ms", Bar::None),
+        (
+            format!(", {threads} threads: forward + backward over ours, not warmed up"),
+            both / ours_ms,
+            "x",
+            Bar::AtLeast(10.0),
+        ),
         (": greatest distance of a pixel".into(), apart, "", Bar::None),
         // An alpha at the cutoff may fall on either side of it: worth 1/255 of a colour, in few pixels.
         (": pixels further than 2e-3 apart".into(), beyond, "", Bar::AtMost(100.0)),
@@ -51,19 +57,22 @@ fn rows(python: &str, folder: &Path) -> Result<Vec<Figure>, Box<dyn Error>> {
     ])
 }
 
-/// The scene, and its image and gradients one array after another.
-fn write_ours(ply: &Path, file: &Path) -> Result<(), Box<dyn Error>> {
+/// The scene, and its image and gradients one array after another. Returns the milliseconds of both passes.
+fn write_ours(ply: &Path, file: &Path) -> Result<f64, Box<dyn Error>> {
     let (scene, camera, settings) = (shell(100_000), [front(512)], Settings::default());
     splat::ply::write(ply, scene.slices())?;
+    let clock = std::time::Instant::now();
     let (images, saved) = splat::forward(scene.slices(), &camera, &settings)?;
     let image = &images[0].color;
     let per = 1.0 / image.len() as f32;
     let color: Vec<f32> = image.iter().map(|v| if *v > 0.5 { per } else { -per }).collect();
     let upstream = [Upstream { color: &color, alpha: None, depth: None }];
     let g = splat::backward(scene.slices(), &camera, &settings, &saved, &upstream)?;
+    let ms = clock.elapsed().as_secs_f64() * 1e3;
     let arrays = [image, &g.means, &g.quats, &g.log_scales, &g.opacity_logits, &g.colors];
     let bytes: Vec<u8> = arrays.into_iter().flatten().flat_map(|v| v.to_le_bytes()).collect();
-    Ok(std::fs::write(file, bytes)?)
+    std::fs::write(file, bytes)?;
+    Ok(ms)
 }
 
 fn last_line(stderr: &[u8]) -> String {

@@ -1,19 +1,19 @@
 //! The example `fit` on a folder made by our own rasterizer: the fit must show views that it never saw.
-#[path = "../examples/fit/dataset.rs"]
-mod dataset;
 #[path = "../examples/fit/train.rs"]
 mod train;
+#[path = "../examples/fit/view.rs"]
+mod view;
 
-use dataset::read_folder;
 use glam::{Mat4, Vec3};
 use serde_json::json;
 use splat::{Camera, Colors, Gaussians, Settings};
 use std::path::{Path, PathBuf};
+use view::read_folder;
 
 const SIZE: usize = 96;
 
 fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("splat-fit-{}-{name}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("formats-fit-{}-{name}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     folder
 }
@@ -100,9 +100,9 @@ fn bad_folders_are_named() {
     let good = std::fs::read_to_string(&path).unwrap();
     for (from, to, what) in [
         ("\"fl_x\"", "\"other\"", "fl_x"),
-        ("\"fl_y\"", "\"k1\"", "distortion"),
+        ("\"fl_y\"", "\"camera_model\":\"FOV\",\"fl_y\"", "camera_model \"FOV\" is not read"),
         ("000.png", "nowhere", "no image"),
-        ("transform_matrix", "matrix", "4×4"),
+        ("transform_matrix", "matrix", "4 x 4"),
         ("\"frames\"", "\"pictures\"", "frames"),
     ] {
         std::fs::write(&path, good.replace(from, to)).unwrap();

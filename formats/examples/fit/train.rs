@@ -1,5 +1,5 @@
-//! Gaussians fitted to photographs: L1 and SSIM, Adam, and MCMC to place them (Kheradmand et al. 2024).
-use crate::dataset::Posed;
+//! Gaussians fitted to photos: L1 and SSIM, Adam, and MCMC to place them (Kheradmand et al. 2024).
+use crate::view::View;
 use glam::{Mat3, Vec3};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -34,13 +34,13 @@ pub struct Progress {
 }
 
 /// Fits `views` (at least one).
-pub fn fit(views: &[Posed], plan: &Plan, tell: &mut dyn FnMut(Progress)) -> Result<Gaussians, Error> {
+pub fn fit(views: &[View], plan: &Plan, tell: &mut dyn FnMut(Progress)) -> Result<Gaussians, Error> {
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
     let (middle, reach) = region(views);
     let mut gaussians = start(plan, middle, reach, &mut rng);
     let mut adam = Adam::new(gaussians.len(), gaussians.kind);
     let mcmc = Mcmc { most: plan.gaussians, seed: plan.seed, ..Mcmc::default() };
-    let (pool, transparent) = (Pool::default(), views.iter().any(Posed::has_alpha));
+    let (pool, transparent) = (Pool::default(), views.iter().any(View::has_alpha));
     let mut order: Vec<usize> = Vec::new();
     for step in 1..=plan.steps {
         if order.is_empty() {
@@ -72,7 +72,7 @@ pub fn fit(views: &[Posed], plan: &Plan, tell: &mut dyn FnMut(Progress)) -> Resu
 }
 
 /// The picture that `view` should be, before black.
-pub fn draw(gaussians: &Gaussians, view: &Posed) -> Result<Vec<f32>, Error> {
+pub fn draw(gaussians: &Gaussians, view: &View) -> Result<Vec<f32>, Error> {
     let (mut images, _) = splat::forward(gaussians.slices(), &[view.camera], &Settings::default())?;
     Ok(images.remove(0).color)
 }
@@ -84,7 +84,7 @@ pub fn psnr(a: &[f32], b: &[f32]) -> f64 {
 }
 
 /// The point nearest to all lines of sight, and half the mean distance of the cameras from it.
-fn region(views: &[Posed]) -> (Vec3, f32) {
+fn region(views: &[View]) -> (Vec3, f32) {
     let sight = |c: &Camera| c.ray(glam::Vec2::new(c.width as f32 / 2.0, c.height as f32 / 2.0));
     // Σ (I − d dᵀ) p = Σ (I − d dᵀ) o; a little of the identity keeps parallel lines solvable.
     let (mut matrix, mut right) = (Mat3::from_diagonal(Vec3::splat(1e-4)), Vec3::ZERO);
