@@ -7,7 +7,7 @@ use formats::{Dataset, FrameRow};
 use glam::Vec3;
 use head::HeadModel;
 use head::model::HeadParams;
-use prior::data::{camera_from_head, focus, picture};
+use prior::data::{camera_from_head, focus, picture, valid};
 use prior::maps::UvSpace;
 use splat::Camera;
 use tch::{Device, Tensor};
@@ -20,6 +20,8 @@ pub struct View {
     pub image: Picture,
     /// `[S, S, 1]` coverage.
     pub alpha: Picture,
+    /// `[S, S, 1]` 1 where the picture knows what is there, 0 beyond the photo's edge.
+    pub valid: Picture,
     /// Head space → picture.
     pub camera: Camera,
     /// `[L]` landmarks in the picture (pixels at `S`).
@@ -51,6 +53,8 @@ pub struct Choice {
     pub identity: Option<u32>,
     /// Only rows under this light.
     pub light: Option<u32>,
+    /// Only these rows.
+    pub frames: Vec<u64>,
     /// At most so many, spread evenly over what is left.
     pub views: Option<usize>,
     /// Never these rows.
@@ -69,6 +73,7 @@ impl Choice {
         let fits = |row: &FrameRow| {
             self.identity.is_none_or(|id| row.identity_id == id)
                 && self.light.is_none_or(|light| row.light_id == light)
+                && (self.frames.is_empty() || self.frames.contains(&row.frame_id))
                 && !self.except.contains(&row.frame_id)
         };
         let all: Vec<usize> = (0..dataset.len()).filter(|&i| fits(dataset.labels(i))).collect();
@@ -112,6 +117,7 @@ impl View {
         Ok(View {
             landmarks_2d: row.landmarks_2d.iter().map(|p| [p[0] * scale[0], p[1] * scale[1]]).collect(),
             frame_id: row.frame_id,
+            valid: valid(&row, size).with_context(|| format!("row {i} of {:?}", dataset.path()))?,
             image,
             alpha,
             camera: camera_from_head(&row, model, &params).resized(size, size),
@@ -133,8 +139,12 @@ impl View {
 
     /// `[1, 1, S, S]` coverage.
     pub fn alpha_tensor(&self) -> Tensor {
-        let (h, w) = (self.alpha.height as i64, self.alpha.width as i64);
-        Tensor::from_slice(&self.alpha.data).view([1, 1, h, w])
+        mask_tensor(&self.alpha)
+    }
+
+    /// `[1, 1, S, S]` 1 where the picture knows what is there.
+    pub fn valid_tensor(&self) -> Tensor {
+        mask_tensor(&self.valid)
     }
 }
 
@@ -185,6 +195,10 @@ impl Subject {
             ..self
         }
     }
+}
+
+fn mask_tensor(mask: &Picture) -> Tensor {
+    Tensor::from_slice(&mask.data).view([1, 1, mask.height as i64, mask.width as i64])
 }
 
 /// Each unit alone at 1.
