@@ -193,7 +193,7 @@ struct ChoiceFlags {
     /// Only these rows, by frame id, separated by commas.
     #[arg(long, value_delimiter = ',')]
     frames: Vec<u64>,
-    /// At most so many pictures, spread evenly.
+    /// At most so many pictures, chosen to show different sides and expressions.
     #[arg(long)]
     views: Option<usize>,
 }
@@ -303,12 +303,10 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
     };
     let mut config: FitConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
     config.seed = common.seed.unwrap_or(config.seed);
-    if config.image_size < 16 || !config.image_size.is_multiple_of(8) {
-        return Err(Failure::config(format!(
-            "image_size = {}: expected a multiple of 8, at least 16",
-            config.image_size
-        ))
-        .into());
+    for (key, size) in [("image_size", config.image_size), ("coarse_size", config.coarse_size)] {
+        if size < 16 || !size.is_multiple_of(8) {
+            return Err(Failure::config(format!("{key} = {size}: expected a multiple of 8, at least 16")).into());
+        }
     }
     if let Some(code) = rehearsal.print(&config, common)? {
         return Ok(code);
@@ -320,12 +318,14 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
         return Ok(code);
     }
     let mean_texture = loaded.prior.means().1.squeeze_dim(0).to_device(Device::Cpu);
-    let subject = Subject::read(&dataset, &rows, &model, config.image_size, &mean_texture)?.on(device);
+    let coarse =
+        Subject::read(&dataset, &rows, &model, config.coarse(), &mean_texture, config.geometry)?.on(device);
+    let subjects = fit::Subjects { fine: coarse.at_size(&dataset, &rows, &model, config.image_size)?, coarse };
     if without_prior {
         loaded = fit::without_prior(&loaded)?;
     }
     let talk = common.talk();
-    let mut avatar = fit::fit(loaded, &subject, &judges, &config, |line| {
+    let fit::Fitted { mut avatar, inputs } = fit::fit(loaded, &model, &subjects, &judges, &config, |line| {
         talk.say(&format!("invert: {line}"));
         talk.event("fit", json!({ "line": line }));
     })?;
@@ -337,12 +337,8 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
         .with_input("head", &head)?;
     avatar.save(&out)?;
     if let Some(folder) = pictures {
-        let expressions = avatar.card.expressions.clone();
-        for (&row, expression) in rows.iter().zip(&expressions) {
-            let view = View::read(&dataset, row, &model, 512)?;
-            let head = avatar.gaussians(expression).head(0);
-            let drawn = prior::picture::draw_one(&head, &view.camera, [0.5; 3])?.color;
-            eval::Compared::new(&drawn, &view).write(&folder, &format!("{:05}", view.frame_id))?;
+        for (view, drawn) in subjects.fine.views.iter().zip(&inputs) {
+            eval::Compared::new(drawn, view).write(&folder, &format!("{:05}", view.frame_id))?;
         }
     }
     Ok(ExitCode::Done)

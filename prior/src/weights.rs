@@ -45,6 +45,7 @@ pub fn with_points(loaded: &LoadedPrior, points: &[RegionPoints]) -> LoadedPrior
         }
     });
     new.prior.set_regions(points);
+    new.prior.quantise_unless(true);
     new.steps = loaded.steps;
     new
 }
@@ -93,7 +94,8 @@ pub fn rebuild(file: &Checkpoint, prefix: &str, device: Device) -> Result<Loaded
     config.model.check().map_err(|e| Failure::bad_data(e.to_string()))?;
     let n_points: Vec<i64> = serde_json::from_str(note(POINTS)?)?;
     let steps = note(STEPS)?.parse().map_err(|_| Failure::bad_data("prior_steps is not a number"))?;
-    let loaded = LoadedPrior { steps, ..fresh(&config, &n_points, device) };
+    let mut loaded = LoadedPrior { steps, ..fresh(&config, &n_points, device) };
     file.restore_vars(prefix, &loaded.vars)?;
+    loaded.prior.quantise_unless(true);
     Ok(loaded)
 }

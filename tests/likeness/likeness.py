@@ -72,7 +72,8 @@ class Run:
         self.table = Table()
 
     def tool(self, name, *words):
-        line = [str(self.args.bin / name), *map(str, words), "--quiet", "--threads", str(self.args.threads)]
+        threads = ["--threads", str(self.args.threads)] if self.args.threads and name != "shards" else []
+        line = [str(self.args.bin / name), *map(str, words), "--quiet", *threads]
         done = subprocess.run(line, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(line)}: {done.stderr.strip()[-600:]}")
