@@ -318,8 +318,7 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
         return Ok(code);
     }
     let mean_texture = loaded.prior.means().1.squeeze_dim(0).to_device(Device::Cpu);
-    let coarse =
-        Subject::read(&dataset, &rows, &model, config.coarse(), &mean_texture, config.geometry)?.on(device);
+    let coarse = Subject::read(&dataset, &rows, &model, config.coarse(), &mean_texture, config.geometry)?.on(device);
     let subjects = fit::Subjects { fine: coarse.at_size(&dataset, &rows, &model, config.image_size)?, coarse };
     if without_prior {
         loaded = fit::without_prior(&loaded)?;

@@ -118,8 +118,8 @@ impl Pictures {
         let centered = &self.moves - self.moves.mean_dim([0i64].as_slice(), true, Kind::Float);
         let moved = row(&centered);
         let half = moved.narrow(0, 0, 3) * 0.5;
-        let turn = quat_unit(&Tensor::cat(&[half.ones_like().narrow(0, 0, 1), half], 0)).view([1, 1, 4]);
         let center = Tensor::from_slice(&CENTER).view([1, 1, 3]).to_device(half.device());
+        let turn = quat_unit(&Tensor::cat(&[half.ones_like().narrow(0, 0, 1), half], 0)).view([1, 1, 4]);
         let shift = moved.narrow(0, 3, 3).view([1, 1, 3]);
         let tone = row(&(&self.tones * &self.toned));
         let (gain, offset) = (tone.narrow(0, 0, 3).exp().view([1, 1, 3]), tone.narrow(0, 3, 3).view([1, 1, 3]));

@@ -24,8 +24,7 @@ impl Residual {
     /// Nothing, to be optimized.
     pub fn free(g: &HeadGaussians, reach: Tensor) -> Self {
         let (n, k) = (g.colors.size()[1], g.colors.size()[2]);
-        let zeros =
-            |size: &[i64]| Tensor::zeros(size, (Kind::Float, g.means.device())).set_requires_grad(true);
+        let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, g.means.device())).set_requires_grad(true);
         Residual { parts: [zeros(&[n, 3]), zeros(&[n, 3]), zeros(&[n, 3]), zeros(&[n]), zeros(&[n, k])], reach }
     }
 

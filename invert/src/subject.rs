@@ -302,7 +302,7 @@ mod tests {
             expression[unit("jawOpen").unwrap()] = jaw;
             Look { from: Vec3::new(yaw.sin(), 0.0, yaw.cos()), expression }
         };
-        let looks = [look(0.1, 0.0), look(0.12, 0.0), look(0.8, 0.0), look(0.0, 0.05), look(0.2, 0.9), look(0.7, 0.1)];
+        let looks = [look(0.1, 0.0), look(0.12, 0.0), look(0.8, 0.0), look(0.05, 0.2), look(0.2, 0.9), look(0.6, 0.05)];
         assert_eq!(spread(&looks, 3), [0, 2, 4]);
         assert_eq!(spread(&looks, 1), [0]);
         assert_eq!(spread(&looks, 9).len(), 6);

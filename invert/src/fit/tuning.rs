@@ -41,8 +41,7 @@ impl Fit<'_> {
     /// A random mild expression and what stage A makes of it.
     fn anchor(&self, avatar: &mut MapsAvatar, k: u64) -> (Tensor, HeadGaussians) {
         let unit = |i: u64| (mix(&[self.config.seed, 0xa2c4, k, i]) >> 40) as f32 / (1u64 << 24) as f32;
-        let weights: [f32; 52] =
-            std::array::from_fn(|i| if unit(i as u64) < 0.12 { unit(i as u64 + 52) } else { 0.0 });
+        let weights: [f32; 52] = std::array::from_fn(|i| if unit(i as u64) < 0.12 { unit(i as u64 + 52) } else { 0.0 });
         let offset = match &avatar.motion {
             Motion::Rig(motion) => {
                 motion.rig.expression_map(&HeadParams { expression: weights, ..HeadParams::neutral(1) })
