@@ -100,7 +100,7 @@ pub struct GaussiansConfig {
     pub anchor: f64,
     /// By how much more than elsewhere positions and scales are held at lids and lips.
     pub hold_lids_and_lips: f64,
-    /// Pixels of a Gaussian over all pictures at which it counts as half seen.
+    /// Pixels of a Gaussian over all pictures (of 512 px) at which it counts as a quarter seen.
     pub half_seen_px: f64,
     /// Whether the face's other side completes the colors of what no picture shows.
     pub symmetry: bool,

@@ -52,12 +52,13 @@ impl Residual {
         Residual { parts, reach: self.reach.shallow_clone() }
     }
 
-    /// Mean squared residual in its units; positions, rotations and scales count `hold` `[N]` times.
-    pub fn size(&self, hold: &Tensor) -> Tensor {
-        let column = hold.unsqueeze(-1);
+    /// Mean squared residual in its units; positions, rotations and scales count `hold` `[N]` times, opacities and colors
+    /// `hold_look` `[N]` times.
+    pub fn size(&self, hold: &Tensor, hold_look: &Tensor) -> Tensor {
         let terms = (0..5).map(|i| {
-            let square = (&self.parts[i] / UNITS[i]).square();
-            if i < 3 { (square * &column).mean(Kind::Float) } else { square.mean(Kind::Float) }
+            let weight = if i < 3 { hold } else { hold_look };
+            let weight = if i == 3 { weight.shallow_clone() } else { weight.unsqueeze(-1) };
+            ((&self.parts[i] / UNITS[i]).square() * weight).mean(Kind::Float)
         });
         terms.sum()
     }

@@ -19,6 +19,11 @@ const FIRST_STEP: u64 = 1 << 20;
 const REACH: [f64; 3] = [2.0, 4.0, 0.5];
 /// How much more rigid parts are held than skin.
 const HOLD_RIGID: f64 = 10.0;
+/// How much more than others the colors and opacities of what is hardly seen are held: a Gaussian that shows through others
+/// would need an extreme color to change a pixel, and be a speck wherever the face moves off it.
+const HOLD_UNSEEN: f64 = 9.0;
+/// Of the gradients of a Gaussian that is seen in a few pixels (about 1e-6): weaker ones move less, not as fast.
+const ADAM_EPS: f64 = 1e-7;
 /// DC coefficient of the spherical harmonics.
 const SH_C0: f64 = 0.282_094_791_773_878_14;
 
@@ -45,7 +50,9 @@ impl Fit<'_> {
         let scalp = (avatar.loaded.prior.n_points()[0], avatar.loaded.prior.n_points().get(1).copied().unwrap_or(0));
         let residual = Residual::free(&heads[0], &spacing * reach(motion, scalp, &spacing));
         let hold = self.hold(motion);
-        let mut optimizer = Adam::new(AdamConfig::default());
+        let unseen: Tensor = 1.0 - &seen;
+        let hold_look: Tensor = 1.0 + unseen * HOLD_UNSEEN;
+        let mut optimizer = Adam::new(AdamConfig { eps: ADAM_EPS, ..Default::default() });
         let rates = [c.position, c.rotation, c.scale, c.opacity, c.color];
         for ((name, rate), part) in NAMES.iter().zip(rates).zip(&residual.parts) {
             optimizer.add_group(name, rate, vec![((*name).into(), part.shallow_clone())]);
@@ -67,7 +74,7 @@ impl Fit<'_> {
                 (None, None) => motion.rig.pose(&pictures.params(v)).carry(&made, rest),
             };
             let mut loss = self.loss(&pictures.placed(v, &posed), v, FIRST_STEP + step, Ask::Pixels)?
-                + residual.size(&hold) * c.anchor;
+                + residual.size(&hold, &hold_look) * c.anchor;
             if pictures.are_free() {
                 let p = &self.config.pivot;
                 loss += pictures.strayed() * p.trust_expressions + pictures.wandered() * p.trust_cameras;
@@ -95,7 +102,7 @@ impl Fit<'_> {
         Ok(())
     }
 
-    /// `[N]` how much of each Gaussian the valid pixels of all pictures show: pixels over pixels plus `half_seen_px`.
+    /// `[N]` how much of each Gaussian the valid pixels of all pictures show: the square of pixels over pixels plus `half_seen_px`.
     fn seen(&self, motion: &RigMotion, heads: &[HeadGaussians], pictures: &Pictures) -> Result<Tensor> {
         let mut pixels = Tensor::zeros([heads[0].colors.size()[1]], (Kind::Float, heads[0].colors.device()));
         for (v, head) in heads.iter().enumerate() {
@@ -111,7 +118,7 @@ impl Fit<'_> {
         }
         let scale = (self.config.image_size as f64 / 512.0).powi(2);
         let half = self.config.gaussians.half_seen_px * scale;
-        Ok(&pixels / (&pixels + half))
+        Ok((&pixels / (&pixels + half)).square())
     }
 
     /// `[N]` how strongly each Gaussian is held in its place.
