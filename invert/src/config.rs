@@ -151,7 +151,7 @@ impl Default for TuningConfig {
 impl Default for GaussiansConfig {
     fn default() -> Self {
         GaussiansConfig {
-            steps: 200,
+            steps: 350,
             position: 5e-5,
             rotation: 2e-3,
             scale: 1e-2,

@@ -22,6 +22,8 @@ const HOLD_RIGID: f64 = 10.0;
 /// How much more than others the colors and opacities of what is hardly seen are held: a Gaussian that shows through others
 /// would need an extreme color to change a pixel, and be a speck wherever the face moves off it.
 const HOLD_UNSEEN: f64 = 9.0;
+/// The same for lids: where the tracked eye's outline is off, they would take the eye's dark rim with them when they shut.
+const HOLD_LIDS: f64 = 4.0;
 /// Of the gradients of a Gaussian that is seen in a few pixels (about 1e-6): weaker ones move less, not as fast.
 const ADAM_EPS: f64 = 1e-7;
 /// DC coefficient of the spherical harmonics.
@@ -51,7 +53,7 @@ impl Fit<'_> {
         let residual = Residual::free(&heads[0], &spacing * reach(motion, scalp, &spacing));
         let hold = self.hold(motion);
         let unseen: Tensor = 1.0 - &seen;
-        let hold_look: Tensor = 1.0 + unseen * HOLD_UNSEEN;
+        let hold_look: Tensor = 1.0 + unseen * HOLD_UNSEEN + motion.rig.region("eyelids") * HOLD_LIDS;
         let mut optimizer = Adam::new(AdamConfig { eps: ADAM_EPS, ..Default::default() });
         let rates = [c.position, c.rotation, c.scale, c.opacity, c.color];
         for ((name, rate), part) in NAMES.iter().zip(rates).zip(&residual.parts) {
