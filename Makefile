@@ -324,6 +324,27 @@ identity-space: $(HEAD) ## how much of real heads the identity space can express
 	@test -d "$(ICT)" || ! test -f "$(ICT_ARCHIVE)" || { mkdir -p "$(ICT)" && tar -xJf "$(ICT_ARCHIVE)" -C "$(ICT)"; }
 	@$(CARGO) run --release --quiet -p head --example identity_space -- $(HEAD) --ict "$(ICT)" --scan "$(SCAN)"
 
+# Likeness to people that no network was trained on. PEOPLE: person-NAME-N.jpg and scan/, which are not shipped; without
+# them those parts are skipped by name. PARTS chooses, FULL=1 adds the fits without prior, FIT adds words to `invert fit`.
+LIKENESS := $(OUT)/likeness
+LIKENESS_PYTHON := .venv-likeness/bin/python
+PARTS  ?= rendered,photos,scan
+likeness: build $(HEAD) likeness-python ## avatars of rendered and real people, measured (15 minutes on 2 cores; MediaPipe and dlib measure, fetched once)
+	@$(MAKE) --no-print-directory $(LIKENESS)/people/README.md
+	@$(LIKENESS_PYTHON) tests/likeness/likeness.py --bin $(BIN) --head $(HEAD) --rendered $(LIKENESS)/people --people "$(PEOPLE)" \
+		--demo third_party/photos/astronaut.png --out $(LIKENESS)/avatars --json $(OUT)/bench/likeness.json \
+		--parts $(PARTS) $(if $(THREADS),--threads $(THREADS)) $(if $(FULL),--full) $(if $(FIT),--fit="$(FIT)") 2>$(OUT)/likeness.log
+
+likeness-python:
+	@test -x $(LIKENESS_PYTHON) || python3 -m venv .venv-likeness
+	@$(LIKENESS_PYTHON) -c 'import mediapipe, dlib, scipy' 2>/dev/null || \
+		.venv-likeness/bin/pip install -q mediapipe==0.10.21 pillow dlib-bin==20.0.1.post1 face_recognition_models==0.3.0
+
+$(LIKENESS)/people/README.md: configs/likeness.toml $(HEAD)
+	$(BIN)/datagen plan --no-sample --config $< --set head=$(HEAD) --out $(@D)
+	$(BIN)/datagen render --out $(@D)
+	$(BIN)/shards merge $(@D)
+
 PEERS := $(OUT)/peers
 peers: setup-base $(HEAD) ## our light against Mitsuba's, our noise against Cycles' (fetches their wheels into .venv-peers, 0.5 GB, once)
 	@test -x .venv-peers/bin/python || python3 -m venv .venv-peers
@@ -357,5 +378,5 @@ FORCE:
 
 .PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen FORCE demo data pipeline weights video-weights test faults fuzz lint clean \
 	array slurm-test man completions gallery peers parity-data parity-video parity-python \
-	identity-space realism realism-python realism-photos realism-people realism-renders zero1a ladder kills \
+	identity-space likeness likeness-python realism realism-python realism-photos realism-people realism-renders zero1a ladder kills \
 	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a

@@ -59,6 +59,9 @@ enum Command {
         /// Name shown on pages; default: the folder's.
         #[arg(long)]
         name: Option<String>,
+        /// Folder for the input pictures beside the avatar in their place: truth, avatar, valid pixels, coverage.
+        #[arg(long)]
+        pictures: Option<PathBuf>,
         /// Avatar folder to write.
         #[arg(long)]
         out: PathBuf,
@@ -105,7 +108,28 @@ enum Command {
         /// Pixels a side.
         #[arg(long, default_value_t = 256)]
         size: usize,
+        /// Folder for the pictures compared: truth, avatar, valid pixels and coverage of each.
+        #[arg(long)]
+        pictures: Option<PathBuf>,
         /// Report to write (JSON); the contact sheet lies beside as PNG.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Draws an avatar at given expressions from given sides, one PNG each: `{pose}{yaw}.png`, as `blink+20.png`.
+    Stills {
+        /// Avatar folder.
+        #[arg(long)]
+        avatar: PathBuf,
+        /// Name and ARKit weights, as `wink:eyeBlinkLeft=1,jawOpen=0.2`; may be repeated. Default: `neutral`.
+        #[arg(long, value_name = "NAME:UNIT=WEIGHT,...")]
+        pose: Vec<String>,
+        /// Degrees to the person's left, separated by commas.
+        #[arg(long, default_value = "0", value_delimiter = ',', allow_hyphen_values = true)]
+        yaw_deg: Vec<f32>,
+        /// Pixels a side.
+        #[arg(long, default_value_t = 512)]
+        size: usize,
+        /// Folder to write.
         #[arg(long)]
         out: PathBuf,
     },
@@ -172,14 +196,17 @@ struct ChoiceFlags {
     /// Only rows under this light.
     #[arg(long)]
     light: Option<u32>,
-    /// At most so many pictures, spread evenly.
+    /// Only these rows, by frame id, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    frames: Vec<u64>,
+    /// At most so many pictures, chosen to show different sides and expressions.
     #[arg(long)]
     views: Option<usize>,
 }
 
 impl ChoiceFlags {
     fn choice(&self, except: Vec<u64>) -> Choice {
-        Choice { identity: self.identity, light: self.light, views: self.views, except }
+        Choice { identity: self.identity, light: self.light, frames: self.frames.clone(), views: self.views, except }
     }
 }
 
@@ -239,6 +266,12 @@ impl Cli {
                     .event("drive", json!({ "frames": frames.len(), "frames_per_s": rate, "size": size }));
                 Ok(ExitCode::Done)
             }
+            Command::Stills { avatar, pose, yaw_deg, size, out } => {
+                let poses = if pose.is_empty() { vec!["neutral:".to_string()] } else { pose };
+                let poses = poses.iter().map(|text| parse_pose(text)).collect::<Result<Vec<_>>>()?;
+                drive::stills(&mut Avatar::load(&avatar, device)?, &poses, &yaw_deg, size, &out)?;
+                Ok(ExitCode::Done)
+            }
             Command::Sheet { avatar, size, out } => {
                 write_atomically(&out, &drive::sheet(&mut Avatar::load(&avatar, device)?, size)?)?;
                 Ok(ExitCode::Done)
@@ -274,17 +307,16 @@ impl Cli {
 }
 
 fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<ExitCode> {
-    let Command::Fit { input, head, prior, choice, judges, without_prior, name, out, rehearsal } = command else {
+    let Command::Fit { input, head, prior, choice, judges, without_prior, name, pictures, out, rehearsal } = command
+    else {
         unreachable!()
     };
     let mut config: FitConfig = formats::config::load(common.config.as_deref(), &common.sets)?;
     config.seed = common.seed.unwrap_or(config.seed);
-    if config.image_size < 16 || !config.image_size.is_multiple_of(8) {
-        return Err(Failure::config(format!(
-            "image_size = {}: expected a multiple of 8, at least 16",
-            config.image_size
-        ))
-        .into());
+    for (key, size) in [("image_size", config.image_size), ("coarse_size", config.coarse_size)] {
+        if size < 16 || !size.is_multiple_of(8) {
+            return Err(Failure::config(format!("{key} = {size}: expected a multiple of 8, at least 16")).into());
+        }
     }
     if let Some(code) = rehearsal.print(&config, common)? {
         return Ok(code);
@@ -296,12 +328,13 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
         return Ok(code);
     }
     let mean_texture = loaded.prior.means().1.squeeze_dim(0).to_device(Device::Cpu);
-    let subject = Subject::read(&dataset, &rows, &model, config.image_size, &mean_texture)?.on(device);
+    let coarse = Subject::read(&dataset, &rows, &model, config.coarse(), &mean_texture, config.geometry)?.on(device);
+    let subjects = fit::Subjects { fine: coarse.at_size(&dataset, &rows, &model, config.image_size)?, coarse };
     if without_prior {
         loaded = fit::without_prior(&loaded)?;
     }
     let talk = common.talk();
-    let mut avatar = fit::fit(loaded, &subject, &judges, &config, |line| {
+    let fit::Fitted { mut avatar, inputs } = fit::fit(loaded, &model, &subjects, &judges, &config, |line| {
         talk.say(&format!("invert: {line}"));
         talk.event("fit", json!({ "line": line }));
     })?;
@@ -312,21 +345,26 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
         .with_input("prior", &prior)?
         .with_input("head", &head)?;
     avatar.save(&out)?;
+    if let Some(folder) = pictures {
+        for (view, drawn) in subjects.fine.views.iter().zip(&inputs) {
+            eval::Compared::new(drawn, view).write(&folder, &format!("{:05}", view.frame_id))?;
+        }
+    }
     Ok(ExitCode::Done)
 }
 
 fn run_eval(command: Command, device: Device, common: &CommonFlags) -> Result<ExitCode> {
-    let Command::Eval { avatar, data, head, choice, judges, size, out } = command else { unreachable!() };
+    let Command::Eval { avatar, data, head, choice, judges, size, pictures, out } = command else { unreachable!() };
     let (mut avatar, dataset, model, judges) =
         (Avatar::load(&avatar, device)?, Dataset::open(&data)?, HeadModel::load(&head)?, judges.open(device)?);
     let rows = choice.choice(avatar.card().frame_ids.clone()).rows(&dataset)?;
     let views: Vec<View> = rows.iter().map(|&i| View::read(&dataset, i, &model, size)).collect::<Result<_>>()?;
-    let report = eval::evaluate(&mut avatar, &views, &model, &judges)?;
+    let report = eval::evaluate(&mut avatar, &views, &model, &judges, pictures.as_deref())?;
     write_atomically(&out.with_extension("png"), &report.sheet)?;
     let card = json!({
-        "psnr_db": report.psnr, "ssim": report.ssim, "lpips-self": report.lpips_self, "csim-self": report.csim_self,
+        "psnr_db": report.psnr, "ssim": report.ssim, "sharpness": report.sharpness, "lpips-self": report.lpips_self, "csim-self": report.csim_self,
         "pictures": report.n, "input_pictures": avatar.card().frame_ids.len(), "seconds": avatar.card().metrics["seconds"],
-        "protocol": format!("pictures not fitted to, true camera and expression, {size} px, whole picture over mid grey; lpips-self and csim-self are this project's own nets"),
+        "protocol": format!("pictures not fitted to, true camera and expression, {size} px, valid pixels before mid grey; lpips-self and csim-self are this project's own nets"),
     });
     write_json(&out, &card)?;
     common
@@ -334,6 +372,13 @@ fn run_eval(command: Command, device: Device, common: &CommonFlags) -> Result<Ex
         .say(&format!("invert: {} held-out pictures: PSNR {:.2} dB, SSIM {:.4}", report.n, report.psnr, report.ssim));
     common.talk().event("eval", card);
     Ok(ExitCode::Done)
+}
+
+/// `"wink:eyeBlinkLeft=1"` → name and 52 weights.
+fn parse_pose(text: &str) -> Result<(String, [f32; 52])> {
+    let (name, weights) = text.split_once(':').unwrap_or((text, ""));
+    let weights: Vec<String> = weights.split(',').filter(|w| !w.is_empty()).map(String::from).collect();
+    Ok((name.into(), parse_expression(&weights)?))
 }
 
 /// `["jawOpen=0.5"]` → 52 weights.

@@ -1,23 +1,43 @@
 //! How a person is fitted, as TOML; unknown keys are errors.
+use prior::regions::Grids;
 use serde::{Deserialize, Serialize};
 
-/// Pivotal tuning (SynShot §3.5 after Roich et al. 2022, "Pivotal Tuning"): first the pivot, then the network around it.
+/// Pivotal tuning (SynShot §3.5 after Roich et al. 2022, "Pivotal Tuning") in three stages, each anchored to the one
+/// before: the code, the network around it, the Gaussians.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FitConfig {
-    /// Stage 1: everything frozen but the identity code (or its encoder).
+    /// What moves the avatar.
+    pub geometry: Geometry,
+    /// Density of the Gaussians, region by region; of `geometry = "rig"` only.
+    pub grids: Grids,
+    /// Stage A: everything frozen but the identity code (or its encoder), and what belongs to each picture.
     pub pivot: PivotConfig,
-    /// Stage 2: the code frozen, decoders and regressors free; the expression encoder stays as it is.
+    /// Stage B: the code frozen, decoders and regressors free; the expression encoder stays as it is.
     pub tuning: TuningConfig,
-    /// Weights of the losses of both stages.
+    /// Stage C: the network frozen, the Gaussians free; of `geometry = "rig"` only.
+    pub gaussians: GaussiansConfig,
+    /// Weights of the losses of all stages.
     pub loss: FitLoss,
-    /// Side of the pictures it is fitted to (pixels).
+    /// Side of the pictures that stage C is fitted to (pixels); stages A and B see at most `coarse_size`.
     pub image_size: usize,
+    /// Side of the pictures of stages A and B (pixels).
+    pub coarse_size: usize,
     /// Seed of backgrounds and order.
     pub seed: u64,
 }
 
-/// Stage 1.
+/// What moves an avatar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Geometry {
+    /// The head model: blendshapes, joints and correctives, exact. The network adds appearance.
+    Rig,
+    /// The network's decoded expression map, as SynShot has it.
+    Decoded,
+}
+
+/// Stage A.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PivotConfig {
@@ -29,13 +49,16 @@ pub struct PivotConfig {
     pub lr: f64,
     /// Pull of the code towards the encoder's first guess, in units of the code's own spread.
     pub stay: f64,
-    /// Whether the pictures' expressions are refined too; for photos, not for rows whose expressions are the truth.
+    /// Whether what belongs to each picture is refined too, in stages A and C: expression, camera, color. For photos, not
+    /// for rows whose expressions are the truth.
     pub refine_expressions: bool,
     /// Pull of the expressions towards the tracker's, per squared weight.
     pub trust_expressions: f64,
+    /// Pull of the cameras towards the tracker's, per squared centimeter and 10 mrad.
+    pub trust_cameras: f64,
 }
 
-/// What stage 1 optimises.
+/// What stage A optimises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PivotVariable {
@@ -45,7 +68,7 @@ pub enum PivotVariable {
     Encoder,
 }
 
-/// Stage 2.
+/// Stage B.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TuningConfig {
@@ -53,8 +76,34 @@ pub struct TuningConfig {
     pub steps: u64,
     /// Learning rate of Adam.
     pub lr: f64,
-    /// Pull of the Gaussians on random other expressions towards what stage 1 made of them: keeps the avatar drivable.
+    /// Pull of the Gaussians on random other expressions towards what stage A made of them: keeps the avatar drivable.
     pub drift: f64,
+}
+
+/// Stage C. Rates are per step at its start and fall to a tenth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GaussiansConfig {
+    /// Optimiser steps; 0 leaves the stage out.
+    pub steps: u64,
+    /// Positions (metres).
+    pub position: f64,
+    /// Rotations (half-angle vectors).
+    pub rotation: f64,
+    /// ln of the scales.
+    pub scale: f64,
+    /// Opacity logits.
+    pub opacity: f64,
+    /// Colors, as harmonics' coefficients.
+    pub color: f64,
+    /// Pull towards what stage B made, in units of 1 mm, 0.2, 0.5, 2 and 0.5.
+    pub anchor: f64,
+    /// By how much more than elsewhere positions and scales are held at lids and lips.
+    pub hold_lids_and_lips: f64,
+    /// Pixels of a Gaussian over all pictures (of 512 px) at which it counts as a quarter seen.
+    pub half_seen_px: f64,
+    /// Whether the face's other side completes the colors of what no picture shows.
+    pub symmetry: bool,
 }
 
 /// Weights.
@@ -67,13 +116,13 @@ pub struct FitLoss {
     pub focus: f64,
     /// 1 − SSIM.
     pub ssim: f64,
-    /// Perceptual distance.
+    /// Perceptual distance; in stages A and B.
     pub perceptual: f64,
     /// L1 of the matte.
     pub alpha: f64,
-    /// L_id: 1 − cosine of the recogniser's embeddings.
+    /// L_id: 1 − cosine of the recogniser's embeddings; in stages A and B.
     pub identity: f64,
-    /// L_arc: mean absolute difference of the recogniser's stages.
+    /// L_arc: mean absolute difference of the recogniser's stages; in stages A and B.
     pub identity_features: f64,
     /// Mean squared corrections.
     pub corrections: f64,
@@ -88,6 +137,7 @@ impl Default for PivotConfig {
             stay: 5e-3,
             refine_expressions: true,
             trust_expressions: 0.1,
+            trust_cameras: 1e-3,
         }
     }
 }
@@ -95,6 +145,23 @@ impl Default for PivotConfig {
 impl Default for TuningConfig {
     fn default() -> Self {
         TuningConfig { steps: 50, lr: 3e-4, drift: 0.5 }
+    }
+}
+
+impl Default for GaussiansConfig {
+    fn default() -> Self {
+        GaussiansConfig {
+            steps: 350,
+            position: 5e-5,
+            rotation: 2e-3,
+            scale: 1e-2,
+            opacity: 2e-2,
+            color: 1e-2,
+            anchor: 5e-3,
+            hold_lids_and_lips: 4.0,
+            half_seen_px: 0.7,
+            symmetry: true,
+        }
     }
 }
 
@@ -116,22 +183,51 @@ impl Default for FitLoss {
 impl Default for FitConfig {
     fn default() -> Self {
         FitConfig {
+            geometry: Geometry::Rig,
+            grids: Default::default(),
             pivot: Default::default(),
             tuning: Default::default(),
+            gaussians: Default::default(),
             loss: Default::default(),
-            image_size: 256,
+            image_size: 512,
+            coarse_size: 256,
             seed: 1,
         }
     }
 }
 
 impl FitConfig {
-    /// Learning rate of stage 1 at a step.
+    /// Learning rate of stage A at a step.
     pub fn pivot_lr(&self, step: u64) -> f64 {
         let done = (step as f64 + 1.0) / self.pivot.steps.max(1) as f64;
         let up = (done / 0.05).min(1.0);
         let down = 0.5 - 0.5 * (std::f64::consts::PI * ((1.0 - done) / 0.25).clamp(0.0, 1.0)).cos();
         self.pivot.lr * up * down
+    }
+
+    /// Side of the pictures of stages A and B (pixels).
+    pub fn coarse(&self) -> usize {
+        self.coarse_size.min(self.image_size)
+    }
+
+    /// Grids of stages A and B, which only need the shape, and of stage C, whose pictures may be smaller than 512 pixels.
+    pub fn grids_of_stages(&self) -> (Grids, Grids) {
+        let share = (self.image_size as f64 / 512.0).clamp(0.5, 1.0);
+        (scaled(&self.grids, 0.5), scaled(&self.grids, share))
+    }
+}
+
+/// The same regions, `share` as many texels a side.
+fn scaled(grids: &Grids, share: f64) -> Grids {
+    let scale = |g: i64| ((g as f64 * share).round() as i64).max(8);
+    Grids {
+        face: scale(grids.face),
+        scalp: scale(grids.scalp),
+        detail: scale(grids.detail),
+        eyes: scale(grids.eyes),
+        teeth: scale(grids.teeth),
+        tongue: scale(grids.tongue),
+        mouth: scale(grids.mouth),
     }
 }
 

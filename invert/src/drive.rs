@@ -57,6 +57,27 @@ pub fn sheet(avatar: &mut Avatar, size: usize) -> Result<Vec<u8>> {
     prior::picture::sheet_png(&rows)
 }
 
+/// Every pose from every side into `folder`, as `{pose}{yaw:+}.png`; `yaws_deg` to the person's left.
+///
+/// # Errors
+/// As [`picture`] and [`write_pngs`].
+pub fn stills(
+    avatar: &mut Avatar,
+    poses: &[(String, [f32; 52])],
+    yaws_deg: &[f32],
+    size: usize,
+    folder: &Path,
+) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create {folder:?}"))?;
+    for (name, weights) in poses {
+        for yaw in yaws_deg {
+            let png = prior::picture::sheet_png(&[vec![picture(avatar, weights, yaw.to_radians(), size)?]])?;
+            write_atomically(&folder.join(format!("{name}{yaw:+}.png")), &png)?;
+        }
+    }
+    Ok(())
+}
+
 /// How the head turns while it performs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Turn {

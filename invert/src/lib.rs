@@ -1,7 +1,8 @@
 //! A person from one to thirteen photos, by pivotal tuning of the prior (SynShot §3.5): fit, drive, measure, export, view.
 //!
 //! [`subject`] reads a tracked shard and guesses the maps, [`fit`] makes an [`avatar`] of it, [`drive`] moves it,
-//! [`view`] packs it into one page.
+//! [`view`] packs it into one page. What an avatar is stands in [`maps_avatar`]: a network's Gaussians at rest, plus a
+//! [`residual`] of each, carried by the head model's own surface ([`rig`]).
 #![deny(missing_docs)]
 
 pub mod avatar;
@@ -10,10 +11,13 @@ pub mod config;
 pub mod drive;
 pub mod eval;
 pub mod export;
-pub mod expressions;
 pub mod fit;
+pub mod loss;
 pub mod maps_avatar;
+pub mod pictures;
 pub mod report;
+pub mod residual;
+pub mod rig;
 pub mod subject;
 pub mod unwrap;
 pub mod view;

@@ -1,6 +1,9 @@
-//! A drivable person as maps: the tuned network, the pivot, and what the units do to this face.
+//! A drivable person as maps: the tuned network, the pivot, what moves it, and what the Gaussians add.
+use crate::residual::Residual;
+use crate::rig::{Rig, Surface};
 use anyhow::Result;
 use formats::{AvatarCard, AvatarKind};
+use head::model::Part;
 use head::{HeadModel, HeadParams};
 use nets::Checkpoint;
 use nets::vq::Mode;
@@ -10,24 +13,134 @@ use prior::weights::{self, LoadedPrior};
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
+/// Opacity of the rigid parts: logit(0.95).
+const SOLID_OPACITY_LOGIT: f64 = 2.944;
+/// Standard deviation of the rigid parts' Gaussians over their neighbors' distance: along the surface, across it.
+const SOLID_SCALE: (f64, f64) = (0.6, 0.15);
+
 /// One person.
 pub struct MapsAvatar {
     /// The network, tuned around the pivot.
     pub loaded: LoadedPrior,
     /// z_id `[1, D, g, g]`.
     pub pivot: Tensor,
-    /// `[52, 3, U, U]` metres: each ARKit unit at 1.
-    pub units: Tensor,
+    /// What moves the person.
+    pub motion: Motion,
+    /// What stage C added.
+    pub residual: Option<Residual>,
+    /// `[N]` 0 where no picture shows a Gaussian, towards 1 where pictures do.
+    pub seen: Option<Tensor>,
     /// What people read.
     pub card: AvatarCard,
     /// D_id's maps of the pivot, once the network rests.
     resting: Option<IdentityMaps>,
 }
 
+/// What moves a person.
+pub enum Motion {
+    /// The network's decoded expression map. `[52, 3, U, U]` metres: each ARKit unit at 1.
+    Decoded(Tensor),
+    /// The head model.
+    Rig(Box<RigMotion>),
+}
+
+/// The head model, and how the network's Gaussians sit on it at rest.
+pub struct RigMotion {
+    /// The person's head.
+    pub rig: Rig,
+    /// `[1, N, 3]` metres: the surface less the bilinear lookup of its map.
+    exact: Tensor,
+    /// `[1, 3, U, U]` metres: x_verts.
+    position: Tensor,
+    /// `[3, N]` what the rigid parts follow at rest: the mean of the left lids, of the right lids, of the lips.
+    followed: Tensor,
+    /// `[S]` which of these each rigid Gaussian follows.
+    follows: Tensor,
+    /// `[1, S, 4]` frames of the rigid Gaussians.
+    frames: Tensor,
+    /// Gaussians of the regions that the network shapes; the `S` rigid ones come after.
+    n_shaped: i64,
+}
+
+impl RigMotion {
+    /// For a network whose Gaussians sit at the rig's places.
+    pub fn new(loaded: &LoadedPrior, rig: Rig, parts: &[Part]) -> Self {
+        let prior = &loaded.prior;
+        let position = rig.position_map();
+        let exact = &rig.at_rest().means - prior.at_points(&position);
+        let n_shaped = prior.n_trained();
+        let n = exact.size()[1];
+        let x = rig.at_rest().means.select(-1, 0).flatten(0, -1);
+        let side = |left: bool| if left { x.gt(0.0) } else { x.le(0.0) }.to_kind(Kind::Float);
+        let lids = rig.region("eyelids");
+        let shaped = Tensor::arange(n, (Kind::Int64, x.device())).lt(n_shaped).to_kind(Kind::Float);
+        let rows = [&lids * side(true), &lids * side(false), rig.region("lips")];
+        let rows = rows.map(|row| {
+            let row = row * &shaped;
+            &row / row.sum(Kind::Float).clamp_min(1e-6)
+        });
+        let follows: Vec<i64> = parts[n_shaped as usize..]
+            .iter()
+            .map(|part| match part {
+                Part::EyeLeft => 0,
+                Part::EyeRight => 1,
+                _ => 2,
+            })
+            .collect();
+        RigMotion {
+            followed: Tensor::stack(&rows, 0),
+            follows: Tensor::from_slice(&follows).to_device(x.device()),
+            frames: rig.normal_frames().narrow(1, n_shaped, n - n_shaped),
+            exact,
+            position,
+            n_shaped,
+            rig,
+        }
+    }
+
+    /// The network's Gaussians at rest, on the exact surface. Rigid parts keep the rig's shape; they go where the skin
+    /// around them went.
+    pub fn rest(&self, loaded: &LoadedPrior, maps: &Decoded) -> HeadGaussians {
+        let still = Decoded {
+            texture: maps.texture.shallow_clone(),
+            position: maps.position.shallow_clone(),
+            expression: maps.expression.zeros_like(),
+            features: maps.features.shallow_clone(),
+        };
+        let g = loaded.prior.gaussians(&still);
+        let n = g.means.size()[1];
+        let shaped = |t: &Tensor| t.narrow(1, 0, self.n_shaped);
+        let solid = |t: &Tensor| t.narrow(1, self.n_shaped, n - self.n_shaped);
+        let moved = loaded.prior.at_points(&(&maps.position - &self.position));
+        let follow = self.followed.matmul(&moved.squeeze_dim(0)).index_select(0, &self.follows).unsqueeze(0);
+        let spacing = loaded.prior.base_log_scales().unsqueeze(0);
+        let flat = Tensor::from_slice(&[SOLID_SCALE.0.ln(), SOLID_SCALE.0.ln(), SOLID_SCALE.1.ln()])
+            .to_kind(Kind::Float)
+            .to_device(spacing.device());
+        HeadGaussians {
+            means: Tensor::cat(&[shaped(&(&g.means + &self.exact)), solid(&self.rig.at_rest().means) + follow], 1),
+            quats: Tensor::cat(&[shaped(&g.quats), self.frames.shallow_clone()], 1),
+            log_scales: Tensor::cat(&[shaped(&g.log_scales), solid(&spacing) + flat], 1),
+            opacity_logits: Tensor::cat(
+                &[shaped(&g.opacity_logits), solid(&g.opacity_logits).full_like(SOLID_OPACITY_LOGIT)],
+                1,
+            ),
+            colors: g.colors,
+            kind: g.kind,
+            penalty: g.penalty,
+        }
+    }
+
+    /// Gaussians of the regions that the network shapes.
+    pub fn n_shaped(&self) -> i64 {
+        self.n_shaped
+    }
+}
+
 impl MapsAvatar {
     /// A network with the pivot it is fitted around.
-    pub fn new(loaded: LoadedPrior, pivot: Tensor, units: Tensor) -> Self {
-        MapsAvatar { loaded, pivot, units, card: AvatarCard::default(), resting: None }
+    pub fn new(loaded: LoadedPrior, pivot: Tensor, motion: Motion) -> Self {
+        MapsAvatar { loaded, pivot, motion, residual: None, seen: None, card: AvatarCard::default(), resting: None }
     }
 
     /// The maps for x_exp `[B, 3, U, U]` (metres), differentiable. The network's expression quantiser stays in the
@@ -39,29 +152,77 @@ impl MapsAvatar {
         self.loaded.prior.decode(&id, &expr)
     }
 
-    /// The head as `params` pose it, by the offsets of its expression; no gradient.
+    /// The Gaussians of decoded maps: at rest under a rig, posed without one. Without the residual.
+    pub fn undressed(&self, maps: &Decoded) -> HeadGaussians {
+        match &self.motion {
+            Motion::Decoded(_) => self.loaded.prior.gaussians(maps),
+            Motion::Rig(motion) => motion.rest(&self.loaded, maps),
+        }
+    }
+
+    /// The head of decoded maps on a surface of the rig (none: as the maps pose it).
+    pub fn on_surface(&self, maps: &Decoded, surface: Option<&Surface>) -> HeadGaussians {
+        let mut g = self.undressed(maps);
+        if let Some(residual) = &self.residual {
+            g = residual.add(&g);
+        }
+        match (&self.motion, surface) {
+            (Motion::Rig(motion), Some(surface)) => surface.carry(&g, motion.rig.at_rest()),
+            _ => g,
+        }
+    }
+
+    /// The head as `params` pose it; no gradient. Their shape is not read under a rig.
     pub fn posed(&mut self, model: &HeadModel, params: &HeadParams) -> HeadGaussians {
-        let size = self.units.size()[2];
-        let map = UvSpace::new(model, size as usize).planes(&model.expression_offsets(params));
-        tch::no_grad(|| {
-            let map = Tensor::from_slice(&map).view([1, 3, size, size]).to_device(self.units.device());
-            let maps = self.decode_map(&map);
-            self.loaded.prior.gaussians(&maps)
-        })
+        match &self.motion {
+            Motion::Rig(_) => self.by_rig(params),
+            Motion::Decoded(units) => {
+                let size = units.size()[2];
+                let map = UvSpace::new(model, size as usize).planes(&model.expression_offsets(params));
+                tch::no_grad(|| {
+                    let map = Tensor::from_slice(&map).view([1, 3, size, size]).to_device(self.pivot.device());
+                    let maps = self.decode_map(&map);
+                    self.loaded.prior.gaussians(&maps)
+                })
+            }
+        }
     }
 
     /// The head at 52 ARKit weights, in head space; no gradient.
     pub fn gaussians(&mut self, expression: &[f32]) -> HeadGaussians {
+        match &self.motion {
+            Motion::Rig(_) => {
+                let mut params = HeadParams::neutral(1);
+                params.expression.copy_from_slice(expression);
+                self.by_rig(&params)
+            }
+            Motion::Decoded(units) => {
+                let size = units.size();
+                let weights = Tensor::from_slice(expression).view([1, 52]).to_device(units.device());
+                let offset = weights.matmul(&units.view([52, -1])).view([1, size[1], size[2], size[3]]);
+                tch::no_grad(|| {
+                    let maps = self.decode_resting(&offset);
+                    self.loaded.prior.gaussians(&maps)
+                })
+            }
+        }
+    }
+
+    fn by_rig(&mut self, params: &HeadParams) -> HeadGaussians {
+        let Motion::Rig(motion) = &self.motion else { unreachable!("asked of an avatar with a rig") };
+        let (offset, surface) = (motion.rig.expression_map(params), motion.rig.pose(params));
         tch::no_grad(|| {
-            let size = self.units.size();
-            let weights = Tensor::from_slice(expression).view([1, 52]).to_device(self.units.device());
-            let offset = weights.matmul(&self.units.view([52, -1])).view([1, size[1], size[2], size[3]]);
-            let expr = self.expression_code(&offset);
-            let prior = &self.loaded.prior;
-            let identity = self.resting.get_or_insert_with(|| prior.decode_identity(&self.pivot));
-            let maps = prior.decode_with(identity, &self.pivot, &expr);
-            prior.gaussians(&maps)
+            let maps = self.decode_resting(&offset);
+            self.on_surface(&maps, Some(&surface))
         })
+    }
+
+    /// As [`MapsAvatar::decode_map`], what is the same for every expression asked once.
+    fn decode_resting(&mut self, offset: &Tensor) -> Decoded {
+        let expr = self.expression_code(offset);
+        let prior = &self.loaded.prior;
+        let identity = self.resting.get_or_insert_with(|| prior.decode_identity(&self.pivot));
+        prior.decode_with(identity, &self.pivot, &expr)
     }
 
     fn expression_code(&mut self, offset: &Tensor) -> Tensor {
@@ -79,7 +240,17 @@ impl MapsAvatar {
             let mut file = Checkpoint::new(self.loaded.steps);
             file.put_vars("prior", &self.loaded.vars);
             weights::describe(&mut file, &self.loaded)?;
-            file.put("units", &self.units).put("pivot", &self.pivot).halve()?.save(path)?;
+            match &self.motion {
+                Motion::Decoded(units) => _ = file.put("units", units),
+                Motion::Rig(motion) => motion.rig.put(&mut file)?,
+            }
+            if let Some(residual) = &self.residual {
+                residual.put(&mut file);
+            }
+            if let Some(seen) = &self.seen {
+                file.put("seen", seen);
+            }
+            file.put("pivot", &self.pivot).halve()?.save(path)?;
             Ok(())
         })
     }
@@ -91,7 +262,17 @@ impl MapsAvatar {
     pub fn read(path: &Path, card: AvatarCard, device: Device) -> Result<Self> {
         let file = Checkpoint::load(path)?;
         let floats = |name: &str| Ok::<_, anyhow::Error>(file.get(name)?.to_kind(Kind::Float).to_device(device));
-        let avatar = MapsAvatar::new(weights::rebuild(&file, "prior", device)?, floats("pivot")?, floats("units")?);
-        Ok(MapsAvatar { card, ..avatar })
+        let loaded = weights::rebuild(&file, "prior", device)?;
+        let motion = match Rig::take(&file, loaded.config.model.uv_size as usize, device)? {
+            Some(rig) => {
+                let parts = rig.parts();
+                Motion::Rig(Box::new(RigMotion::new(&loaded, rig, &parts)))
+            }
+            None => Motion::Decoded(floats("units")?),
+        };
+        let seen = if file.names().any(|name| name == "seen") { Some(floats("seen")?) } else { None };
+        let residual = Residual::take(&file, device)?;
+        let avatar = MapsAvatar::new(loaded, floats("pivot")?, motion);
+        Ok(MapsAvatar { card, residual, seen, ..avatar })
     }
 }

@@ -1,4 +1,5 @@
 //! The person to be fitted: pictures, cameras, expressions and a first guess of the maps, from a shard.
+use crate::config::Geometry;
 use crate::unwrap::unwrap;
 use anyhow::{Context, Result};
 use formats::exit::Failure;
@@ -7,7 +8,7 @@ use formats::{Dataset, FrameRow};
 use glam::Vec3;
 use head::HeadModel;
 use head::model::HeadParams;
-use prior::data::{camera_from_head, focus, picture};
+use prior::data::{camera_from_head, focus, picture, valid};
 use prior::maps::UvSpace;
 use splat::Camera;
 use tch::{Device, Tensor};
@@ -20,6 +21,8 @@ pub struct View {
     pub image: Picture,
     /// `[S, S, 1]` coverage.
     pub alpha: Picture,
+    /// `[S, S, 1]` 1 where the picture knows what is there, 0 beyond the photo's edge.
+    pub valid: Picture,
     /// Head space → picture.
     pub camera: Camera,
     /// `[L]` landmarks in the picture (pixels at `S`).
@@ -38,9 +41,9 @@ pub struct Subject {
     pub texture: Tensor,
     /// x_verts `[1, 3, U, U]` metres.
     pub position: Tensor,
-    /// x_exp `[V, 3, U, U]` metres.
+    /// x_exp `[V, 3, U, U]` metres; empty under a rig.
     pub expressions: Tensor,
-    /// `[52, 3, U, U]` metres: each ARKit unit at 1, for this shape.
+    /// `[52, 3, U, U]` metres: each ARKit unit at 1, for this shape; empty under a rig.
     pub units: Tensor,
 }
 
@@ -51,7 +54,9 @@ pub struct Choice {
     pub identity: Option<u32>,
     /// Only rows under this light.
     pub light: Option<u32>,
-    /// At most so many, spread evenly over what is left.
+    /// Only these rows.
+    pub frames: Vec<u64>,
+    /// At most so many, chosen to show different sides and expressions.
     pub views: Option<usize>,
     /// Never these rows.
     pub except: Vec<u64>,
@@ -69,6 +74,7 @@ impl Choice {
         let fits = |row: &FrameRow| {
             self.identity.is_none_or(|id| row.identity_id == id)
                 && self.light.is_none_or(|light| row.light_id == light)
+                && (self.frames.is_empty() || self.frames.contains(&row.frame_id))
                 && !self.except.contains(&row.frame_id)
         };
         let all: Vec<usize> = (0..dataset.len()).filter(|&i| fits(dataset.labels(i))).collect();
@@ -76,9 +82,58 @@ impl Choice {
             return Err(Failure::bad_data(format!("no row of {:?} fits the choice {self:?}", dataset.path())).into());
         }
         let n = self.views.unwrap_or(all.len()).clamp(1, all.len());
-        // Centres of n equal stretches: three of nine rows are rows 1, 4 and 7.
-        Ok((0..n).map(|k| all[(2 * k + 1) * all.len() / (2 * n)]).collect())
+        if n == all.len() {
+            return Ok(all);
+        }
+        let looks: Vec<Look> = all.iter().map(|&i| Look::of(dataset.labels(i))).collect();
+        Ok(spread(&looks, n).into_iter().map(|k| all[k]).collect())
     }
+}
+
+/// What a picture shows that others may not: from where, and of which face.
+#[derive(Clone, Copy)]
+struct Look {
+    /// Direction of the camera as the head sees it; unit.
+    from: Vec3,
+    expression: [f32; 52],
+}
+
+impl Look {
+    fn of(row: &FrameRow) -> Look {
+        let turned = |j: usize| glam::Quat::from_scaled_axis(Vec3::from(row.pose[j]));
+        let head = turned(0) * turned(1);
+        // Row z of the rotation is the camera's z axis in the world, which points at the head.
+        let m = row.camera_from_world;
+        let ahead = Vec3::new(m[2][0], m[2][1], m[2][2]);
+        Look { from: (head.inverse() * -ahead).normalize_or(Vec3::Z), expression: row.expression }
+    }
+
+    /// Radians between the directions, plus the distance of the expressions, an open jaw counting twice.
+    fn distance(&self, other: &Look) -> f32 {
+        const JAW_OPEN: usize = 24;
+        let difference = |k: usize| self.expression[k] - other.expression[k];
+        let squares: f32 = (0..52).map(|k| difference(k).powi(2)).sum::<f32>() + 3.0 * difference(JAW_OPEN).powi(2);
+        self.from.angle_between(other.from) + squares.sqrt()
+    }
+}
+
+/// `n` of the pictures, in order: the one nearest to a resting face from the front, then always the one farthest from all
+/// chosen. Evenly spread rows may all have the mouth shut; then nothing shows its inside.
+fn spread(looks: &[Look], n: usize) -> Vec<usize> {
+    let front = Look { from: Vec3::Z, expression: [0.0; 52] };
+    let mut gaps: Vec<f32> = looks.iter().map(|l| -l.distance(&front)).collect();
+    let mut chosen: Vec<usize> = Vec::new();
+    while chosen.len() < n.min(looks.len()) {
+        let free = (0..looks.len()).filter(|k| !chosen.contains(k));
+        let Some(best) = free.max_by(|a, b| gaps[*a].total_cmp(&gaps[*b]).then(b.cmp(a))) else { break };
+        if chosen.is_empty() {
+            gaps.fill(f32::INFINITY);
+        }
+        chosen.push(best);
+        gaps.iter_mut().zip(looks).for_each(|(gap, look)| *gap = gap.min(look.distance(&looks[best])));
+    }
+    chosen.sort_unstable();
+    chosen
 }
 
 impl View {
@@ -107,11 +162,15 @@ impl View {
             return Err(Failure::bad_data(text).into());
         }
         let params = HeadParams { shape, expression: row.expression, pose: row.pose.map(Vec3::from) };
-        let (image, alpha) = picture(&row, size).with_context(|| format!("row {i} of {:?}", dataset.path()))?;
+        let (image, mut alpha) = picture(&row, size).with_context(|| format!("row {i} of {:?}", dataset.path()))?;
+        if row.samples_per_pixel == 0 {
+            alpha.data.iter_mut().for_each(|a| *a = crisp(*a));
+        }
         let scale = [size as f32 / row.width as f32, size as f32 / row.height as f32];
         Ok(View {
             landmarks_2d: row.landmarks_2d.iter().map(|p| [p[0] * scale[0], p[1] * scale[1]]).collect(),
             frame_id: row.frame_id,
+            valid: valid(&row, size).with_context(|| format!("row {i} of {:?}", dataset.path()))?,
             image,
             alpha,
             camera: camera_from_head(&row, model, &params).resized(size, size),
@@ -133,13 +192,18 @@ impl View {
 
     /// `[1, 1, S, S]` coverage.
     pub fn alpha_tensor(&self) -> Tensor {
-        let (h, w) = (self.alpha.height as i64, self.alpha.width as i64);
-        Tensor::from_slice(&self.alpha.data).view([1, 1, h, w])
+        mask_tensor(&self.alpha)
+    }
+
+    /// `[1, 1, S, S]` 1 where the picture knows what is there.
+    pub fn valid_tensor(&self) -> Tensor {
+        mask_tensor(&self.valid)
     }
 }
 
 impl Subject {
     /// Reads the chosen rows and makes the first guess of the maps, on the CPU; `mean_texture` `[3, U, U]` shows where no picture does.
+    /// The maps of the expressions are made only for an avatar that moves by them.
     ///
     /// # Errors
     /// More than [`MOST_VIEWS`] rows; see [`View::read`].
@@ -149,6 +213,7 @@ impl Subject {
         model: &HeadModel,
         size: usize,
         mean_texture: &Tensor,
+        geometry: Geometry,
     ) -> Result<Self> {
         if rows.len() > MOST_VIEWS {
             let text =
@@ -165,13 +230,32 @@ impl Subject {
         let offsets = |params: &HeadParams| {
             map(&model.expression_offsets(&HeadParams { shape: shape.clone(), ..params.clone() }))
         };
+        let maps = |params: Vec<HeadParams>| match geometry {
+            Geometry::Decoded => Tensor::cat(&params.iter().map(offsets).collect::<Vec<_>>(), 0),
+            Geometry::Rig => Tensor::zeros([0, 3, u, u], (tch::Kind::Float, Device::Cpu)),
+        };
         Ok(Subject {
             texture: unwrap(&views, model, &shape, &space, mean_texture),
             position: map(&model.neutral(&shape)),
-            expressions: Tensor::cat(&views.iter().map(|v| offsets(&v.params)).collect::<Vec<_>>(), 0),
-            units: Tensor::cat(&unit_params(&shape).map(|p| offsets(&p)).collect::<Vec<_>>(), 0),
+            expressions: maps(views.iter().map(|v| v.params.clone()).collect()),
+            units: maps(unit_params(&shape).collect()),
             views,
             shape,
+        })
+    }
+
+    /// The same person, the pictures decoded at another size.
+    ///
+    /// # Errors
+    /// See [`View::read`].
+    pub fn at_size(&self, dataset: &Dataset, rows: &[usize], model: &HeadModel, size: usize) -> Result<Self> {
+        Ok(Subject {
+            views: rows.iter().map(|&i| View::read(dataset, i, model, size)).collect::<Result<_>>()?,
+            shape: self.shape.clone(),
+            texture: self.texture.shallow_clone(),
+            position: self.position.shallow_clone(),
+            expressions: self.expressions.shallow_clone(),
+            units: self.units.shallow_clone(),
         })
     }
 
@@ -187,6 +271,15 @@ impl Subject {
     }
 }
 
+/// A photo's matte is soft over several pixels; what shines through there would become a halo of the avatar.
+fn crisp(alpha: f32) -> f32 {
+    ((alpha - 0.5) * 2.5 + 0.5).clamp(0.0, 1.0)
+}
+
+fn mask_tensor(mask: &Picture) -> Tensor {
+    Tensor::from_slice(&mask.data).view([1, 1, mask.height as i64, mask.width as i64])
+}
+
 /// Each unit alone at 1.
 fn unit_params(shape: &[f32]) -> impl Iterator<Item = HeadParams> {
     let neutral = HeadParams { shape: shape.to_vec(), ..HeadParams::neutral(shape.len()) };
@@ -195,4 +288,28 @@ fn unit_params(shape: &[f32]) -> impl Iterator<Item = HeadParams> {
         params.expression[k] = 1.0;
         params
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use head::params::unit;
+
+    #[test]
+    fn chosen_pictures_show_the_front_a_side_and_an_open_mouth() {
+        let look = |yaw: f32, jaw: f32| {
+            let mut expression = [0.0; 52];
+            expression[unit("jawOpen").unwrap()] = jaw;
+            Look { from: Vec3::new(yaw.sin(), 0.0, yaw.cos()), expression }
+        };
+        let looks = [look(0.1, 0.0), look(0.12, 0.0), look(0.8, 0.0), look(0.05, 0.2), look(0.2, 0.9), look(0.6, 0.05)];
+        assert_eq!(spread(&looks, 3), [0, 2, 4]);
+        assert_eq!(spread(&looks, 1), [0]);
+        assert_eq!(spread(&looks, 9).len(), 6);
+    }
+
+    #[test]
+    fn a_soft_matte_becomes_crisp_and_keeps_its_middle() {
+        assert_eq!([0.0, 0.2, 0.5, 0.8, 1.0].map(crisp), [0.0, 0.0, 0.5, 1.0, 1.0]);
+    }
 }

@@ -5,6 +5,10 @@ use splat::{Colors, Gaussians};
 
 const PAGE: &str = include_str!("view/viewer.html");
 const SCRIPT: &str = include_str!("view/viewer.js");
+/// A Gaussian that a unit moves by no more than this (metres) is not stored with it: a fifth of a pixel of a face.
+const LEAST_MOVE_M: f32 = 1e-4;
+/// Nor one whose display color or opacity changes by no more than this.
+const LEAST_SHADE: f32 = 2.5 / 255.0;
 /// Spherical-harmonics constant of degree 0.
 const SH_C0: f32 = 0.282_094_8;
 
@@ -24,8 +28,8 @@ pub struct Puppet {
 
 /// The whole page.
 ///
-/// Units are linear: position and colour of every Gaussian move by `weight × (unit − neutral)`, stored as int8 with
-/// one step a unit; rotations and scales stay. View-dependent colour is left out (degree 0 of the harmonics).
+/// Units are linear: position and colour of a Gaussian move by `weight × (unit − neutral)`, stored as int8 with one step
+/// a unit, for the Gaussians that visibly move ([`LEAST_MOVE_M`], [`LEAST_SHADE`]); rotations and scales stay. View-dependent colour is left out (degree 0 of the harmonics).
 pub fn page(puppet: &Puppet) -> String {
     let data = pack(puppet).to_string().replace("</", "<\\/"); // a title must not close the script element
     PAGE.replace("/*VIEWER_JS*/", SCRIPT).replace("/*AVATAR_JSON*/", &data)
@@ -38,9 +42,15 @@ fn pack(puppet: &Puppet) -> Value {
         .units
         .iter()
         .map(|(name, unit)| {
-            let (step, means) = quantise(&unit.means, &neutral.means);
-            let (color_step, shades) = quantise(&display_colors(unit), &colors);
-            json!({ "name": name, "step": step, "means": means, "color_step": color_step, "colors": shades })
+            let unit_colors = display_colors(unit);
+            let rows = moving(&unit.means, &neutral.means, &unit_colors, &colors);
+            let (step, means) = quantise(&unit.means, &neutral.means, 3, &rows);
+            let (color_step, shades) = quantise(&unit_colors, &colors, 4, &rows);
+            let rows: Vec<u8> = rows.iter().flat_map(|row| row.to_le_bytes()).collect();
+            json!({
+                "name": name, "rows": BASE64.encode(rows),
+                "step": step, "means": means, "color_step": color_step, "colors": shades,
+            })
         })
         .collect();
     let scales: Vec<f32> = neutral.log_scales.iter().map(|s| s.exp()).collect();
@@ -74,12 +84,26 @@ fn display_colors(g: &Gaussians) -> Vec<f32> {
         .collect()
 }
 
-/// Differences as int8 and their step.
-fn quantise(at_one: &[f32], at_rest: &[f32]) -> (f32, String) {
-    let largest = at_one.iter().zip(at_rest).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-    let step = largest / 127.0;
-    let code = |(a, b): (&f32, &f32)| if step > 0.0 { ((a - b) / step).round() as i8 as u8 } else { 0 };
-    let bytes: Vec<u8> = at_one.iter().zip(at_rest).map(code).collect();
+/// Gaussians that a unit visibly moves or shades.
+fn moving(means: &[f32], at_rest: &[f32], colors: &[f32], colors_at_rest: &[f32]) -> Vec<u32> {
+    let differs = |a: &[f32], b: &[f32], least: f32| a.iter().zip(b).any(|(a, b)| (a - b).abs() > least);
+    let moves = |i: &usize| {
+        let (of_mean, of_color) = (3 * i..3 * i + 3, 4 * i..4 * i + 4);
+        differs(&means[of_mean.clone()], &at_rest[of_mean], LEAST_MOVE_M)
+            || differs(&colors[of_color.clone()], &colors_at_rest[of_color], LEAST_SHADE)
+    };
+    (0..means.len() / 3).filter(moves).map(|i| i as u32).collect()
+}
+
+/// Differences of the `rows` of `width` numbers as int8, and their step.
+fn quantise(at_one: &[f32], at_rest: &[f32], width: usize, rows: &[u32]) -> (f32, String) {
+    let differences = || {
+        let places = rows.iter().flat_map(|&row| (0..width).map(move |k| row as usize * width + k));
+        places.map(|i| at_one[i] - at_rest[i])
+    };
+    let step = differences().map(f32::abs).fold(0.0, f32::max) / 127.0;
+    let code = |d: f32| if step > 0.0 { (d / step).round() as i8 as u8 } else { 0 };
+    let bytes: Vec<u8> = differences().map(code).collect();
     (step, BASE64.encode(bytes))
 }
 
@@ -138,6 +162,8 @@ mod tests {
         let step = unit["step"].as_f64().unwrap();
         let bytes = BASE64.decode(unit["means"].as_str().unwrap()).unwrap();
         assert!((bytes[0] as i8 as f64 * step + 0.02).abs() <= step / 2.0);
-        assert_eq!(bytes[3] as i8, 0);
+        // The second Gaussian stays where it is and is left out.
+        let rows = BASE64.decode(unit["rows"].as_str().unwrap()).unwrap();
+        assert_eq!((rows, bytes.len()), (vec![0; 4], 3));
     }
 }

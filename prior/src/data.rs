@@ -224,6 +224,55 @@ pub fn picture(row: &FrameRow, size: usize) -> Result<(Picture, Picture)> {
     Ok((rgb.resized(size, size), alpha.resized(size, size)))
 }
 
+/// `[S, S, 1]` 1 where the row's picture knows what is there, 0 beyond the photo's edge.
+///
+/// A render knows every pixel. The frame of a photo is a turned crop: what lies beyond the photo is pure black and
+/// connected to the border of the frame. Two pixels beside it, which the resampling mixed with black, count as unknown.
+///
+/// # Errors
+/// A picture that cannot be decoded.
+pub fn valid(row: &FrameRow, size: usize) -> Result<Picture> {
+    let known = |width, height| Picture { width, height, channels: 1, data: vec![1.0; width * height] };
+    if row.samples_per_pixel > 0 {
+        return Ok(known(size, size));
+    }
+    let rgb = rgb8_from_encoded(&row.image)?;
+    let beyond = border_black(&rgb.data, rgb.width, rgb.height);
+    let mut mask = known(rgb.width, rgb.height);
+    for i in (0..beyond.len()).filter(|&i| beyond[i]) {
+        let (x, y) = (i % rgb.width, i / rgb.width);
+        for near_y in y.saturating_sub(2)..(y + 3).min(rgb.height) {
+            for near_x in x.saturating_sub(2)..(x + 3).min(rgb.width) {
+                mask.data[near_y * rgb.width + near_x] = 0.0;
+            }
+        }
+    }
+    Ok(mask.resized(size, size))
+}
+
+/// `[H, W]` the pure black pixels of `rgb` `[H, W, 3]` that are connected to the border.
+fn border_black(rgb: &[u8], width: usize, height: usize) -> Vec<bool> {
+    let is_black = |i: usize| rgb[3 * i..3 * i + 3] == [0, 0, 0];
+    let on_border = |i: &usize| {
+        let (x, y) = (i % width, i / width);
+        x == 0 || y == 0 || x + 1 == width || y + 1 == height
+    };
+    let mut found = vec![false; width * height];
+    let mut open: Vec<usize> = (0..width * height).filter(on_border).collect();
+    while let Some(i) = open.pop() {
+        if found[i] || !is_black(i) {
+            continue;
+        }
+        found[i] = true;
+        let (x, y) = (i % width, i / width);
+        open.extend((x > 0).then(|| i - 1));
+        open.extend((x + 1 < width).then_some(i + 1));
+        open.extend((y > 0).then(|| i - width));
+        open.extend((y + 1 < height).then_some(i + width));
+    }
+    found
+}
+
 /// `[S, S]` 1 within the eyes and the mouth of landmarks (68 first, pixels), falling to 0 around; zero without landmarks.
 pub fn focus(landmarks: &[[f32; 2]], size: usize) -> Vec<f32> {
     let mut map = vec![0f32; size * size];
@@ -264,6 +313,26 @@ fn planes(interleaved: &[f32]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn black_at_the_border_is_unknown_and_black_hair_is_not() {
+        let size = 16;
+        let mut rgb = vec![90u8; size * size * 3];
+        let mut blacken = |xs: std::ops::Range<usize>, ys: std::ops::Range<usize>| {
+            for (x, y) in xs.flat_map(|x| ys.clone().map(move |y| (x, y))) {
+                rgb[3 * (y * size + x)..][..3].fill(0);
+            }
+        };
+        blacken(0..3, 0..16);
+        blacken(8..11, 6..9);
+        let image = formats::image::png_from_rgb8(size, size, &rgb).unwrap();
+        let photo = FrameRow { image, samples_per_pixel: 0, ..Default::default() };
+        let mask = valid(&photo, size).unwrap();
+        let at = |x: usize, y: usize| mask.data[y * size + x];
+        assert_eq!([at(1, 4), at(4, 4), at(6, 4), at(9, 7)], [0.0, 0.0, 1.0, 1.0]);
+        let render = FrameRow { samples_per_pixel: 8, ..photo };
+        assert!(valid(&render, size).unwrap().data.iter().all(|v| *v == 1.0));
+    }
 
     #[test]
     fn a_plain_backdrop_is_taken_out() {

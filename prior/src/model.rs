@@ -107,13 +107,16 @@ impl Prior {
         let decoder = |name: &str, grid, channels| {
             MapDecoder::new(p.sub("decoders").sub(name), c, grid, c.code_dim, channels, Start::AtMean)
         };
-        let n_regressors = if c.two_layers { n_points.len() } else { 1 };
+        let trained = trained_regions(c);
+        let n_regressors = if c.two_layers { trained } else { 1 };
+        // Parts that only avatars keep apart were trained as detail, or as face where there was no detail.
+        let regressor_of = |i: usize| if i < trained { i } else { (trained - 1) / 2 * 2 };
         let reach = |i: usize| if i == 1 { (c.hair_reach_m, 0.01) } else { (c.skin_reach_m, 1.0) };
         let zeros = |name: &str, shape: &[i64]| p.sub("buffers").zeros_no_train(name, shape);
         let regions = n_points.iter().enumerate().map(|(i, &n)| Region {
             grid: zeros(&format!("grid{i}"), &[1, n, 1, 2]),
             log_scales: zeros(&format!("log_scales{i}"), &[n, 1]),
-            regressor: i.min(n_regressors - 1),
+            regressor: regressor_of(i).min(n_regressors - 1),
         });
         Prior {
             id_encoder: IdentityEncoder::new(p.sub("encoders").sub("identity"), c),
@@ -252,6 +255,30 @@ impl Prior {
     /// Gaussians of each region.
     pub fn n_points(&self) -> Vec<i64> {
         self.regions.iter().map(|r| r.log_scales.size()[0]).collect()
+    }
+
+    /// Gaussians of the regions that the regressors were trained for; the rest are an avatar's rigid parts.
+    pub fn n_trained(&self) -> i64 {
+        self.n_points()[..trained_regions(&self.config).min(self.regions.len())].iter().sum()
+    }
+
+    /// `[N, 1]` ln of the neighbours' distance (metres) of every Gaussian.
+    pub fn base_log_scales(&self) -> Tensor {
+        Tensor::cat(&self.regions.iter().map(|r| &r.log_scales).collect::<Vec<_>>(), 0)
+    }
+
+    /// A map `[B, C, U, U]` at every Gaussian: `[B, N, C]`.
+    pub fn at_points(&self, map: &Tensor) -> Tensor {
+        Tensor::cat(&self.regions.iter().map(|r| sample(map, &r.grid)).collect::<Vec<_>>(), 1)
+    }
+}
+
+/// Regions of the training: face and scalp, and detail where it has a grid of its own.
+fn trained_regions(c: &ModelConfig) -> usize {
+    match (c.sampling, c.detail_grid > 0) {
+        (false, _) => 1,
+        (true, false) => 2,
+        (true, true) => 3,
     }
 }
 

@@ -2,18 +2,48 @@
 use crate::config::ModelConfig;
 use glam::{Vec2, Vec3};
 use head::HeadModel;
-use head::model::Part;
+use head::model::{Part, SurfacePoint};
 use head::uv::{NO_FACE, UvAtlas};
 
 /// One region's sampling points.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct RegionPoints {
-    /// `face`, `scalp` or `detail`.
+    /// `face`, `scalp` or `detail`; of an avatar also `eyes`, `teeth upper`, `teeth lower`, `tongue`, `mouth`.
     pub name: &'static str,
     /// `[N]` texture coordinates, origin bottom left.
     pub uvs: Vec<Vec2>,
     /// `[N]` ln of the nearest-neighbour distance on the mean head (metres).
     pub log_scales: Vec<f32>,
+    /// `[N]` where on the mesh.
+    pub anchors: Vec<SurfacePoint>,
+}
+
+/// Texels a side of the sampling grid of each region of an avatar. Chosen when it is fitted: grids can change density
+/// without retraining the convolutions (paper, §3).
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grids {
+    /// Skin without hair, ears, neck.
+    pub face: i64,
+    /// Where hair grows.
+    pub scalp: i64,
+    /// Lids, lips and lashes.
+    pub detail: i64,
+    /// Eyeballs.
+    pub eyes: i64,
+    /// Teeth, upper and lower.
+    pub teeth: i64,
+    /// Tongue.
+    pub tongue: i64,
+    /// The mouth's lining and the gums.
+    pub mouth: i64,
+}
+
+impl Default for Grids {
+    /// About 85,000 Gaussians on the MakeHuman head.
+    fn default() -> Self {
+        Grids { face: 336, scalp: 320, detail: 448, eyes: 320, teeth: 416, tongue: 160, mouth: 192 }
+    }
 }
 
 /// The sampling points of every region: texel centres of a grid of its own density that lie on the surface.
@@ -23,18 +53,50 @@ pub struct RegionPoints {
 /// whose points are the texels of the feature map; with `two_layers` off face and scalp share their regressors but
 /// keep their grids.
 pub fn region_points(model: &HeadModel, mean_head: &[Vec3], config: &ModelConfig) -> Vec<RegionPoints> {
+    let points = |name, grid, belongs: &dyn Fn(Place) -> bool| points_of(model, mean_head, name, grid, belongs);
     if !config.sampling {
-        return vec![points_of(model, mean_head, "face", config.uv_size, |_| true)];
+        return vec![points("face", config.uv_size, &|_| true)];
     }
+    let is_detail = |place| place != Place::Face && place != Place::Scalp;
     let mut regions = vec![
-        points_of(model, mean_head, "face", config.face_grid, |place| place == Place::Face),
-        points_of(model, mean_head, "scalp", config.scalp_grid, |place| place == Place::Scalp),
+        points("face", config.face_grid, &|place| place == Place::Face),
+        points("scalp", config.scalp_grid, &|place| place == Place::Scalp),
     ];
     if config.detail_grid > 0 {
-        regions.push(points_of(model, mean_head, "detail", config.detail_grid, |place| place == Place::Detail));
+        regions.push(points("detail", config.detail_grid, &is_detail));
     } else {
-        regions[0] = points_of(model, mean_head, "face", config.face_grid, |place| place != Place::Scalp);
+        regions[0] = points("face", config.face_grid, &|place| place != Place::Scalp);
     }
+    regions
+}
+
+/// The sampling points of an avatar that moves by the rig: first the regions that the prior's regressors were trained
+/// for (without `detail` where the prior has none), then the parts that are rigid to a joint or lie inside the mouth.
+///
+/// `neutral` are the `[V]` positions (metres) of the person at rest.
+pub fn avatar_points(model: &HeadModel, neutral: &[Vec3], grids: &Grids, config: &ModelConfig) -> Vec<RegionPoints> {
+    let points = |name, grid, places: &[Place]| points_of(model, neutral, name, grid, &|p| places.contains(&p));
+    let mut regions = match (config.sampling, config.detail_grid > 0) {
+        (false, _) => vec![points("face", grids.face, &[Place::Face, Place::Scalp, Place::Detail])],
+        (true, false) => {
+            vec![
+                points("face", grids.face, &[Place::Face, Place::Detail]),
+                points("scalp", grids.scalp, &[Place::Scalp]),
+            ]
+        }
+        (true, true) => vec![
+            points("face", grids.face, &[Place::Face]),
+            points("scalp", grids.scalp, &[Place::Scalp]),
+            points("detail", grids.detail, &[Place::Detail]),
+        ],
+    };
+    regions.extend([
+        points("eyes", grids.eyes, &[Place::Eyes]),
+        points("teeth upper", grids.teeth, &[Place::TeethUpper]),
+        points("teeth lower", grids.teeth, &[Place::TeethLower]),
+        points("tongue", grids.tongue, &[Place::Tongue]),
+        points("mouth", grids.mouth, &[Place::Mouth]),
+    ]);
     regions
 }
 
@@ -45,8 +107,14 @@ enum Place {
     Face,
     /// Where hair grows.
     Scalp,
-    /// Eyes, lids, lips and what lies behind them: small, seen sharply, and moving most.
+    /// Lids, lips, lashes: small, seen sharply, and moving most.
     Detail,
+    Eyes,
+    TeethUpper,
+    TeethLower,
+    Tongue,
+    /// The mouth's lining and the gums.
+    Mouth,
 }
 
 fn points_of(
@@ -54,11 +122,11 @@ fn points_of(
     mean_head: &[Vec3],
     name: &'static str,
     grid: i64,
-    belongs: impl Fn(Place) -> bool,
+    belongs: &dyn Fn(Place) -> bool,
 ) -> RegionPoints {
     let atlas = UvAtlas::new(model, grid as usize);
     let masks = ["scalp", "eyelids", "lips"].map(|name| model.regions.get(name));
-    let (mut uvs, mut places) = (Vec::new(), Vec::new());
+    let (mut uvs, mut places, mut anchors) = (Vec::new(), Vec::new(), Vec::new());
     for (texel, at) in atlas.texels.iter().enumerate().filter(|(_, t)| t.face != NO_FACE) {
         let corners = model.faces[at.face as usize];
         let mix =
@@ -67,21 +135,28 @@ fn points_of(
         let place = match model.face_parts[at.face as usize] {
             Part::Skin if scalp >= 0.5 => Place::Scalp,
             Part::Skin if eyelids.max(lips) < 0.3 => Place::Face,
-            _ => Place::Detail,
+            Part::Skin | Part::Lashes => Place::Detail,
+            Part::EyeLeft | Part::EyeRight => Place::Eyes,
+            Part::TeethUpper => Place::TeethUpper,
+            Part::TeethLower => Place::TeethLower,
+            Part::Tongue => Place::Tongue,
+            Part::Gums | Part::Mouth => Place::Mouth,
         };
         if belongs(place) {
             uvs.push(atlas.center(texel % grid as usize, texel / grid as usize));
             places.push(Vec3::new(mix(&|v| mean_head[v].x), mix(&|v| mean_head[v].y), mix(&|v| mean_head[v].z)));
+            anchors.push(SurfacePoint { face: at.face, weights: at.weights });
         }
     }
-    let log_scales = nearest_three(&places).iter().map(|d| d.max(1e-4).ln()).collect();
-    RegionPoints { name, uvs, log_scales }
+    // About three texels of an atlas that shows half a metre.
+    let cell_m = (1.5 / grid as f32).clamp(0.003, 0.008);
+    let log_scales = nearest_three(&places, cell_m).iter().map(|d| d.max(1e-4).ln()).collect();
+    RegionPoints { name, uvs, log_scales, anchors }
 }
 
-/// Root mean square distance to the three nearest other points (metres), by a uniform grid.
-fn nearest_three(points: &[Vec3]) -> Vec<f32> {
-    const CELL_M: f32 = 0.008;
-    let cell = |p: Vec3| (p / CELL_M).floor().as_ivec3();
+/// Root mean square distance to the three nearest other points (metres), by a uniform grid of cells.
+fn nearest_three(points: &[Vec3], cell_m: f32) -> Vec<f32> {
+    let cell = |p: Vec3| (p / cell_m).floor().as_ivec3();
     let mut cells: std::collections::HashMap<glam::IVec3, Vec<usize>> = Default::default();
     for (i, p) in points.iter().enumerate() {
         cells.entry(cell(*p)).or_default().push(i);
@@ -111,7 +186,7 @@ fn nearest_three(points: &[Vec3]) -> Vec<f32> {
             }
             squares.sort_by(f32::total_cmp);
             let nearest = &squares[..squares.len().min(3)];
-            if nearest.is_empty() { CELL_M } else { (nearest.iter().sum::<f32>() / nearest.len() as f32).sqrt() }
+            if nearest.is_empty() { cell_m } else { (nearest.iter().sum::<f32>() / nearest.len() as f32).sqrt() }
         })
         .collect()
 }
@@ -123,6 +198,6 @@ mod tests {
     #[test]
     fn neighbours_of_a_square_lattice_are_one_step_away() {
         let points: Vec<Vec3> = (0..100).map(|i| Vec3::new((i % 10) as f32, (i / 10) as f32, 0.0) * 0.003).collect();
-        assert!((nearest_three(&points)[55] - 0.003).abs() < 1e-6);
+        assert!((nearest_three(&points, 0.008)[55] - 0.003).abs() < 1e-6);
     }
 }

@@ -1,6 +1,7 @@
 //! The prior as a file: variables, buffers and the configuration they belong to.
 use crate::config::PriorConfig;
 use crate::model::Prior;
+use crate::regions::RegionPoints;
 use anyhow::{Context, Result};
 use formats::exit::Failure;
 use nets::Checkpoint;
@@ -29,6 +30,24 @@ pub fn fresh(config: &PriorConfig, n_points: &[i64], device: Device) -> LoadedPr
     let vars = nn::VarStore::new(device);
     let prior = Prior::new(vars.root(), &config.model, n_points);
     LoadedPrior { vars, prior, config: config.clone(), steps: 0 }
+}
+
+/// The same network, its Gaussians at other places of the atlas.
+pub fn with_points(loaded: &LoadedPrior, points: &[RegionPoints]) -> LoadedPrior {
+    let counts: Vec<i64> = points.iter().map(|p| p.uvs.len() as i64).collect();
+    let mut new = fresh(&loaded.config, &counts, loaded.vars.device());
+    let before = loaded.vars.variables();
+    tch::no_grad(|| {
+        for (name, mut t) in new.vars.variables() {
+            if !name.starts_with("buffers.grid") && !name.starts_with("buffers.log_scales") {
+                t.copy_(&before[&name]);
+            }
+        }
+    });
+    new.prior.set_regions(points);
+    new.prior.quantise_unless(true);
+    new.steps = loaded.steps;
+    new
 }
 
 /// Writes weights as f16 (`half`) or f32, atomically.
@@ -84,7 +103,8 @@ pub fn rebuild(file: &Checkpoint, prefix: &str, device: Device) -> Result<Loaded
     config.model.check().map_err(|e| Failure::bad_data(e.to_string()))?;
     let n_points: Vec<i64> = serde_json::from_str(note(POINTS)?)?;
     let steps = note(STEPS)?.parse().map_err(|_| Failure::bad_data("prior_steps is not a number"))?;
-    let loaded = LoadedPrior { steps, ..fresh(&config, &n_points, device) };
+    let mut loaded = LoadedPrior { steps, ..fresh(&config, &n_points, device) };
     file.restore_vars(prefix, &loaded.vars)?;
+    loaded.prior.quantise_unless(true);
     Ok(loaded)
 }

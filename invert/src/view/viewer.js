@@ -10,8 +10,9 @@ const i8 = text => new Int8Array(bytes(text).buffer);
 
 const N = avatar.n;
 const base = { means: f32(avatar.means), quats: f32(avatar.quats), scales: f32(avatar.scales), colors: f32(avatar.colors) };
-// Each unit: displacement of means [N, 3] and of colours and opacity [N, 4], as int8 times one step a unit.
-const units = avatar.units.map(u => ({ name: u.name, step: u.step, colorStep: u.color_step, means: i8(u.means), colors: i8(u.colors) }));
+// Each unit: the Gaussians it moves [R]; displacement of their means [R, 3] and of colours and opacity [R, 4], as int8 times
+// one step a unit.
+const units = avatar.units.map(u => ({ name: u.name, rows: new Uint32Array(bytes(u.rows).buffer), step: u.step, colorStep: u.color_step, means: i8(u.means), colors: i8(u.colors) }));
 const clip = { fps: avatar.clip.fps, frames: avatar.clip.frames };
 const weights = new Float32Array(units.length);
 
@@ -25,8 +26,11 @@ function deform() {
   for (let k = 0; k < units.length; k++) {
     if (weights[k] === 0) continue;
     const u = units[k], s = weights[k] * u.step, c = weights[k] * u.colorStep;
-    if (s !== 0) for (let i = 0; i < 3 * N; i++) means[i] += s * u.means[i];
-    if (c !== 0) for (let i = 0; i < 4 * N; i++) colors[i] += c * u.colors[i];
+    for (let r = 0; r < u.rows.length; r++) {
+      const i = u.rows[r];
+      for (let j = 0; j < 3; j++) means[3 * i + j] += s * u.means[3 * r + j];
+      for (let j = 0; j < 4; j++) colors[4 * i + j] += c * u.colors[4 * r + j];
+    }
   }
 }
 

@@ -1,0 +1,179 @@
+//! Stage C: the network is frozen and asked once per picture; a residual of every Gaussian, shared by all pictures, is
+//! optimized at full size.
+use super::{Ask, Fit};
+use crate::maps_avatar::{MapsAvatar, Motion, RigMotion};
+use crate::pictures::{Pictures, Rates};
+use crate::residual::{NAMES, Residual};
+use crate::rig::Surface;
+use anyhow::Result;
+use nets::optim::{Adam, AdamConfig};
+use prior::model::HeadGaussians;
+use prior::picture::draw;
+use tch::{Kind, Tensor};
+
+/// Of stage C, per step.
+const RATES: Rates = Rates { expressions: 2e-3, cameras: 1e-4, colors: 1e-3 };
+/// Steps' backgrounds are counted on from here.
+const FIRST_STEP: u64 = 1 << 20;
+/// Farthest a Gaussian may go, over its neighbors' distance: skin, scalp (hair), rigid parts.
+const REACH: [f64; 3] = [2.0, 4.0, 0.5];
+/// How much more rigid parts are held than skin.
+const HOLD_RIGID: f64 = 10.0;
+/// How much more than others the colors and opacities of what is hardly seen are held: a Gaussian that shows through others
+/// would need an extreme color to change a pixel, and be a speck wherever the face moves off it.
+const HOLD_UNSEEN: f64 = 9.0;
+/// The same for lids: where the tracked eye's outline is off, they would take the eye's dark rim with them when they shut.
+const HOLD_LIDS: f64 = 4.0;
+/// Of the gradients of a Gaussian that is seen in a few pixels (about 1e-6): weaker ones move less, not as fast.
+const ADAM_EPS: f64 = 1e-7;
+/// DC coefficient of the spherical harmonics.
+const SH_C0: f64 = 0.282_094_791_773_878_14;
+
+impl Fit<'_> {
+    pub(super) fn polish(
+        &self,
+        avatar: &mut MapsAvatar,
+        pictures: &mut Pictures,
+        say: &mut impl FnMut(&str),
+    ) -> Result<()> {
+        let c = &self.config.gaussians;
+        let heads: Vec<HeadGaussians> = tch::no_grad(|| {
+            (0..self.subject.views.len())
+                .map(|v| {
+                    let offset = self.offset(avatar, pictures, v);
+                    let maps = avatar.decode_map(&offset);
+                    avatar.undressed(&maps)
+                })
+                .collect()
+        });
+        let Motion::Rig(motion) = &avatar.motion else { return Ok(()) };
+        let seen = self.seen(motion, &heads, pictures)?;
+        let spacing = avatar.loaded.prior.base_log_scales().exp();
+        let scalp = (avatar.loaded.prior.n_points()[0], avatar.loaded.prior.n_points().get(1).copied().unwrap_or(0));
+        let residual = Residual::free(&heads[0], &spacing * reach(motion, scalp, &spacing));
+        let hold = self.hold(motion);
+        let unseen: Tensor = 1.0 - &seen;
+        let hold_look: Tensor = 1.0 + unseen * HOLD_UNSEEN + motion.rig.region("eyelids") * HOLD_LIDS;
+        let mut optimizer = Adam::new(AdamConfig { eps: ADAM_EPS, ..Default::default() });
+        let rates = [c.position, c.rotation, c.scale, c.opacity, c.color];
+        for ((name, rate), part) in NAMES.iter().zip(rates).zip(&residual.parts) {
+            optimizer.add_group(name, rate, vec![((*name).into(), part.shallow_clone())]);
+        }
+        if self.config.pivot.refine_expressions {
+            pictures.free(&mut optimizer, &RATES);
+        }
+        let fixed: Vec<Surface> = match pictures.are_free() {
+            true => Vec::new(),
+            false => (0..heads.len()).map(|v| motion.rig.pose(&pictures.params(v))).collect(),
+        };
+        let rest = motion.rig.at_rest();
+        for step in 0..c.steps {
+            let v = step as usize % heads.len();
+            let made = residual.weighted(&seen).add(&heads[v]);
+            let posed = match (fixed.get(v), &self.units) {
+                (None, Some(units)) => pictures.surface(v, &motion.rig, units).carry(&made, rest),
+                (Some(surface), _) => surface.carry(&made, rest),
+                (None, None) => motion.rig.pose(&pictures.params(v)).carry(&made, rest),
+            };
+            let mut loss = self.loss(&pictures.placed(v, &posed), v, FIRST_STEP + step, Ask::Pixels)?
+                + residual.size(&hold, &hold_look) * c.anchor;
+            if pictures.are_free() {
+                let p = &self.config.pivot;
+                loss += pictures.strayed() * p.trust_expressions + pictures.wandered() * p.trust_cameras;
+            }
+            optimizer.zero_grad();
+            loss.backward();
+            optimizer.step(1.0 - 0.9 * step as f64 / c.steps as f64);
+            pictures.clamp();
+        }
+        pictures.freeze();
+        let mut residual = residual.weighted(&seen).frozen();
+        if c.symmetry {
+            complete(&mut residual, &heads[0], &seen, &motion.rig.twins());
+        }
+        let spread: Vec<String> =
+            NAMES.iter().zip(residual.spread()).map(|(name, rms)| format!("{name} {rms:.1e}")).collect();
+        say(&format!(
+            "{} Gaussians, {:.0} % seen; residuals (rms): {}",
+            seen.size()[0],
+            100.0 * seen.mean(Kind::Float).double_value(&[]),
+            spread.join(", ")
+        ));
+        avatar.residual = Some(residual);
+        avatar.seen = Some(seen);
+        Ok(())
+    }
+
+    /// `[N]` how much of each Gaussian the valid pixels of all pictures show: the square of pixels over pixels plus `half_seen_px`.
+    fn seen(&self, motion: &RigMotion, heads: &[HeadGaussians], pictures: &Pictures) -> Result<Tensor> {
+        let mut pixels = Tensor::zeros([heads[0].colors.size()[1]], (Kind::Float, heads[0].colors.device()));
+        for (v, head) in heads.iter().enumerate() {
+            let surface = motion.rig.pose(&pictures.params(v));
+            let mut posed = tch::no_grad(|| pictures.placed(v, &surface.carry(head, motion.rig.at_rest())));
+            // The derivative of a pixel by a Gaussian's color is the Gaussian's weight in it.
+            posed.colors = posed.colors.detach().copy().set_requires_grad(true);
+            let drawn = draw(&posed, &[self.subject.views[v].camera], &super::GREY)?;
+            let known = &self.targets.valid[v] * &self.targets.alphas[v].gt(0.5);
+            (drawn.color * known).sum(Kind::Float).backward();
+            let weight = posed.colors.grad().narrow(-1, 0, 3).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
+            pixels += weight.squeeze_dim(0).clamp_min(0.0) / (3.0 * SH_C0);
+        }
+        let scale = (self.config.image_size as f64 / 512.0).powi(2);
+        let half = self.config.gaussians.half_seen_px * scale;
+        Ok((&pixels / (&pixels + half)).square())
+    }
+
+    /// `[N]` how strongly each Gaussian is held in its place.
+    fn hold(&self, motion: &RigMotion) -> Tensor {
+        let lids_and_lips = motion.rig.region("eyelids").max_other(&motion.rig.region("lips"));
+        let hold: Tensor = 1.0 + lids_and_lips * self.config.gaussians.hold_lids_and_lips;
+        let (n, n_shaped) = (hold.size()[0], motion.n_shaped());
+        _ = hold.narrow(0, n_shaped, n - n_shaped).fill_(1.0 + HOLD_RIGID);
+        hold
+    }
+}
+
+/// `[N, 1]` farthest a Gaussian may go, in neighbors' distances; `scalp` is first and number of the scalp's.
+fn reach(motion: &RigMotion, scalp: (i64, i64), like: &Tensor) -> Tensor {
+    let reach = like.full_like(REACH[0]);
+    let (n, n_shaped) = (reach.size()[0], motion.n_shaped());
+    _ = reach.narrow(0, scalp.0, scalp.1).fill_(REACH[1]);
+    _ = reach.narrow(0, n_shaped, n - n_shaped).fill_(REACH[2]);
+    reach
+}
+
+/// Gives what no picture shows the color of its twin on the face's other side, as far as that was seen.
+fn complete(residual: &mut Residual, head: &HeadGaussians, seen: &Tensor, twins: &[usize]) {
+    let twins: Vec<i64> = twins.iter().map(|&t| t as i64).collect();
+    let twins = Tensor::from_slice(&twins).to_device(seen.device());
+    let color = head.colors.squeeze_dim(0) + &residual.parts[4];
+    let unseen: Tensor = 1.0 - seen;
+    let share = (unseen * seen.index_select(0, &twins)).unsqueeze(-1);
+    residual.parts[4] = &residual.parts[4] + (color.index_select(0, &twins) - &color) * share;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use splat::Colors;
+    use tch::Device;
+
+    #[test]
+    fn the_unseen_side_takes_the_other_sides_color() {
+        let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, Device::Cpu));
+        let head = HeadGaussians {
+            means: zeros(&[1, 3, 3]),
+            quats: zeros(&[1, 3, 4]) + 1.0,
+            log_scales: zeros(&[1, 3, 3]),
+            opacity_logits: zeros(&[1, 3]),
+            colors: Tensor::from_slice(&[0.1f32, 0.1, 0.1, 0.5, 0.5, 0.5, 0.9, 0.9, 0.9]).view([1, 3, 3]),
+            kind: Colors::Sh { degree: 0 },
+            penalty: Tensor::from(0f32),
+        };
+        let mut residual = Residual::free(&head, zeros(&[3, 1]) + 1.0).frozen();
+        // 0 and 1 are twins, 2 is in the middle; 0 was seen, 1 was not, 2 half.
+        complete(&mut residual, &head, &Tensor::from_slice(&[1.0f32, 0.0, 0.5]), &[1, 0, 2]);
+        let color: Vec<f32> = Vec::try_from((head.colors.squeeze_dim(0) + &residual.parts[4]).select(1, 0)).unwrap();
+        assert!(color.iter().zip([0.1, 0.1, 0.9]).all(|(a, b)| (a - b).abs() < 1e-6), "{color:?}");
+    }
+}

@@ -1,0 +1,70 @@
+//! Stage B: the code is frozen; decoders and regressors are optimized, both encoders and the codebooks stay.
+use super::{Ask, Fit};
+use crate::maps_avatar::{MapsAvatar, Motion};
+use crate::pictures::Pictures;
+use anyhow::Result;
+use head::HeadParams;
+use nets::optim::{Adam, AdamConfig};
+use nets::train::mix;
+use prior::model::HeadGaussians;
+use tch::{Kind, Tensor};
+
+/// Random expressions the avatar is held at.
+const ANCHORS: u64 = 4;
+
+impl Fit<'_> {
+    pub(super) fn tune(&self, avatar: &mut MapsAvatar, pictures: &Pictures) -> Result<()> {
+        let c = &self.config.tuning;
+        let anchors: Vec<(Tensor, HeadGaussians)> = (0..ANCHORS).map(|k| self.anchor(avatar, k)).collect();
+        let mut optimizer = Adam::new(AdamConfig::default());
+        let mut free = self.free(avatar, "decoders");
+        free.extend(self.free(avatar, "regressors"));
+        optimizer.add_group("around the pivot", 1.0, free);
+        for step in 0..c.steps {
+            let v = step as usize % self.subject.views.len();
+            let of_all = self.config.pivot.steps + step;
+            let mut loss = self.loss(&self.head(avatar, pictures, v), v, of_all, Ask::Networks)?;
+            if c.drift > 0.0 {
+                let (expression, before) = &anchors[step as usize % anchors.len()];
+                let maps = avatar.decode_map(expression);
+                loss += drift(&avatar.undressed(&maps), before) * c.drift;
+            }
+            optimizer.zero_grad();
+            loss.backward();
+            optimizer.clip_grad_norm(1.0);
+            let done = step as f64 / c.steps.max(1) as f64;
+            optimizer.step(c.lr * (1.0 - 0.9 * done));
+        }
+        Ok(())
+    }
+
+    /// A random mild expression and what stage A makes of it.
+    fn anchor(&self, avatar: &mut MapsAvatar, k: u64) -> (Tensor, HeadGaussians) {
+        let unit = |i: u64| (mix(&[self.config.seed, 0xa2c4, k, i]) >> 40) as f32 / (1u64 << 24) as f32;
+        let weights: [f32; 52] = std::array::from_fn(|i| if unit(i as u64) < 0.12 { unit(i as u64 + 52) } else { 0.0 });
+        let offset = match &avatar.motion {
+            Motion::Rig(motion) => {
+                motion.rig.expression_map(&HeadParams { expression: weights, ..HeadParams::neutral(1) })
+            }
+            Motion::Decoded(units) => {
+                let size = units.size();
+                let weights = Tensor::from_slice(&weights).view([1, 52]).to_device(units.device());
+                weights.matmul(&units.view([52, -1])).view([1, size[1], size[2], size[3]])
+            }
+        };
+        let before = tch::no_grad(|| {
+            let maps = avatar.decode_map(&offset);
+            avatar.undressed(&maps)
+        });
+        (offset, before)
+    }
+}
+
+/// Mean squared difference of two heads, positions in centimetres.
+fn drift(now: &HeadGaussians, before: &HeadGaussians) -> Tensor {
+    let term = |a: &Tensor, b: &Tensor, unit: f64| ((a - b) / unit).square().mean(Kind::Float);
+    term(&now.means, &before.means, 0.01)
+        + term(&now.log_scales, &before.log_scales, 1.0)
+        + term(&now.opacity_logits, &before.opacity_logits, 2.0)
+        + term(&now.colors, &before.colors, 1.0)
+}

@@ -1,0 +1,142 @@
+//! What stage C adds to each Gaussian, at rest, over all pictures and expressions.
+use crate::rig::{quat_mul, quat_turn, quat_unit};
+use anyhow::Result;
+use nets::Checkpoint;
+use prior::model::HeadGaussians;
+use tch::{Device, Kind, Tensor};
+
+/// Units in which the parts of a residual are measured: position (metres), rotation, ln scale, opacity logit, color.
+const UNITS: [f64; 5] = [1e-3, 0.2, 0.5, 2.0, 0.5];
+/// Names in messages and files.
+pub const NAMES: [&str; 5] = ["position", "rotation", "scale", "opacity", "color"];
+/// A scale changes by this factor's ln at most.
+const MOST_LN_SCALE: f64 = 1.0;
+
+/// `N` Gaussians; all parts live in the Gaussian's own frame at rest.
+pub struct Residual {
+    /// Position `[N, 3]` (metres), rotation half-vector `[N, 3]`, ln scale `[N, 3]`, opacity logit `[N]`, color `[N, 3·K]`.
+    pub parts: [Tensor; 5],
+    /// `[N, 1]` farthest a Gaussian may move (metres).
+    pub reach: Tensor,
+}
+
+impl Residual {
+    /// Nothing, to be optimized.
+    pub fn free(g: &HeadGaussians, reach: Tensor) -> Self {
+        let (n, k) = (g.colors.size()[1], g.colors.size()[2]);
+        let zeros = |size: &[i64]| Tensor::zeros(size, (Kind::Float, g.means.device())).set_requires_grad(true);
+        Residual { parts: [zeros(&[n, 3]), zeros(&[n, 3]), zeros(&[n, 3]), zeros(&[n]), zeros(&[n, k])], reach }
+    }
+
+    /// Adds the residual to Gaussians at rest. Rotations multiply: the regressors' quaternions have any sign and length.
+    pub fn add(&self, g: &HeadGaussians) -> HeadGaussians {
+        let [position, rotation, scale, opacity, color] = &self.parts;
+        let q = quat_unit(&g.quats);
+        let shift = (position / &self.reach).tanh() * &self.reach;
+        let turn = Tensor::cat(&[rotation.narrow(-1, 0, 1).ones_like(), rotation.shallow_clone()], -1);
+        HeadGaussians {
+            means: &g.means + quat_turn(&q, &shift.unsqueeze(0)),
+            quats: quat_mul(&q, &quat_unit(&turn).unsqueeze(0)),
+            log_scales: &g.log_scales + ((scale / MOST_LN_SCALE).tanh() * MOST_LN_SCALE).unsqueeze(0),
+            opacity_logits: &g.opacity_logits + opacity.unsqueeze(0),
+            colors: &g.colors + color.unsqueeze(0),
+            kind: g.kind,
+            penalty: g.penalty.shallow_clone(),
+        }
+    }
+
+    /// The same with every part times `weight` `[N]`.
+    pub fn weighted(&self, weight: &Tensor) -> Residual {
+        let column = weight.unsqueeze(-1);
+        let parts = std::array::from_fn(|i| &self.parts[i] * if i == 3 { weight } else { &column });
+        Residual { parts, reach: self.reach.shallow_clone() }
+    }
+
+    /// Mean squared residual in its units; positions, rotations and scales count `hold` `[N]` times, opacities and colors
+    /// `hold_look` `[N]` times.
+    pub fn size(&self, hold: &Tensor, hold_look: &Tensor) -> Tensor {
+        let terms = (0..5).map(|i| {
+            let weight = if i < 3 { hold } else { hold_look };
+            let weight = if i == 3 { weight.shallow_clone() } else { weight.unsqueeze(-1) };
+            ((&self.parts[i] / UNITS[i]).square() * weight).mean(Kind::Float)
+        });
+        terms.sum()
+    }
+
+    /// Root mean square of each part, for messages.
+    pub fn spread(&self) -> Vec<f64> {
+        self.parts.iter().map(|t| t.detach().square().mean(Kind::Float).sqrt().double_value(&[])).collect()
+    }
+
+    /// Ends the optimization.
+    pub fn frozen(self) -> Residual {
+        Residual { parts: self.parts.map(|t| t.detach().copy()), ..self }
+    }
+
+    /// Adds it to a file.
+    pub fn put(&self, file: &mut Checkpoint) {
+        for (name, part) in NAMES.iter().zip(&self.parts) {
+            file.put(&format!("residual.{name}"), part);
+        }
+        file.put("residual.reach", &self.reach);
+    }
+
+    /// Of a file that [`Residual::put`] filled; none where an avatar has none.
+    ///
+    /// # Errors
+    /// A part is missing.
+    pub fn take(file: &Checkpoint, device: Device) -> Result<Option<Self>> {
+        if !file.names().any(|name| name.starts_with("residual.")) {
+            return Ok(None);
+        }
+        let floats = |name: &str| -> Result<Tensor> {
+            Ok(file.get(&format!("residual.{name}"))?.to_kind(Kind::Float).to_device(device))
+        };
+        let parts: Vec<Tensor> = NAMES.iter().map(|name| floats(name)).collect::<Result<_>>()?;
+        let parts: [Tensor; 5] = parts.try_into().map_err(|_| anyhow::anyhow!("five parts were read"))?;
+        Ok(Some(Residual { parts, reach: floats("reach")? }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use splat::Colors;
+
+    fn gaussians() -> HeadGaussians {
+        let t = |v: &[f32], size: &[i64]| Tensor::from_slice(v).view(size);
+        HeadGaussians {
+            means: t(&[0.0, 0.0, 0.0, 0.1, 0.0, 0.0], &[1, 2, 3]),
+            quats: t(&[-2.0, 0.0, 0.0, 0.0, 0.707, 0.0, 0.0, 0.707], &[1, 2, 4]),
+            log_scales: t(&[-6.0; 6], &[1, 2, 3]),
+            opacity_logits: t(&[1.0; 2], &[1, 2]),
+            colors: t(&[0.0; 6], &[1, 2, 3]),
+            kind: Colors::Sh { degree: 0 },
+            penalty: Tensor::from(0f32),
+        }
+    }
+
+    #[test]
+    fn a_shift_is_in_the_gaussians_own_frame_and_within_reach() {
+        let g = gaussians();
+        let mut r = Residual::free(&g, Tensor::from_slice(&[1.0f32, 0.002]).view([2, 1])).frozen();
+        r.parts[0] = Tensor::from_slice(&[0.001f32, 0.0, 0.0, 1.0, 0.0, 0.0]).view([2, 3]);
+        let moved = r.add(&g);
+        let means: Vec<f32> = Vec::try_from(moved.means.flatten(0, -1)).unwrap();
+        // The second is turned by 90° about z and may go 2 mm.
+        assert!((means[0] - 0.001).abs() < 1e-6 && (means[3] - 0.1).abs() < 1e-5 && (means[4] - 0.002).abs() < 1e-5);
+        assert!((moved.opacity_logits - &g.opacity_logits).abs().max().double_value(&[]) == 0.0);
+    }
+
+    #[test]
+    fn the_unseen_stay_as_they_were() {
+        let g = gaussians();
+        let mut r = Residual::free(&g, Tensor::ones([2, 1], (Kind::Float, Device::Cpu))).frozen();
+        r.parts[4] = Tensor::ones([2, 3], (Kind::Float, Device::Cpu));
+        r.parts[3] = Tensor::ones([2], (Kind::Float, Device::Cpu));
+        let added = r.weighted(&Tensor::from_slice(&[0.0f32, 0.5])).add(&g);
+        assert_eq!(added.colors.double_value(&[0, 0, 0]), 0.0);
+        assert_eq!(added.colors.double_value(&[0, 1, 0]), 0.5);
+        assert_eq!(added.opacity_logits.double_value(&[0, 1]), 1.5);
+    }
+}
