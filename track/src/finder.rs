@@ -1,7 +1,7 @@
 //! Finds and reads faces in a photo: pyramid, detector, then the face network as second opinion.
 use crate::detect_net::{DetectNet, PYRAMID_STEP, SIZES, STRIDE};
 use crate::face::{Face, suppress};
-use crate::face_net::{IBUG, MARGINS, SIDE};
+use crate::face_net::{IBUG, MARGINS};
 use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
 use crate::reading::{Reading, tensor_of};
@@ -170,16 +170,17 @@ impl Networks {
 
     /// Reads crops of `margin` times the face; points and their spreads in pixels of the photo.
     fn read_crops(&self, photo: &Mips, crops: &[(Face, f32)]) -> Vec<Reading> {
-        let placements: Vec<Affine> = crops.iter().map(|(face, margin)| face.crop(SIDE, *margin)).collect();
+        let side = self.reader.side();
+        let placements: Vec<Affine> = crops.iter().map(|(face, margin)| face.crop(side, *margin)).collect();
         let canvases: Vec<Canvas> = placements
             .iter()
             .map(|s| {
-                let mut canvas = Canvas::new(SIDE, SIDE);
+                let mut canvas = Canvas::new(side, side);
                 photo.warp(s, &mut canvas);
                 canvas
             })
             .collect();
-        let mut readings = self.face.read(&canvases, self.device());
+        let mut readings = self.reader.read(&canvases, self.device());
         for (reading, s) in readings.iter_mut().zip(&placements) {
             let (back, shrink) = (s.inverse(), 1.0 / s.scale());
             reading.points.iter_mut().for_each(|p| *p = back.apply(*p));

@@ -3,7 +3,6 @@
 //! The new camera stands where the photo's stood and only turns (and zooms), so one homography connects the pictures:
 //! `photo = K_p · R_p · R_fᵀ · K_f⁻¹ · frame`. The world is the head's own space.
 use crate::config::FrameConfig;
-use crate::face_net::{ALPHA_SIDE, SIDE};
 use crate::fit::{FittedView, Lens};
 use crate::matte;
 use crate::mesh_view;
@@ -115,12 +114,13 @@ impl Frame {
     /// Replaces the fourth plane (inside the photo or not) by the head's coverage.
     fn matte(&mut self, networks: &Networks, photo: &Mips) {
         let size = self.canvas.width;
-        let crop = self.colours_at(photo, SIDE);
-        let reading = networks.face.read(std::slice::from_ref(&crop), networks.device()).remove(0);
+        let reader = &networks.reader;
+        let crop = self.colours_at(photo, reader.side());
+        let reading = reader.read(std::slice::from_ref(&crop), networks.device()).remove(0);
         let [r, g, b, inside] = &self.canvas.planes;
         let grey: Vec<f32> = (0..size * size).map(|i| 0.3 * r[i] + 0.59 * g[i] + 0.11 * b[i]).collect();
         let radius = (size / 48).max(2);
-        let mut alpha = matte::refine(&reading.alpha, ALPHA_SIDE, &grey, size, radius, 4e-4);
+        let mut alpha = matte::refine(&reading.alpha, reader.alpha_side(), &grey, size, radius, 4e-4);
         alpha.iter_mut().zip(inside).for_each(|(a, i)| *a *= i);
         self.inside = std::mem::replace(&mut self.canvas.planes[3], alpha);
     }

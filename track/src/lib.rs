@@ -12,6 +12,7 @@ pub mod picture;
 // Networks.
 pub mod detect_net;
 pub mod face_net;
+pub mod landmark_net;
 mod layers;
 pub mod networks;
 pub mod reading;

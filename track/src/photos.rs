@@ -2,7 +2,7 @@
 use crate::Error;
 use crate::config::TrackConfig;
 use crate::face;
-use crate::face_net::IBUG;
+use crate::face_net::{FaceShape, IBUG};
 use crate::finder::Found;
 use crate::fit::{self, Beliefs, Fit, Lens, Observation};
 use crate::frame::{Frame, HeadBox};
@@ -214,9 +214,9 @@ pub enum Dense {
 impl Dense {
     /// For this network and head.
     pub fn of(networks: &Networks, head: &HeadModel) -> Self {
-        let shape = &networks.face.shape;
-        let same = shape.landmarks == head.landmarks.len() && shape.mirror == head.landmark_mirror();
-        if same { Dense::Known } else { Dense::Unknown }
+        let is_same =
+            |shape: &FaceShape| shape.landmarks == head.landmarks.len() && shape.mirror == head.landmark_mirror();
+        if networks.reader.shape().is_some_and(is_same) { Dense::Known } else { Dense::Unknown }
     }
 
     /// The head at the landmarks that are understood.
@@ -233,16 +233,16 @@ pub fn observation(found: &Found, lens: Lens, dense: Dense) -> Observation {
     let center = |k: usize| (found.face.centre[k] - lens.centre[k] as f32) / lens.focal_px as f32;
     let crop_from_photo = DMat3::from_rotation_z(found.crop_turn_rad as f64)
         * straightened(Vec3::new(center(0), center(1), 1.0)).as_dmat3();
-    let mut beliefs = Beliefs::new(&found.reading, crop_from_photo.transpose());
+    let mut beliefs = found.reading.beyond.as_ref().map(|b| Beliefs::new(b, crop_from_photo.transpose()));
     if dense == Dense::Unknown {
-        beliefs.identity.clear();
+        beliefs.iter_mut().for_each(|b| b.identity.clear());
     }
     Observation {
         points: found.points[..n].iter().map(|p| p.map(f64::from)).collect(),
         sigma_px: found.spread_px[..n].iter().map(|s| (*s as f64).max(floor)).collect(),
         lens,
         camera: 0,
-        beliefs: Some(beliefs),
+        beliefs,
     }
 }
 
@@ -308,7 +308,7 @@ fn row(
     landmarks_2d[..known].copy_from_slice(&points[..known]);
     let mut landmark_visible = vec![0.0; landmarks.len()];
     landmark_visible[..known].copy_from_slice(&sure[..known]);
-    let reading = &read.found.reading;
+    let beyond = read.found.reading.beyond.as_ref();
     let frame_per_photo = 1.0 / frame.scale();
     let mut landmark_spread = vec![0.0; landmarks.len()];
     landmark_spread.iter_mut().zip(&read.found.spread_px[..known]).for_each(|(s, px)| *s = px * frame_per_photo);
@@ -324,7 +324,7 @@ fn row(
         landmarks_3d: landmarks.iter().map(|p| p.to_array()).collect(),
         landmark_visible,
         landmark_spread,
-        expression_spread: reading.expression_spread.to_vec(),
+        expression_spread: beyond.map_or_else(Vec::new, |b| b.expression_spread.to_vec()),
         valid: Some(formats::image::png_from_gray8(size, size, &frame.valid())?),
         gaze: posed.gaze.map(|g| g.to_array()),
         light: r#"{"kind":"photo"}"#.into(),
