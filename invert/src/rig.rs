@@ -127,7 +127,8 @@ impl Rig {
             for (&v, &w) in corners.iter().zip(&anchor.weights).filter(|(_, w)| **w != 0.0) {
                 p += w * posed[v];
                 d += w * gradients[v];
-                let near = if q.dot(turns[v]) < 0.0 { -turns[v] } else { turns[v] };
+                // Against the first corner, not the sum: a weight may be a rounding error below zero.
+                let near = if turns[corners[0]].dot(turns[v]) < 0.0 { -turns[v] } else { turns[v] };
                 q = q + near * w;
             }
             let q = if q.length_squared() > 1e-8 { q.normalize() } else { Quat::IDENTITY };
