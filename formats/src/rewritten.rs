@@ -147,7 +147,7 @@ fn as_fixed_lists(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Complain
             DataType::FixedSizeList(_, length) => {
                 let list = values.as_fixed_size_list();
                 let length = *length as usize;
-                (list.values().slice(list.value_offset_at(0) as usize, list.len() * length), length == n)
+                (list.values().slice(list.value_offset_at(0), list.len() * length), length == n)
             }
             other => return Err(format!("type {other}, expected lists of shape {expected:?}")),
         };

@@ -101,7 +101,7 @@ pub struct GaussiansConfig {
     /// By how much more than elsewhere positions and scales are held at lids and lips.
     pub hold_lids_and_lips: f64,
     /// Pixels of a Gaussian over all pictures (of 512 px) at which it counts as a quarter seen.
-    pub half_seen_px: f64,
+    pub seen_px: f64,
     /// Whether the face's other side completes the colors of what no picture shows.
     pub symmetry: bool,
 }
@@ -159,7 +159,7 @@ impl Default for GaussiansConfig {
             color: 1e-2,
             anchor: 5e-3,
             hold_lids_and_lips: 4.0,
-            half_seen_px: 0.7,
+            seen_px: 0.7,
             symmetry: true,
         }
     }

@@ -127,8 +127,9 @@ impl Rig {
             for (&v, &w) in corners.iter().zip(&anchor.weights).filter(|(_, w)| **w != 0.0) {
                 p += w * posed[v];
                 d += w * gradients[v];
-                let near = if q.dot(turns[v]) < 0.0 { -turns[v] } else { turns[v] };
-                q = q + near * w;
+                // Against the first corner, not the sum: a weight may be a rounding error below zero.
+                let near = if turns[corners[0]].dot(turns[v]) < 0.0 { -turns[v] } else { turns[v] };
+                q += near * w;
             }
             let q = if q.length_squared() > 1e-8 { q.normalize() } else { Quat::IDENTITY };
             mean.copy_from_slice(&p.to_array());
@@ -228,7 +229,7 @@ impl Rig {
                 let near = around.filter_map(|c| cells.get(&(c, class))).flatten();
                 let best = near.min_by(|a, b| {
                     let d = |j: &u32| places[*j as usize].distance_squared(image);
-                    d(*a).total_cmp(&d(*b))
+                    d(a).total_cmp(&d(b))
                 });
                 best.map_or(i, |&j| j as usize)
             })

@@ -372,5 +372,10 @@ fn verify_finds_what_is_damaged_and_repair_puts_it_aside() {
     assert!(!shard.exists(), "repair puts the bad shard aside");
     std::fs::write(&shard, &whole).unwrap();
     let again = verify();
-    assert_eq!(again.code, 0, "the sound shard is back: {}{}", again.stdout, again.stderr);
+    let found = again.stdout + &again.stderr;
+    assert_eq!(again.code, 1, "{found}");
+    assert!(
+        found.contains("no side file in meta/") && found.contains("1 findings"),
+        "the sound shard is back: {found}"
+    );
 }

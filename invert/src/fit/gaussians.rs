@@ -104,7 +104,7 @@ impl Fit<'_> {
         Ok(())
     }
 
-    /// `[N]` how much of each Gaussian the valid pixels of all pictures show: the square of pixels over pixels plus `half_seen_px`.
+    /// `[N]` how much of each Gaussian the valid pixels of all pictures show: the square of pixels over pixels plus `seen_px`.
     fn seen(&self, motion: &RigMotion, heads: &[HeadGaussians], pictures: &Pictures) -> Result<Tensor> {
         let mut pixels = Tensor::zeros([heads[0].colors.size()[1]], (Kind::Float, heads[0].colors.device()));
         for (v, head) in heads.iter().enumerate() {
@@ -119,7 +119,7 @@ impl Fit<'_> {
             pixels += weight.squeeze_dim(0).clamp_min(0.0) / (3.0 * SH_C0);
         }
         let scale = (self.config.image_size as f64 / 512.0).powi(2);
-        let half = self.config.gaussians.half_seen_px * scale;
+        let half = self.config.gaussians.seen_px * scale;
         Ok((&pixels / (&pixels + half)).square())
     }
 
