@@ -142,7 +142,7 @@ impl View {
     /// # Errors
     /// A row without matte, or without shape coefficients anywhere.
     pub fn read(dataset: &Dataset, i: usize, model: &HeadModel, size: usize) -> Result<Self> {
-        let row = dataset.frame_with(i, &["image", "alpha"])?;
+        let row = dataset.frame_with(i, &["image", "alpha", "valid"])?;
         let shape = match (row.shape.is_empty(), dataset.identity(row.identity_id)) {
             (false, _) => row.shape.clone(),
             (true, Some(identity)) => identity.shape.clone(),

@@ -226,8 +226,9 @@ pub fn picture(row: &FrameRow, size: usize) -> Result<(Picture, Picture)> {
 
 /// `[S, S, 1]` 1 where the row's picture knows what is there, 0 beyond the photo's edge.
 ///
-/// A render knows every pixel. The frame of a photo is a turned crop: what lies beyond the photo is pure black and
-/// connected to the border of the frame. Two pixels beside it, which the resampling mixed with black, count as unknown.
+/// A render knows every pixel, a tracked row says it in `valid`. In shards older than that column, the frame of a photo is a
+/// turned crop: what lies beyond the photo is pure black and connected to the border of the frame. Two pixels beside it, which
+/// the resampling mixed with black, count as unknown.
 ///
 /// # Errors
 /// A picture that cannot be decoded.
@@ -235,6 +236,12 @@ pub fn valid(row: &FrameRow, size: usize) -> Result<Picture> {
     let known = |width, height| Picture { width, height, channels: 1, data: vec![1.0; width * height] };
     if row.samples_per_pixel > 0 {
         return Ok(known(size, size));
+    }
+    if let Some(valid) = &row.valid {
+        let gray = gray8_from_png(valid)?;
+        let data = gray.data.iter().map(|v| f32::from(*v) / 255.0).collect();
+        let mask = Picture { width: gray.width, height: gray.height, channels: 1, data };
+        return Ok(mask.resized(size, size));
     }
     let rgb = rgb8_from_encoded(&row.image)?;
     let beyond = border_black(&rgb.data, rgb.width, rgb.height);
