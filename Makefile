@@ -322,7 +322,8 @@ ICT  ?= target/assets/ict
 SCAN ?= ../shared/assets/people/scan/scan.obj
 identity-space: $(HEAD) ## how much of real heads the identity space can express: residuals on scanned people (ICT=folder SCAN=file)
 	@test -d "$(ICT)" || ! test -f "$(ICT_ARCHIVE)" || { mkdir -p "$(ICT)" && tar -xJf "$(ICT_ARCHIVE)" -C "$(ICT)"; }
-	@$(CARGO) run --release --quiet -p head --example identity_space -- $(HEAD) --ict "$(ICT)" --scan "$(SCAN)"
+	@$(CARGO) build --release --quiet --workspace --example identity_space
+	@target/release/examples/identity_space $(HEAD) --ict "$(ICT)" --scan "$(SCAN)"
 
 # Likeness to people that no network was trained on. PEOPLE: person-NAME-N.jpg and scan/, which are not shipped; without
 # them those parts are skipped by name. PARTS chooses, FULL=1 adds the fits without prior, FIT adds words to `invert fit`.

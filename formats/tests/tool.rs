@@ -198,10 +198,10 @@ fn a_newer_schema_is_refused() {
     let mut bytes = std::fs::read(set.shard()).unwrap();
     let key = b"schema_version";
     let at = bytes.windows(key.len()).rposition(|w| w == key).unwrap() + key.len();
-    let digit = at + bytes[at..].iter().position(|&b| b == b'1').unwrap();
+    let digit = at + bytes[at..].iter().position(|&b| b == b'2').unwrap();
     bytes[digit] = b'7';
     std::fs::write(set.shard(), bytes).unwrap();
-    assert_fails(&shards(&["ls", set.path()]), 65, "frames table has version 7, this build reads up to 1");
+    assert_fails(&shards(&["ls", set.path()]), 65, "frames table has version 7, this build reads up to 2");
 }
 
 #[test]

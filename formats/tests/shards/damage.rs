@@ -50,12 +50,12 @@ fn a_newer_version_is_refused_in_clear_words() {
     let mut bytes = std::fs::read(&path).unwrap();
     let key = b"schema_version";
     let at = bytes.windows(key.len()).rposition(|w| w == key).unwrap() + key.len();
-    let digit = at + bytes[at..].iter().position(|&b| b == b'1').unwrap();
+    let digit = at + bytes[at..].iter().position(|&b| b == b'2').unwrap();
     bytes[digit] = b'9';
     std::fs::write(&path, bytes).unwrap();
     let err = Shard::open(&path).err().unwrap();
-    assert!(matches!(err, Error::Version { got: 9, newest: 1, .. }));
-    assert!(err.to_string().starts_with("frames table has version 9, this build reads up to 1: "), "{err}");
+    assert!(matches!(err, Error::Version { got: 9, newest: 2, .. }));
+    assert!(err.to_string().starts_with("frames table has version 9, this build reads up to 2: "), "{err}");
     assert_eq!(formats::exit::code_of(&err.into()), 65);
 }
 
