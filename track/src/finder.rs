@@ -198,7 +198,7 @@ fn halved_at(v: f32, knee: f32) -> f32 {
 /// The photo at `scale`, turned clockwise, with a black border, sides a multiple of the stride; and the map there.
 fn level_of(photo: &Mips, scale: f32, quarter_turns: usize) -> (Canvas, Affine) {
     let (width, height) = photo.size();
-    let (across, down) = if quarter_turns % 2 == 0 { (width, height) } else { (height, width) };
+    let (across, down) = if quarter_turns.is_multiple_of(2) { (width, height) } else { (height, width) };
     let side = |n: usize| ((n as f32 * scale).ceil() as usize + 2 * BORDER).div_ceil(STRIDE) * STRIDE;
     let mut canvas = Canvas::new(side(across), side(down));
     let middle = |n: usize| 0.5 * n as f32;

@@ -87,7 +87,7 @@ mod tests {
     fn patches_lie_between_their_ends_and_mirror() {
         let ibug = Tensor::full([1, 68, 2], 96.0, (Kind::Float, Device::Cpu));
         for (landmark, x, y) in [(42, 110.0, 80.0), (45, 140.0, 80.0), (39, 82.0, 80.0), (36, 52.0, 80.0)] {
-            let _ = ibug.get(0).get(landmark).copy_(&Tensor::from_slice(&[x, y]));
+            ibug.get(0).get(landmark).copy_(&Tensor::from_slice(&[x, y]));
         }
         let left = EYE.cut(&places(96), &ibug, Side::Left);
         let right = EYE.cut(&places(96), &ibug, Side::Right);
