@@ -309,7 +309,7 @@ realism-people: build $(HEAD) realism-python # openings of eyes and mouth on pho
 		$(BIN)/track fit --quiet --photos "$$photo" --face largest --head $(HEAD) --weights weights/track.safetensors \
 			--out "$(REALISM)/people/$$(basename "$$photo" .png)" || exit; done
 	@cd "$(REALISM)/people" && "$(CURDIR)/$(REALISM_PYTHON)" "$(CURDIR)/tests/realism/openings.py" "$(CURDIR)/$(BIN)/shards" \
-		"$(abspath $(OUT))/bench/openings.json" $$(cd photos && ls | sed 's/\.png$$//') 2>"$(REALISM)/people/log"
+		"$(abspath $(OUT))/bench/openings.json" $$(cd photos && ls | sed 's/\.png$$//') 2>log
 
 realism-renders: datagen $(HEAD) realism-python # 120 faces that no net of ours has seen
 	@rm -rf "$(OUT)/realism-renders"
