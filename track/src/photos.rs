@@ -337,8 +337,22 @@ fn row(
 }
 
 fn overlay_path(out: &Path, index: usize, photo: &Path) -> PathBuf {
-    let stem = photo.file_stem().unwrap_or_default().to_string_lossy();
+    let stem = formats::photo::list::short_stem(photo);
     out.join("overlay").join(format!("{index:03}-{stem}.png"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_file_name_has_an_overlay_with_a_name_that_fits() {
+        let photo = PathBuf::from(format!("{}.jpg", "é".repeat(125)));
+        assert_eq!(photo.as_os_str().len(), 254);
+        let overlay = overlay_path(Path::new("out"), 7, &photo);
+        let name = overlay.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(name.len() <= 255 && name.starts_with("007-é") && name.ends_with(".png"), "{name}");
+    }
 }
 
 fn png(picture: &image::RgbImage) -> anyhow::Result<Vec<u8>> {
