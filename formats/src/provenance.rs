@@ -2,6 +2,7 @@
 use crate::{Error, digest};
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Goes into the key-value metadata of every shard and the card of every model.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -76,7 +77,17 @@ impl Provenance {
     }
 }
 
-/// The commit this build was made from, when the build was told (`EFFIGY_COMMIT=$(git rev-parse HEAD) cargo build`).
+static COMMIT: OnceLock<&'static str> = OnceLock::new();
+
+/// Says which commit a program was built from: `built_from(option_env!("EFFIGY_COMMIT"))`, first thing in `main`. Only
+/// the programs know it, so that a new commit links them anew and compiles no library.
+pub fn built_from(commit: Option<&'static str>) {
+    COMMIT.set(commit.unwrap_or(UNKNOWN)).ok();
+}
+
+const UNKNOWN: &str = "unknown";
+
+/// The commit this program was built from, as [`built_from`] was told.
 pub fn git_commit() -> &'static str {
-    option_env!("EFFIGY_COMMIT").unwrap_or("unknown")
+    COMMIT.get().unwrap_or(&UNKNOWN)
 }

@@ -17,8 +17,8 @@ use tch::{Kind, Tensor};
 pub const SIDE: usize = 192;
 /// Side of the coverage map.
 pub const ALPHA_SIDE: usize = 96;
-/// Side of the heat maps.
-pub const HEAT_SIDE: usize = 48;
+/// Side of the coarsest features.
+const COARSE: i64 = SIDE as i64 / 32;
 /// Landmarks with a heat map of their own: the iBUG points, which come first.
 pub const IBUG: usize = 68;
 /// Crop side over face size when the whole head is wanted (matte), and when the face is read.
@@ -155,7 +155,7 @@ impl FaceNet {
             fuse2: ConvNorm::new(&path / "fuse2", Conv::three(d2, d2)),
             alpha: head(&path / "alpha", d2, 1, 0.0),
             squeeze: ConvNorm::new(&path / "squeeze", Conv::one(c32, 48)),
-            global: linear("global", 48 * 36, 256),
+            global: linear("global", 48 * COARSE * COARSE, 256),
             at_landmarks: linear("at_landmarks", d4 * IBUG as i64, 96),
             at_eye: linear("at_eye", d2 * patches::EYE.cells(), 80),
             at_mouth: linear("at_mouth", d2 * patches::MOUTH.cells(), 96),
@@ -166,7 +166,8 @@ impl FaceNet {
         }
     }
 
-    /// `rgb` `[B, 3, S, S]` in 0..=1.
+    /// `rgb` `[B, 3, s, s]` in 0..=1, the crop at `S` or at a smaller multiple of 32 pixels (training begins with small
+    /// ones). Maps have the fraction of `s` that they have of `S`; all points are pixels of the whole crop, 0..=`S`.
     pub fn forward(&self, rgb: &Tensor, train: bool) -> FaceOutput {
         let mixed = |mut x: Tensor, blocks: &[Residual]| {
             for block in blocks {
@@ -188,7 +189,12 @@ impl FaceNet {
         let y2 = y2.apply_t(&self.fuse2, train);
         let alpha = self.alpha.forward(&y2);
         let ibug = soft_argmax(&heat);
-        let features = self.features(&x32.apply_t(&self.squeeze, train), &y4, &y2, &ibug.detach());
+        let squeezed = x32.apply_t(&self.squeeze, train);
+        let squeezed = match squeezed.size()[3] {
+            COARSE => squeezed,
+            _ => squeezed.upsample_bilinear2d([COARSE, COARSE], false, None, None),
+        };
+        let features = self.features(&squeezed, &y4, &y2, &ibug.detach());
         self.answer(heat, ibug, alpha, &features)
     }
 
@@ -307,6 +313,17 @@ pub(crate) mod tests {
         assert_eq!([out.identity.size(), out.log_identity_spread.size()], [[2, 3], [2, 3]]);
         assert_eq!([out.log_distance.size(), out.log_distance_spread.size(), out.is_face.size()], [[2], [2], [2]]);
         assert_eq!(out.alpha.size(), [2, 1, 96, 96]);
+    }
+
+    #[test]
+    fn a_smaller_crop_is_answered_in_the_same_pixels() {
+        let vars = nn::VarStore::new(Device::Cpu);
+        let net = FaceNet::new(vars.root(), shape());
+        let out = net.forward(&Tensor::full([1, 3, 96, 96], 0.5, (Kind::Float, Device::Cpu)), true);
+        assert_eq!([out.heat.size()[3], out.alpha.size()[3]], [24, 48]);
+        // Flat heat maps: the middle of the crop.
+        let middle = (out.points.narrow(1, 0, 68) - 96.0).abs().max().double_value(&[]);
+        assert!(middle < 12.0, "{middle}");
     }
 
     #[test]

@@ -4,5 +4,6 @@ mod cli;
 use clap::Parser;
 
 fn main() -> std::process::ExitCode {
+    formats::provenance::built_from(option_env!("EFFIGY_COMMIT"));
     nets::tool::run("zero1a", || cli::Cli::parse().run())
 }

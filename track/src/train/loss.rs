@@ -1,6 +1,6 @@
 //! What the two networks are trained to minimize.
 use crate::detect_net::DetectTarget;
-use crate::face_net::{ALPHA_SIDE, FaceOutput, FaceShape, HEAT_SIDE, IBUG, SIDE};
+use crate::face_net::{ALPHA_SIDE, FaceOutput, FaceShape, IBUG, SIDE};
 use crate::picture::Canvas;
 use crate::train::compose::{CropExample, PatchExample};
 use tch::{Kind, Reduction, Tensor};
@@ -87,6 +87,16 @@ impl CropBatch {
         }
     }
 
+    /// The same crops at `side` x `side` pixels, reduced with antialiasing; labels stay as they are.
+    pub fn at_side(&self, side: usize) -> Self {
+        let (s, a) = (side as i64, (ALPHA_SIDE * side / SIDE) as i64);
+        CropBatch {
+            rgb: self.rgb.internal_upsample_bilinear2d_aa([s, s], false, None, None),
+            alpha: self.alpha.internal_upsample_bilinear2d_aa([a, a], false, None, None),
+            ..self.to_device(self.rgb.device())
+        }
+    }
+
     /// The terms: heat maps (cross-entropy to a Gaussian), values (smooth L1), spreads (Laplace likelihood of the error,
     /// which does not reach back into the values), coverage, visibility and face (binary cross-entropy).
     pub fn loss(&self, out: &FaceOutput) -> Vec<Term> {
@@ -162,7 +172,7 @@ impl CropBatch {
 
     /// `[B, 68]`: cross-entropy of the softmax to a Gaussian of one cell's deviation.
     fn heat_cross_entropy(&self, heat: &Tensor) -> Tensor {
-        let (b, l, h) = (heat.size()[0], IBUG as i64, HEAT_SIDE as i64);
+        let (b, l, h) = (heat.size()[0], IBUG as i64, heat.size()[3]);
         let cell = SIDE as f64 / h as f64;
         let grid = (Tensor::arange(h, (Kind::Float, heat.device())) + 0.5) * cell;
         let points = self.points.narrow(1, 0, l);

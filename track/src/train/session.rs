@@ -1,7 +1,7 @@
 //! The training loop: resumable, bounded by time or steps, validated on identities it never saw.
 use crate::Error;
 use crate::detect_net::SIZES;
-use crate::face_net::FaceShape;
+use crate::face_net::{FaceShape, SIDE};
 use crate::networks::Networks;
 use crate::train::backdrop::Backdrops;
 use crate::train::compose::Material;
@@ -91,6 +91,9 @@ pub struct CurvePoint {
 const PATCH_SIDE: usize = 96;
 /// Faceless pictures in the bank.
 const BACKDROPS: usize = 400;
+/// Shares of the run up to which crops are smaller than [`SIDE`]: what is large in a face is learned at a quarter of the
+/// cost (progressive resizing; Howard et al., DAWNBench 2018).
+const CROP_SIDES: [(f64, usize); 2] = [(0.5, 96), (0.75, 128)];
 /// Between two checkpoints.
 const SAVE_EVERY: Duration = Duration::from_secs(120);
 
@@ -223,6 +226,12 @@ impl<'a> Session<'a> {
         by_steps.max(by_time)
     }
 
+    /// Side of the crops that the face network sees now, pixels.
+    fn crop_side(&self) -> usize {
+        let done = self.fraction();
+        CROP_SIDES.iter().find(|(until, _)| done < *until).map_or(SIDE, |(_, side)| *side)
+    }
+
     fn train(&mut self, material: &Material, val: &CropBatch, progress: &Progress) -> anyhow::Result<()> {
         let (crops, patches, first) = (self.plan.crops, self.plan.patches, self.step);
         let shape = self.networks.face().shape.clone();
@@ -259,6 +268,7 @@ impl<'a> Session<'a> {
     fn update(&mut self, crops: &CropBatch, patches: &PatchBatch) -> anyhow::Result<()> {
         let schedule = Schedule { lr: self.plan.lr, warmup: 50, total: 0, floor: 0.01 * self.plan.lr };
         let lr = schedule.at_fraction(self.fraction()).min(schedule.at(self.step));
+        let crops = crops.at_side(self.crop_side());
         let mut terms = crops.loss(&self.networks.face().forward(&crops.rgb, true));
         if self.plan.patches > 0 {
             terms.extend(patches.loss(&self.networks.detect.forward(&patches.rgb, true)));
@@ -280,7 +290,8 @@ impl<'a> Session<'a> {
         let figures = self.validate(val);
         let means = self.means.take();
         let seconds = self.elapsed().as_secs();
-        let text = format!("step {} ({seconds} s): {}  val {}", self.step, line(&means), line(&figures));
+        let side = self.crop_side();
+        let text = format!("step {} ({seconds} s, {side} px): {}  val {}", self.step, line(&means), line(&figures));
         progress.note(&format!("val {:.2} px", figures["px"]));
         self.plan.talk.say(&text);
         self.plan.talk.event("train", serde_json::json!({ "step": self.step, "losses": means, "val": figures }));
@@ -292,7 +303,7 @@ impl<'a> Session<'a> {
     fn validate(&mut self, val: &CropBatch) -> BTreeMap<String, f64> {
         self.ema.swap();
         let figures = tch::no_grad(|| {
-            let val = val.to_device(self.plan.device);
+            let val = val.to_device(self.plan.device).at_side(self.crop_side());
             val.figures(&self.networks.face().forward(&val.rgb, false))
         });
         self.ema.swap();
