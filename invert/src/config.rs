@@ -98,11 +98,15 @@ pub struct GaussiansConfig {
     pub color: f64,
     /// Pull towards what stage B made, in units of 1 mm, 0.2, 0.5, 2 and 0.5.
     pub anchor: f64,
+    /// Pull of each Gaussian's color and opacity residual towards its neighbors' mean, in the anchor's units: what hardly
+    /// shows follows its neighbors, and is no speck where the face moves off it.
+    pub smooth: f64,
     /// By how much more than elsewhere positions and scales are held at lids and lips.
     pub hold_lids_and_lips: f64,
     /// Pixels of a Gaussian over all pictures (of 512 px) at which it counts as a quarter seen.
     pub seen_px: f64,
-    /// Whether the face's other side completes the colors of what no picture shows.
+    /// Whether the face's other side completes the colors of what no picture shows; what neither shows continues its
+    /// neighbors.
     pub symmetry: bool,
 }
 
@@ -158,6 +162,7 @@ impl Default for GaussiansConfig {
             opacity: 2e-2,
             color: 1e-2,
             anchor: 5e-3,
+            smooth: 0.03,
             hold_lids_and_lips: 4.0,
             seen_px: 0.7,
             symmetry: true,

@@ -14,6 +14,7 @@ pub mod export;
 pub mod fit;
 pub mod loss;
 pub mod maps_avatar;
+pub mod neighbors;
 pub mod pictures;
 pub mod report;
 pub mod residual;

@@ -1,4 +1,5 @@
 //! What stage C adds to each Gaussian, at rest, over all pictures and expressions.
+use crate::neighbors::Neighbors;
 use crate::rig::{quat_mul, quat_turn, quat_unit};
 use anyhow::Result;
 use nets::Checkpoint;
@@ -61,6 +62,12 @@ impl Residual {
             ((&self.parts[i] / UNITS[i]).square() * weight).mean(Kind::Float)
         });
         terms.sum()
+    }
+
+    /// Mean squared difference of opacities and colors from their neighbors' mean, in the same units.
+    pub fn roughness(&self, neighbors: &Neighbors) -> Tensor {
+        let [.., opacity, color] = &self.parts;
+        neighbors.roughness(&(opacity.unsqueeze(-1) / UNITS[3])) + neighbors.roughness(&(color / UNITS[4]))
     }
 
     /// Root mean square of each part, for messages.

@@ -5,6 +5,7 @@
 //! The surface is exact: blendshapes, joints and correctives, as the renders have it. With `D` the deformation gradient of
 //! the surface at a Gaussian (rest → posed, normal to unit normal), `Q` its rotation and `x` its place, a Gaussian that was
 //! fitted at rest goes to `x' + Q (μ − x)`, turns by `Q`, and stretches along each of its axes `a` by `|D a|`.
+use crate::neighbors::Neighbors;
 use anyhow::{Context, Result};
 use glam::{Mat3, Quat, Vec3};
 use head::correctives::Correctives;
@@ -239,6 +240,15 @@ impl Rig {
     /// `[N]` what each Gaussian is part of.
     pub fn parts(&self) -> Vec<Part> {
         self.anchors.iter().map(|a| self.model.face_parts[a.face as usize]).collect()
+    }
+
+    /// The graph of Gaussians that lie beside each other at rest; hair is a class of its own.
+    pub fn neighbors(&self) -> Neighbors {
+        const HAIR: u8 = u8::MAX;
+        let scalp: Vec<f32> = Vec::try_from(self.region("scalp")).expect("masks are floats");
+        let classes = self.parts().into_iter().zip(scalp);
+        let classes = classes.map(|(part, s)| if part == Part::Skin && s >= 0.5 { HAIR } else { part as u8 }).collect();
+        Neighbors::new(self.anchors.iter().map(|a| self.place(a)).collect(), classes, self.device)
     }
 
     /// Where a Gaussian sits at rest (metres).

@@ -7,6 +7,7 @@ use formats::exit::{ExitCode, Failure};
 use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
 use head::HeadModel;
+use nets::identity::Recogniser;
 use serde_json::json;
 use std::path::PathBuf;
 use track::config::TrackConfig;
@@ -59,6 +60,12 @@ struct Fit {
     /// Let every photo have a focal length of its own, though photos have the same size.
     #[arg(long)]
     each_own_camera: bool,
+    /// All photos show one person: do not compare their faces.
+    #[arg(long)]
+    same_person: bool,
+    /// Weights of the recognizer that compares the faces of several photos.
+    #[arg(long, default_value = "weights/identity.safetensors")]
+    recognizer: PathBuf,
     #[command(flatten)]
     models: Models,
 }
@@ -177,6 +184,10 @@ impl Fit {
         }
         let photos = photos::list_photos(&self.photos)?;
         let (networks, head) = self.models.open(device)?;
+        let recognizer = match photos.len() > 1 && !self.same_person {
+            true => Some(Recogniser::load(&self.recognizer, device)?),
+            false => None,
+        };
         if let Some(code) = self.rehearsal.tell(|| format!("would fit {} photos: {:?}", photos.len(), self.out)) {
             return Ok(code);
         }
@@ -190,7 +201,19 @@ impl Fit {
         let talk = common.talk();
         let (out, choice, focal_px) = (self.out, self.face, self.focal_px);
         let cameras = if self.each_own_camera { Cameras::Own } else { Cameras::BySize };
-        let plan = photos::Plan { photos, out, choice, focal_px, cameras, networks, head, config, provenance, talk };
+        let plan = photos::Plan {
+            photos,
+            out,
+            choice,
+            focal_px,
+            cameras,
+            networks,
+            recognizer,
+            head,
+            config,
+            provenance,
+            talk,
+        };
         for report in photos::run(&plan)? {
             talk.event("photo", serde_json::to_value(&report)?);
             talk.say(&format!(

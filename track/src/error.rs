@@ -29,8 +29,8 @@ pub enum Error {
     },
     /// Nothing that looks like a face.
     #[error(
-        "no face found in {width}x{height} px (looked for faces at least {smallest_px:.0} px high; best score {best:.2}, \
-         needed {needed:.2}): {path:?}"
+        "no face found in {width}x{height} px (looked for faces at least {smallest_px:.0} px high, upright and in quarter \
+         turns; best score {best:.2}, needed {needed:.2}): {path:?}"
     )]
     NoFace {
         /// Picture width.

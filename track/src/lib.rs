@@ -27,6 +27,7 @@ pub mod overlay;
 // What the tool does.
 pub mod evaluate;
 pub mod photos;
+pub mod same_person;
 
 pub mod error;
 pub use error::Error;

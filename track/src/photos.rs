@@ -8,7 +8,9 @@ use crate::fit::{self, Beliefs, Fit, Lens, Observation};
 use crate::frame::{Frame, HeadBox};
 use crate::networks::Networks;
 use crate::overlay;
-use crate::picture::{Mips, Picture};
+use crate::picture::{Canvas, Mips, Picture};
+use crate::reading::tensor_of;
+use crate::same_person;
 use crate::train::labels::straightened;
 use anyhow::Context;
 use formats::photo::list::Listing;
@@ -16,8 +18,10 @@ use formats::photo::{self, Turn};
 use formats::{Existing, FrameRow, IdentityRow, Provenance, log};
 use glam::{DMat3, Vec3};
 use head::model::{HeadModel, HeadParams};
+use nets::identity::Recogniser;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use tch::Tensor;
 
 /// Which face of a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ pub struct Plan {
     pub cameras: Cameras,
     /// Detector and face network.
     pub networks: Networks,
+    /// Compares the faces of several photos, unless the user vouches for them.
+    pub recognizer: Option<Recogniser>,
     /// The head to fit.
     pub head: HeadModel,
     /// Settings.
@@ -127,6 +133,9 @@ pub fn list_photos(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
 /// [`Error`] for photos, I/O errors for the output.
 pub fn run(plan: &Plan) -> anyhow::Result<Vec<PhotoReport>> {
     let reads: Vec<Read> = plan.photos.iter().map(|p| read(plan, p)).collect::<Result<_, _>>()?;
+    if let Some(recognizer) = plan.recognizer.as_ref().filter(|_| reads.len() > 1) {
+        compare_faces(recognizer, &reads, plan);
+    }
     let dense = Dense::of(&plan.networks, &plan.head);
     let model = dense.model(&plan.head);
     let sizes: Vec<(usize, usize)> = reads.iter().map(|r| r.photo.size()).collect();
@@ -156,6 +165,33 @@ pub fn run(plan: &Plan) -> anyhow::Result<Vec<PhotoReport>> {
     }
     write(plan, &reads, &fitted)?;
     Ok(reports)
+}
+
+/// Warns if a photo seems to show somebody else.
+fn compare_faces(recognizer: &Recogniser, reads: &[Read], plan: &Plan) {
+    let crops: Vec<Tensor> = reads.iter().map(|r| face_crop(r, plan.networks.device())).collect();
+    let cosines = same_person::cosines(recognizer, &Tensor::cat(&crops, 0));
+    plan.talk.event("likeness", serde_json::json!({ "photos": plan.photos, "cosines": cosines }));
+    if let Some(odd) = same_person::odd_one(&plan.photos, &cosines) {
+        let text = format!(
+            "track: this photo may show another person than the others (cosine {:.2} to the most similar one, expected at \
+             least {}; --same-person if they are one): {:?}",
+            odd.cosine,
+            same_person::LEAST_COSINE,
+            odd.photo
+        );
+        log::warn("another person", &text);
+    }
+}
+
+/// The recognizer's crop of a photo's face, `[1, 3, 96, 96]`.
+fn face_crop(read: &Read, device: tch::Device) -> Tensor {
+    // Twice the recognizer's resolution is enough, and large photos are reduced without aliasing.
+    let place = read.found.face.crop(4 * nets::identity::CROP, 2.0);
+    let mut canvas = Canvas::new(4 * nets::identity::CROP, 4 * nets::identity::CROP);
+    read.photo.warp(&place, &mut canvas);
+    let points: Vec<[f32; 2]> = read.found.points[..IBUG].iter().map(|p| place.apply(*p)).collect();
+    Recogniser::crops(&tensor_of(&[canvas]).to_device(device), &[&points])
 }
 
 fn read(plan: &Plan, path: &Path) -> Result<Read, Error> {

@@ -79,6 +79,26 @@ fn two_faces_need_a_choice() {
 }
 
 #[test]
+fn a_portrait_on_its_side_is_found_and_framed_upright() {
+    let folder = temp("turned");
+    let upright = photo();
+    let face = face_of(&fit(&folder, &upright, &[]));
+    let output = fit(&folder, &image::imageops::rotate90(&upright), &[]);
+    let [x, y, size] = face_of(&output);
+    let turned = [upright.height() as f32 - face[1], face[0]];
+    assert!((x - turned[0]).hypot(y - turned[1]) < 0.15 * face[2], "{turned:?}, found at ({x}, {y})");
+    assert!((size / face[2] - 1.0).abs() < 0.15, "{} and {size} px", face[2]);
+    let row = formats::read_frames(&folder.join("out/frames/train-00000-of-00001.parquet")).unwrap().remove(0);
+    let eyes_above_mouth = row.landmarks_2d[57][1] - row.landmarks_2d[37][1];
+    let sideways = (row.landmarks_2d[57][0] - row.landmarks_2d[27][0]).abs();
+    assert!(
+        eyes_above_mouth > 2.0 * sideways,
+        "the frame is upright: {eyes_above_mouth} px down, {sideways} px across"
+    );
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn no_face_says_what_was_looked_for() {
     let folder = temp("none");
     let wall = image::imageops::crop_imm(&photo(), 300, 0, 70, 180).to_image();
@@ -86,7 +106,12 @@ fn no_face_says_what_was_looked_for() {
     let output = fit(&folder, &wall, &[]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(65), "{text}");
-    assert!(text.contains("no face found") && text.contains("px high") && text.contains("photo.png"), "{text}");
+    assert!(
+        text.contains("no face found")
+            && text.contains("px high, upright and in quarter turns")
+            && text.contains("photo.png"),
+        "{text}"
+    );
     assert!(!folder.join("out").exists(), "nothing was written");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -69,7 +69,8 @@ impl Table {
     pub fn write(&self, path: &Path) -> Result<(), formats::Error> {
         let row = |r: &Row| json!({ "name": r.name, "value": r.value, "unit": r.unit, "bar": r.bar.map(Bar::value), "ok": r.ok() });
         let rows: Vec<_> = self.0.iter().map(row).collect();
-        let file = json!({ "machine": machine(), "commit": option_env!("EFFIGY_COMMIT").unwrap_or("unknown"), "rows": rows });
+        let file =
+            json!({ "machine": machine(), "commit": option_env!("EFFIGY_COMMIT").unwrap_or("unknown"), "rows": rows });
         formats::publish::write_atomically(path, format!("{file:#}\n").as_bytes())
     }
 }

@@ -67,6 +67,7 @@ impl Fit<'_> {
             false => (0..heads.len()).map(|v| motion.rig.pose(&pictures.params(v))).collect(),
         };
         let rest = motion.rig.at_rest();
+        let neighbors = motion.rig.neighbors();
         for step in 0..c.steps {
             let v = step as usize % heads.len();
             let made = residual.weighted(&seen).add(&heads[v]);
@@ -76,7 +77,8 @@ impl Fit<'_> {
                 (None, None) => motion.rig.pose(&pictures.params(v)).carry(&made, rest),
             };
             let mut loss = self.loss(&pictures.placed(v, &posed), v, FIRST_STEP + step, Ask::Pixels)?
-                + residual.size(&hold, &hold_look) * c.anchor;
+                + residual.size(&hold, &hold_look) * c.anchor
+                + residual.roughness(&neighbors) * c.smooth;
             if pictures.are_free() {
                 let p = &self.config.pivot;
                 loss += pictures.strayed() * p.trust_expressions + pictures.wandered() * p.trust_cameras;
@@ -88,9 +90,11 @@ impl Fit<'_> {
         }
         pictures.freeze();
         let mut residual = residual.weighted(&seen).frozen();
-        if c.symmetry {
-            complete(&mut residual, &heads[0], &seen, &motion.rig.twins());
-        }
+        let known = match c.symmetry {
+            true => complete(&mut residual, &heads[0], &seen, &motion.rig.twins()),
+            false => seen.shallow_clone(),
+        };
+        residual.parts[4] = neighbors.filled(&residual.parts[4], &known);
         let spread: Vec<String> =
             NAMES.iter().zip(residual.spread()).map(|(name, rms)| format!("{name} {rms:.1e}")).collect();
         say(&format!(
@@ -142,14 +146,16 @@ fn reach(motion: &RigMotion, scalp: (i64, i64), like: &Tensor) -> Tensor {
     reach
 }
 
-/// Gives what no picture shows the color of its twin on the face's other side, as far as that was seen.
-fn complete(residual: &mut Residual, head: &HeadGaussians, seen: &Tensor, twins: &[usize]) {
+/// Gives what no picture shows the color of its twin on the face's other side, as far as that was seen. `[N]` how far each
+/// color is known then.
+fn complete(residual: &mut Residual, head: &HeadGaussians, seen: &Tensor, twins: &[usize]) -> Tensor {
     let twins: Vec<i64> = twins.iter().map(|&t| t as i64).collect();
     let twins = Tensor::from_slice(&twins).to_device(seen.device());
     let color = head.colors.squeeze_dim(0) + &residual.parts[4];
     let unseen: Tensor = 1.0 - seen;
-    let share = (unseen * seen.index_select(0, &twins)).unsqueeze(-1);
-    residual.parts[4] = &residual.parts[4] + (color.index_select(0, &twins) - &color) * share;
+    let share: Tensor = unseen * seen.index_select(0, &twins);
+    residual.parts[4] = &residual.parts[4] + (color.index_select(0, &twins) - &color) * share.unsqueeze(-1);
+    seen + share
 }
 
 #[cfg(test)]
@@ -172,7 +178,8 @@ mod tests {
         };
         let mut residual = Residual::free(&head, zeros(&[3, 1]) + 1.0).frozen();
         // 0 and 1 are twins, 2 is in the middle; 0 was seen, 1 was not, 2 half.
-        complete(&mut residual, &head, &Tensor::from_slice(&[1.0f32, 0.0, 0.5]), &[1, 0, 2]);
+        let known = complete(&mut residual, &head, &Tensor::from_slice(&[1.0f32, 0.0, 0.5]), &[1, 0, 2]);
+        assert_eq!(Vec::<f32>::try_from(known).unwrap(), [1.0, 1.0, 0.75]);
         let color: Vec<f32> = Vec::try_from((head.colors.squeeze_dim(0) + &residual.parts[4]).select(1, 0)).unwrap();
         assert!(color.iter().zip([0.1, 0.1, 0.9]).all(|(a, b)| (a - b).abs() < 1e-6), "{color:?}");
     }
