@@ -4,6 +4,7 @@
 //! `heif-convert` or `ffmpeg` where one is installed ([`program`]). A file cut short is an error ([`whole`]); a color
 //! profile is converted to sRGB ([`color`]); the limit on size is one for all readers ([`MAX_PIXELS`]).
 pub mod color;
+pub mod lens;
 pub mod list;
 pub mod program;
 pub mod whole;

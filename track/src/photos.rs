@@ -88,6 +88,9 @@ pub struct PhotoReport {
     pub distance_m: f64,
 }
 
+/// Deviation of the logarithm of a focal length that the camera wrote: equivalent focal lengths are rounded, lenses breathe.
+const EXIF_SPREAD: f64 = 0.07;
+
 /// A photo with the face that was chosen.
 struct Read {
     path: PathBuf,
@@ -141,7 +144,8 @@ pub fn run(plan: &Plan) -> anyhow::Result<Vec<PhotoReport>> {
     let sizes: Vec<(usize, usize)> = reads.iter().map(|r| r.photo.size()).collect();
     let camera_of = |i: usize| match plan.cameras {
         Cameras::Own => i,
-        Cameras::BySize => sizes.iter().position(|s| *s == sizes[i]).unwrap_or(i),
+        // A zoom lens may differ between photos of one size.
+        Cameras::BySize => (0..i).find(|&j| sizes[j] == sizes[i] && reads[j].lens == reads[i].lens).unwrap_or(i),
     };
     let observations: Vec<Observation> = (0..reads.len())
         .map(|i| Observation { camera: camera_of(i), ..observation(&reads[i].found, reads[i].lens, dense) })
@@ -201,6 +205,8 @@ fn read(plan: &Plan, path: &Path) -> Result<Read, Error> {
     let mut lens = Lens::unknown(width, height);
     if let Some(focal_px) = plan.focal_px {
         lens = Lens { focal_px, focal_spread: 0.0, ..lens };
+    } else if let Some(focal_px) = photo::lens::focal_px(path, (width, height)) {
+        lens = Lens { focal_px, focal_spread: EXIF_SPREAD, ..lens };
     }
     Ok(Read { path: path.into(), photo, found, lens })
 }
