@@ -29,7 +29,7 @@ pub struct FrameConfig {
 
 impl Default for FrameConfig {
     fn default() -> Self {
-        FrameConfig { size: 256, fill: 0.7 }
+        FrameConfig { size: 512, fill: 0.7 }
     }
 }
 

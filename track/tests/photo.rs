@@ -54,7 +54,7 @@ fn the_face_is_found_at_several_sizes_and_the_shard_is_whole() {
         let data = Dataset::open(&folder.join("out")).unwrap();
         let row = data.frame(0).unwrap();
         assert!(folder.join("out/README.md").is_file() && folder.join("out/manifest.parquet").is_file());
-        assert_eq!((data.len(), row.width, row.height), (1, 256, 256));
+        assert_eq!((data.len(), row.width, row.height), (1, 512, 512));
         assert!(row.alpha.is_some() && !row.shape.is_empty() && row.landmarks_2d.len() >= 68);
         assert_eq!(data.identities().len(), 1);
         std::fs::remove_dir_all(folder).unwrap();
