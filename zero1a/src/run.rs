@@ -301,6 +301,7 @@ pub fn track_photo(photo: &Path, weights: &Path, head: &Path, out: &Path, device
         cameras: track::photos::Cameras::BySize,
         focal_px: None,
         networks: Networks::load(weights, device)?,
+        recognizer: None,
         head: HeadModel::load(head)?,
         config,
         provenance,
