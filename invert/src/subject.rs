@@ -79,7 +79,7 @@ impl Choice {
         };
         let all: Vec<usize> = (0..dataset.len()).filter(|&i| fits(dataset.labels(i))).collect();
         if all.is_empty() {
-            return Err(Failure::bad_data(format!("no row of {:?} fits the choice {self:?}", dataset.path())).into());
+            return Err(Failure::bad_data(format!("no row of {:?} matches {self:?}", dataset.path())).into());
         }
         let n = self.views.unwrap_or(all.len()).clamp(1, all.len());
         if n == all.len() {

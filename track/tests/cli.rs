@@ -111,7 +111,7 @@ fn training_writes_weights_and_card_goes_on_and_can_be_measured() {
     assert_eq!(steps(), 2);
     let second = train("3");
     assert_eq!(second.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&second.stderr).contains("going on from step 2"));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("resuming from step 2"));
     assert_eq!(steps(), 3);
     assert!(std::fs::metadata(&weights).unwrap().len() < 10_000_000);
     let measured = track(&["eval", "--data", &data, "--split", "val", "--weights", &out, "--head", &head]);

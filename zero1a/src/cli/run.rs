@@ -15,24 +15,24 @@ use zero1a::subject::Subject;
 pub struct Run {
     #[command(flatten)]
     rehearsal: RehearsalFlags,
-    /// The photo.
+    /// Photo.
     #[arg(long, conflicts_with = "input")]
     photo: Option<PathBuf>,
     /// Tracked or rendered dataset instead of a photo.
     #[arg(long)]
     input: Option<PathBuf>,
-    /// Row of the dataset; default: the first.
+    /// Row of the dataset.
     #[arg(long, default_value_t = 0)]
     row: usize,
     #[command(flatten)]
     models: Models,
-    /// Iterations; the whole schedule is scaled to them. Overrides the configuration's.
+    /// Number of iterations; the whole schedule scales with it. Overrides the configuration.
     #[arg(long)]
     iterations: Option<u64>,
-    /// Dataset whose expressions, frame by frame, the exaggerated clips take; default: made-up ones.
+    /// Dataset whose expression sequences drive the exaggerated clips; default: synthetic sequences.
     #[arg(long)]
     real: Option<PathBuf>,
-    /// Name shown on pages; default: the folder's.
+    /// Display name of the avatar; default: the folder name.
     #[arg(long)]
     name: Option<String>,
     /// Folder to write.
