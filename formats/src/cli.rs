@@ -120,7 +120,7 @@ pub enum Command {
     },
     /// Create a dataset from a folder of images: subfolders are people, transforms.json gives cameras
     Import {
-        /// Folder with PNG, JPEG or WebP images
+        /// Folder with images: PNG, JPEG, WebP, TIFF, BMP, GIF; HEIC and AVIF if heif-convert or ffmpeg is installed
         folder: PathBuf,
         /// Dataset folder to write
         #[arg(long, value_name = "DIR")]
