@@ -98,7 +98,7 @@ impl Run {
             "avatar": outcome.avatar, "weights_sha256": outcome.weights_sha256, "versions": versions, "pace": outcome.pace,
         });
         common.talk().event("run", fields);
-        let how = if outcome.was_done() { "is there" } else { "is made" };
+        let how = if outcome.was_done() { "already exists" } else { "is complete" };
         common.talk().say(&format!("zero1a: the avatar {how}: {:?}", outcome.avatar));
         Ok(ExitCode::Done)
     }
