@@ -216,8 +216,7 @@ impl Subject {
         geometry: Geometry,
     ) -> Result<Self> {
         if rows.len() > MOST_VIEWS {
-            let text =
-                format!("{} pictures of one person; expected 1 to {MOST_VIEWS} (choose with --views)", rows.len());
+            let text = format!("{} images of one person; expected 1 to {MOST_VIEWS} (choose with --views)", rows.len());
             return Err(Failure::bad_data(text).into());
         }
         let views: Vec<View> = rows.iter().map(|&i| View::read(dataset, i, model, size)).collect::<Result<_>>()?;

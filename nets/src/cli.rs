@@ -196,12 +196,12 @@ fn compare(a: &Path, b: &Path, perceptual: &str) -> Result<ExitCode> {
     };
     let (ta, tb) = (read(a)?, read(b)?);
     if ta.size() != tb.size() {
-        let what = format!("pictures of different size: {:?} {a:?} and {:?} {b:?}", &ta.size()[2..], &tb.size()[2..]);
+        let what = format!("images of different size: {:?} {a:?} and {:?} {b:?}", &ta.size()[2..], &tb.size()[2..]);
         return Err(Failure::bad_data(what).into());
     }
     let side = ta.size()[2].min(ta.size()[3]);
     if side < nets::ssim::WINDOW {
-        return Err(Failure::bad_data(format!("{side} pixels a side, at least 11 are needed: {a:?}")).into());
+        return Err(Failure::bad_data(format!("image side of {side} px, expected at least 11: {a:?}")).into());
     }
     let net = Perceptual::open(perceptual, Device::Cpu)?;
     let value = |t: Tensor| t.double_value(&[0]);

@@ -180,7 +180,7 @@ impl<'a> Session<'a> {
         let want = self.identity();
         if note("run") != want {
             let what =
-                format!("checkpoint of another run ({}), this one is {want}; remove it to start anew", note("run"));
+                format!("checkpoint of another run ({}), this one is {want}; remove it to start again", note("run"));
             return Err(Error::Weights { what, path }.into());
         }
         file.restore_vars("model", &self.networks.vars)?;
