@@ -1,6 +1,6 @@
 #!/bin/bash
-# LSF, whose arrays begin with 1:  DATASET=data/heads TASKS=200 bsub -J "datagen[1-200]" < hpc/lsf.sh
-# Requeued by itself when it ends with 75.
+# LSF; array indices start at 1:  DATASET=data/heads TASKS=200 bsub -J "datagen[1-200]" < hpc/lsf.sh
+# LSF requeues a task that ends with exit code 75.
 #BSUB -n 8
 #BSUB -R "span[hosts=1] rusage[mem=4096]"
 #BSUB -W 4:00

@@ -1,6 +1,6 @@
 #!/bin/bash
 # PBS Pro, OpenPBS:  qsub -J 0-199 -v DATASET=data/heads,TASKS=200 hpc/pbs.sh      (Torque: qsub -t 0-199 …)
-# PBS sends SIGTERM at the end of the time and SIGKILL after the server's kill_delay: have it at 30 s or more.
+# PBS sends SIGTERM at the time limit and SIGKILL after the server's kill_delay, which should be 30 s or more.
 #PBS -N datagen
 #PBS -l select=1:ncpus=8:mem=4gb
 #PBS -l walltime=04:00:00

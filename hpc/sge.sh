@@ -1,7 +1,7 @@
 #!/bin/bash
-# Grid Engine, whose arrays begin with 1:  qsub -t 1-200 -v DATASET=data/heads,TASKS=200 hpc/sge.sh
-# -notify sends SIGUSR1 before the kill. Grid Engine requeues a job that ends with 99, so 75 is turned into it; the trap
-# hands the signal on, because a shell that waits cannot `exec`.
+# Grid Engine; array indices start at 1:  qsub -t 1-200 -v DATASET=data/heads,TASKS=200 hpc/sge.sh
+# -notify sends SIGUSR1 before the kill. Grid Engine requeues a job that ends with 99, so 75 is mapped to it; the trap
+# forwards the signal, because a shell that waits cannot `exec`.
 #$ -N datagen
 #$ -cwd
 #$ -pe smp 8
@@ -13,7 +13,7 @@ set -u
 "${DATAGEN:-datagen}" render --out "$DATASET" --shard "auto/$TASKS" --log-format json &
 tool=$!
 trap 'kill -USR1 $tool' USR1 TERM
-# The first wait ends with the signal, the second one with the tool.
+# The first wait ends with the signal, the second with the tool.
 wait $tool; code=$?
 [ $code -gt 128 ] && kill -0 $tool 2>/dev/null && { wait $tool; code=$?; }
 [ $code -eq 75 ] && exit 99

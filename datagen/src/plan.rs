@@ -111,7 +111,7 @@ impl Plan {
     pub fn read(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join("plan.toml");
         let text = std::fs::read_to_string(&path).map_err(|e| {
-            Failure::missing(format!("no plan here ({e}); make one with `datagen plan --out DIR`: {path:?}"))
+            Failure::missing(format!("no plan here ({e}); create one with `datagen plan --out DIR`: {path:?}"))
         })?;
         let file: PlanFile = formats::config::load(Some(&path), &[])?;
         file.config.check()?;
@@ -130,7 +130,7 @@ impl Plan {
             );
         }
         if !file.shards.is_empty() && file.shards != planned(&file.config) {
-            let what = "the list of shards is not what the config comes to; make the plan anew with `datagen plan`";
+            let what = "the list of shards does not match the configuration; write the plan again with `datagen plan`";
             return Err(Failure::bad_data(format!("{what}: {path:?}")).into());
         }
         Ok(Self::of(file, &text))
@@ -313,7 +313,7 @@ fn head_digest(head: &Path) -> anyhow::Result<String> {
         return Ok("analytic".into());
     }
     digest::sha256_of_file(head).map_err(|e| {
-        Failure::new(e.exit_code(), format!("head model: {e}; make one with `datagen head import`")).into()
+        Failure::new(e.exit_code(), format!("head model: {e}; create one with `datagen head import`")).into()
     })
 }
 

@@ -20,26 +20,26 @@ use rayon::prelude::*;
 use splat::Camera;
 use std::collections::BTreeSet;
 
-/// What changes from tile to tile.
+/// What varies from tile to tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Vary {
-    /// The person.
+    /// Identity.
     Identity,
-    /// Everything: person, face, light and side, drawn as a data set draws them.
+    /// Identity, expression, light and camera, sampled as in a dataset.
     All,
-    /// The drawn expressions of one person.
+    /// Sampled expressions of one person.
     Expression,
-    /// The 52 units, each fully on.
+    /// The 52 ARKit units, each at weight 1.
     Units,
-    /// The environment.
+    /// Environment light.
     Light,
-    /// The side one looks from.
+    /// Camera yaw.
     Turntable,
-    /// The hair: what people of that age and sex wear, each way once.
+    /// Hairstyle: every style that the person's age and sex allow.
     Hair,
-    /// What is worn on the head: glasses and hats by turns.
+    /// Glasses and headwear.
     Wear,
-    /// Faces that the sampler refused, and the measure that was furthest off (standard deviations).
+    /// Faces that the plausibility check rejects, with the worst measure in standard deviations.
     Rejected,
 }
 

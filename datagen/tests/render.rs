@@ -109,7 +109,7 @@ fn a_lost_shard_comes_back_the_same_and_others_are_left_alone() {
     let stamp = std::fs::metadata(&kept).unwrap().modified().unwrap();
     std::fs::remove_file(&lost).unwrap();
     let output = datagen(&["render", "--out", text(&folder.0)], &[]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout).split(':').next(), Some("1 shards made, 8 were there"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).split(':').next(), Some("1 shards rendered, 8 already there"));
     assert!(shards(&folder.0) == before);
     assert_eq!(std::fs::metadata(&kept).unwrap().modified().unwrap(), stamp);
     // Another plan in the same folder is refused and changes nothing.

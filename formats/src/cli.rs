@@ -7,7 +7,7 @@ use formats::exit::EXIT_HELP;
 use formats::flags::OutputFlags;
 use std::path::PathBuf;
 
-/// Look at, check and finish datasets: folders of Parquet shards, single shards, sets with versions.
+/// Inspect, check, repair and merge datasets: folders of Parquet shards, single shards, versioned datasets.
 #[derive(Parser)]
 #[command(name = "shards", version, after_help = EXIT_HELP)]
 pub struct Cli {
@@ -21,7 +21,7 @@ pub struct Cli {
 /// Which rows are meant.
 #[derive(clap::Args)]
 pub struct Rows {
-    /// Only rows of which this is true: "age > 60 and split = 'test' and expression.jawOpen > 0.5"
+    /// Use only rows that match this condition, for example "age > 60 and split = 'test' and expression.jawOpen > 0.5"
     #[arg(long = "where", value_name = "CONDITION")]
     pub condition: Option<String>,
 }
@@ -29,33 +29,33 @@ pub struct Rows {
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
-    /// List the shards: rows, bytes, who made them
+    /// List shards: rows, bytes, tool that wrote them
     Ls {
         /// Dataset folder or shard
         path: PathBuf,
         #[command(flatten)]
         rows: Rows,
     },
-    /// Count rows per split and give the range of every column
+    /// Count rows per split and print the range of every column
     Stat {
         /// Dataset folder or shard
         path: PathBuf,
         #[command(flatten)]
         rows: Rows,
     },
-    /// Describe the columns of a shard: type, unit, meaning
+    /// Describe the columns of a dataset: type, unit, meaning
     Schema {
         /// Dataset folder or shard
         path: PathBuf,
     },
-    /// Show one row: labels as JSON, images as files; of a versioned set what a version is and how other tools read it
+    /// Show one row: labels as JSON, images as files; for a versioned dataset, describe a version and how to query it
     Show {
-        /// Dataset folder, shard (frames or identities) or versioned set
+        /// Dataset folder, shard (frames or identities) or versioned dataset
         path: PathBuf,
-        /// Version of a versioned set: a number, a tag or `latest`
+        /// Version of a versioned dataset: a number, a tag or `latest`
         #[arg(long)]
         version: Option<String>,
-        /// Row, from 0; of those that match, under --where
+        /// Row index from 0, counted among the rows that match --where
         #[arg(long)]
         row: Option<usize>,
         #[command(flatten)]
@@ -64,71 +64,71 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
-    /// Draw a contact sheet of frames drawn by lot
+    /// Draw a contact sheet of randomly sampled frames
     Sheet {
         /// Dataset folder or shard
         path: PathBuf,
         #[command(flatten)]
         rows: Rows,
-        /// The PNG to write
+        /// PNG file to write
         #[arg(long, value_name = "PNG")]
         out: PathBuf,
         /// Number of frames
         #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
         n: u32,
-        /// Which ones: another seed draws others
+        /// Random seed of the sample
         #[arg(long, default_value_t = 0)]
         seed: u64,
-        /// Side of a picture in pixels
+        /// Side of each image in pixels
         #[arg(long, default_value_t = 160, value_parser = clap::value_parser!(u32).range(16..=2048))]
         cell: u32,
-        /// Layers to draw on the image (landmarks, segmentation, gaze) or beside it (the others)
+        /// Layers to draw over the image (landmarks, segmentation, gaze) or next to it (the others)
         #[arg(long, value_enum, value_delimiter = ',', value_name = "LAYER,…")]
         draw: Vec<Draw>,
         /// Write the ids under each frame: identity, expression, camera, light
         #[arg(long)]
         captions: bool,
     },
-    /// Write a page about a dataset: counts, coverage, sheets, duplicates, how it was made
+    /// Write an HTML report on a dataset: counts, coverage, contact sheets, duplicates, provenance
     Report {
         /// Dataset folder or shard
         path: PathBuf,
         #[command(flatten)]
         rows: Rows,
-        /// The page to write; it needs no other file
+        /// Self-contained HTML file to write
         #[arg(long, value_name = "HTML")]
         out: PathBuf,
-        /// Which frames are shown: another seed draws others
+        /// Random seed of the frames shown
         #[arg(long, default_value_t = 0)]
         seed: u64,
     },
-    /// Write frames for tools that do not read Parquet: WebDataset, COCO, nerfstudio
+    /// Export frames to WebDataset, COCO or nerfstudio
     Export {
         /// Dataset folder or shard
         path: PathBuf,
         #[command(flatten)]
         rows: Rows,
-        /// What to write
+        /// Output format
         #[arg(long, value_enum, value_name = "FORMAT")]
         to: Target,
-        /// The folder to make; it must not be there yet
+        /// Folder to create; it must not exist
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Only tell what would be written
+        /// Print what would be written, without writing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Make a dataset of a folder of images; its subfolders are people, transforms.json gives cameras
+    /// Create a dataset from a folder of images: subfolders are people, transforms.json gives cameras
     Import {
-        /// Folder with PNG, JPEG or WebP images
+        /// Folder with images: PNG, JPEG, WebP, TIFF, BMP, GIF; HEIC and AVIF if heif-convert or ffmpeg is installed
         folder: PathBuf,
         /// Dataset folder to write
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
-        /// Split of all the images
+        /// Split to assign to all images
         #[arg(long, default_value = "train", value_parser = ["train", "val", "test"])]
         split: String,
-        /// Only tell what would be written
+        /// Print what would be written, without writing
         #[arg(long)]
         dry_run: bool,
     },
@@ -136,42 +136,42 @@ pub enum Command {
     Card {
         /// Dataset folder
         path: PathBuf,
-        /// Licence, as the Hub spells it; default: what the tool that made the dataset says of its output
+        /// License identifier as on the Hugging Face Hub; default: derived from the tool and inputs that made the dataset
         #[arg(long, value_name = "ID")]
         license: Option<String>,
         /// Write DIR/README.md instead of printing
         #[arg(long)]
         write: bool,
     },
-    /// Check names, footers, versions, plan and ids; exit code 1 when something is found
+    /// Check file names, footers, versions, plan and ids; exit code 1 if there are findings
     Verify {
-        /// Dataset folder, shard or versioned set
+        /// Dataset folder, shard or versioned dataset
         path: PathBuf,
         /// Read every byte and decode every image
         #[arg(long)]
         deep: bool,
     },
-    /// Tell how far a dataset is: shards of its plan that are done, open, broken, missing; exit code 1 until it is complete
+    /// Show which shards of the plan are done, open, broken or missing; exit code 1 until the dataset is complete
     Status {
         /// Dataset folder with a plan.toml
         path: PathBuf,
     },
-    /// Print which shards of the plan, or which tasks of an array job, are still to be made; exit code 1 when any is
+    /// Print the shards of the plan, or the tasks of an array job, that remain to be done; exit code 1 if there are any
     Missing {
         /// Dataset folder with a plan.toml
         path: PathBuf,
-        /// Tasks of the array job, N of `datagen render --shard auto/N`; default: one a shard
+        /// Number of tasks in the array job, the N of `datagen render --shard auto/N`; default: one per shard
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         tasks: Option<u64>,
-        /// How to print them
+        /// Output format
         #[arg(long, value_enum, default_value_t = Format::Indices)]
         format: Format,
     },
-    /// Move damaged and foreign shards into DIR/damaged and tell which ones to make again
+    /// Move damaged and foreign shards to DIR/damaged and list the ones to render again
     Repair {
         /// Dataset folder
         path: PathBuf,
-        /// Only tell what would be done
+        /// Print what would be done, without changing anything
         #[arg(long)]
         dry_run: bool,
     },
@@ -180,64 +180,64 @@ pub enum Command {
         /// Dataset folder
         path: PathBuf,
     },
-    /// List the versions of a versioned set: what each commit put, removed and said
+    /// List the versions of a versioned dataset: rows added and removed, and the commit message
     Log {
-        /// Versioned set
+        /// Versioned dataset
         set: PathBuf,
-        /// Only the newest
+        /// Print only the newest N versions
         #[arg(long, value_name = "N")]
         last: Option<u64>,
     },
-    /// Tell which groups differ between two versions; exit code 1 when any does
+    /// List the groups that differ between two versions; exit code 1 if there are any
     Diff {
-        /// Versioned set
+        /// Versioned dataset
         set: PathBuf,
-        /// Version: a number, a tag or `latest`
+        /// Old version: a number, a tag or `latest`
         from: String,
-        /// Version
+        /// New version: a number, a tag or `latest`
         #[arg(default_value = "latest")]
         to: String,
     },
-    /// Write the rows of a version as one plain Parquet file
+    /// Write the rows of a version to one plain Parquet file
     Checkout {
-        /// Versioned set
+        /// Versioned dataset
         set: PathBuf,
         /// Version: a number, a tag or `latest`
         #[arg(long, default_value = "latest")]
         version: String,
-        /// The file to write
+        /// File to write
         #[arg(long, value_name = "PARQUET")]
         out: PathBuf,
     },
-    /// Name a version, which gc keeps from then on; without a name list the tags
+    /// Tag a version, which protects it from gc; without a name, list the tags
     Tag {
-        /// Versioned set
+        /// Versioned dataset
         set: PathBuf,
-        /// Letters, digits, `.`, `_` and `-`
+        /// Tag name: letters, digits, `.`, `_` and `-`
         name: Option<String>,
         /// Version: a number, another tag or `latest`
         #[arg(long, default_value = "latest", requires = "name")]
         version: String,
-        /// Take the name back
+        /// Delete the tag
         #[arg(long, requires = "name", conflicts_with = "version")]
         delete: bool,
     },
-    /// Commit a version with the same rows in few files
+    /// Commit a new version with the same rows in fewer files
     Compact {
-        /// Versioned set
+        /// Versioned dataset
         set: PathBuf,
-        /// Files below this many megabytes (10^6 bytes) are put together
+        /// Merge files smaller than this many megabytes (10^6 bytes)
         #[arg(long, value_name = "MB", default_value_t = 4)]
         below: u64,
     },
-    /// Delete the versions that are neither tagged nor among the newest, and what dead writers left
+    /// Delete versions that are neither tagged nor among the newest, and leftovers of killed writers
     Gc {
-        /// Versioned set
+        /// Versioned dataset
         set: PathBuf,
-        /// Newest versions to keep
+        /// Number of newest versions to keep
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         keep: u64,
-        /// Only tell what would go
+        /// Print what would be deleted, without deleting
         #[arg(long)]
         dry_run: bool,
     },

@@ -64,7 +64,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// The same work gave other bytes than before: a defect of the writer.
-    #[error("already there with other content (sha256 {there}, now {now}; the new file is kept as {kept:?}): {path:?}")]
+    #[error(
+        "already exists with different content (sha256 {there}, now {now}; the new file is kept as {kept:?}): {path:?}"
+    )]
     Differs {
         /// Digest of the file that stays.
         there: String,
@@ -76,7 +78,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// Another writer committed to the same group of rows since the version this commit was made on.
-    #[error("version {version} of another writer touched group {group} too: {path:?}")]
+    #[error("version {version} of another writer changed group {group} too: {path:?}")]
     Conflict {
         /// The version that came first.
         version: u64,
@@ -86,7 +88,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A version that `gc` has taken away.
-    #[error("version {version} was collected by gc: {path:?}")]
+    #[error("version {version} was deleted by gc: {path:?}")]
     Collected {
         /// The version asked for.
         version: u64,

@@ -42,7 +42,7 @@ impl From<ExitCode> for std::process::ExitCode {
 
 /// The table for `--help` of every tool.
 pub const EXIT_HELP: &str = "Exit codes: 0 done; 1 findings; 2 usage; 65 bad input data; 66 missing input; 70 a defect of this program; \
-    73 cannot create the output; 74 I/O error; 75 stopped early, run again to go on; 78 configuration";
+    73 cannot create the output; 74 I/O error; 75 stopped early, run again to resume; 78 configuration";
 
 /// A message that carries its exit code through `anyhow`.
 #[derive(Debug, thiserror::Error)]

@@ -10,25 +10,25 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Common")]
 pub struct OutputFlags {
-    /// Events as JSON lines on stdout.
+    /// Print events as JSON lines on stdout.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say nothing but errors.
+    /// Print only warnings and errors.
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// How progress shows on stderr.
+    /// Style of the progress display on stderr.
     #[arg(long, global = true, value_enum, value_name = "KIND", default_value_t = Bars::Auto)]
     pub progress: Bars,
-    /// Lines on stderr as text, or as JSON objects with time, level, event.
+    /// Format of log lines on stderr.
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
-    /// Write the lines of stderr into this file too, at its end.
+    /// Also append log lines to this file.
     #[arg(long, global = true, value_name = "FILE")]
     pub log_file: Option<PathBuf>,
     /// Print shell completions and exit.
     #[arg(long, value_name = "SHELL")]
     pub completions: Option<clap_complete::Shell>,
-    /// Write the manual pages of the tool and its commands into a folder and exit.
+    /// Write manual pages of the tool and its commands to a folder and exit.
     #[arg(long, value_name = "DIR")]
     pub man_pages: Option<PathBuf>,
 }
@@ -80,13 +80,13 @@ pub struct CommonFlags {
     /// Configuration file (TOML); unknown keys are errors.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Overrides one key of the configuration, as `--set train.batch=8`; may be repeated.
+    /// Override one configuration key, for example `--set train.batch=8`; may be repeated.
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub sets: Vec<String>,
-    /// Seed; overrides the configuration's.
+    /// Random seed; overrides the configuration.
     #[arg(long, global = true)]
     pub seed: Option<u64>,
-    /// Threads; default: what the machine or the scheduler gives.
+    /// Number of threads; default: as many as the scheduler or the machine allows.
     #[arg(long, global = true)]
     pub threads: Option<usize>,
     /// What is told.
@@ -129,10 +129,10 @@ impl CommonFlags {
 /// What a long command can be asked to tell before it begins. Flattened into each command with a configuration.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct RehearsalFlags {
-    /// Print the configuration in force as TOML, each value with its origin, and end.
+    /// Print the resolved configuration as TOML with the origin of each value, then exit.
     #[arg(long)]
     pub print_config: bool,
-    /// Check everything, tell what would be done, and end; nothing is written.
+    /// Check all inputs, print what would be done, then exit without writing.
     #[arg(long)]
     pub dry_run: bool,
 }

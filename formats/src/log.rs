@@ -8,10 +8,10 @@ use std::time::SystemTime;
 /// How a line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// A sentence
+    /// Plain text
     #[default]
     Text,
-    /// An object: time, level, tool, event, message and its numbers
+    /// One JSON object per line: time, level, tool, event, message and its numbers
     Json,
 }
 

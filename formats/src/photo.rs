@@ -95,7 +95,7 @@ pub fn is_sideways(orientation: Orientation) -> bool {
 /// Complains of more than [`MAX_PIXELS`].
 pub(crate) fn check_pixels(width: u64, height: u64) -> Result<(), String> {
     match width * height {
-        0 => Err("a picture of no pixels".into()),
+        0 => Err("an image without pixels".into()),
         pixels if pixels <= MAX_PIXELS => Ok(()),
         _ => Err(format!("{width}x{height} pixels; expected at most {} megapixels", MAX_PIXELS / 1_000_000)),
     }

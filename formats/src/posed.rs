@@ -108,7 +108,7 @@ impl Posed {
         let mask = photo::open(path, Turn::AsStored)?;
         if (mask.width, mask.height) != (photo.width, photo.height) {
             let sizes = (mask.width, mask.height, photo.width, photo.height);
-            return Err(self.complaint(&format!("a mask of another size than its image ({sizes:?}): {path:?}")));
+            return Err(self.complaint(&format!("the mask and its image differ in size ({sizes:?}): {path:?}")));
         }
         for (pixel, mask) in photo.rgba.chunks_exact_mut(4).zip(mask.rgba.chunks_exact(4)) {
             // RGB masks are gray; where a mask is stored as opacity, that counts too.

@@ -15,14 +15,14 @@ const EVENTS: Duration = Duration::from_secs(1);
 /// How progress shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Bars {
-    /// A bar on a terminal, lines elsewhere
+    /// A bar on a terminal, plain lines otherwise
     #[default]
     Auto,
-    /// Bars
+    /// A bar
     Bar,
-    /// A line now and then
+    /// A plain line from time to time
     Plain,
-    /// Nothing
+    /// No progress display
     None,
 }
 

@@ -33,6 +33,6 @@ pub fn asked() -> bool {
 pub fn check() -> Result<(), Failure> {
     match asked() {
         false => Ok(()),
-        true => Err(Failure::new(ExitCode::Stopped, "stopped by a signal; run again to go on")),
+        true => Err(Failure::new(ExitCode::Stopped, "stopped by a signal; run again to resume")),
     }
 }

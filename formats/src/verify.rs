@@ -95,7 +95,7 @@ impl Check {
             let (first, path) = &shards[0];
             let others: BTreeSet<u32> = shards.iter().map(|(name, _)| name.total).collect();
             if others.len() > 1 {
-                self.find(path, format!("doubled: shards of {split} by different totals {others:?}"));
+                self.find(path, format!("duplicate: shards of {split} with different totals {others:?}"));
                 continue;
             }
             let there: BTreeSet<u32> = shards.iter().map(|(name, _)| name.index).collect();
@@ -114,7 +114,7 @@ impl Check {
             for entry in entries {
                 let path = entry.map_err(|e| Error::reading("folder", &folder, e))?.path();
                 if path.to_string_lossy().contains(".parquet.differs-") {
-                    self.find(&path, "a second writer made other bytes for the same shard");
+                    self.find(&path, "a second writer wrote different bytes for the same shard");
                 }
             }
         }
@@ -220,7 +220,7 @@ impl Check {
                     self.find(path, format!("row {row}: not in ascending order"));
                 }
                 if name.as_ref().is_some_and(|n| n.split != splits[i]) {
-                    self.find(path, format!("row {row}: split {:?} in a shard of another split", splits[i]));
+                    self.find(path, format!("row {row}: split {:?} does not match the shard", splits[i]));
                 }
                 self.ids.frames.push(frame_id);
                 self.ids.splits.entry(key[0]).or_default().insert(splits[i].clone());
@@ -238,7 +238,7 @@ impl Check {
     fn identities(&mut self, shard: &Shard) -> Result<(), Error> {
         for row in shard.read::<IdentityRow>(Part::Labels)? {
             if self.ids.identities.insert(row.identity_id, row.split).is_some() {
-                self.find(shard.path(), format!("doubled: identity {}", row.identity_id));
+                self.find(shard.path(), format!("duplicate: identity {}", row.identity_id));
             }
         }
         if self.depth == Depth::Deep {
@@ -280,7 +280,7 @@ impl Check {
         let mut frames = std::mem::take(&mut self.ids.frames);
         frames.sort_unstable();
         for pair in frames.windows(2).filter(|pair| pair[0] == pair[1]) {
-            self.find(path, format!("doubled: frame_id {}", pair[0]));
+            self.find(path, format!("duplicate: frame_id {}", pair[0]));
         }
         let splits = std::mem::take(&mut self.ids.splits);
         let unseen: Vec<u32> = self.ids.identities.keys().filter(|id| !splits.contains_key(id)).copied().collect();

@@ -219,12 +219,12 @@ fn verify_finds_each_kind_of_damage() {
         (
             "replaced",
             |s| assert!(std::fs::copy(s.0.join("frames/train-00000-of-00002.parquet"), s.shard()).is_ok()),
-            "doubled: frame_id 0",
+            "duplicate: frame_id 0",
         ),
         (
-            "doubled",
+            "duplicate",
             |s| drop(s.write_frames(&ShardName::new("train", 0, 3), 1, CONFIG)),
-            "doubled: shards of train by different totals",
+            "duplicate: shards of train with different totals",
         ),
         (
             "whole split missing",

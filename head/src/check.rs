@@ -93,7 +93,7 @@ impl HeadModel {
         if !EYE_DISTANCE_M.contains(&(left.x - right.x)) {
             return Err(Error::invalid(
                 "joints",
-                format!("eyeballs at {left} and {right} metres: wrong scale or sides"),
+                format!("eyeballs at {left} and {right} meters: wrong scale or sides"),
             ));
         }
         if (left + right).length() / 2.0 > ORIGIN_TOLERANCE_M {

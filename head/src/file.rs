@@ -169,7 +169,7 @@ const PARTS: [Part; 9] = [
 fn read_header(bytes: &[u8]) -> Result<Header, Error> {
     let fault = |reason: String| Error::invalid("head model", reason);
     let (_, metadata) = SafeTensors::read_metadata(bytes)
-        .map_err(|e| fault(format!("expected a head.safetensors, this is no safetensors file: {e}")))?;
+        .map_err(|e| fault(format!("expected a head.safetensors, this is not a safetensors file: {e}")))?;
     let text = metadata.metadata().as_ref().and_then(|map| map.get("head"));
     let text = text.ok_or_else(|| fault("expected a head.safetensors, this safetensors file holds no head".into()))?;
     let header: Header = serde_json::from_str(text).map_err(|e| fault(format!("header: {e}")))?;

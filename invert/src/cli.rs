@@ -23,7 +23,7 @@ use splat::files::Format;
 use std::path::{Path, PathBuf};
 use tch::Device;
 
-/// Makes a drivable avatar from one to thirteen pictures of a person, and drives, measures, exports and shows it.
+/// Fit a drivable avatar to one to thirteen images of a person; drive, evaluate, export and view avatars.
 #[derive(Parser)]
 #[command(name = "invert", version, after_help = formats::exit::EXIT_HELP)]
 pub struct Cli {
@@ -31,35 +31,35 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     common: CommonFlags,
-    /// Where to compute: auto, cpu, cuda or cuda:N; a GPU that is not there is an error.
+    /// Compute device: `auto`, `cpu`, `cuda` or `cuda:N`; a missing GPU is an error.
     #[arg(long, global = true, default_value = "auto")]
     device: String,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Fits an avatar to the pictures of a tracked or rendered shard.
+    /// Fit an avatar to the images of a tracked or rendered dataset.
     Fit {
-        /// Shard or dataset with the pictures.
+        /// Dataset or shard with the images.
         #[arg(long)]
         input: PathBuf,
-        /// Head model the shard was made with.
+        /// Head model of the dataset.
         #[arg(long)]
         head: PathBuf,
-        /// The prior.
+        /// Weights of the prior.
         #[arg(long, default_value = "weights/prior.safetensors")]
         prior: PathBuf,
         #[command(flatten)]
         choice: ChoiceFlags,
         #[command(flatten)]
         judges: JudgeFlags,
-        /// Start from an untrained network instead of the prior: the comparison that shows what the prior is worth.
+        /// Start from an untrained network instead of the prior, as a baseline.
         #[arg(long)]
         without_prior: bool,
-        /// Name shown on pages; default: the folder's.
+        /// Display name of the avatar; default: the folder name.
         #[arg(long)]
         name: Option<String>,
-        /// Folder for the input pictures beside the avatar in their place: truth, avatar, valid pixels, coverage.
+        /// Folder for images of each input view: ground truth, avatar, valid pixels, coverage.
         #[arg(long)]
         pictures: Option<PathBuf>,
         /// Avatar folder to write.
@@ -68,121 +68,120 @@ enum Command {
         #[command(flatten)]
         rehearsal: RehearsalFlags,
     },
-    /// Moves an avatar by a shard's expressions or the built-in performance.
+    /// Animate an avatar with the expressions of a dataset or the built-in performance.
     Drive {
         /// Avatar folder.
         #[arg(long)]
         avatar: PathBuf,
-        /// `performance`, `photo` (the expression of the first input picture, held), or a shard whose expressions are
+        /// `performance`, `photo` (the expression of the first input image, held), or a dataset whose expressions are
         /// played in order.
         #[arg(long, default_value = "performance")]
         clip: String,
-        /// Frames a second.
+        /// Frames per second.
         #[arg(long, default_value_t = 12.5)]
         fps: f32,
-        /// Pixels a side.
+        /// Side of each image in pixels.
         #[arg(long, default_value_t = 256)]
         size: usize,
-        /// Radians the head swings to both sides meanwhile.
+        /// Amplitude of a yaw swing of the head, in radians.
         #[arg(long, default_value_t = 0.0)]
         swing: f32,
-        /// `.webp` for an animation, else a folder of PNG frames.
+        /// Animation to write (`.webp`), otherwise a folder of PNG frames.
         #[arg(long)]
         out: PathBuf,
     },
-    /// Measures an avatar on pictures it was not fitted to, with their true cameras and expressions.
+    /// Evaluate an avatar on held-out images with their ground-truth cameras and expressions.
     Eval {
         /// Avatar folder.
         #[arg(long)]
         avatar: PathBuf,
-        /// Shard or dataset with the truth.
+        /// Dataset or shard with the ground truth.
         #[arg(long)]
         data: PathBuf,
-        /// Head model the shard was made with.
+        /// Head model of the dataset.
         #[arg(long)]
         head: PathBuf,
         #[command(flatten)]
         choice: ChoiceFlags,
         #[command(flatten)]
         judges: JudgeFlags,
-        /// Pixels a side.
+        /// Side of each image in pixels.
         #[arg(long, default_value_t = 256)]
         size: usize,
-        /// Folder for the pictures compared: truth, avatar, valid pixels and coverage of each.
+        /// Folder for images of each view: ground truth, avatar, valid pixels, coverage.
         #[arg(long)]
         pictures: Option<PathBuf>,
-        /// Report to write (JSON); the contact sheet lies beside as PNG.
+        /// JSON report to write; a contact sheet (PNG) is written next to it.
         #[arg(long)]
         out: PathBuf,
     },
-    /// Draws an avatar at given expressions from given sides, one PNG each: `{pose}{yaw}.png`, as `blink+20.png`.
+    /// Render one PNG per expression and yaw, named `{pose}{yaw}.png`, for example `blink+20.png`.
     Stills {
         /// Avatar folder.
         #[arg(long)]
         avatar: PathBuf,
-        /// Name and ARKit weights, as `wink:eyeBlinkLeft=1,jawOpen=0.2`; may be repeated. Default: `neutral`.
+        /// Pose name and ARKit weights, for example `wink:eyeBlinkLeft=1,jawOpen=0.2`; may be repeated. Default: `neutral`.
         #[arg(long, value_name = "NAME:UNIT=WEIGHT,...")]
         pose: Vec<String>,
-        /// Degrees to the person's left, separated by commas.
+        /// Camera yaws in degrees, positive to the person's left, comma-separated.
         #[arg(long, default_value = "0", value_delimiter = ',', allow_hyphen_values = true)]
         yaw_deg: Vec<f32>,
-        /// Pixels a side.
+        /// Side of each image in pixels.
         #[arg(long, default_value_t = 512)]
         size: usize,
         /// Folder to write.
         #[arg(long)]
         out: PathBuf,
     },
-    /// Writes a sheet: seven expressions from three sides.
+    /// Render a contact sheet: seven expressions from three sides.
     Sheet {
         /// Avatar folder.
         #[arg(long)]
         avatar: PathBuf,
-        /// Pixels a side of each picture.
+        /// Side of each image in pixels.
         #[arg(long, default_value_t = 160)]
         size: usize,
-        /// Sheet to write (PNG).
+        /// Contact sheet to write (PNG).
         #[arg(long)]
         out: PathBuf,
     },
-    /// Writes the Gaussians at one expression for other viewers: `.ply`, `.splat` or `.spz`, by the ending of the name.
+    /// Export the Gaussians of one expression as `.ply`, `.splat` or `.spz`.
     Export {
         /// Avatar folder.
         #[arg(long)]
         avatar: PathBuf,
-        /// ARKit weight, as `jawOpen=0.5`; may be repeated.
+        /// ARKit weight, for example `jawOpen=0.5`; may be repeated.
         #[arg(long, value_name = "UNIT=WEIGHT")]
         expression: Vec<String>,
-        /// Which way up points in `.ply` and `.splat`: `down` (y down, z forward, as viewers of 3D Gaussians expect) or `y`
-        /// (y up, z backward, as in our world). An `.spz` is always y up, as its specification says.
+        /// Axis convention of `.ply` and `.splat`; `.spz` is always y up, by its specification.
         #[arg(long, value_enum, default_value_t = Up::Down)]
         up: Up,
-        /// File to write: `.ply`, `.splat` or `.spz`.
+        /// File to write; the extension selects the format: `.ply`, `.splat` or `.spz`.
         #[arg(long)]
         out: PathBuf,
     },
-    /// Writes the viewer: one page that draws and moves the avatar, without network.
+    /// Write a self-contained HTML viewer of an avatar.
     View {
         /// Avatar folder.
         #[arg(long)]
         avatar: PathBuf,
-        /// `performance`, or a shard.
+        /// `performance`, or a dataset.
         #[arg(long, default_value = "performance")]
         clip: String,
-        /// Page to write.
+        /// HTML file to write.
         #[arg(long)]
         out: PathBuf,
     },
-    /// Gathers what make demo or make pipeline made into one page.
+    /// Write the HTML report of `make demo` or `make pipeline`.
     #[command(group = clap::ArgGroup::new("made").required(true))]
     Report {
-        /// Folder that `make demo` filled.
+        /// Output folder of `make demo`.
         #[arg(long, group = "made")]
         demo: Option<PathBuf>,
-        /// Folder that `make pipeline` filled.
+        /// Output folder of `make pipeline`.
         #[arg(long, group = "made")]
         pipeline: Option<PathBuf>,
-        /// Page to write.
+        /// HTML file to write.
         #[arg(long)]
         out: PathBuf,
     },
@@ -190,16 +189,16 @@ enum Command {
 
 #[derive(clap::Args)]
 struct ChoiceFlags {
-    /// Only rows of this identity.
+    /// Use only rows of this identity.
     #[arg(long)]
     identity: Option<u32>,
-    /// Only rows under this light.
+    /// Use only rows with this light.
     #[arg(long)]
     light: Option<u32>,
-    /// Only these rows, by frame id, separated by commas.
+    /// Use only these frame ids, comma-separated.
     #[arg(long, value_delimiter = ',')]
     frames: Vec<u64>,
-    /// At most so many pictures, chosen to show different sides and expressions.
+    /// Maximum number of images, chosen for different viewpoints and expressions.
     #[arg(long)]
     views: Option<usize>,
 }
@@ -212,10 +211,10 @@ impl ChoiceFlags {
 
 #[derive(clap::Args)]
 struct JudgeFlags {
-    /// Weights of the perceptual net; `random` or `none`.
+    /// Weights of the perceptual network; `random` or `none`.
     #[arg(long, default_value = "weights/perceptual.safetensors")]
     perceptual: String,
-    /// Weights of the recogniser; `none` to do without.
+    /// Weights of the face recognizer; `none` to omit it.
     #[arg(long, default_value = "weights/identity.safetensors")]
     recogniser: String,
 }

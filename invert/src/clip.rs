@@ -22,7 +22,7 @@ pub fn open(asked: &str, fps: f32, card: &AvatarCard) -> Result<Clip> {
         "performance" => return Ok(performance(fps)),
         "photo" => {
             let expression = card.expressions.first().and_then(|e| e.as_slice().try_into().ok());
-            let expression: [f32; 52] = expression.context("the avatar's card lists no input picture")?;
+            let expression: [f32; 52] = expression.context("the avatar's card lists no input image")?;
             return Ok(Clip { fps, frames: vec![expression; (SECONDS * fps).round().max(1.0) as usize] });
         }
         _ => (),

@@ -10,9 +10,9 @@ use splat::files::Format;
 /// Which way up points in a file that says nothing about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Up {
-    /// x right, y down, z forward: what viewers of 3D Gaussians expect.
+    /// x right, y down, z forward: the convention of 3D Gaussian viewers.
     Down,
-    /// x right, y up, z backward: our world.
+    /// x right, y up, z backward: Effigy's world space.
     Y,
 }
 

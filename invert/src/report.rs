@@ -74,7 +74,7 @@ fn prior_facts(card: &Value) -> String {
 /// The overlay of the first photo, as a path within `demo`.
 fn first_overlay(demo: &Path) -> Result<String> {
     let folder = demo.join("tracked/overlay");
-    let missing = || Failure::missing(format!("the demo folder lacks a part (no overlay): {folder:?}"));
+    let missing = || Failure::missing(format!("incomplete demo folder (no overlay): {folder:?}"));
     let entries = std::fs::read_dir(&folder).map_err(|_| missing())?;
     let names = entries.filter_map(|e| e.ok()?.file_name().into_string().ok()).filter(|n| n.ends_with(".png"));
     Ok(format!("tracked/overlay/{}", names.min().ok_or_else(missing)?))
@@ -110,7 +110,7 @@ fn metrics_table(reports: &[&Value]) -> String {
 
 fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
     let path = folder.join(name);
-    std::fs::read(&path).map_err(|e| Failure::missing(format!("the folder lacks a part ({e}): {path:?}")).into())
+    std::fs::read(&path).map_err(|e| Failure::missing(format!("incomplete folder ({e}): {path:?}")).into())
 }
 
 fn data_uri(folder: &Path, name: &str) -> Result<String> {

@@ -79,7 +79,7 @@ impl Choice {
         };
         let all: Vec<usize> = (0..dataset.len()).filter(|&i| fits(dataset.labels(i))).collect();
         if all.is_empty() {
-            return Err(Failure::bad_data(format!("no row of {:?} fits the choice {self:?}", dataset.path())).into());
+            return Err(Failure::bad_data(format!("no row of {:?} matches {self:?}", dataset.path())).into());
         }
         let n = self.views.unwrap_or(all.len()).clamp(1, all.len());
         if n == all.len() {
@@ -216,8 +216,7 @@ impl Subject {
         geometry: Geometry,
     ) -> Result<Self> {
         if rows.len() > MOST_VIEWS {
-            let text =
-                format!("{} pictures of one person; expected 1 to {MOST_VIEWS} (choose with --views)", rows.len());
+            let text = format!("{} images of one person; expected 1 to {MOST_VIEWS} (choose with --views)", rows.len());
             return Err(Failure::bad_data(text).into());
         }
         let views: Vec<View> = rows.iter().map(|&i| View::read(dataset, i, model, size)).collect::<Result<_>>()?;

@@ -176,7 +176,7 @@ impl Checkpoint {
             None => BTreeMap::new(),
         };
         let step = match notes.remove("step") {
-            Some(s) => s.parse().map_err(|_| fail(format!("header: step {s:?} is no number")))?,
+            Some(s) => s.parse().map_err(|_| fail(format!("header: step {s:?} is not a number")))?,
             None => 0,
         };
         let mut tensors = BTreeMap::new();

@@ -13,7 +13,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor};
 
-/// Trains the feature net of the perceptual distance and the face recogniser on renders, and measures them.
+/// Train and evaluate the loss networks: the perceptual network and the face recognizer.
 #[derive(Parser)]
 #[command(name = "nets", version, after_help = formats::exit::EXIT_HELP)]
 pub struct Cli {
@@ -25,32 +25,32 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Trains the feature net; goes on from the checkpoint beside --out if there is one.
+    /// Train the perceptual network; resumes from the checkpoint next to --out.
     TrainPerceptual(Training),
-    /// Trains the recogniser; goes on from the checkpoint beside --out if there is one.
+    /// Train the face recognizer; resumes from the checkpoint next to --out.
     TrainIdentity(Training),
-    /// Measures weights on identities they were not trained on; JSON on stdout.
+    /// Evaluate weights on held-out identities; prints JSON.
     Eval {
-        /// Dataset made by `datagen render`.
+        /// Dataset from `datagen render`.
         #[arg(long)]
         data: PathBuf,
-        /// Weights of the feature net.
+        /// Weights of the perceptual network.
         #[arg(long)]
         perceptual: Option<String>,
-        /// Weights of the recogniser.
+        /// Weights of the face recognizer.
         #[arg(long)]
         identity: Option<PathBuf>,
-        /// `auto`, `cpu` or `cuda:N`.
+        /// Compute device: `auto`, `cpu` or `cuda:N`.
         #[arg(long, default_value = "auto")]
         device: String,
     },
-    /// Compares two pictures of one size; JSON on stdout.
+    /// Compare two images of equal size; prints JSON.
     Compare {
-        /// A picture (PNG, WebP, JPEG).
+        /// First image (PNG, WebP, JPEG).
         a: PathBuf,
-        /// Another.
+        /// Second image.
         b: PathBuf,
-        /// Weights of the feature net, `random` or `none`.
+        /// Weights of the perceptual network, `random` or `none`.
         #[arg(long, default_value = "none")]
         perceptual: String,
     },
@@ -58,19 +58,19 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Training {
-    /// Dataset made by `datagen render`.
+    /// Dataset from `datagen render`.
     #[arg(long)]
     data: PathBuf,
-    /// Weights to write (half floats); card and checkpoint lie beside.
+    /// Weights file to write (half precision); card and checkpoint are written next to it.
     #[arg(long)]
     out: PathBuf,
-    /// Steps to do; overrides the configuration's.
+    /// Number of steps; overrides the configuration.
     #[arg(long)]
     steps: Option<u64>,
-    /// Stop after so many minutes; overrides the configuration's.
+    /// Stop after this many minutes; overrides the configuration.
     #[arg(long)]
     minutes: Option<f64>,
-    /// `auto`, `cpu` or `cuda:N`; overrides the configuration's.
+    /// Compute device: `auto`, `cpu` or `cuda:N`; overrides the configuration.
     #[arg(long)]
     device: Option<String>,
     #[command(flatten)]
@@ -154,9 +154,10 @@ fn train<T: Task>(task: &T, config: &TrainConfig, out: &Path, common: &CommonFla
     if outcome.finished {
         return Ok(ExitCode::Done);
     }
-    common
-        .talk()
-        .say(&format!("the time is up at step {} of {}; the same command goes on", outcome.steps, config.steps));
+    common.talk().say(&format!(
+        "time limit reached at step {} of {}; run the same command again to resume",
+        outcome.steps, config.steps
+    ));
     Ok(ExitCode::Stopped)
 }
 
@@ -195,12 +196,12 @@ fn compare(a: &Path, b: &Path, perceptual: &str) -> Result<ExitCode> {
     };
     let (ta, tb) = (read(a)?, read(b)?);
     if ta.size() != tb.size() {
-        let what = format!("pictures of different size: {:?} {a:?} and {:?} {b:?}", &ta.size()[2..], &tb.size()[2..]);
+        let what = format!("images of different size: {:?} {a:?} and {:?} {b:?}", &ta.size()[2..], &tb.size()[2..]);
         return Err(Failure::bad_data(what).into());
     }
     let side = ta.size()[2].min(ta.size()[3]);
     if side < nets::ssim::WINDOW {
-        return Err(Failure::bad_data(format!("{side} pixels a side, at least 11 are needed: {a:?}")).into());
+        return Err(Failure::bad_data(format!("image side of {side} px, expected at least 11: {a:?}")).into());
     }
     let net = Perceptual::open(perceptual, Device::Cpu)?;
     let value = |t: Tensor| t.double_value(&[0]);

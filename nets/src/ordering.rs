@@ -21,7 +21,7 @@ pub struct Ordering {
 /// [`Error::Data`] if there is no picture.
 pub fn ordering(pictures: &[Tensor], distance: &dyn Fn(&Tensor, &Tensor) -> f64) -> Result<Ordering, Error> {
     if pictures.is_empty() {
-        return Err(Error::Data("no picture to rank distortions of".into()));
+        return Err(Error::Data("no image to rank distortions of".into()));
     }
     let (mut stronger, mut asked, mut shift) = (0, 0, 0);
     for (i, picture) in pictures.iter().enumerate() {

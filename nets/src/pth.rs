@@ -30,8 +30,9 @@ pub fn load(path: &Path) -> Result<Checkpoint, Error> {
     if let Some(what) = stand_in::named(&head) {
         return Err(fail(what.into()));
     }
-    let zip = zip::ZipArchive::new(file)
-        .map_err(|e| fail(format!("no zip of PyTorch ({e}); files from before PyTorch 1.6 must be saved anew")))?;
+    let zip = zip::ZipArchive::new(file).map_err(|e| {
+        fail(format!("not a PyTorch zip file ({e}); files from before PyTorch 1.6 must be saved again"))
+    })?;
     let mut archive = Archive { zip, folder: String::new() };
     let program = archive.pickle().map_err(&fail)?;
     let object = Machine::new(archive).run(&program).map_err(&fail)?;

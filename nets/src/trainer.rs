@@ -201,7 +201,7 @@ impl<'a, T: Task> Run<'a, T> {
     fn load(&mut self, file: &Checkpoint, path: &Path) -> Result<(), Error> {
         file.expect_net(self.task.net())?;
         if file.notes.get("config") != Some(&self.config_note()) {
-            let why = format!("the checkpoint {path:?} is of another configuration; remove it or choose another --out");
+            let why = format!("the checkpoint {path:?} has another configuration; remove it or choose another --out");
             return Err(Error::Config { key: "out".into(), why });
         }
         file.restore_vars("vars", self.task.vars())?;

@@ -16,7 +16,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use tch::Device;
 
-/// Learns the prior of 3D-Gaussian heads from rendered shards, measures it, and samples new people from it.
+/// Train, evaluate and sample the VQ prior of 3D-Gaussian heads.
 #[derive(Parser)]
 #[command(name = "prior", version, after_help = formats::exit::EXIT_HELP)]
 pub struct Cli {
@@ -24,78 +24,78 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     common: CommonFlags,
-    /// Where to compute: `auto`, `cpu` or `cuda:N`.
+    /// Compute device: `auto`, `cpu` or `cuda:N`.
     #[arg(long, global = true, default_value = "auto")]
     device: String,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Trains; goes on from the checkpoint beside --out if there is one.
+    /// Train the prior; resumes from the checkpoint next to --out.
     Train {
         #[command(flatten)]
         source: Source,
-        /// Weights to write; card, checkpoint and contact sheets lie beside.
+        /// Weights file to write; card, checkpoint and contact sheets are written next to it.
         #[arg(long)]
         out: PathBuf,
-        /// Weights of the perceptual net; `random` for untrained features, `none` to train without that term.
+        /// Weights of the perceptual network; `random` for untrained features, `none` to train without this loss.
         #[arg(long, default_value = "weights/perceptual.safetensors")]
         perceptual: String,
-        /// Stop after so many minutes; overrides the configuration's.
+        /// Stop after this many minutes; overrides the configuration.
         #[arg(long)]
         minutes: Option<f64>,
         #[command(flatten)]
         rehearsal: RehearsalFlags,
     },
-    /// Reconstructs held-out identities and writes an evaluation card.
+    /// Reconstruct held-out identities and write an evaluation report.
     Eval {
         #[command(flatten)]
         source: Source,
-        /// Weights to measure.
+        /// Weights to evaluate.
         #[arg(long, default_value = "weights/prior.safetensors")]
         weights: PathBuf,
-        /// `train`, `val` or `test`.
+        /// Split to evaluate: `train`, `val` or `test`.
         #[arg(long, default_value = "test")]
         split: String,
-        /// At most so many rows, evenly spread.
+        /// Maximum number of rows, evenly spaced.
         #[arg(long, default_value_t = 64)]
         rows: usize,
-        /// Card to write (JSON); the contact sheet lies beside as PNG.
+        /// JSON report to write; a contact sheet (PNG) is written next to it.
         #[arg(long)]
         out: PathBuf,
     },
-    /// Draws new people.
+    /// Sample new people.
     Sample {
-        /// Weights to draw from.
+        /// Weights to sample from.
         #[arg(long, default_value = "weights/prior.safetensors")]
         weights: PathBuf,
-        /// Dataset whose training heads are the variety; default: the statistics that lie in the weights.
+        /// Dataset whose training split gives the code statistics; default: the statistics stored in the weights.
         #[arg(long, requires = "head")]
         data: Option<PathBuf>,
-        /// Head model that dataset was made with.
+        /// Head model of that dataset.
         #[arg(long, requires = "data")]
         head: Option<PathBuf>,
-        /// How many.
+        /// Number of samples.
         #[arg(long, default_value_t = 8)]
         n: usize,
-        /// 1 is the training heads' own variety.
+        /// Scale of the code distribution; 1 is that of the training heads.
         #[arg(long, default_value_t = 0.8)]
         spread: f64,
-        /// Pixels a side.
+        /// Side of each image in pixels.
         #[arg(long, default_value_t = 192)]
         size: usize,
-        /// Sheet to write (PNG).
+        /// Contact sheet to write (PNG).
         #[arg(long)]
         out: PathBuf,
     },
-    /// Adds to weights of an earlier build what `sample` needs: the statistics of the training heads' codes.
+    /// Add code statistics, which `sample` needs, to weights from an earlier build.
     Codes {
         #[command(flatten)]
         source: Source,
-        /// Weights to complete.
+        /// Weights to read.
         #[arg(long, default_value = "weights/prior.safetensors")]
         weights: PathBuf,
-        /// Weights to write; may be the same file.
+        /// Weights file to write; may be the same file.
         #[arg(long)]
         out: PathBuf,
     },
@@ -103,10 +103,10 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Source {
-    /// Dataset made by `datagen render`.
+    /// Dataset from `datagen render`.
     #[arg(long)]
     data: PathBuf,
-    /// Head model the dataset was made with.
+    /// Head model of the dataset.
     #[arg(long)]
     head: PathBuf,
 }

@@ -103,7 +103,7 @@ impl<'a> Trainer<'a> {
         anyhow::ensure!(
             loaded.config.model == plan.config.model,
             formats::exit::Failure::config(format!(
-                "{file:?} is of another model configuration; remove it to start anew"
+                "{file:?} has another model configuration; remove it to start again"
             ))
         );
         // A longer run may be asked for than the checkpoint's was.

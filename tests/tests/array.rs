@@ -122,7 +122,7 @@ fn a_dry_run_tells_the_shards_and_writes_nothing() {
     let folder = Folder::new("array-dry");
     toy::import_head(folder.path());
     let run = toy::render(folder.path(), 1).words("--shard 0/2 --dry-run").done();
-    assert!(run.stdout.lines().last().is_some_and(|l| l.contains("shards to be made")), "{}", run.stdout);
+    assert!(run.stdout.lines().last().is_some_and(|l| l.contains("shards to render")), "{}", run.stdout);
     assert_eq!(files(folder.path()), [Path::new("head.safetensors")]);
 }
 

@@ -65,7 +65,7 @@ fn rendering_again_touches_nothing() {
     let data = folder.path().join("data");
     let before = times(&data);
     let run = toy::render(folder.path(), 2).done();
-    assert!(run.stdout.contains("0 shards made"), "{}", run.stdout);
+    assert!(run.stdout.contains("0 shards rendered"), "{}", run.stdout);
     assert_eq!(times(&data), before);
 }
 

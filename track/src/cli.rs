@@ -15,7 +15,7 @@ use track::networks::{LAYOUT, Networks};
 use track::photos::{self, Cameras, FaceChoice};
 use track::{evaluate, train};
 
-/// Finds a head in photos and fits the head model to it; learns how from renders alone.
+/// Detect a face in photos and fit the head model to it; the networks train on renders only.
 #[derive(Parser)]
 #[command(name = "track", version, after_help = formats::exit::EXIT_HELP)]
 pub struct Cli {
@@ -23,18 +23,18 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     common: CommonFlags,
-    /// `auto`, `cpu` or `cuda:N`.
+    /// Compute device: `auto`, `cpu` or `cuda:N`.
     #[arg(long, global = true, default_value = "auto")]
     device: String,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Photos of one person → tracked dataset (frames, identity, overlays).
+    /// Fit photos of one person and write a tracked dataset (frames, identity, overlays).
     Fit(Fit),
-    /// Trains both networks on renders; goes on from the checkpoint beside --out if there is one.
+    /// Train the detector and the face network on renders; resumes from the checkpoint next to --out.
     Train(Train),
-    /// Measures weights and fit on renders of people who were held out.
+    /// Evaluate weights and fit on renders of held-out people.
     Eval(Eval),
 }
 
@@ -42,22 +42,22 @@ enum Command {
 struct Fit {
     #[command(flatten)]
     rehearsal: RehearsalFlags,
-    /// Photos or folders of photos.
+    /// Photos, or folders of photos.
     #[arg(long, required = true, num_args = 1..)]
     photos: Vec<PathBuf>,
-    /// Folder to write.
+    /// Dataset folder to write.
     #[arg(long)]
     out: PathBuf,
-    /// `only` (more than one is an error), `largest`, or a number, the largest being 0.
+    /// Face to fit if a photo shows several: `only` (an error if there are several), `largest`, or an index by size from 0.
     #[arg(long, default_value = "only", value_parser = face_choice)]
     face: FaceChoice,
-    /// Pixels a side of the output frames; overrides the configuration's.
+    /// Side of the output frames in pixels; overrides the configuration.
     #[arg(long)]
     size: Option<usize>,
-    /// Focal length of the photos in their pixels, if known.
+    /// Focal length in pixels of the photos, if known.
     #[arg(long)]
     focal_px: Option<f64>,
-    /// Let every photo have a focal length of its own, though photos have the same size.
+    /// Fit one focal length per photo instead of one per image size.
     #[arg(long)]
     each_own_camera: bool,
     /// All photos show one person: do not compare their faces.
@@ -74,41 +74,41 @@ struct Fit {
 struct Train {
     #[command(flatten)]
     rehearsal: RehearsalFlags,
-    /// Datasets made by `datagen render`, with alpha maps; may be repeated.
+    /// Datasets from `datagen render` with alpha maps; may be repeated.
     #[arg(long, required = true, num_args = 1..)]
     data: Vec<PathBuf>,
-    /// The head model that the datasets show.
+    /// Head model of the datasets.
     #[arg(long, default_value = "data/head.safetensors")]
     head: PathBuf,
-    /// Weights to begin with: tensors of the same name and shape are taken over.
+    /// Initial weights; tensors with the same name and shape are copied.
     #[arg(long)]
     start: Option<PathBuf>,
-    /// Weights to write; card and checkpoint lie beside.
+    /// Weights file to write; card and checkpoint are written next to it.
     #[arg(long, default_value = "weights/track.safetensors")]
     out: PathBuf,
-    /// Stop after so many minutes of all runs together; overrides the configuration's.
+    /// Stop after this many minutes, summed over resumed runs; overrides the configuration.
     #[arg(long)]
     minutes: Option<f64>,
-    /// Stop after so many steps; overrides the configuration's.
+    /// Stop after this many steps; overrides the configuration.
     #[arg(long)]
     steps: Option<u64>,
 }
 
 #[derive(clap::Args)]
 struct Eval {
-    /// Dataset made by `datagen render`.
+    /// Dataset from `datagen render`.
     #[arg(long)]
     data: PathBuf,
-    /// `train`, `val` or `test`.
+    /// Split to evaluate: `train`, `val` or `test`.
     #[arg(long, default_value = "test")]
     split: String,
-    /// At most so many frames.
+    /// Maximum number of frames.
     #[arg(long, default_value_t = 100)]
     frames: usize,
-    /// Report to write (JSON).
+    /// JSON report to write.
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Write the figures into the card of the weights too.
+    /// Also write the metrics to the card of the weights.
     #[arg(long)]
     card: bool,
     #[command(flatten)]
@@ -117,7 +117,7 @@ struct Eval {
 
 #[derive(clap::Args)]
 struct Models {
-    /// Weights made by `track train`.
+    /// Weights from `track train`.
     #[arg(long, default_value = "weights/track.safetensors")]
     weights: PathBuf,
     /// Head model to fit.

@@ -14,13 +14,13 @@ pub enum Error {
         path: PathBuf,
     },
     /// A folder without pictures.
-    #[error("no picture (png, jpg, jpeg, webp) in folder: {path:?}")]
+    #[error("no readable photo in folder: {path:?}")]
     EmptyFolder {
         /// The folder.
         path: PathBuf,
     },
     /// A file that is no picture we can read.
-    #[error("not an image we can read (expected PNG, JPEG or WebP): {why}: {path:?}")]
+    #[error("cannot read photo: {why}: {path:?}")]
     NotAnImage {
         /// The decoder's words.
         why: String,

@@ -50,7 +50,7 @@ fn missing_photos_and_empty_folders_are_66() {
     std::fs::create_dir(&empty).unwrap();
     let (code, line) = refusal(&fit_untrained(&folder, &empty.to_string_lossy(), &[]));
     assert_eq!(code, 66);
-    assert!(line.contains("no picture"), "{line}");
+    assert!(line.contains("no readable photo"), "{line}");
     assert!(!folder.join("out").exists(), "nothing was written");
     std::fs::remove_dir_all(folder).unwrap();
 }
@@ -62,7 +62,7 @@ fn what_is_no_image_is_65() {
     std::fs::write(&photo, b"dear sir or madam, this is not a picture at all").unwrap();
     let (code, line) = refusal(&fit_untrained(&folder, &photo.to_string_lossy(), &[]));
     assert_eq!(code, 65);
-    assert!(line.contains("not an image") && line.contains("letter.png"), "{line}");
+    assert!(line.contains("cannot read photo") && line.contains("letter.png"), "{line}");
     let photo = folder.join("half.png");
     let mut png = std::io::Cursor::new(Vec::new());
     image::RgbImage::new(64, 64).write_to(&mut png, image::ImageFormat::Png).unwrap();
@@ -111,7 +111,7 @@ fn training_writes_weights_and_card_goes_on_and_can_be_measured() {
     assert_eq!(steps(), 2);
     let second = train("3");
     assert_eq!(second.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&second.stderr).contains("going on from step 2"));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("resuming from step 2"));
     assert_eq!(steps(), 3);
     assert!(std::fs::metadata(&weights).unwrap().len() < 10_000_000);
     let measured = track(&["eval", "--data", &data, "--split", "val", "--weights", &out, "--head", &head]);

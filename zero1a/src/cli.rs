@@ -14,7 +14,7 @@ mod ladder;
 mod models;
 mod run;
 
-/// Makes a drivable avatar from one photo: a video model and a data set of clips improve each other (SymGEN).
+/// Fit a drivable avatar to one photo by SymGEN: a video model and the avatar improve each other.
 #[derive(Parser)]
 #[command(name = "zero1a", version, after_help = formats::exit::EXIT_HELP)]
 pub struct Cli {
@@ -26,28 +26,27 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// One photo, or one row of a tracked dataset → an avatar folder. Goes on where it was stopped.
+    /// Create an avatar folder from a photo or from one row of a tracked dataset; resumes a stopped run.
     Run(run::Run),
-    /// Measures an avatar on a person's other pictures, or on its own photo.
+    /// Evaluate an avatar on held-out images of the person, or on the input photo.
     Eval(eval::Eval),
-    /// Runs the method and its baselines on rendered people with exact truth, and compares them. Goes on where it was
-    /// stopped.
+    /// Compare the method with its baselines on rendered people with exact ground truth; resumes a stopped run.
     Ladder(ladder::Ladder),
-    /// Writes a page that shows how a run's clips changed from version to version.
+    /// Write an HTML report that shows how the clips of a run changed from version to version.
     Report(Report),
-    /// Trains the small video model from nothing on renders.
+    /// Train the small video model from scratch on renders.
     TrainVideo(TrainVideo),
 }
 
 #[derive(clap::Args)]
 struct Report {
-    /// Folder that `zero1a run` filled.
+    /// Output folder of `zero1a run`.
     #[arg(long)]
     run: PathBuf,
-    /// Write a section for another page rather than a page.
+    /// Write an HTML fragment to embed instead of a page.
     #[arg(long)]
     section: bool,
-    /// Page to write.
+    /// HTML file to write.
     #[arg(long)]
     out: PathBuf,
 }

@@ -32,7 +32,7 @@ pub fn page(run: &Path) -> Result<String> {
 pub fn section(run: &Path) -> Result<String> {
     let card: AvatarCard = read_json(&run.join("avatar").join(formats::avatar::CARD), "avatar card")?;
     let preview = run.join("preview.png");
-    let missing = |e: std::io::Error| Failure::missing(format!("the run lacks a part ({e}): {preview:?}"));
+    let missing = |e: std::io::Error| Failure::missing(format!("incomplete run ({e}): {preview:?}"));
     let preview = data_uri("image/png", &std::fs::read(&preview).map_err(missing)?);
     let folder = run.join("set");
     let clips = if VersionedSet::is_at(&folder) { evolution(&VersionedSet::open(&folder)?)? } else { String::new() };

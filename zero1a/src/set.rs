@@ -83,7 +83,8 @@ impl ClipSet {
         let set = VersionedSet::open(&folder)?;
         let (old, new) = (&set.spec().provenance, &open.provenance);
         if (&old.config_toml, &old.inputs) != (&new.config_toml, &new.inputs) {
-            let text = format!("{folder:?} was begun with another configuration or other inputs; expected a new --out");
+            let text =
+                format!("{folder:?} was started with another configuration or other inputs; expected a new --out");
             return Err(Failure::config(text).into());
         }
         let latest = set.latest()?;

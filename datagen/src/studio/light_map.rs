@@ -54,7 +54,7 @@ impl Map {
     fn read(path: &Path) -> Result<Self, Failure> {
         let bytes = std::fs::read(path).map_err(|e| Failure::missing(format!("environment map: {e}: {path:?}")))?;
         let mut map = match bytes.starts_with(b"#?") {
-            true => Self::of_radiance(&bytes).ok_or_else(|| bad(path, "not a Radiance picture"))?,
+            true => Self::of_radiance(&bytes).ok_or_else(|| bad(path, "not a Radiance image"))?,
             false => Self::of_exr(&bytes).map_err(|e| bad(path, &e.to_string()))?,
         };
         if let Some((n, largest)) = map.clamp_infinite() {

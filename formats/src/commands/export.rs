@@ -23,7 +23,7 @@ pub enum Target {
     Webdataset,
     /// An image folder and COCO annotations: boxes, 68 keypoints, masks as RLE
     Coco,
-    /// A folder with transforms.json for each identity and expression (OpenGL cameras), masks, depth
+    /// One folder with transforms.json (OpenGL cameras), masks and depth per identity and expression
     Nerfstudio,
 }
 

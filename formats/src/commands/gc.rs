@@ -20,7 +20,7 @@ pub fn run(path: &Path, keep: u64, dry_run: bool, talk: Talk) -> anyhow::Result<
         }
     }
     let (verb, files, bytes) = (if dry_run { "would delete" } else { "deleted" }, done.files.len(), human(done.bytes));
-    talk.say(&format!("{verb} {files} files, {bytes}; {} versions are gone then", done.versions.len()));
+    talk.say(&format!("{verb} {files} files, {bytes}, {} versions", done.versions.len()));
     talk.event(
         "collected",
         json!({"versions": done.versions.len(), "files": files, "bytes": done.bytes, "dry_run": dry_run}),

@@ -10,11 +10,11 @@ use std::path::Path;
 /// How to print the missing ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// `0,3-5`: numbers of tasks
+    /// Task numbers, for example `0,3-5`
     Indices,
-    /// `--array=0,3-5`, to stand between `sbatch` and the job script
+    /// Argument for sbatch, for example `--array=0,3-5`
     Slurm,
-    /// A file a line
+    /// One file per line
     Files,
 }
 
@@ -42,6 +42,6 @@ pub fn run(path: &Path, tasks: Option<u64>, format: Format, talk: Talk) -> anyho
             to_make.for_each(|(shard, _)| println!("{}", shard.files[0].display()));
         }
     }
-    talk.say(&format!("{} of {all} shards are to be made, by {} of {n} tasks", shards.len(), these.len()));
+    talk.say(&format!("{} of {all} shards remain, in {} of {n} tasks", shards.len(), these.len()));
     Ok(if shards.is_empty() { ExitCode::Done } else { ExitCode::Findings })
 }

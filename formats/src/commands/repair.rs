@@ -23,8 +23,7 @@ pub fn run(path: &Path, dry_run: bool, talk: Talk) -> anyhow::Result<ExitCode> {
         }
     }
     let left: Vec<&Finding> = findings.iter().filter(|f| f.path == path).collect();
-    left.iter()
-        .for_each(|f| talk.say(&format!("{}: {} (look again after the shards are made)", f.path.display(), f.what)));
+    left.iter().for_each(|f| talk.say(&format!("{}: {} (check again after rendering)", f.path.display(), f.what)));
     let missing = missing_of(&findings, &bad);
     for (split, indices) in &missing {
         match talk {

@@ -53,7 +53,7 @@ pub fn run(path: &Path, condition: Option<&str>, out: &Path, seed: u64, talk: Ta
     };
     publish::write_atomically(out, html::page(&report).as_bytes())?;
     let (rows, doubled) = (report.frames.rows, report.frames.doubled_images);
-    talk.say(&format!("{rows} rows, {doubled} doubled images: {}", out.display()));
+    talk.say(&format!("{rows} rows, {doubled} duplicate images: {}", out.display()));
     talk.event("report", json!({"path": out, "rows": rows, "doubled_images": doubled}));
     Ok(ExitCode::Done)
 }

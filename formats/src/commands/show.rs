@@ -46,7 +46,7 @@ fn find(path: &Path, row: usize, condition: Option<&str>) -> anyhow::Result<(Sha
 fn image(name: &str, column: &dyn Array, out: Option<&Path>) -> anyhow::Result<Value> {
     let parts = column.as_struct();
     let (Some(bytes), Some(paths)) = (parts.column_by_name("bytes"), parts.column_by_name("path")) else {
-        return Err(Failure::bad_data(format!("column {name:?} is no image")).into());
+        return Err(Failure::bad_data(format!("column {name:?} is not an image")).into());
     };
     if parts.is_null(0) || bytes.is_null(0) {
         return Ok(Value::Null);

@@ -108,7 +108,10 @@ impl Totals {
             println!("{name:<18} {:>9} rows of {} identities", split.rows, split.identities.len());
         }
         let bytes = human(self.columns.iter().map(|(_, c)| c.bytes).sum());
-        println!("{:<18} {:>9} rows, {} shards of {bytes}, {doubled} doubled images\n", "all", self.rows, self.shards);
+        println!(
+            "{:<18} {:>9} rows, {} shards of {bytes}, {doubled} duplicate images\n",
+            "all", self.rows, self.shards
+        );
         println!("{:<18} {:>9}  values", "column", "on disk");
         for (name, column) in &self.columns {
             println!("{name:<18} {:>9}  {}", human(column.bytes), column.values());

@@ -75,10 +75,12 @@ pub fn run(path: &Path, talk: Talk) -> anyhow::Result<ExitCode> {
     let next = match (complete, status.merged) {
         (true, true) => "complete and merged",
         (true, false) => "complete; `shards merge` writes its manifest and card",
-        (false, _) if total.broken > 0 || !status.foreign.is_empty() => "`shards repair` puts aside what is wrong",
-        (false, _) => "the same command goes on; `shards missing` tells what is to be made",
+        (false, _) if total.broken > 0 || !status.foreign.is_empty() => {
+            "`shards repair` moves damaged and foreign files aside"
+        }
+        (false, _) => "run the same command again to resume; `shards missing` lists what remains",
     };
-    let open = format!("{} open, {} left by dead writers", status.open, status.left);
+    let open = format!("{} open, {} left by killed writers", status.open, status.left);
     talk.say(&format!("{}, {open}: {next}", human(status.bytes)));
     Ok(if complete { ExitCode::Done } else { ExitCode::Findings })
 }

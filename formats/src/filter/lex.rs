@@ -49,7 +49,7 @@ pub fn tokens(text: &str) -> Result<Vec<Place>, (String, usize)> {
                 number(&chars, at)?
             }
             '\'' => quoted(&chars, at)?,
-            '"' => return Err(("unexpected \": text stands in single quotes".into(), here)),
+            '"' => return Err(("unexpected \": use single quotes for text".into(), here)),
             c => match SIGNS.iter().find(|s| chars[at..].iter().copied().take(s.len()).eq(s.chars())) {
                 Some(sign) => (Token::Sign(sign), at + sign.len()),
                 None => return Err((format!("unexpected {c:?}"), here)),
@@ -83,7 +83,7 @@ fn number(chars: &[char], from: usize) -> Result<(Token, usize), (String, usize)
     let real = || text.parse::<f64>().ok().filter(|v| v.is_finite()).map(Token::Real);
     match text.parse().ok().map(Token::Whole).or_else(real) {
         Some(token) => Ok((token, end)),
-        None => Err((format!("{text} is no number"), from + 1)),
+        None => Err((format!("{text} is not a number"), from + 1)),
     }
 }
 

@@ -11,7 +11,7 @@ const RAW_NAMES: [&str; 12] = ["dng", "cr2", "cr3", "nef", "nrw", "arw", "orf", 
 const OTHERS: [&str; 6] = ["jxl", "jp2", "psd", "svg", "ico", "tga"];
 
 /// Why raw photos are not read.
-pub const RAW: &str = "a raw photo, which is not read; export it as JPEG or PNG";
+pub const RAW: &str = "a raw photo, which is not supported; export it as JPEG or PNG";
 
 /// What a name says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn kind_of_name(path: &Path) -> Kind {
     match () {
         () if is_one_of(&READ) => Kind::Photo,
         () if is_one_of(&RAW_NAMES) => Kind::NotRead(RAW),
-        () if is_one_of(&OTHERS) => Kind::NotRead("a picture in a format that is not read; export it as JPEG or PNG"),
+        () if is_one_of(&OTHERS) => Kind::NotRead("an unsupported image format; export it as JPEG or PNG"),
         () => Kind::Other,
     }
 }

@@ -43,7 +43,7 @@ pub fn decode(path: &Path, name: &str) -> Result<Vec<u8>, String> {
                 Some(file) if output.status.success() => return std::fs::read(file).map_err(|e| e.to_string()),
                 _ => {
                     let words = String::from_utf8_lossy(&output.stderr);
-                    let words = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no picture came");
+                    let words = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no image was written");
                     complaint = Some(format!("{program}: {words}"));
                 }
             },

@@ -65,7 +65,7 @@ fn lens(shared: &Value, frame: &Value) -> Result<Lens, String> {
 /// From world-from-camera with y up and z backward (OpenGL), `[3 or 4][4]`.
 fn camera_from_world(rows: &Value) -> Result<DMat4, String> {
     let mut matrix: Vec<[f64; 4]> =
-        serde_json::from_value(rows.clone()).map_err(|e| format!("is no 4 x 4 matrix: {e}"))?;
+        serde_json::from_value(rows.clone()).map_err(|e| format!("is not a 4 x 4 matrix: {e}"))?;
     if matrix.len() == 3 {
         matrix.push([0.0, 0.0, 0.0, 1.0]);
     }

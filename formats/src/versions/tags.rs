@@ -102,7 +102,8 @@ impl VersionedSet {
         match is_name(name) {
             true => Ok(self.root().join(format!("tags/{name}.json"))),
             false => {
-                let why = format!("{name:?} is no name for a tag: letters, digits, '.', '_' and '-', no number");
+                let why =
+                    format!("{name:?} is not a tag name: expected letters, digits, '.', '_' and '-', and not a number");
                 let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, why);
                 Err(Error::Create { source, path: self.root().into() })
             }

@@ -114,9 +114,9 @@ impl Machine {
 
     /// `('storage', kind, key, place, length)`
     fn storage(&mut self) -> Result<Value, String> {
-        let Value::Tuple(id) = self.pop()? else { return Err("a persistent id that is no tuple".into()) };
+        let Value::Tuple(id) = self.pop()? else { return Err("a persistent id that is not a tuple".into()) };
         let [Value::Text(word), Value::Global(Global::StorageOf(kind)), Value::Text(key), ..] = &id[..] else {
-            return Err("a persistent id that is no storage".into());
+            return Err("a persistent id that is not a storage".into());
         };
         if &**word != "storage" || !key.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(format!("a persistent id {word:?}, {key:?}"));

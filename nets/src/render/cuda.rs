@@ -128,7 +128,7 @@ fn current_stream(index: usize) -> Result<*mut c_void, Error> {
     // SAFETY: the function of that name in libtorch's stable C interface has this signature
     // (torch/csrc/inductor/aoti_torch/c/shim.h).
     let status = unsafe { std::mem::transmute::<*mut c_void, Ask>(found)(index as i32, &mut stream) };
-    if status == 0 { Ok(stream) } else { Err(unusable(index, "libtorch tells no stream".into())) }
+    if status == 0 { Ok(stream) } else { Err(unusable(index, "libtorch returned no stream".into())) }
 }
 
 fn refused_on(scene: &Scene, error: cuda::Error) -> Error {

@@ -152,7 +152,7 @@ impl<'a> Session<'a> {
         let networks = Networks::new(plan.device, FaceShape::of(&plan.head, plan.identity));
         if let Some(start) = &plan.start {
             let taken = networks.take_over(start)?;
-            plan.talk.say(&format!("{taken} of {} tensors begin as in {start:?}", networks.vars.len()));
+            plan.talk.say(&format!("{taken} of {} tensors initialized from {start:?}", networks.vars.len()));
         }
         if plan.patches == 0 {
             let detector = networks.vars.variables().into_iter().filter(|(name, _)| name.starts_with("detect."));
@@ -180,7 +180,7 @@ impl<'a> Session<'a> {
         let want = self.identity();
         if note("run") != want {
             let what =
-                format!("checkpoint of another run ({}), this one is {want}; remove it to start anew", note("run"));
+                format!("checkpoint of another run ({}), this one is {want}; remove it to start again", note("run"));
             return Err(Error::Weights { what, path }.into());
         }
         file.restore_vars("model", &self.networks.vars)?;
@@ -189,7 +189,7 @@ impl<'a> Session<'a> {
         self.step = file.step;
         self.spent = Duration::from_secs_f64(note("seconds").parse().unwrap_or(0.0));
         self.curve = serde_json::from_str(&note("curve")).unwrap_or_default();
-        self.plan.talk.say(&format!("going on from step {} ({path:?})", self.step));
+        self.plan.talk.say(&format!("resuming from step {} ({path:?})", self.step));
         Ok(())
     }
 

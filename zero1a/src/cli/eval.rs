@@ -22,18 +22,18 @@ pub struct Eval {
     /// Avatar folder.
     #[arg(long)]
     avatar: PathBuf,
-    /// Dataset with the truth. Pictures that the avatar was made from are left out, unless there are no others.
+    /// Dataset with the ground truth; the input images are excluded unless there are no others.
     #[arg(long)]
     data: PathBuf,
-    /// Only rows of this identity.
+    /// Use only rows of this identity.
     #[arg(long)]
     identity: Option<u32>,
     #[command(flatten)]
     models: Models,
-    /// Pixels a side.
+    /// Side of each image in pixels.
     #[arg(long, default_value_t = 96)]
     size: usize,
-    /// Report to write (JSON); the contact sheet lies beside as PNG.
+    /// JSON report to write; a contact sheet (PNG) is written next to it.
     #[arg(long)]
     out: PathBuf,
 }

@@ -24,27 +24,27 @@ use zero1a::video::VideoModel;
 pub struct Ladder {
     #[command(flatten)]
     rehearsal: RehearsalFlags,
-    /// Dataset with the truth, made by `datagen render`.
+    /// Dataset from `datagen render` with the ground truth.
     #[arg(long)]
     data: PathBuf,
-    /// People, by number.
+    /// Identities to run, comma-separated.
     #[arg(long, value_delimiter = ',', required = true)]
     identities: Vec<u32>,
-    /// Seeds.
+    /// Seeds, comma-separated.
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     seeds: Vec<u64>,
-    /// Methods; default: all.
+    /// Methods to run, comma-separated; default: all.
     #[arg(long, value_delimiter = ',')]
     methods: Vec<String>,
     #[command(flatten)]
     models: Models,
-    /// Iterations; overrides the configuration's.
+    /// Number of iterations; overrides the configuration.
     #[arg(long)]
     iterations: Option<u64>,
-    /// Pixels a side that figures are measured at.
+    /// Side in pixels at which metrics are computed.
     #[arg(long, default_value_t = 96)]
     size: usize,
-    /// Folder to fill; `ladder.json` is the table.
+    /// Folder to write; `ladder.json` is the result table.
     #[arg(long)]
     out: PathBuf,
 }

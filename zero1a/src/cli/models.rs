@@ -20,22 +20,22 @@ pub struct Models {
     /// Head model.
     #[arg(long)]
     pub head: PathBuf,
-    /// The video model: weights made by `zero1a train-video`, or the folder of a public portrait model.
+    /// Video model: weights from `zero1a train-video`, or the folder of a public portrait model.
     #[arg(long, default_value = "weights/video.safetensors")]
     video: PathBuf,
     /// Weights of the tracker.
     #[arg(long, default_value = "weights/track.safetensors")]
     pub tracker: PathBuf,
-    /// Weights of the perceptual net; `random` or `none`.
+    /// Weights of the perceptual network; `random` or `none`.
     #[arg(long, default_value = "weights/perceptual.safetensors")]
     perceptual: String,
-    /// Weights of the recogniser that figures use; `none` to do without.
+    /// Weights of the face recognizer used for metrics; `none` to omit it.
     #[arg(long, default_value = "weights/identity.safetensors")]
     recogniser: String,
-    /// Folder of a CLIP image encoder (`config.json`, `model.safetensors` or `pytorch_model.bin`), for the figure `clip-i`.
+    /// Folder of a CLIP image encoder (`config.json`, `model.safetensors` or `pytorch_model.bin`) for the `clip-i` metric.
     #[arg(long)]
     clip: Option<PathBuf>,
-    /// `auto`, `cpu` or `cuda:N`.
+    /// Compute device: `auto`, `cpu` or `cuda:N`.
     #[arg(long, default_value = "auto")]
     device: String,
 }

@@ -15,24 +15,24 @@ use zero1a::subject::Subject;
 pub struct Run {
     #[command(flatten)]
     rehearsal: RehearsalFlags,
-    /// The photo.
+    /// Photo.
     #[arg(long, conflicts_with = "input")]
     photo: Option<PathBuf>,
     /// Tracked or rendered dataset instead of a photo.
     #[arg(long)]
     input: Option<PathBuf>,
-    /// Row of the dataset; default: the first.
+    /// Row of the dataset.
     #[arg(long, default_value_t = 0)]
     row: usize,
     #[command(flatten)]
     models: Models,
-    /// Iterations; the whole schedule is scaled to them. Overrides the configuration's.
+    /// Number of iterations; the whole schedule scales with it. Overrides the configuration.
     #[arg(long)]
     iterations: Option<u64>,
-    /// Dataset whose expressions, frame by frame, the exaggerated clips take; default: made-up ones.
+    /// Dataset whose expression sequences drive the exaggerated clips; default: synthetic sequences.
     #[arg(long)]
     real: Option<PathBuf>,
-    /// Name shown on pages; default: the folder's.
+    /// Display name of the avatar; default: the folder name.
     #[arg(long)]
     name: Option<String>,
     /// Folder to write.
@@ -98,7 +98,7 @@ impl Run {
             "avatar": outcome.avatar, "weights_sha256": outcome.weights_sha256, "versions": versions, "pace": outcome.pace,
         });
         common.talk().event("run", fields);
-        let how = if outcome.was_done() { "is there" } else { "is made" };
+        let how = if outcome.was_done() { "already exists" } else { "is complete" };
         common.talk().say(&format!("zero1a: the avatar {how}: {:?}", outcome.avatar));
         Ok(ExitCode::Done)
     }

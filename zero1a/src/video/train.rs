@@ -50,29 +50,29 @@ impl Default for VideoTrainConfig {
 pub struct TrainVideo {
     #[command(flatten)]
     rehearsal: RehearsalFlags,
-    /// Dataset made by `datagen render`: heads framed alike, one light a person (configs/video-data.toml).
-    /// May be given several times.
+    /// Dataset from `datagen render` with fixed framing and one light per person, see configs/video-data.toml; may be
+    /// repeated.
     #[arg(long, required = true)]
     pub data: Vec<PathBuf>,
-    /// Weights to write (half floats); card, checkpoints and the VAE's own file lie beside.
+    /// Weights file to write (half precision); card, checkpoints and the VAE file are written next to it.
     #[arg(long)]
     pub out: PathBuf,
-    /// Weights of the small video model to begin from instead of nothing; their VAE stays as it is.
+    /// Initial weights of the small video model; their VAE stays unchanged.
     #[arg(long, conflicts_with_all = ["vae_steps", "vae_minutes"])]
     pub from: Option<PathBuf>,
-    /// Steps of the VAE; overrides the configuration's.
+    /// Number of VAE steps; overrides the configuration.
     #[arg(long)]
     pub vae_steps: Option<u64>,
-    /// Minutes this call may spend on the VAE; overrides the configuration's.
+    /// Time limit of this call for the VAE, minutes; overrides the configuration.
     #[arg(long)]
     pub vae_minutes: Option<f64>,
-    /// Steps of the U-Net; overrides the configuration's.
+    /// Number of U-Net steps; overrides the configuration.
     #[arg(long)]
     pub steps: Option<u64>,
-    /// Minutes this call may spend on the U-Net; overrides the configuration's.
+    /// Time limit of this call for the U-Net, minutes; overrides the configuration.
     #[arg(long)]
     pub minutes: Option<f64>,
-    /// `auto`, `cpu` or `cuda:N`; overrides the configuration's.
+    /// Compute device: `auto`, `cpu` or `cuda:N`; overrides the configuration.
     #[arg(long)]
     pub device: Option<String>,
 }

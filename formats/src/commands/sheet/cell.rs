@@ -9,15 +9,15 @@ use glam::Vec3;
 /// A layer. Landmarks, segmentation and gaze are drawn on the image, the others beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Draw {
-    /// Green where seen, red where hidden
+    /// Green if visible, red if occluded
     Landmarks,
-    /// Every class tinted
+    /// One tint per class
     Segmentation,
-    /// A line of 4 cm along each eye's gaze
+    /// A 4 cm line along the gaze of each eye
     Gaze,
-    /// Coverage
+    /// Alpha (coverage)
     Alpha,
-    /// From near (bright) to far
+    /// Depth, near is bright
     Depth,
     /// World-space normals
     Normal,

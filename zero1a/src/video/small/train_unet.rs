@@ -50,7 +50,7 @@ impl Begin<'_> {
         };
         file.expect_net(net)?;
         if !same {
-            let why = format!("{path:?} is of another configuration; remove it, or begin without it");
+            let why = format!("{path:?} has another configuration; remove it, or start without it");
             return Err(Error::Config { key: "model".into(), why });
         }
         Ok(file)
