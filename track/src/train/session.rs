@@ -93,7 +93,7 @@ const PATCH_SIDE: usize = 96;
 const BACKDROPS: usize = 400;
 /// Shares of the run up to which crops are smaller than [`SIDE`]: what is large in a face is learned at a quarter of the
 /// cost (progressive resizing; Howard et al., DAWNBench 2018).
-const CROP_SIDES: [(f64, usize); 2] = [(0.5, 96), (0.75, 128)];
+const CROP_SIDES: [(f64, usize); 2] = [(0.35, 96), (0.55, 128)];
 /// Between two checkpoints.
 const SAVE_EVERY: Duration = Duration::from_secs(120);
 
