@@ -95,6 +95,8 @@ pub struct FaceOutput {
     pub visible: Tensor,
     /// `[B, 52]` ARKit units, 0..=1.
     pub expression: Tensor,
+    /// `[B, 52]` their logits.
+    pub expression_logit: Tensor,
     /// `[B, 52]`
     pub log_expression_spread: Tensor,
     /// `[B, 4]` yaw and pitch of the left, then of the right eye in the head (radians).
@@ -159,7 +161,7 @@ impl FaceNet {
             at_landmarks: linear("at_landmarks", d4 * IBUG as i64, 96),
             at_eye: linear("at_eye", d2 * patches::EYE.cells(), 80),
             at_mouth: linear("at_mouth", d2 * patches::MOUTH.cells(), 96),
-            trunk: linear("trunk", 256 + 96 + 2 * 80 + 96, TRUNK),
+            trunk: linear("trunk", 256 + 96 + 2 * 80 + 96 + 2 * IBUG as i64, TRUNK),
             dense_from_ibug: nn::linear(&path / "dense_from_ibug", 2 * IBUG as i64, 2 * dense, Default::default()),
             answers: nn::linear(&path / "answers", TRUNK, answers, near_zero),
             shape,
@@ -198,7 +200,8 @@ impl FaceNet {
         self.answer(heat, ibug, alpha, &features)
     }
 
-    /// `[B, TRUNK]`: pooled features, and finer ones where the landmarks `[B, 68, 2]` (pixels of the crop) say.
+    /// `[B, TRUNK]`: pooled features, finer ones where the landmarks `[B, 68, 2]` (pixels of the crop) say, and where they
+    /// lie about their middle.
     fn features(&self, squeezed: &Tensor, y4: &Tensor, y2: &Tensor, ibug: &Tensor) -> Tensor {
         let b = ibug.size()[0];
         let flat = |t: &Tensor| t.contiguous().view([b, -1]);
@@ -207,7 +210,8 @@ impl FaceNet {
         let eyes = [patches::Side::Left, patches::Side::Right]
             .map(|side| self.at_eye.forward(&flat(&patches::EYE.cut(y2, ibug, side))).relu());
         let mouth = self.at_mouth.forward(&flat(&patches::MOUTH.cut(y2, ibug, patches::Side::Left))).relu();
-        let all = Tensor::cat(&[&global, &at_landmarks, &eyes[0], &eyes[1], &mouth], 1);
+        let places = (ibug - ibug.mean_dim([1i64].as_slice(), true, Kind::Float)) * (4.0 / SIDE as f64);
+        let all = Tensor::cat(&[&global, &at_landmarks, &eyes[0], &eyes[1], &mouth, &flat(&places)], 1);
         self.trunk.forward(&all).relu()
     }
 
@@ -226,14 +230,17 @@ impl FaceNet {
         let centered = (ibug.detach() / half - 1.0).view([b, -1]);
         let offsets = next(a.dense) * 0.1 + self.dense_from_ibug.forward(&centered);
         let dense_points = (offsets.view([b, dense, 2]) + 1.0) * half;
+        let (log_spread, visible) = (next(a.landmarks).clamp(-3.0, 4.0), next(a.landmarks));
+        // Most units are at rest.
+        let expression_logit = next(52) - 2.0;
         FaceOutput {
             points: Tensor::cat(&[ibug, dense_points], 1),
             heat,
             alpha,
-            log_spread: next(a.landmarks).clamp(-3.0, 4.0),
-            visible: next(a.landmarks),
-            // Most units are at rest.
-            expression: (next(52) - 2.0).sigmoid(),
+            log_spread,
+            visible,
+            expression: expression_logit.sigmoid(),
+            expression_logit,
             log_expression_spread: (next(52) - 2.5).clamp(-5.0, 0.0),
             gaze: next(4) * 0.5,
             log_gaze_spread: (next(2) - 2.0).clamp(-5.0, 1.0),

@@ -98,7 +98,8 @@ impl CropBatch {
     }
 
     /// The terms: heat maps (cross-entropy to a Gaussian), values (smooth L1), spreads (Laplace likelihood of the error,
-    /// which does not reach back into the values), coverage, visibility and face (binary cross-entropy).
+    /// which does not reach back into the values), units, coverage, visibility and face (binary cross-entropy: the L1 error
+    /// of a sigmoid has no gradient left once it rests at 0, where most units are most of the time).
     pub fn loss(&self, out: &FaceOutput) -> Vec<Term> {
         let mean = |t: Tensor, counts: &Tensor| (t * counts).sum(Kind::Float) / counts.sum(Kind::Float).clamp_min(1.0);
         let last = |t: Tensor| t.mean_dim([-1i64].as_slice(), false, Kind::Float);
@@ -117,6 +118,7 @@ impl CropBatch {
         let binary = |logit: &Tensor, target: &Tensor, reduction| {
             logit.binary_cross_entropy_with_logits::<Tensor>(target, None, None, reduction)
         };
+        let unit_entropy = binary(&out.expression_logit, &self.expression, Reduction::None);
         // Units at full strength are rare and matter most.
         let emphasis = &self.expression * 2.0 + 1.0;
         let known = &self.known;
@@ -126,14 +128,14 @@ impl CropBatch {
             ("dense", 0.15, mean(l(&error, ibug, dense), &l(known, ibug, dense))),
             ("spread", 0.1, mean(likelihood(&distance, &out.log_spread) + &out.log_spread, known)),
             ("visible", 0.3, mean(last(binary(&out.visible, &self.visible, Reduction::None)), face)),
-            ("units", 8.0, mean(last(&expression_error * emphasis), face)),
+            ("units", 8.0, mean(last(unit_entropy * emphasis), face)),
             ("units.spread", 0.05, mean(last(likelihood(&expression_error, &out.log_expression_spread)), face)),
-            ("gaze", 4.0, mean(last(gaze_error), face)),
+            ("gaze", 6.0, mean(last(gaze_error), face)),
             ("gaze.spread", 0.05, mean(last(likelihood(&eye_error, &out.log_gaze_spread)), face)),
             ("rotation", 3.0, mean(last((&out.rotation - &self.rotation).abs()), face)),
-            ("distance", 0.3, mean(log_distance_error.shallow_clone(), face)),
+            ("distance", 1.0, mean(log_distance_error.shallow_clone(), face)),
             ("distance.spread", 0.03, mean(likelihood(&log_distance_error, &out.log_distance_spread), face)),
-            ("identity", 0.5, mean(last(identity_error.shallow_clone()), face)),
+            ("identity", 1.5, mean(last(identity_error.shallow_clone()), face)),
             ("identity.spread", 0.03, mean(last(likelihood(&identity_error, &out.log_identity_spread)), face)),
             ("alpha", 2.0, binary(&out.alpha, &self.alpha, Reduction::Mean)),
             ("face", 0.5, binary(&out.is_face, face, Reduction::Mean)),
