@@ -13,10 +13,10 @@ use crate::subject::{Subject, View};
 use anyhow::Result;
 use head::HeadModel;
 use head::model::SurfacePoint;
-use nets::identity::Recogniser;
-use nets::perceptual::Perceptual;
-use nets::train::mix;
-use nets::vq::Mode;
+use nets::blocks::vq::Mode;
+use nets::losses::perceptual::Perceptual;
+use nets::losses::recognizer::Recognizer;
+use nets::rng::mix;
 use prior::model::HeadGaussians;
 use prior::picture::{Drawn, composite, draw};
 use prior::regions::{Grids, avatar_points};
@@ -30,7 +30,7 @@ pub struct Judges {
     /// γ's feature net.
     pub perceptual: Option<Perceptual>,
     /// L_id's and L_arc's recogniser.
-    pub recogniser: Option<Recogniser>,
+    pub recogniser: Option<Recognizer>,
 }
 
 /// The person at the two sizes the stages work at.
@@ -229,7 +229,7 @@ impl<'a> Fit<'a> {
         }
         if let Some(net) = self.judges.recogniser.as_ref().filter(|_| ask == Ask::Networks) {
             let landmarks = self.subject.views[v].landmarks_2d.as_slice();
-            let crop = |picture: &Tensor| Recogniser::crops(picture, &[landmarks]);
+            let crop = |picture: &Tensor| Recognizer::crops(picture, &[landmarks]);
             let losses = net.losses(&crop(&color), &crop(&target));
             loss += losses.cosine * c.identity + losses.features * c.identity_features;
         }
@@ -250,7 +250,7 @@ impl<'a> Fit<'a> {
         for v in 0..self.subject.views.len() {
             let made = self.draw(avatar, pictures, v)?;
             let target = composite(&self.targets.images[v], &self.targets.alphas[v], &GREY);
-            sum += nets::metric::psnr_masked(&made, &target, &self.targets.valid[v]).double_value(&[0]);
+            sum += nets::losses::metric::psnr_masked(&made, &target, &self.targets.valid[v]).double_value(&[0]);
         }
         Ok(sum / self.subject.views.len() as f64)
     }

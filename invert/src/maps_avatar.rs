@@ -6,7 +6,7 @@ use formats::{AvatarCard, AvatarKind};
 use head::model::Part;
 use head::{HeadModel, HeadParams};
 use nets::Checkpoint;
-use nets::vq::Mode;
+use nets::blocks::vq::Mode;
 use prior::maps::UvSpace;
 use prior::model::{Decoded, HeadGaussians, IdentityMaps};
 use prior::weights::{self, LoadedPrior};

@@ -5,12 +5,12 @@ use formats::image::{png_from_gray8, png_from_gray16, png_from_rgb8};
 use formats::progress::Talk;
 use formats::{Dataset, Existing, Provenance, write_frames};
 use glam::Vec3;
-use nets::identity::Recogniser;
-use nets::perceptual::Perceptual;
-use nets::train::Means;
-use nets::train_identity::IdentityTask;
-use nets::train_perceptual::PerceptualTask;
-use nets::trainer::{Task, TrainConfig, checkpoint_path, run};
+use nets::losses::perceptual::Perceptual;
+use nets::losses::recognizer::Recognizer;
+use nets::training::means::Means;
+use nets::training::perceptual_task::PerceptualTask;
+use nets::training::recognizer_task::IdentityTask;
+use nets::training::trainer::{Task, TrainConfig, checkpoint_path, run};
 use splat::Camera;
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
@@ -117,15 +117,15 @@ fn recogniser(data: &Dataset, out: &Path) {
     let other = TrainConfig { lr: 1e-2, ..config.clone() };
     let refused = run(&again, &other, out, Talk::Quiet).unwrap_err().to_string();
     assert!(refused.contains("another configuration"), "{refused}");
-    judge(data, &Recogniser::load(out, Device::Cpu).unwrap());
+    judge(data, &Recognizer::load(out, Device::Cpu).unwrap());
 }
 
 /// Through the public door: pictures and landmarks in, likeness out.
-fn judge(data: &Dataset, recogniser: &Recogniser) {
+fn judge(data: &Dataset, recogniser: &Recognizer) {
     let crop = |i: usize| {
         let row = data.frame(i).unwrap();
-        let picture = nets::data::rgb_from_encoded(&row.image).unwrap().unsqueeze(0);
-        Recogniser::crops(&picture, &[&row.landmarks_2d])
+        let picture = nets::pictures::data::rgb_from_encoded(&row.image).unwrap().unsqueeze(0);
+        Recognizer::crops(&picture, &[&row.landmarks_2d])
     };
     let (a, a2, b) = (crop(28), crop(29), crop(33)); // identities 7, 7 and 8
     let alike = recogniser.similarity(&a, &a2).double_value(&[0]);
@@ -151,8 +151,9 @@ fn feature_net(data: &Dataset, out: &Path) {
     let trained = normal_error_deg(&outcome.metrics);
     assert!(trained < untrained - 12.0, "normals are off by {untrained}° before and {trained}° after");
     let net = Perceptual::open(out.to_str().unwrap(), Device::Cpu).unwrap().unwrap();
-    let picture =
-        |i: usize| -> Tensor { nets::data::rgb_from_encoded(&data.frame(i).unwrap().image).unwrap().unsqueeze(0) };
+    let picture = |i: usize| -> Tensor {
+        nets::pictures::data::rgb_from_encoded(&data.frame(i).unwrap().image).unwrap().unsqueeze(0)
+    };
     let same = net.distance(&picture(0), &picture(0)).double_value(&[]);
     assert!(same == 0.0 && net.distance(&picture(0), &picture(5)).double_value(&[]) > 1e-3);
     assert!(std::fs::metadata(formats::card::WeightsCard::path_of(out)).is_ok() && checkpoint_path(out).exists());

@@ -2,7 +2,7 @@
 //!
 //! Widths start from those of the UV encoders of the field (ava-256 lists them).
 use crate::config::ModelConfig;
-use nets::conv::{conv1, conv3, halve, leaky};
+use nets::blocks::conv::{conv1, conv3, halve, leaky};
 use tch::{Tensor, nn};
 
 /// Halvings from `from` to `to` texels a side.

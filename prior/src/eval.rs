@@ -3,7 +3,7 @@ use crate::data::{Batch, HeadData};
 use crate::model::Prior;
 use crate::picture::{Drawn, composite, draw, sheet_png};
 use anyhow::Result;
-use nets::vq::Mode;
+use nets::blocks::vq::Mode;
 use tch::{Kind, Tensor};
 
 /// Means over the rows, and a sheet: truth, reconstruction, absolute error.
@@ -43,8 +43,8 @@ pub fn evaluate(prior: &mut Prior, data: &HeadData, split: &str, light_id: i64, 
         let target = composite(&batch.images, &batch.alphas, &vec![GREY; chunk.len()]);
         position += errors.0 * chunk.len() as f64;
         expression += errors.1 * chunk.len() as f64;
-        psnr += nets::metric::psnr(&drawn.color, &target).sum(Kind::Float).double_value(&[]);
-        ssim += nets::ssim::ssim(&drawn.color, &target).sum(Kind::Float).double_value(&[]);
+        psnr += nets::losses::metric::psnr(&drawn.color, &target).sum(Kind::Float).double_value(&[]);
+        ssim += nets::losses::ssim::ssim(&drawn.color, &target).sum(Kind::Float).double_value(&[]);
         let (mut truth, mut made, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
         for b in 0..chunk.len() as i64 {
             let (t, m) = (target.select(0, b), drawn.color.select(0, b));

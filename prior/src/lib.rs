@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! z_id   = E_id(x_tex, x_verts)      z_expr = E_expr(x_exp)         encoder
-//! zq_id  = q(z_id)                   zq_expr = q(z_expr)            nets::vq
+//! zq_id  = q(z_id)                   zq_expr = q(z_expr)            nets::blocks::vq
 //! x̂_tex, x̂_verts = D_id(zq_id)       x̂_exp = D_expr(zq_expr)        decoder
 //! f      = D_feat(zq_id, zq_expr)
 //! X      = x̂_verts + x̂_exp; per region: φ = B(X, uv), θ from ∂X/∂uv, σ from neighbours, g = B(f, uv)

@@ -3,7 +3,7 @@ use crate::config::LossConfig;
 use crate::data::Batch;
 use crate::model::{CENTIMETRE, Decoded, HeadGaussians};
 use crate::picture::Drawn;
-use nets::perceptual::Perceptual;
+use nets::losses::perceptual::Perceptual;
 use tch::{Kind, Tensor};
 
 /// Every term, weighted, and their sum.
@@ -44,7 +44,7 @@ pub fn picture_losses(
 ) -> Losses {
     let mut terms = vec![
         ("l1", focused_l1(&drawn.color, target, &batch.focus, c.focus) * c.l1),
-        ("ssim", nets::loss::ssim_loss(&drawn.color, target) * c.ssim),
+        ("ssim", nets::losses::image::ssim_loss(&drawn.color, target) * c.ssim),
         ("alpha", (&drawn.alpha - &batch.alphas).abs().mean(Kind::Float) * c.alpha),
         ("corrections", &gaussians.penalty * c.corrections),
     ];

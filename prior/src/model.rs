@@ -5,7 +5,7 @@ use crate::encoder::{ExpressionEncoder, IdentityEncoder};
 use crate::regions::RegionPoints;
 use crate::regressor::{Base, Regressor};
 use crate::tangent::frames_of_map;
-use nets::vq::{Mode, Vq, VqConfig};
+use nets::blocks::vq::{Mode, Vq, VqConfig};
 use splat::Colors;
 use tch::{Kind, Tensor, nn};
 

@@ -1,7 +1,7 @@
 //! Drawing a batch of heads, each with its own camera and background.
 use crate::model::HeadGaussians;
 use anyhow::Result;
-use nets::render::{GaussianTensors, Settings, render};
+use nets::bridge::render::{GaussianTensors, Settings, render};
 use splat::Camera;
 use tch::{Device, Kind, Tensor};
 

@@ -1,6 +1,6 @@
 //! R_color and R_gauss: what is sampled at a Gaussian's place → its colour and its corrections.
 use crate::config::ModelConfig;
-use nets::mlp::{Last, Mlp};
+use nets::blocks::mlp::{Last, Mlp};
 use tch::{Tensor, nn};
 
 /// DC coefficient of the spherical harmonics: colour = C0 · sh₀ + 0.5.

@@ -7,7 +7,7 @@ use crate::weights;
 use anyhow::Result;
 use formats::exit::Failure;
 use nets::Checkpoint;
-use nets::vq::Mode;
+use nets::blocks::vq::Mode;
 use splat::Camera;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
@@ -118,7 +118,7 @@ pub fn sheet(prior: &mut Prior, space: &CodeSpace, n: usize, seed: u64, spread: 
     let rest = Tensor::zeros_like(prior.means().0);
     let mut rows: [Vec<Tensor>; 3] = Default::default();
     for k in 0..n {
-        let z = space.draw(nets::train::mix(&[seed, k as u64]) >> 1, spread);
+        let z = space.draw(nets::rng::mix(&[seed, k as u64]) >> 1, spread);
         let gaussians = tch::no_grad(|| {
             let id = prior.quantise_identity(&z, Mode::Fixed).code;
             let z_expr = prior.encode_expression(&rest);

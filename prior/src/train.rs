@@ -10,11 +10,14 @@ use crate::{eval, regions};
 use anyhow::{Context, Result};
 use glam::Vec3;
 use nets::Checkpoint;
-use nets::optim::{Adam, AdamConfig};
-use nets::perceptual::Perceptual;
-use nets::schedule::Schedule;
-use nets::train::{Budget, Means, batch_at, line, mix, seed_step};
-use nets::vq::Mode;
+use nets::blocks::vq::Mode;
+use nets::losses::perceptual::Perceptual;
+use nets::rng::{mix, seed_step};
+use nets::training::batches::batch_at;
+use nets::training::budget::Budget;
+use nets::training::means::{Means, line};
+use nets::training::optim::{Adam, AdamConfig};
+use nets::training::schedule::Schedule;
 use std::path::{Path, PathBuf};
 
 /// What a run needs, checked and opened.

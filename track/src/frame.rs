@@ -10,7 +10,7 @@ use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
 use glam::{DMat3, DVec3, Mat4, Vec3};
 use head::HeadModel;
-use nets::augment::blur_rows;
+use nets::pictures::augment::blur_rows;
 use splat::Camera;
 
 /// A photo reframed.

@@ -7,10 +7,10 @@ use crate::trainer;
 use crate::video::portrait::clip::ClipVision;
 use anyhow::Result;
 use head::HeadModel;
-use nets::identity::Recogniser;
-use nets::perceptual::Perceptual;
-use nets::render::render;
-use nets::rigged::Rigged;
+use nets::bridge::render::render;
+use nets::bridge::rigged::Rigged;
+use nets::losses::perceptual::Perceptual;
+use nets::losses::recognizer::Recognizer;
 use prior::picture::sheet_png;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -23,7 +23,7 @@ pub struct Judges<'a> {
     /// For `lpips-self`.
     pub perceptual: Option<&'a Perceptual>,
     /// For `csim-self`.
-    pub recogniser: Option<&'a Recogniser>,
+    pub recogniser: Option<&'a Recognizer>,
     /// For the expression.
     pub tracker: Option<&'a Networks>,
     /// For `clip-i`: the user's own weights.
@@ -76,14 +76,14 @@ pub fn evaluate(
     for subject in truth {
         let made = tch::no_grad(|| picture(rigged, subject, background, size))?;
         let true_one = subject.over(background, size).unsqueeze(0);
-        sums.psnr_db += nets::metric::psnr(&made, &true_one).double_value(&[0]);
-        sums.ssim += nets::metric::ssim(&made, &true_one).double_value(&[0]);
+        sums.psnr_db += nets::losses::metric::psnr(&made, &true_one).double_value(&[0]);
+        sums.ssim += nets::losses::metric::ssim(&made, &true_one).double_value(&[0]);
         let landmarks = subject.landmarks_at(size);
         if let Some(net) = judges.perceptual {
             lpips += tch::no_grad(|| net.distance(&made, &true_one)).double_value(&[]);
         }
         if let Some(net) = judges.recogniser {
-            let crop = |p: &Tensor| Recogniser::crops(p, &[landmarks.as_slice()]);
+            let crop = |p: &Tensor| Recognizer::crops(p, &[landmarks.as_slice()]);
             csim += tch::no_grad(|| net.similarity(&crop(&made), &crop(&true_one))).mean(Kind::Float).double_value(&[]);
         }
         if let Some(net) = judges.clip {

@@ -17,7 +17,7 @@ use formats::publish::write_atomically;
 use formats::{AvatarCard, AvatarKind, Dataset, Provenance};
 use head::HeadModel;
 use head::params::unit;
-use nets::perceptual::Perceptual;
+use nets::losses::perceptual::Perceptual;
 use prior::picture::sheet_png;
 use serde_json::json;
 use std::path::{Path, PathBuf};

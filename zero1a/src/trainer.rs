@@ -4,11 +4,11 @@ use crate::config::{Rates, RunConfig};
 use crate::loss;
 use anyhow::Result;
 use glam::Vec3;
-use nets::optim::{Adam, AdamConfig};
-use nets::perceptual::Perceptual;
-use nets::render::{GaussianTensors, Settings, render};
-use nets::rigged::{Bound, Frames, Rigged, Slopes};
-use nets::train::mix;
+use nets::bridge::render::{GaussianTensors, Settings, render};
+use nets::bridge::rigged::{Bound, Frames, Rigged, Slopes};
+use nets::losses::perceptual::Perceptual;
+use nets::rng::mix;
+use nets::training::optim::{Adam, AdamConfig};
 use nets::{Checkpoint, Error};
 use splat::Colors;
 use tch::{Device, Kind, Tensor};
@@ -92,7 +92,7 @@ impl Trainer {
         let weights = &config.loss;
         let pictures = match against {
             Against::Pictures(net) => {
-                let plain = nets::loss::l1(&drawn, &target) * weights.l1;
+                let plain = nets::losses::image::l1(&drawn, &target) * weights.l1;
                 match net {
                     Some(net) => plain + net.distance(&drawn, &target) * weights.perceptual,
                     None => plain,
