@@ -7,7 +7,7 @@ use formats::publish::write_atomically;
 use head::HeadModel;
 use nets::losses::metric::psnr_masked;
 use nets::losses::recognizer::Recognizer;
-use prior::picture::{composite, draw_one, sheet_png};
+use nets::view::{composite, draw_one, sheet_png};
 use std::path::Path;
 use tch::{Kind, Tensor};
 

@@ -1,9 +1,10 @@
 //! Reconstructions of held-out identities against the truth.
 use crate::data::{Batch, HeadData};
 use crate::model::Prior;
-use crate::picture::{Drawn, composite, draw, sheet_png};
+use crate::picture::draw;
 use anyhow::Result;
 use nets::blocks::vq::Mode;
+use nets::view::{Drawn, composite, sheet_png};
 use tch::{Kind, Tensor};
 
 /// Means over the rows, and a sheet: truth, reconstruction, absolute error.

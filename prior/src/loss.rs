@@ -2,8 +2,8 @@
 use crate::config::LossConfig;
 use crate::data::Batch;
 use crate::model::{CENTIMETRE, Decoded, HeadGaussians};
-use crate::picture::Drawn;
 use nets::losses::perceptual::Perceptual;
+use nets::view::Drawn;
 use tch::{Kind, Tensor};
 
 /// Every term, weighted, and their sum.

@@ -2,12 +2,13 @@
 //! principal directions lie in the weights ([`CodeSpace::put`]), so that sampling needs no dataset.
 use crate::data::HeadData;
 use crate::model::Prior;
-use crate::picture::{draw, sheet_png};
+use crate::picture::draw;
 use crate::weights;
 use anyhow::Result;
 use formats::exit::Failure;
 use nets::Checkpoint;
 use nets::blocks::vq::Mode;
+use nets::view::sheet_png;
 use splat::Camera;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};

@@ -2,7 +2,7 @@
 use crate::config::PriorConfig;
 use crate::data::HeadData;
 use crate::loss::{Losses, map_losses, picture_losses};
-use crate::picture::{composite, draw};
+use crate::picture::draw;
 use crate::regions::region_points;
 use crate::sample;
 use crate::weights::{self, LoadedPrior};
@@ -18,6 +18,7 @@ use nets::training::budget::Budget;
 use nets::training::means::{Means, line};
 use nets::training::optim::{Adam, AdamConfig};
 use nets::training::schedule::Schedule;
+use nets::view::composite;
 use std::path::{Path, PathBuf};
 
 /// What a run needs, checked and opened.

@@ -11,7 +11,7 @@ use nets::bridge::render::render;
 use nets::bridge::rigged::Rigged;
 use nets::losses::perceptual::Perceptual;
 use nets::losses::recognizer::Recognizer;
-use prior::picture::sheet_png;
+use nets::view::sheet_png;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 use track::frame::HeadBox;

@@ -4,7 +4,7 @@ use crate::subject::Subject;
 use crate::trainer::Sample;
 use glam::Vec3;
 use nets::rng::Rng;
-use prior::picture::composite;
+use nets::view::composite;
 use tch::{Device, Tensor};
 
 /// Its picture, matte and view.

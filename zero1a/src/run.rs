@@ -18,7 +18,7 @@ use formats::{AvatarCard, AvatarKind, Dataset, Provenance};
 use head::HeadModel;
 use head::params::unit;
 use nets::losses::perceptual::Perceptual;
-use prior::picture::sheet_png;
+use nets::view::sheet_png;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -85,12 +85,6 @@ pub fn rgb8_from_tensor(image: &Tensor) -> Decoded<u8> {
     Decoded { width: width as usize, height: height as usize, channels: 3, data }
 }
 
-/// `a` over a constant background: `a·alpha + colour·(1 − alpha)`, all `[B, …]`, `colour` `[3]`, straight alpha.
-pub fn composite(image: &Tensor, alpha: &Tensor, colour: [f32; 3]) -> Tensor {
-    let colour = Tensor::from_slice(&colour).view([3, 1, 1]).to_device(image.device());
-    image * alpha + colour * (1.0 - alpha)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
