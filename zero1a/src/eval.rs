@@ -6,6 +6,7 @@ use crate::subject::Subject;
 use crate::trainer;
 use crate::video::portrait::clip::ClipVision;
 use anyhow::Result;
+use head::HeadBox;
 use head::HeadModel;
 use nets::bridge::render::render;
 use nets::bridge::rigged::Rigged;
@@ -14,7 +15,6 @@ use nets::losses::recognizer::Recognizer;
 use nets::view::sheet_png;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
-use track::frame::HeadBox;
 use track::networks::Networks;
 
 /// The nets that judge; a figure whose net is absent is absent.
@@ -125,7 +125,7 @@ fn picture(rigged: &Rigged, subject: &Subject, background: [f32; 3], size: usize
 /// Mean |I(t − 1) − 2 I(t) + I(t + 1)| over a relaxed clip seen from the front, in 1/255.
 fn flicker(rigged: &Rigged, subject: &Subject, model: &HeadModel, background: [f32; 3], size: usize) -> Result<f64> {
     let neutral = model.neutral(&subject.params.shape);
-    let rest = Rest::of(&subject.camera, HeadBox::of(model, &neutral).centre);
+    let rest = Rest::of(&subject.camera, HeadBox::of(model, &neutral).center);
     let settings = trainer::settings(background);
     let frame = |expression: [f32; 52]| {
         let moment = Moment { camera: rest.camera(0.0, 0.0, size), expression };

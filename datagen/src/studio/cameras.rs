@@ -5,17 +5,9 @@ use crate::studio::develop::Development;
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::optics::{Lens, Motion, Optics};
 use glam::{Mat4, Quat, Vec2, Vec3};
+use head::HeadBox;
 use serde::Serialize;
 use splat::camera::Camera;
-
-/// The size of a head, which decides the focal length.
-#[derive(Clone, Copy, Debug)]
-pub struct HeadBox {
-    /// Midway between chin and crown, a little in front of the ears (world, metres).
-    pub center: Vec3,
-    /// Chin to crown (metres).
-    pub height_m: f32,
-}
 
 /// Which frame a camera is for.
 #[derive(Clone, Copy, Debug)]
