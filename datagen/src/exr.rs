@@ -7,7 +7,7 @@
 //! | `normal` | `X Y Z`      | half | world, of the ray through the pixel centre                  |
 //! | `depth`  | `Z`          | f32  | metres along the camera's z, 0 where nothing is hit         |
 //! | `uv`     | `U V`        | half | texture coordinate, origin bottom left                      |
-//! | `id`     | `class part` | u32  | class id of `formats::frame::SEGMENTATION`, part id         |
+//! | `id`     | `class part` | u32  | class id of `formats::segmentation`, part id                |
 //!
 //! Compressed by ZIP16, the best of the lossless ones on such pictures. The same film gives the same bytes.
 use crate::tracer::film::Film;

@@ -1,6 +1,7 @@
 //! The tool as a user runs it, on the analytic head at tiny sizes: same bytes whatever the layout, labels that agree.
 use formats::Dataset;
 use formats::image::{gray8_from_png, gray16_from_png};
+use formats::segmentation::Class;
 use glam::{Mat4, Vec3};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -154,7 +155,7 @@ fn labels_agree_with_the_camera() {
         // The centre ray may meet a strand that the two samples missed.
         let bare = alpha.iter().zip(&classes).filter(|(a, c)| **a == 0 && **c != 0).count();
         assert!(bare * 20 < classes.len(), "{bare} of {} pixels have a class but no coverage", classes.len());
-        assert!(classes.iter().filter(|c| **c == 1).count() > 100, "skin fills some of the picture");
+        assert!(classes.iter().filter(|c| **c == Class::Skin.id()).count() > 100, "skin fills some of the picture");
         let k = row.intrinsics;
         for ((p2, p3), visible) in row.landmarks_2d.iter().zip(&row.landmarks_3d).zip(&row.landmark_visible) {
             let q = camera_from_world.transform_point3(Vec3::from(*p3));
@@ -192,8 +193,8 @@ fn people_of_another_source_go_the_same_way() {
     for i in 0..dataset.len() {
         let row = dataset.frame(i).unwrap();
         let classes = gray8_from_png(row.segmentation.as_ref().unwrap()).unwrap().data;
-        let share = |class: u8| classes.iter().filter(|c| **c == class).count() as f32 / classes.len() as f32;
-        assert!(share(1) > 0.04, "frame {i}: skin fills {}", share(1));
+        let share = |class: Class| classes.iter().filter(|c| **c == class.id()).count() as f32 / classes.len() as f32;
+        assert!(share(Class::Skin) > 0.04, "frame {i}: skin fills {}", share(Class::Skin));
         let eyes = row.landmarks_2d[36..48].iter().filter(|p| p.iter().all(|x| (0.0..64.0).contains(x))).count();
         assert_eq!(eyes, 12, "frame {i}: the eyes are in the picture");
     }
@@ -291,7 +292,6 @@ fn a_kill_leaves_no_half_shard_and_a_rerun_ends_at_the_same_bytes() {
 
 #[test]
 fn positions_depths_and_landmarks_lie_on_each_other() {
-    const CLASS_BROW: u8 = 2;
     let folder = Folder::new("maps");
     let mut sets = SMALL.to_vec();
     sets.extend(["maps.frame_position=true", "maps.frame_albedo=true", "image.size=160", "hair.strands=0"]);
@@ -328,7 +328,7 @@ fn positions_depths_and_landmarks_lie_on_each_other() {
             }
             let around = [y * size + x, y * size + x + 1, (y + 1) * size + x, (y + 1) * size + x + 1];
             // Hair that lies close leaves what is under it visible, but the pixel shows the hair.
-            if around.iter().any(|k| classes[*k] == CLASS_BROW) {
+            if around.iter().any(|k| classes[*k] == Class::Brow.id()) {
                 continue;
             }
             let d = around.map(|k| depth[k] as f32 * 1e-4);

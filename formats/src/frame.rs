@@ -34,7 +34,7 @@ pub struct FrameRow {
     /// 8-bit gray PNG: 255 where the photo covers the frame, 0 beyond its edge, where nothing is known (tracked rows);
     /// absent: valid everywhere.
     pub valid: Option<Vec<u8>>,
-    /// 8-bit grey PNG of class ids, see [`SEGMENTATION`].
+    /// 8-bit grey PNG of class ids, see [`crate::segmentation`].
     pub segmentation: Option<Vec<u8>>,
     /// 16-bit grey PNG: depth along the camera's z in tenths of a millimetre (so up to 6.5 m); 0 where nothing is hit.
     pub depth: Option<Vec<u8>>,
@@ -152,26 +152,6 @@ impl FrameRow {
         self.pose = params.pose.map(|p| p.to_array());
     }
 }
-
-/// Class ids of `segmentation`.
-pub const SEGMENTATION: [&str; 16] = [
-    "background",
-    "skin",
-    "brow",
-    "eye",
-    "iris",
-    "lip",
-    "teeth",
-    "tongue",
-    "hair",
-    "beard",
-    "ear",
-    "neck",
-    "cloth",
-    "glasses",
-    "mouth",
-    "lash",
-];
 
 #[cfg(test)]
 mod tests {

@@ -28,6 +28,7 @@
 pub mod flags;
 pub mod frame;
 pub mod identity;
+pub mod segmentation;
 
 pub mod dataset;
 pub mod exr;

@@ -7,12 +7,11 @@ use crate::people::stage::Piece;
 use crate::people::surface::Surface;
 use crate::people::sweep::Ring;
 use crate::tracer::scene::{Material, MeshDesc};
+use formats::segmentation::Class;
 pub use garment::{Garment, GarmentKind, KINDS, Trim, Weave};
 use glam::{Vec2, Vec3};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Class id in `formats::frame::SEGMENTATION`.
-const CLASS_CLOTH: u8 = 12;
 /// Part id in the labels, above those of `head::model::Part` and of strands.
 const PART_CLOTH: u8 = 17;
 /// How far cloth stands off the skin (metres).
@@ -114,7 +113,7 @@ impl Cut {
             positions: shell.positions,
             uvs,
             material: Material::Diffuse(garment.paint()),
-            classes: vec![CLASS_CLOTH; n],
+            classes: vec![Class::Cloth.id(); n],
             parts: vec![PART_CLOTH; n],
             triangles: shell.triangles,
         }

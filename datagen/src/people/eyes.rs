@@ -4,6 +4,7 @@ use crate::people::surface::Surface;
 use crate::stream::{Subject, derive};
 use crate::tracer::bsdf::opening::Opening;
 use crate::tracer::scene::{EyeMaterial, Material};
+use formats::segmentation::Class;
 use glam::Vec3;
 use head::Posed;
 use head::model::Joint;
@@ -12,8 +13,6 @@ use std::sync::Arc;
 /// How far the iris lies behind the plane of the limbus (metres): with the cornea's bulge before it the anterior chamber
 /// is then some 3 mm deep, as in people.
 const IRIS_BEHIND_LIMBUS_M: f32 = 0.0006;
-/// Class id of iris and pupil in `formats::frame::SEGMENTATION`.
-const CLASS_IRIS: u8 = 4;
 
 /// Landmarks of the margins of the lids from the inner to the outer corner: left and right eye, upper and lower lid.
 const LIDS: [[[usize; 4]; 2]; 2] = [[[42, 43, 44, 45], [42, 47, 46, 45]], [[39, 38, 37, 36], [39, 40, 41, 36]]];
@@ -63,6 +62,6 @@ pub fn material(
         veins: eyes.veins,
         seed: derive(seed, Subject::Iris, &[side as u64]),
         opening: Arc::new(opening),
-        iris_class: CLASS_IRIS,
+        iris_class: Class::Iris.id(),
     })
 }

@@ -6,12 +6,11 @@ use crate::people::sweep::Ring;
 use crate::stream::Stream;
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::scene::{CoatedMaterial, DielectricMaterial, Material, MeshDesc, Paint, Sheet};
+use formats::segmentation::Class;
 use glam::{Affine3A, Vec3};
 use serde::Serialize;
 use std::f32::consts::{PI, TAU};
 
-/// Class id in `formats::frame::SEGMENTATION`.
-const CLASS_GLASSES: u8 = 13;
 /// Part id in the labels, above that of cloth.
 const PART_GLASSES: u8 = 18;
 /// From the front of the eyeball's sphere to the lens (metres).
@@ -284,7 +283,7 @@ impl Fitted {
     pub fn meshes(&self, skull: Affine3A) -> [MeshDesc; 2] {
         // Coated against reflections: 1.6 % of the light instead of 8.
         let glass = DielectricMaterial { ior: 1.2, sheet: Sheet::Thin };
-        let dress = |material| Dress { material, class: CLASS_GLASSES, part: PART_GLASSES };
+        let dress = |material| Dress { material, class: Class::Glasses.id(), part: PART_GLASSES };
         [
             self.frame.worn(skull, dress(Material::Coated(self.material.clone()))),
             self.lenses.worn(skull, dress(Material::Dielectric(glass))),

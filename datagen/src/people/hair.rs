@@ -18,16 +18,11 @@ use crate::stream::Stream;
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::scene::{CurveDesc, HairMaterial};
 pub use clearance::{Clearance, Obstacle};
+use formats::segmentation::Class;
 use glam::{Affine3A, Vec3, Vec4};
 pub use scalp::hairline;
 pub use shell::Shell;
 use std::collections::BTreeMap;
-
-/// Class ids of `formats::frame::SEGMENTATION` that strands have.
-const CLASS_BROW: u8 = 2;
-const CLASS_HAIR: u8 = 8;
-const CLASS_BEARD: u8 = 9;
-const CLASS_LASH: u8 = 15;
 
 /// Part ids of strands in the labels: above those of `head::model::Part`.
 pub const PART_STRANDS: u8 = 16;
@@ -65,7 +60,7 @@ enum Binding {
 /// Strands of one material.
 struct Tuft {
     binding: Binding,
-    class: u8,
+    class: Class,
     material: HairMaterial,
     strands: Vec<Strand>,
 }
@@ -119,12 +114,12 @@ impl Groom {
 }
 
 impl Tuft {
-    fn new(class: u8, binding: Binding, material: HairMaterial) -> Self {
+    fn new(class: Class, binding: Binding, material: HairMaterial) -> Self {
         Tuft { binding, class, material, strands: Vec::new() }
     }
 
     fn curves(&self, rest: &[(Vec3, glam::Mat3)], posed: &Surface, skull: Affine3A, chin_y: f32) -> CurveDesc {
-        let mut desc = CurveDesc::new(self.material, self.class, PART_STRANDS);
+        let mut desc = CurveDesc::new(self.material, self.class.id(), PART_STRANDS);
         for (strand, (origin, frame)) in self.strands.iter().zip(rest) {
             let now = posed.position(strand.root);
             let turn = match self.binding {
@@ -182,10 +177,10 @@ impl Pigment {
 
 /// What a dense mat of a person's strands of a class looks like from outside (linear RGB).
 pub fn mat_color(class: u8, looks: &Looks) -> Vec3 {
-    match class {
-        CLASS_BROW => looks.brows.pigment.mat_color(),
-        CLASS_BEARD => looks.beard.pigment.mat_color(),
-        CLASS_LASH => looks.lashes.pigment.mat_color(),
+    match Class::from_id(class) {
+        Some(Class::Brow) => looks.brows.pigment.mat_color(),
+        Some(Class::Beard) => looks.beard.pigment.mat_color(),
+        Some(Class::Lash) => looks.lashes.pigment.mat_color(),
         _ => looks.hair.pigment.mat_color(),
     }
 }
@@ -236,7 +231,9 @@ mod tests {
             // Below the neck's open end there is no inside.
             let lowest = skin.positions.iter().map(|p| p.y).fold(f32::MAX, f32::min) + 0.02;
             let (mut points, mut under, mut deepest) = (0, 0, 0.0f32);
-            for set in actor.at_rest().curves.iter().filter(|c| c.class == CLASS_HAIR || c.class == CLASS_BEARD) {
+            for set in
+                actor.at_rest().curves.iter().filter(|c| [Class::Hair.id(), Class::Beard.id()].contains(&c.class))
+            {
                 for strand in 0..set.first.len() {
                     // The curve runs from the second point, the root, which stands in the skin, to the last but one.
                     let points_of = &set.points[set.strand(strand)];

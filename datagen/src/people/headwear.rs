@@ -5,13 +5,12 @@ use crate::people::sweep::Ring;
 use crate::stream::{Stream, lattice, noise};
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::scene::{Material, MeshDesc, Paint, Texture};
+use formats::segmentation::Class;
 use glam::{Affine3A, Vec2, Vec3};
 use serde::Serialize;
 use std::f32::consts::{PI, TAU};
 use std::sync::Arc;
 
-/// Class id in `formats::frame::SEGMENTATION`: a hat is cloth.
-const CLASS_CLOTH: u8 = 12;
 /// Part id in the labels, above that of glasses.
 const PART_HEADWEAR: u8 = 19;
 /// Azimuths and heights of the crown.
@@ -308,7 +307,7 @@ impl Cover {
     pub fn meshes(&self, skull: Affine3A) -> Vec<(MeshDesc, Vec3)> {
         let worn = |(shell, color): &(Shell, Vec3)| {
             let material = Material::Diffuse(self.weave.paint(*color));
-            let dress = Dress { material, class: CLASS_CLOTH, part: PART_HEADWEAR };
+            let dress = Dress { material, class: Class::Cloth.id(), part: PART_HEADWEAR };
             (MeshDesc { uvs: self.weave.coordinates(shell, self.center), ..shell.worn(skull, dress) }, *color)
         };
         self.parts.iter().map(worn).collect()

@@ -25,7 +25,7 @@ pub enum Path {
 pub struct Dress {
     /// What it is made of.
     pub material: Material,
-    /// Class id of `formats::frame::SEGMENTATION`.
+    /// Class id of `formats::segmentation`.
     pub class: u8,
     /// Part id in the labels.
     pub part: u8,

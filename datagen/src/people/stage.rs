@@ -7,6 +7,7 @@ use crate::people::relief::grain;
 use crate::people::teeth::Arches;
 use crate::tracer::scene::Texture;
 use formats::exit::Failure;
+use formats::segmentation::Class;
 use glam::{Vec2, Vec3};
 use head::model::{HeadModel, Part};
 use head::normals::triangles;
@@ -60,7 +61,7 @@ pub struct Piece {
     pub triangles: Vec<[u32; 3]>,
     /// `[T]`
     pub uvs: Vec<[Vec2; 3]>,
-    /// `[T]` class ids of `formats::frame::SEGMENTATION`.
+    /// `[T]` class ids of `formats::segmentation`.
     pub classes: Vec<u8>,
 }
 
@@ -180,26 +181,26 @@ fn cut(subdivision: &Subdivision, parts: &[Part], regions: &BTreeMap<String, Vec
         let uv = corners.map(|c| subdivision.uvs[subdivision.face_uvs[*face as usize][c as usize] as usize]);
         piece.triangles.push(triangle);
         piece.uvs.push(uv);
-        piece.classes.push(class(part, *indices, regions));
+        piece.classes.push(class(part, *indices, regions).id());
     }
     pieces.into_values().map(|(piece, _)| piece).collect()
 }
 
-/// Class id of a triangle, by part and by the regions its corners lie in.
-fn class(part: Part, corners: [u32; 3], regions: &BTreeMap<String, Vec<f32>>) -> u8 {
+/// Class of a triangle, by part and by the regions its corners lie in.
+fn class(part: Part, corners: [u32; 3], regions: &BTreeMap<String, Vec<f32>>) -> Class {
     let inside = |name: &str| {
         let mask = regions.get(name);
         mask.is_some_and(|m| corners.iter().map(|&v| m[v as usize]).sum::<f32>() > 1.5)
     };
     match part {
-        Part::Skin if inside("lips") => 5,
-        Part::Skin if inside("ears") => 10,
-        Part::Skin if inside("neck") => 11,
-        Part::Skin => 1,
-        Part::EyeLeft | Part::EyeRight => 3,
-        Part::TeethUpper | Part::TeethLower => 6,
-        Part::Tongue => 7,
-        Part::Gums | Part::Mouth => 14,
-        Part::Lashes => 15,
+        Part::Skin if inside("lips") => Class::Lip,
+        Part::Skin if inside("ears") => Class::Ear,
+        Part::Skin if inside("neck") => Class::Neck,
+        Part::Skin => Class::Skin,
+        Part::EyeLeft | Part::EyeRight => Class::Eye,
+        Part::TeethUpper | Part::TeethLower => Class::Teeth,
+        Part::Tongue => Class::Tongue,
+        Part::Gums | Part::Mouth => Class::Mouth,
+        Part::Lashes => Class::Lash,
     }
 }

@@ -29,7 +29,7 @@ pub struct MeshDesc {
     pub uvs: Vec<[Vec2; 3]>,
     /// What it is made of.
     pub material: Material,
-    /// `[T]` class id of each triangle (`formats::frame::SEGMENTATION`).
+    /// `[T]` class id of each triangle (`formats::segmentation`).
     pub classes: Vec<u8>,
     /// `[T]` part of each triangle (`head::model::Part as u8`, or above 8 for what is no head).
     pub parts: Vec<u8>,
@@ -49,7 +49,7 @@ pub struct CurveDesc {
     pub absorption: Vec<f32>,
     /// What it is made of.
     pub material: HairMaterial,
-    /// Class id of all its strands (`formats::frame::SEGMENTATION`).
+    /// Class id of all its strands (`formats::segmentation`).
     pub class: u8,
     /// Part id of all its strands, for the labels.
     pub part: u8,

@@ -19,6 +19,7 @@ use crate::tracer::optics::Optics;
 use crate::tracer::sampler::Sampler;
 use crate::tracer::scene::{AccelKind, CurveDesc, Denoise, Material, MeshDesc, RenderSettings, SceneDesc, Subsurface};
 use coverage::Coverage;
+use formats::segmentation::Class;
 use glam::{Mat4, Vec2, Vec3, Vec4};
 use rayon::prelude::*;
 use splat::Camera;
@@ -100,7 +101,7 @@ fn mask_of(material: &Material) -> u32 {
 
 /// Whether strands of a class belong to the face: brows, beard, lashes.
 fn is_of_face(class: u8) -> bool {
-    matches!(formats::frame::SEGMENTATION.get(class as usize), Some(&("brow" | "beard" | "lash")))
+    matches!(Class::from_id(class), Some(Class::Brow | Class::Beard | Class::Lash))
 }
 
 /// A copy with normals filled in; or what does not fit.

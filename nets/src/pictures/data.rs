@@ -26,7 +26,7 @@ pub fn mask_from_png(bytes: &[u8]) -> Result<Tensor, Error> {
     Ok(tensor_from_decoded(&gray8_from_png(bytes)?))
 }
 
-/// `[H, W]` i64 class ids, see [`formats::frame::SEGMENTATION`].
+/// `[H, W]` i64 class ids, see [`formats::segmentation`].
 ///
 /// # Errors
 /// [`Error::Formats`] if it cannot be decoded.

@@ -13,8 +13,8 @@ use crate::training::loader::Make;
 use crate::training::means::Means;
 use crate::training::trainer::{Task, TrainConfig, device_of};
 use formats::card::WeightsCard;
-use formats::frame::SEGMENTATION;
 use formats::image::{Decoded, Picture, gray8_from_png, gray16_from_png, rgb8_from_encoded};
+use formats::segmentation::Class;
 use formats::{Dataset, FrameRow};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const CACHED: usize = 320;
 const MAX_HELD_OUT: usize = 48;
 /// One unit of the depth output in metres.
 const DEPTH_UNIT_M: f32 = 0.1;
-const CLASSES: i64 = SEGMENTATION.len() as i64;
+const CLASSES: i64 = Class::ALL.len() as i64;
 
 /// One picture with its labels, all of one size.
 struct Sheet {

@@ -1,8 +1,9 @@
 //! Beard, moustache, stubble: on the region `beard`, trimmed to the style by the mouth's landmarks.
-use super::{Binding, CLASS_BEARD, Ground, Strand, Tuft, along, tapered, thickened};
+use super::{Binding, Ground, Strand, Tuft, along, tapered, thickened};
 use crate::people::person::{Beard, BeardStyle};
 use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
+use formats::segmentation::Class;
 use glam::Vec3;
 
 pub(super) fn grow(ground: &Ground, beard: &Beard, strands: u32, seed: u64) -> Option<Tuft> {
@@ -10,7 +11,7 @@ pub(super) fn grow(ground: &Ground, beard: &Beard, strands: u32, seed: u64) -> O
         return None;
     }
     let mut s = Stream::new(seed, Subject::BeardStrands, &[]);
-    let mut tuft = Tuft::new(CLASS_BEARD, Binding::Skin, beard.pigment.material());
+    let mut tuft = Tuft::new(Class::Beard, Binding::Skin, beard.pigment.material());
     let density = density(ground, beard.style, seed);
     let covered = density.iter().sum::<f32>() / ground.region("beard").iter().sum::<f32>().max(1e-6);
     let count = (0.8 * strands as f32 * beard.density * covered.clamp(0.0, 1.0)) as usize;

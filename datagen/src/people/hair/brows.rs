@@ -1,8 +1,9 @@
 //! Brows: short strands along the brow landmarks, upright near the nose, lying outwards.
-use super::{Binding, CLASS_BROW, Ground, Strand, Tuft, along, tapered, thickened};
+use super::{Binding, Ground, Strand, Tuft, along, tapered, thickened};
 use crate::people::person::Brows;
 use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
+use formats::segmentation::Class;
 use glam::Vec3;
 
 /// Landmarks of the right and the left brow, from the nose outwards.
@@ -16,7 +17,7 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
         return None;
     }
     let mut s = Stream::new(seed, Subject::BrowStrands, &[]);
-    let mut tuft = Tuft::new(CLASS_BROW, Binding::Skin, brows.pigment.material());
+    let mut tuft = Tuft::new(Class::Brow, Binding::Skin, brows.pigment.material());
     // A brow has some 250 to 700 hairs; few thick strands would look like a comb, so they thin out slower than hair.
     let count = (640.0 * brows.density * (strands as f32 / 12_000.0).clamp(0.5, 1.6)) as usize;
     let radius = 0.42 * thickened(45e-6, strands.max(8000));

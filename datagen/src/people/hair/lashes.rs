@@ -1,9 +1,10 @@
 //! Lashes: two or three rows on each lid margin, curled away from the eye, their tips gathered in small groups; longest
 //! above, a little outside of the middle.
-use super::{Binding, CLASS_LASH, Ground, Strand, Tuft, thickened};
+use super::{Binding, Ground, Strand, Tuft, thickened};
 use crate::people::person::Lashes;
 use crate::stream::{Stream, Subject};
 use crate::tracer::elementary::smoothstep;
+use formats::segmentation::Class;
 use glam::{Vec3, Vec4};
 
 /// A lid: its landmarks from the outer corner to the inner, and what grows there.
@@ -44,7 +45,7 @@ pub(super) fn grow(ground: &Ground, lashes: &Lashes, strands: u32, seed: u64) ->
         return None;
     }
     let mut s = Stream::new(seed, Subject::LashStrands, &[]);
-    let mut tuft = Tuft::new(CLASS_LASH, Binding::Skin, lashes.pigment.material());
+    let mut tuft = Tuft::new(Class::Lash, Binding::Skin, lashes.pigment.material());
     let radius = 0.6 * thickened(45e-6, strands.max(8000)) * (1.0 + 0.6 * lashes.mascara);
     for lid in LIDS {
         let points = lid.landmarks.map(|i| ground.landmarks[i]);

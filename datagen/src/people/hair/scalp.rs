@@ -1,11 +1,12 @@
 //! Hair on the scalp: roots by density, guides for locks, strands from guides, pigment with streaks of grey.
 use super::guides::Walk;
 use super::locks::{self, Seat, coils};
-use super::{Binding, CLASS_HAIR, Ground, Shell, Strand, Tuft, tapered, thickened};
+use super::{Binding, Ground, Shell, Strand, Tuft, tapered, thickened};
 use crate::people::headwear::Cover;
 use crate::people::person::{Curl, Hair, HairStyle};
 use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
+use formats::segmentation::Class;
 use glam::Vec3;
 
 /// Locks of a head at most.
@@ -37,7 +38,7 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands:
     if guides.is_empty() {
         return None;
     }
-    let mut tuft = Tuft::new(CLASS_HAIR, Binding::Skull, hair.pigment.material());
+    let mut tuft = Tuft::new(Class::Hair, Binding::Skull, hair.pigment.material());
     let radius =
         if hair.style == HairStyle::Buzz { 0.6 } else { 0.85 } * thickened(40e-6, strands) * share(hair).powf(-0.4);
     let shade: Vec<f32> = guides.iter().map(|_| s.normal_within(1.0, 0.12, [0.7, 1.4])).collect();

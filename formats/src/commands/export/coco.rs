@@ -3,7 +3,8 @@
 //! Keypoints and boxes are in pixels from the top left corner of the image; pixel centres lie at +0.5.
 use super::{Sink, rle, safe_name, write};
 use arrow::array::RecordBatch;
-use formats::frame::{FrameRow, SEGMENTATION};
+use formats::frame::FrameRow;
+use formats::segmentation;
 use formats::{Error, image};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -81,7 +82,7 @@ fn annotations_of(frame: &FrameRow) -> Result<Vec<Value>, Error> {
     let (keypoints, n) = keypoints(frame);
     (head["keypoints"], head["num_keypoints"]) = (json!(keypoints), json!(n));
     let mut found = vec![head];
-    for class in 1..SEGMENTATION.len() {
+    for class in 1..segmentation::NAMES.len() {
         let Some(classes) = &classes else { break };
         let mask: Vec<bool> = classes.data.iter().map(|&c| usize::from(c) == class).collect();
         if let Some(mut annotation) = annotation_of_mask(&mask, width, height) {
@@ -144,8 +145,8 @@ fn categories() -> Value {
     skeleton.extend(closed.iter().map(|c| [*c.end(), *c.start()]));
     let mut all =
         vec![json!({"id": HEAD, "name": "head", "supercategory": "person", "keypoints": names, "skeleton": skeleton})];
-    let class = |k: usize| json!({"id": k + 1, "name": SEGMENTATION[k], "supercategory": "head"});
-    all.extend((1..SEGMENTATION.len()).map(class));
+    let class = |k: usize| json!({"id": k + 1, "name": segmentation::NAMES[k], "supercategory": "head"});
+    all.extend((1..segmentation::NAMES.len()).map(class));
     Value::Array(all)
 }
 

@@ -2,8 +2,9 @@
 use super::Look;
 use super::grid::strip;
 use formats::Error;
-use formats::frame::{FrameRow, SEGMENTATION};
+use formats::frame::FrameRow;
 use formats::image::{self, Decoded, Picture, linear_from_srgb};
+use formats::segmentation::Class;
 use glam::Vec3;
 
 /// A layer. Landmarks, segmentation and gaze are drawn on the image, the others beside it.
@@ -136,7 +137,7 @@ fn tint(picture: &mut Picture, classes: &Decoded<u8>) {
 /// sRGB of a class: hues far apart for neighbouring ids.
 pub fn class_color(class: u8) -> [f32; 3] {
     let hue = f32::from(class) * 0.618_034 % 1.0 * 6.0;
-    let value = if usize::from(class) < SEGMENTATION.len() { 0.9 } else { 0.3 };
+    let value = if Class::from_id(class).is_some() { 0.9 } else { 0.3 };
     [0.0, 4.0, 2.0].map(|offset| {
         let distance = ((hue + offset) % 6.0 - 3.0).abs() - 1.0;
         value * (0.25 + 0.75 * distance.clamp(0.0, 1.0))
