@@ -2,6 +2,7 @@
 use rand::RngExt;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use splat::splitmix;
 
 /// Random numbers of one subject.
 #[derive(Debug)]
@@ -45,14 +46,9 @@ impl Rng {
     }
 }
 
-/// A 64-bit number that depends on all of `parts` (splitmix64 finaliser, chained): seeds for (run, step), (run, image)…
+/// A 64-bit number that depends on all of `parts` ([`splitmix`], chained): seeds for (run, step), (run, image)…
 pub fn mix(parts: &[u64]) -> u64 {
-    parts.iter().fold(0x243f_6a88_85a3_08d3, |h: u64, &p| {
-        let mut z = (h ^ p).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    })
+    parts.iter().fold(0x243f_6a88_85a3_08d3, |h: u64, &p| splitmix::mix((h ^ p).wrapping_add(splitmix::GAMMA)))
 }
 
 /// Seeds torch's generators as a function of (seed, step). Called at the head of every step, it makes the state of the

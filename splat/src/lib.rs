@@ -40,6 +40,7 @@ pub mod reference;
 pub mod adam;
 pub mod densify;
 pub mod loss;
+pub mod splitmix;
 
 pub mod cuda;
 
