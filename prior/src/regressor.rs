@@ -1,10 +1,9 @@
 //! R_color and R_gauss: what is sampled at a Gaussian's place → its colour and its corrections.
 use crate::config::ModelConfig;
 use nets::blocks::mlp::{Last, Mlp};
+use splat::gaussians::SH_C0;
 use tch::{Tensor, nn};
 
-/// DC coefficient of the spherical harmonics: colour = C0 · sh₀ + 0.5.
-const SH_C0: f64 = 0.282_094_791_773_878_14;
 /// Opacity before training: logit(0.7).
 const OPACITY_LOGIT: f64 = 0.847_297_860_387_203_4;
 

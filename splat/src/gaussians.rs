@@ -62,6 +62,11 @@ pub struct Gaussians {
     pub kind: Colors,
 }
 
+/// Zeroth spherical harmonic, `1 / (2 √π)`: a plain color `c` is the coefficient `(c − 0.5) / SH_C0` (Kerbl et al. 2023).
+pub const SH_C0: f64 = 0.282_094_791_773_878_14;
+/// [`SH_C0`] in single precision.
+pub(crate) const SH_C0_F32: f32 = SH_C0 as f32;
+
 /// N Gaussians, borrowed: the form the rasterizer takes. Shapes as in [`Gaussians`].
 #[derive(Clone, Copy, Debug)]
 pub struct GaussianSlices<'a> {
