@@ -15,6 +15,7 @@ use crate::studio::develop::Development;
 use crate::studio::light::Light;
 use crate::tracer::scene::AccelKind;
 use head::HeadBox;
+use head::ibug;
 use head::model::ARKIT;
 use head::sampler::{Attempt, SampledIdentity};
 use rayon::prelude::*;
@@ -144,7 +145,10 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         };
         let mut rgb = labels::rgb8(&film, labels::background(config, &t.light), &Development::plain());
         if request.landmarks == Landmarks::Shown {
-            take.landmarks.iter().take(68).for_each(|p| dot(&mut rgb, config.image.size, camera.project(*p).0));
+            take.landmarks
+                .iter()
+                .take(ibug::COUNT)
+                .for_each(|p| dot(&mut rgb, config.image.size, camera.project(*p).0));
         }
         Ok((rgb, label))
     };

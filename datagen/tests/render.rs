@@ -3,6 +3,7 @@ use formats::Dataset;
 use formats::image::{gray8_from_png, gray16_from_png};
 use formats::segmentation::Class;
 use glam::{Mat4, Vec3};
+use head::ibug;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -195,7 +196,7 @@ fn people_of_another_source_go_the_same_way() {
         let classes = gray8_from_png(row.segmentation.as_ref().unwrap()).unwrap().data;
         let share = |class: Class| classes.iter().filter(|c| **c == class.id()).count() as f32 / classes.len() as f32;
         assert!(share(Class::Skin) > 0.04, "frame {i}: skin fills {}", share(Class::Skin));
-        let eyes = row.landmarks_2d[36..48].iter().filter(|p| p.iter().all(|x| (0.0..64.0).contains(x))).count();
+        let eyes = row.landmarks_2d[ibug::EYES].iter().filter(|p| p.iter().all(|x| (0.0..64.0).contains(x))).count();
         assert_eq!(eyes, 12, "frame {i}: the eyes are in the picture");
     }
 }

@@ -3,6 +3,7 @@
 //! Writes `neutral.png` (with the 68 landmarks and the dense ones), `people.png`, `expressions.png`, `regions.png`,
 //! `uv.png`. A z-buffer and one lamp: no materials.
 use glam::{Vec2, Vec3};
+use head::ibug;
 use head::model::{ARKIT, HeadModel, Part};
 use head::{normals::vertex_normals, sampler::sample_identity};
 use image::{Rgb, RgbImage};
@@ -74,7 +75,7 @@ fn closeups(model: &HeadModel) -> RgbImage {
         let positions = model.evaluate(&params).positions;
         let mut canvas = Canvas::new(&camera(azimuth, target, field, 800));
         canvas.draw(model, &positions, &|part, _| colour(part));
-        canvas.dots(&model.landmarks_at(&positions)[..68]);
+        canvas.dots(&model.landmarks_at(&positions)[..ibug::COUNT]);
         canvas.image
     });
     row(&views)
@@ -116,10 +117,10 @@ fn mouths(model: &HeadModel) -> RgbImage {
             let views: Vec<RgbImage> = (0..8)
                 .map(|c| {
                     let positions = model.neutral(&sample_identity(model, r * 8 + c).shape);
-                    let lips = model.landmarks[62].at(&model.faces, &positions);
+                    let lips = model.landmarks[ibug::UPPER_LIP_INNER].at(&model.faces, &positions);
                     let mut canvas = Canvas::new(&camera(0.0, lips, 0.07, 300));
                     canvas.draw(model, &positions, &|part, _| colour(part));
-                    canvas.dots(&model.landmarks_at(&positions)[..68]);
+                    canvas.dots(&model.landmarks_at(&positions)[..ibug::COUNT]);
                     canvas.image
                 })
                 .collect();

@@ -1,5 +1,6 @@
 //! Does a model keep its contract? Every importer and reader ends with this.
 use crate::error::Error;
+use crate::ibug;
 use crate::model::{ARKIT, Basis, HeadModel, Joint};
 use glam::Vec3;
 
@@ -112,8 +113,8 @@ impl HeadModel {
         if let Some(v) = (0..self.mirror.len()).find(|&v| self.mirror[self.mirror[v] as usize] as usize != v) {
             return Err(Error::invalid("mirror", format!("vertex {v} does not come back")));
         }
-        if self.landmarks.len() < 68 {
-            return Err(Error::Shape { what: "landmarks".into(), expected: 68, got: self.landmarks.len() });
+        if self.landmarks.len() < ibug::COUNT {
+            return Err(Error::Shape { what: "landmarks".into(), expected: ibug::COUNT, got: self.landmarks.len() });
         }
         for (l, point) in self.landmarks.iter().enumerate() {
             indices("landmarks", &[point.face], self.faces.len())?;

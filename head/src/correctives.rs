@@ -6,6 +6,7 @@
 mod eyeball;
 
 use crate::evaluate::Posed;
+use crate::ibug;
 use crate::model::{HeadModel, HeadParams, Joint};
 use crate::params::{mirrored_unit, unit};
 use crate::rig;
@@ -118,7 +119,7 @@ impl Correctives {
                 let active = (0..52).filter(|&k| units[k] != 0.0);
                 active.fold(neutral[v as usize], |p, k| p + units[k] * model.expression.column(k)[v as usize])
             };
-            let points = model.landmarks.iter().take(68);
+            let points = model.landmarks.iter().take(ibug::COUNT);
             points.map(|l| (0..4).map(|c| l.weights[c] * corner(model.faces[l.face as usize][c])).sum()).collect()
         };
         let mut open = *expression;

@@ -10,6 +10,7 @@ mod regions;
 mod rigging;
 
 use crate::error::Error;
+use crate::ibug;
 use crate::model::{ARKIT, Basis, HeadModel, IdentityPrior, Part, SurfacePoint};
 use crate::obj::{self, Obj};
 use glam::Vec3;
@@ -201,9 +202,9 @@ fn landmarks(folder: &Path, template: &[Vec3], kept: &Kept) -> Result<Vec<Surfac
     })?;
     let entries = lists["idx_to_landmark_verts"].as_array().map(Vec::as_slice).unwrap_or_default();
     let indices: Vec<usize> = entries.iter().filter_map(|v| v.as_u64().map(|v| v as usize)).collect();
-    if indices.len() != 68 {
+    if indices.len() != ibug::COUNT {
         let what = "idx_to_landmark_verts in vertex_indices.json".into();
-        return Err(Error::Shape { what, expected: 68, got: indices.len() });
+        return Err(Error::Shape { what, expected: ibug::COUNT, got: indices.len() });
     }
     if let Some(&index) = indices.iter().find(|&&v| v >= ICT_VERTICES) {
         return Err(Error::Index { what: "idx_to_landmark_verts".into(), index, count: ICT_VERTICES });

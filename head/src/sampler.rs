@@ -8,6 +8,7 @@ mod person;
 mod rest;
 mod spread;
 
+use crate::ibug;
 use crate::model::HeadModel;
 use crate::plausibility::Plausibility;
 use glam::Vec3;
@@ -125,14 +126,14 @@ pub fn sample_identity(model: &HeadModel, seed: u64) -> SampledIdentity {
 /// The 68 landmarks as they follow the identity columns.
 #[derive(Clone, Debug)]
 struct Landmarks {
-    template: [Vec3; 68],
+    template: [Vec3; ibug::COUNT],
     /// `[Ks]`
-    columns: Vec<[Vec3; 68]>,
+    columns: Vec<[Vec3; ibug::COUNT]>,
 }
 
 impl Landmarks {
     fn new(model: &HeadModel) -> Landmarks {
-        let at = |field: &[Vec3]| -> [Vec3; 68] {
+        let at = |field: &[Vec3]| -> [Vec3; ibug::COUNT] {
             std::array::from_fn(|l| model.landmarks.get(l).map_or(Vec3::ZERO, |p| p.at(&model.faces, field)))
         };
         let columns = (0..model.identity.len()).map(|k| at(model.identity.column(k))).collect();
@@ -140,7 +141,7 @@ impl Landmarks {
     }
 
     /// Of a shape `[Ks]` (metres).
-    fn at(&self, shape: &[f32]) -> [Vec3; 68] {
+    fn at(&self, shape: &[f32]) -> [Vec3; ibug::COUNT] {
         let mut points = self.template;
         for (&c, column) in shape.iter().zip(&self.columns).filter(|(c, _)| **c != 0.0) {
             points.iter_mut().zip(column).for_each(|(p, d)| *p += c * *d);

@@ -10,6 +10,7 @@ use formats::image::{Picture, gray8_from_png, rgb8_from_encoded};
 use glam::Vec2;
 use head::HeadModel;
 use head::evaluate::Posed;
+use head::ibug;
 use head::model::HeadParams;
 use splat::Camera;
 use tch::Tensor;
@@ -104,10 +105,10 @@ fn border_black(rgb: &[u8], width: usize, height: usize) -> Vec<bool> {
 /// `[S, S]` 1 within the eyes and the mouth of landmarks (68 first, pixels), falling to 0 around; zero without landmarks.
 pub fn focus(landmarks: &[[f32; 2]], size: usize) -> Vec<f32> {
     let mut map = vec![0f32; size * size];
-    if landmarks.len() < 68 {
+    if landmarks.len() < ibug::COUNT {
         return map;
     }
-    for (points, margin) in [(36..42, 0.35), (42..48, 0.35), (48..68, 0.2)] {
+    for (points, margin) in [(ibug::RIGHT_EYE, 0.35), (ibug::LEFT_EYE, 0.35), (ibug::MOUTH, 0.2)] {
         let points: Vec<Vec2> = landmarks[points].iter().map(|p| Vec2::from(*p)).collect();
         let center = points.iter().sum::<Vec2>() / points.len() as f32;
         let reach = points.iter().map(|p| p.distance(center)).fold(0.0, f32::max) * (1.0 + margin);

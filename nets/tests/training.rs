@@ -5,6 +5,7 @@ use formats::image::{png_from_gray8, png_from_gray16, png_from_rgb8};
 use formats::progress::Talk;
 use formats::{Dataset, Existing, Provenance, write_frames};
 use glam::Vec3;
+use head::ibug;
 use nets::losses::perceptual::Perceptual;
 use nets::losses::recognizer::Recognizer;
 use nets::training::means::Means;

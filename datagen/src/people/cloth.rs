@@ -335,7 +335,7 @@ mod tests {
         let skin = Surface::new(stage.skin().gather(&refined), stage.skin().triangles.clone());
         // The skirt's own lower end is out of the picture of any head; the neck's opening lies above the skin's.
         let lowest = skin.positions.iter().map(|p| p.y).fold(f32::MAX, f32::min) + 0.02;
-        let chin_y = stage.model.landmarks_at(&actor.neutral)[8].y - 0.01;
+        let chin_y = stage.model.landmarks_at(&actor.neutral)[head::ibug::CHIN].y - 0.01;
         for kind in KINDS {
             let garment = Garment { kind, ..actor.looks.garment.clone() };
             let drape = stage.cloth.drape(&skin, &garment).expect("cloth");

@@ -7,6 +7,7 @@ use crate::tracer::scene::{EyeMaterial, Material};
 use formats::segmentation::Class;
 use glam::Vec3;
 use head::Posed;
+use head::ibug;
 use head::model::Joint;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ const LIDS: [[[usize; 4]; 2]; 2] = [[[42, 43, 44, 45], [42, 47, 46, 45]], [[39, 
 /// The gap between the lids of a side (0 left, 1 right) of a head that looks along `forward`; as for [`material`].
 pub fn opening(side: usize, center: Vec3, forward: Vec3, landmarks: &[Vec3], skin: &Surface) -> Opening {
     let mut opening = Opening::new(LIDS[side].map(|lid| lid.map(|l| landmarks[l])), forward);
-    let reach = 0.75 * landmarks[36].distance(landmarks[39]);
+    let reach = 0.75 * landmarks[ibug::RIGHT_EYE_OUTER].distance(landmarks[ibug::RIGHT_EYE_INNER]);
     let before = |v: u32| {
         let offset = skin.positions[v as usize] - center;
         offset.length() < reach && offset.dot(forward) > 0.0

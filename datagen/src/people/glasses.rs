@@ -8,6 +8,7 @@ use crate::tracer::elementary::smoothstep;
 use crate::tracer::scene::{CoatedMaterial, DielectricMaterial, Material, MeshDesc, Paint, Sheet};
 use formats::segmentation::Class;
 use glam::{Affine3A, Vec3};
+use head::ibug;
 use serde::Serialize;
 use std::f32::consts::{PI, TAU};
 
@@ -127,7 +128,8 @@ impl Glasses {
         let middle = (face.eyes[0] + face.eyes[1]) * 0.5;
         let mut set = Setting {
             inner: 0.0085 + self.rim_m,
-            outer: (face.landmarks[45].x - face.landmarks[36].x).abs() * 0.5 + 0.0065,
+            outer: (face.landmarks[ibug::LEFT_EYE_OUTER].x - face.landmarks[ibug::RIGHT_EYE_OUTER].x).abs() * 0.5
+                + 0.0065,
             middle,
             ahead: EYEBALL_M + VERTEX_M,
         };

@@ -20,6 +20,7 @@ use crate::tracer::scene::{CurveDesc, HairMaterial};
 pub use clearance::{Clearance, Obstacle};
 use formats::segmentation::Class;
 use glam::{Affine3A, Vec3, Vec4};
+use head::ibug;
 pub use scalp::hairline;
 pub use shell::Shell;
 use std::collections::BTreeMap;
@@ -93,7 +94,7 @@ impl Groom {
         let at_rest =
             |t: &Tuft| t.strands.iter().map(|s| (ground.skin.position(s.root), ground.skin.frame(s.root))).collect();
         let rest = tufts.iter().map(at_rest).collect();
-        let chin_y = ground.landmarks.get(8).map_or(f32::MIN, |chin| chin.y);
+        let chin_y = ground.landmarks.get(ibug::CHIN).map_or(f32::MIN, |chin| chin.y);
         Groom { tufts, rest, chin_y }
     }
 

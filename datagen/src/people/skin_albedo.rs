@@ -18,6 +18,7 @@ use crate::tracer::bsdf::opening::Opening;
 use crate::tracer::elementary::smoothstep;
 use exposure::Exposure;
 use glam::Vec3;
+use head::ibug;
 use head::model::Part;
 use rayon::prelude::*;
 
@@ -191,7 +192,7 @@ impl<'a> Painter<'a> {
     fn nostril(&self, p: Vec3, normal: Vec3) -> f32 {
         let l = self.landmarks;
         let inside = [31, 35].map(|wing: usize| {
-            let at = l[33].lerp(l[wing], 0.48) + Vec3::new(0.0, 0.0035, -0.0015);
+            let at = l[ibug::NOSE_BASE].lerp(l[wing], 0.48) + Vec3::new(0.0, 0.0035, -0.0015);
             let d = (p - at) / Vec3::new(0.0042, 0.0040, 0.0062);
             smoothstep(1.15, 0.55, d.length())
         });

@@ -9,6 +9,7 @@ use crate::tracer::scene::Texture;
 use formats::exit::Failure;
 use formats::segmentation::Class;
 use glam::{Vec2, Vec3};
+use head::ibug;
 use head::model::{HeadModel, Part};
 use head::normals::triangles;
 use head::sampler::Sampler;
@@ -81,7 +82,7 @@ impl Stage {
     pub fn with_model(model: HeadModel, config: &Config) -> Result<Self, Failure> {
         let levels = config.mesh.subdivision as usize;
         let subdivision = Subdivision::new(&model.faces, &model.face_uvs, model.n_vertices(), &model.uvs, levels);
-        if model.landmarks.len() < 68 {
+        if model.landmarks.len() < ibug::COUNT {
             return Err(Failure::bad_data("the head model has fewer than 68 landmarks"));
         }
         let mut refined: BTreeMap<String, Vec<f32>> =
@@ -99,7 +100,7 @@ impl Stage {
             return Err(Failure::bad_data("the head model has no skin"));
         };
         let landmarks = Landmarks::new(&model, &pieces, &template);
-        let chin = model.landmarks_at(&model.template)[8];
+        let chin = model.landmarks_at(&model.template)[ibug::CHIN];
         let cloth = cloth::Wardrobe::new(skin, &skin.gather(&template), chin);
         let on_skin = |mask: &Vec<f32>| skin.vertices.iter().map(|&v| mask[v as usize]).collect();
         let regions = refined.iter().map(|(name, mask)| (name.clone(), on_skin(mask))).collect();

@@ -4,6 +4,7 @@ use super::assembly::Assembly;
 use super::eyeball::IRIS_RADIUS_M;
 use super::vertices::{JAW, LANDMARKS};
 use crate::error::Error;
+use crate::ibug;
 use crate::model::{Part, SurfacePoint};
 use crate::normals::vertex_normals;
 use crate::surface::nearest_point;
@@ -11,7 +12,7 @@ use glam::Vec3;
 use std::collections::BTreeMap;
 
 /// The iBUG index on the other side.
-const OTHER_SIDE: [usize; 68] = [
+const OTHER_SIDE: [usize; ibug::COUNT] = [
     16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 27, 28, 29, 30,
     35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55,
     64, 63, 62, 61, 60, 67, 66, 65,
@@ -38,7 +39,7 @@ const TO_OTHER_SIDE: Vec3 = Vec3::new(-1.0, 1.0, 1.0);
 /// # Errors
 /// [`Error::Invalid`] when an iBUG index has no place.
 pub fn place(base: &Base, assembly: &Assembly, ears: &[f32]) -> Result<Vec<SurfacePoint>, Error> {
-    let mut places = [None; 68];
+    let mut places = [None; ibug::COUNT];
     let mut set = |index: usize, p: Vec3| {
         places[index] = Some(p);
         places[OTHER_SIDE[index]] = Some(p * TO_OTHER_SIDE);
@@ -228,6 +229,6 @@ mod tests {
 
     #[test]
     fn the_other_side_of_the_other_side_is_here() {
-        assert!((0..68).all(|i| OTHER_SIDE[OTHER_SIDE[i]] == i));
+        assert!((0..ibug::COUNT).all(|i| OTHER_SIDE[OTHER_SIDE[i]] == i));
     }
 }

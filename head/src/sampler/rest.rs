@@ -4,6 +4,7 @@
 //! The margins and corners are linear in the shape, so columns that move them are solved for, and what is asked is drawn.
 use super::person::Person;
 use super::{Landmarks, normal};
+use crate::ibug;
 use crate::model::HeadModel;
 use glam::Vec3;
 use rand_chacha::ChaCha8Rng;
@@ -62,8 +63,11 @@ impl Rest {
         }
         if let Some(column) = self.corners {
             let points = landmarks.at(shape);
-            let width = points[54].x - points[48].x;
-            let meet = |p: &[Vec3; 68]| mean_y(p, [48, 54]) - mean_y(p, [62, 66]);
+            let width = points[ibug::MOUTH_LEFT].x - points[ibug::MOUTH_RIGHT].x;
+            let meet = |p: &[Vec3; ibug::COUNT]| {
+                mean_y(p, [ibug::MOUTH_RIGHT, ibug::MOUTH_LEFT])
+                    - mean_y(p, [ibug::UPPER_LIP_INNER, ibug::LOWER_LIP_INNER])
+            };
             let wanted = width * (CORNERS.0 + CORNERS.1 * normal(rng).clamp(-2.0, 2.0));
             step(shape, landmarks, &[column], meet, wanted - meet(&points));
         }
@@ -71,7 +75,13 @@ impl Rest {
 }
 
 /// Adds the same coefficient to all `columns` so that `height` changes by `wanted` (metres), as far as they reach.
-fn step(shape: &mut [f32], landmarks: &Landmarks, columns: &[usize], height: impl Fn(&[Vec3; 68]) -> f32, wanted: f32) {
+fn step(
+    shape: &mut [f32],
+    landmarks: &Landmarks,
+    columns: &[usize],
+    height: impl Fn(&[Vec3; ibug::COUNT]) -> f32,
+    wanted: f32,
+) {
     let per_unit: f32 = columns.iter().map(|&k| height(&landmarks.columns[k])).sum();
     if per_unit.abs() < 1e-5 {
         return;
@@ -81,6 +91,6 @@ fn step(shape: &mut [f32], landmarks: &Landmarks, columns: &[usize], height: imp
     }
 }
 
-fn mean_y(points: &[Vec3; 68], pair: [usize; 2]) -> f32 {
+fn mean_y(points: &[Vec3; ibug::COUNT], pair: [usize; 2]) -> f32 {
     0.5 * (points[pair[0]].y + points[pair[1]].y)
 }

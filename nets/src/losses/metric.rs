@@ -3,6 +3,7 @@
 //! Distances of networks trained by us live beside the networks and bear names of their own, `lpips-self`
 //! ([`crate::losses::perceptual`]) and `csim-self` ([`crate::losses::recognizer`]): they are not the public metrics.
 use crate::losses::ssim::{ssim_map, ssim_parts};
+use head::ibug;
 use tch::{Kind, Tensor};
 
 pub use crate::losses::flip::flip;
@@ -51,10 +52,11 @@ pub fn ms_ssim(a: &Tensor, b: &Tensor) -> Tensor {
 }
 
 /// Normalised mean error of landmarks: mean distance over `L`, divided by the distance of the outer eye corners
-/// (36 and 45 of the 68): the 300-W protocol (Sagonas et al. 2013). `[B, L, 2]` pixels, L ≥ 68 → `[B]`.
+/// (of the 68 of iBUG): the 300-W protocol (Sagonas et al. 2013). `[B, L, 2]` pixels, L ≥ 68 → `[B]`.
 pub fn landmark_nme(predicted: &Tensor, truth: &Tensor) -> Tensor {
     let distance = |d: Tensor| d.square().sum_dim_intlist([-1i64].as_slice(), false, Kind::Float).sqrt();
-    let eyes = distance(truth.select(1, 36) - truth.select(1, 45)).clamp_min(1e-6);
+    let eyes = distance(truth.select(1, ibug::RIGHT_EYE_OUTER as i64) - truth.select(1, ibug::LEFT_EYE_OUTER as i64))
+        .clamp_min(1e-6);
     distance(predicted - truth).mean_dim([1i64].as_slice(), false, Kind::Float) / eyes
 }
 

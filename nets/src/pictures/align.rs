@@ -1,4 +1,5 @@
 //! Face crops that are always framed alike: five points of the landmarks go to fixed places.
+use head::ibug;
 use tch::{Device, Kind, Tensor};
 
 /// Where the five points lie in a crop, as fractions of its side: the frame that face recognisers use (the 112-pixel
@@ -75,11 +76,17 @@ impl Affine {
 /// # Panics
 /// If there are fewer than 68 landmarks.
 pub fn five_points(landmarks: &[[f32; 2]]) -> [[f32; 2]; 5] {
-    let centre = |range: std::ops::Range<usize>| {
+    let center = |range: std::ops::Range<usize>| {
         let n = range.len() as f32;
         range.fold([0.0, 0.0], |m, i| [m[0] + landmarks[i][0] / n, m[1] + landmarks[i][1] / n])
     };
-    [centre(36..42), centre(42..48), landmarks[30], landmarks[48], landmarks[54]]
+    [
+        center(ibug::RIGHT_EYE),
+        center(ibug::LEFT_EYE),
+        landmarks[ibug::NOSE_TIP],
+        landmarks[ibug::MOUTH_RIGHT],
+        landmarks[ibug::MOUTH_LEFT],
+    ]
 }
 
 /// Pixels of an aligned crop of `side` pixels → pixels of the picture the landmarks belong to.
@@ -173,6 +180,6 @@ mod tests {
         (42..48).for_each(|i| landmarks[i] = place.apply(TEMPLATE[1]));
         [(30, 2), (48, 3), (54, 4)].into_iter().for_each(|(i, k)| landmarks[i] = place.apply(TEMPLATE[k]));
         let m = picture_from_crop(&landmarks, 100);
-        assert!(close(m.apply([TEMPLATE[2][0] * 100.0, TEMPLATE[2][1] * 100.0]), landmarks[30]));
+        assert!(close(m.apply([TEMPLATE[2][0] * 100.0, TEMPLATE[2][1] * 100.0]), landmarks[ibug::NOSE_TIP]));
     }
 }

@@ -13,6 +13,7 @@ use crate::training::trainer::{Task, TrainConfig, device_of};
 use formats::Dataset;
 use formats::card::WeightsCard;
 use formats::image::{Decoded, Picture, gray8_from_png, rgb8_from_encoded};
+use head::ibug;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -167,16 +168,17 @@ impl IdentityTask {
 fn usable(data: &Dataset, split: impl Fn(&str) -> bool) -> Vec<usize> {
     let fits = |&i: &usize| {
         let row = data.labels(i);
-        if !split(&row.split) || row.landmarks_2d.len() < 68 {
+        if !split(&row.split) || row.landmarks_2d.len() < ibug::COUNT {
             return false;
         }
-        let needed = (36..48).chain([30, 48, 54]);
+        let needed = ibug::EYES.chain([ibug::NOSE_TIP, ibug::MOUTH_RIGHT, ibug::MOUTH_LEFT]);
         let seen: f32 = needed.map(|k| row.landmark_visible.get(k).copied().unwrap_or(1.0)).sum();
         let across = |a: usize, b: usize| {
             let (p, q) = (row.landmarks_2d[a], row.landmarks_2d[b]);
             (p[0] - q[0]).hypot(p[1] - q[1])
         };
-        seen >= 10.0 && across(36, 45) > 0.5 * across(27, 57) && across(36, 45) > 12.0
+        let between_eyes = across(ibug::RIGHT_EYE_OUTER, ibug::LEFT_EYE_OUTER);
+        seen >= 10.0 && between_eyes > 0.5 * across(ibug::NASION, ibug::LOWER_LIP_OUTER) && between_eyes > 12.0
     };
     (0..data.len()).filter(fits).collect()
 }

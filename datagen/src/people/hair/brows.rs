@@ -5,6 +5,7 @@ use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
 use formats::segmentation::Class;
 use glam::Vec3;
+use head::ibug;
 
 /// Landmarks of the right and the left brow, from the nose outwards.
 pub const LINES: [[usize; 5]; 2] = [[21, 20, 19, 18, 17], [22, 23, 24, 25, 26]];
@@ -13,7 +14,7 @@ pub const LINES: [[usize; 5]; 2] = [[21, 20, 19, 18, 17], [22, 23, 24, 25, 26]];
 const POINTS: usize = 5;
 
 pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> Option<Tuft> {
-    if ground.landmarks.len() < 68 {
+    if ground.landmarks.len() < ibug::COUNT {
         return None;
     }
     let mut s = Stream::new(seed, Subject::BrowStrands, &[]);

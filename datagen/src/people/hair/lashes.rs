@@ -6,6 +6,7 @@ use crate::stream::{Stream, Subject};
 use crate::tracer::elementary::smoothstep;
 use formats::segmentation::Class;
 use glam::{Vec3, Vec4};
+use head::ibug;
 
 /// A lid: its landmarks from the outer corner to the inner, and what grows there.
 struct Lid {
@@ -41,7 +42,7 @@ const LIDS: [Lid; 4] = [
 const POINTS: usize = 6;
 
 pub(super) fn grow(ground: &Ground, lashes: &Lashes, strands: u32, seed: u64) -> Option<Tuft> {
-    if ground.landmarks.len() < 68 {
+    if ground.landmarks.len() < ibug::COUNT {
         return None;
     }
     let mut s = Stream::new(seed, Subject::LashStrands, &[]);

@@ -8,6 +8,7 @@ use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
 use formats::segmentation::Class;
 use glam::Vec3;
+use head::ibug;
 
 /// Locks of a head at most.
 const MOST_LOCKS: usize = 2800;
@@ -127,7 +128,7 @@ pub fn hairline(q: Vec3, hair: &Hair) -> f32 {
 }
 
 fn brow_y(ground: &Ground) -> f32 {
-    ground.landmarks.get(17..27).map_or(0.02, |l| l.iter().map(|p| p.y).sum::<f32>() / 10.0)
+    ground.landmarks.get(ibug::BROWS).map_or(0.02, |l| l.iter().map(|p| p.y).sum::<f32>() / 10.0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Where the sun has been: brow, nose, cheeks and ears most, under the chin least, below the collar hardly.
 use crate::tracer::elementary::smoothstep;
 use glam::Vec3;
+use head::ibug;
 
 /// Of one head.
 pub(super) struct Exposure {
@@ -14,7 +15,7 @@ const COLLAR_M: [f32; 2] = [0.055, 0.085];
 impl Exposure {
     /// `landmarks` are the 68 on the neutral head (metres).
     pub fn new(landmarks: &[Vec3]) -> Self {
-        Exposure { chin_y: landmarks[8].y }
+        Exposure { chin_y: landmarks[ibug::CHIN].y }
     }
 
     /// Share of the sun that a place of the neutral head gets, 0..=1: the light of a high sun and the sky on a surface

@@ -13,7 +13,7 @@ use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// iBUG landmarks.
-const KEYPOINTS: usize = 68;
+const KEYPOINTS: usize = head::ibug::COUNT;
 /// Id of the category of whole heads; class `k` of the segmentation is `k + 1`.
 const HEAD: usize = 1;
 

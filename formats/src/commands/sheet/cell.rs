@@ -6,6 +6,7 @@ use formats::frame::FrameRow;
 use formats::image::{self, Decoded, Picture, linear_from_srgb};
 use formats::segmentation::Class;
 use glam::Vec3;
+use head::ibug;
 
 /// A layer. Landmarks, segmentation and gaze are drawn on the image, the others beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -37,7 +38,7 @@ impl Draw {
     pub fn is_in(self, frame: &FrameRow) -> bool {
         match self {
             Draw::Landmarks => !frame.landmarks_2d.is_empty(),
-            Draw::Gaze => frame.landmarks_3d.len() >= 48,
+            Draw::Gaze => frame.landmarks_3d.len() >= ibug::EYES.end,
             Draw::Segmentation => frame.segmentation.is_some(),
             Draw::Alpha => frame.alpha.is_some(),
             Draw::Depth => frame.depth.is_some(),
@@ -148,16 +149,16 @@ fn landmarks(picture: &mut Picture, frame: &FrameRow, scale: f32, cell: usize) {
     for (i, [x, y]) in frame.landmarks_2d.iter().enumerate() {
         let seen = frame.landmark_visible.get(i).copied().unwrap_or(1.0).clamp(0.0, 1.0);
         // The dense ones, several hundred, must not hide the face.
-        let radius = if i < 68 { 1.0 } else { 0.35 } * cell as f32 / 160.0;
+        let radius = if i < ibug::COUNT { 1.0 } else { 0.35 } * cell as f32 / 160.0;
         dot(picture, x * scale, y * scale, [1.0 - seen, 0.1 + 0.9 * seen, 0.1], radius);
     }
 }
 
-/// From the middle of each eye's landmarks (iBUG: 42..48 the person's left eye, 36..42 the right one).
+/// From the middle of each eye's landmarks (the person's left eye first).
 fn gaze(picture: &mut Picture, frame: &FrameRow, scale: f32) {
     const LENGTH_M: f32 = 0.04;
     let camera = frame.camera();
-    for (direction, landmarks) in frame.gaze.iter().zip([42..48, 36..42]) {
+    for (direction, landmarks) in frame.gaze.iter().zip([ibug::LEFT_EYE, ibug::RIGHT_EYE]) {
         let Some(points) = frame.landmarks_3d.get(landmarks) else { return };
         let eye = points.iter().map(|p| Vec3::from_array(*p)).sum::<Vec3>() / points.len() as f32;
         for step in 0..=24 {
