@@ -173,7 +173,12 @@ pub fn srgb_from_linear(linear: f32) -> f32 {
 
 /// The 8-bit sRGB code of linear light, rounded.
 pub fn srgb8_from_linear(linear: f32) -> u8 {
-    (srgb_from_linear(linear) * 255.0 + 0.5) as u8
+    code8(srgb_from_linear(linear))
+}
+
+/// The 8-bit code of a value in 0..=1, rounded, without a curve; values outside are clamped.
+pub fn code8(value: f32) -> u8 {
+    (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
 
 impl Picture {
@@ -193,6 +198,11 @@ impl Picture {
     pub fn raw_from_8bit(image: &Decoded<u8>) -> Self {
         let data = image.data.iter().map(|&code| code as f32 / 255.0).collect();
         Picture { width: image.width, height: image.height, channels: image.channels, data }
+    }
+
+    /// 8-bit codes of values in 0..=1, without a curve: the inverse of [`Picture::raw_from_8bit`].
+    pub fn raw8(&self) -> Vec<u8> {
+        self.data.iter().map(|&v| code8(v)).collect()
     }
 
     /// 8-bit sRGB codes of linear light.

@@ -62,8 +62,7 @@ fn shifted(p: &Picture) -> Picture {
 }
 
 fn tensor(p: &Picture) -> Tensor {
-    let codes = p.data.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect();
-    let image = formats::image::Decoded { width: p.width, height: p.height, channels: 3, data: codes };
+    let image = formats::image::Decoded { width: p.width, height: p.height, channels: 3, data: p.raw8() };
     tensor_from_decoded(&image).unsqueeze(0)
 }
 

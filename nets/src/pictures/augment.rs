@@ -163,8 +163,7 @@ pub fn noise(picture: &mut Picture, read: f32, shot: f32, rng: &mut Rng) {
 /// # Errors
 /// [`Error::Formats`] if the codec refuses (an empty picture).
 pub fn jpeg(picture: &mut Picture, quality: u8) -> Result<(), Error> {
-    let codes: Vec<u8> = picture.data.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect();
-    let back = jpeg_rgb8(&codes, picture.width, picture.height, quality)?;
+    let back = jpeg_rgb8(&picture.raw8(), picture.width, picture.height, quality)?;
     picture.data = back.iter().map(|&v| f32::from(v) / 255.0).collect();
     Ok(())
 }

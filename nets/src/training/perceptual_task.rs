@@ -239,7 +239,7 @@ impl Sheet {
         let (w, h) = (self.rgb.width / 2, self.rgb.height / 2);
         let twice = Affine([[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]]);
         let mean = |s: &Decoded<u8>| {
-            let data = warp(s, &twice, w, h).data.iter().map(|v| (v * 255.0 + 0.5) as u8).collect();
+            let data = warp(s, &twice, w, h).raw8();
             Decoded { width: w, height: h, channels: s.channels, data }
         };
         let nearest = |s: &Decoded<u8>| Decoded {

@@ -205,8 +205,7 @@ fn read_faces(data: &Dataset, rows: &[usize], classes: &BTreeMap<u32, i64>) -> R
         let margin = (CANVAS - FRAME) as f32 / 2.0;
         let canvas = Affine([[1.0, 0.0, -margin], [0.0, 1.0, -margin]]).then(&frame);
         let cut = |source: &Decoded<u8>| {
-            let picture = warp(source, &canvas, CANVAS, CANVAS);
-            let data = picture.data.iter().map(|v| (v * 255.0 + 0.5) as u8).collect();
+            let data = warp(source, &canvas, CANVAS, CANVAS).raw8();
             Decoded { width: CANVAS, height: CANVAS, channels: source.channels, data }
         };
         Ok(Face { class: classes[&row.identity_id], rgb: cut(&rgb), alpha: alpha.as_ref().map(cut) })

@@ -69,8 +69,7 @@ pub fn of_frame(frame: &FrameRow, look: &Look) -> Result<Decoded<u8>, Error> {
     for layer in &look.draw {
         if let Some(map) = map_of(frame, *layer)? {
             let resized = map.resized(width, height);
-            let codes = resized.data.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect();
-            tiles.push(Decoded { width, height, channels: 3, data: codes });
+            tiles.push(Decoded { width, height, channels: 3, data: resized.raw8() });
         }
     }
     let FrameRow { identity_id, expression_id, camera_id, light_id, .. } = frame;
