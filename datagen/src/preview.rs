@@ -163,7 +163,7 @@ impl Tile {
     fn camera(&self, config: &Config, vary: Vary, head: HeadBox) -> Camera {
         let size = config.image.size;
         if vary == Vary::All {
-            let view = View { identity_id: self.identity, shot_id: 1, camera_id: 0, travelled: None };
+            let view = View { identity_id: self.identity, shot_id: 1, camera_id: 0, traveled: None };
             return cameras::sample(&config.camera, config.seed, view, head, size).0;
         }
         // Heads are deeper than broad: from aside they need room.

@@ -275,7 +275,7 @@ fn trace_failure(error: trace::TraceError) -> Failure {
 /// A light and what it looks like all around.
 pub(crate) type Lit = Arc<(Light, Environment)>;
 
-/// The environments in use: a frame's neighbours often share one.
+/// The environments in use: a frame's neighbors often share one.
 #[derive(Default)]
 struct Lights {
     recent: Mutex<Vec<(u32, Lit)>>,

@@ -153,7 +153,7 @@ fn labels_agree_with_the_camera() {
         let depth = gray16_from_png(row.depth.as_ref().unwrap()).unwrap().data;
         let alpha = gray8_from_png(row.alpha.as_ref().unwrap()).unwrap().data;
         let classes = gray8_from_png(row.segmentation.as_ref().unwrap()).unwrap().data;
-        // The centre ray may meet a strand that the two samples missed.
+        // The center ray may meet a strand that the two samples missed.
         let bare = alpha.iter().zip(&classes).filter(|(a, c)| **a == 0 && **c != 0).count();
         assert!(bare * 20 < classes.len(), "{bare} of {} pixels have a class but no coverage", classes.len());
         assert!(classes.iter().filter(|c| **c == Class::Skin.id()).count() > 100, "skin fills some of the picture");
@@ -169,7 +169,7 @@ fn labels_agree_with_the_camera() {
             }
         }
     }
-    // A pixel here is 9 mm wide: at the outline of the head its centre may miss what the landmark hits.
+    // A pixel here is 9 mm wide: at the outline of the head its center may miss what the landmark hits.
     assert!(seen > 300 && near * 10 > seen * 8, "{near} of {seen} visible landmarks lie at the depth of their pixel");
 }
 
@@ -298,7 +298,7 @@ fn positions_depths_and_landmarks_lie_on_each_other() {
     sets.extend(["maps.frame_position=true", "maps.frame_albedo=true", "image.size=160", "hair.strands=0"]);
     done(&["render", "--out", text(&folder.0)], &sets);
     let dataset = Dataset::open(&folder.0).unwrap();
-    let (mut pixels, mut coloured, mut seen) = (0, 0, 0);
+    let (mut pixels, mut colored, mut seen) = (0, 0, 0);
     for i in 0..dataset.len() {
         let row = dataset.frame(i).unwrap();
         let (camera, size) = (row.camera(), row.width as usize);
@@ -312,11 +312,11 @@ fn positions_depths_and_landmarks_lie_on_each_other() {
         };
         for k in (0..depth.len()).filter(|k| depth[*k] > 0) {
             let (pixel, z) = camera.project(world(k));
-            let centre = glam::Vec2::new((k % size) as f32 + 0.5, (k / size) as f32 + 0.5);
+            let center = glam::Vec2::new((k % size) as f32 + 0.5, (k / size) as f32 + 0.5);
             // half a unit of depth, half of position along each axis
             assert!((z - depth[k] as f32 * 1e-4).abs() < 1e-4, "frame {i} pixel {k}: {z} m, {} 0.1 mm", depth[k]);
-            assert!((pixel - centre).length() < 0.1, "frame {i} pixel {k}: {pixel} {centre}");
-            coloured += usize::from(albedo[3 * k..3 * k + 3].iter().any(|c| *c > 0));
+            assert!((pixel - center).length() < 0.1, "frame {i} pixel {k}: {pixel} {center}");
+            colored += usize::from(albedo[3 * k..3 * k + 3].iter().any(|c| *c > 0));
             pixels += 1;
         }
         // A landmark that is seen whole lies on the surface that its pixel shows: on the plane of the pixels around it.
@@ -341,11 +341,11 @@ fn positions_depths_and_landmarks_lie_on_each_other() {
             let flat = (d[0] * (1.0 - fx) + d[1] * fx) * (1.0 - fy) + (d[2] * (1.0 - fx) + d[3] * fx) * fy;
             seen += 1;
             // a pixel is 2.5 mm wide here, and noses are round
-            // the plane of pixels some millimetres wide, on skin that curves between them
+            // the plane of pixels some millimeters wide, on skin that curves between them
             assert!((flat - z).abs() < 0.002, "frame {i}: a landmark at {z} m, the surface at {flat} m");
         }
     }
     assert!(pixels > 50_000 && seen > 100, "{pixels} pixels, {seen} landmarks");
-    // the centre of a pixel may meet what its two samples missed, and some things are black
-    assert!(coloured * 100 > pixels * 97, "{coloured} of {pixels} pixels have a colour");
+    // the center of a pixel may meet what its two samples missed, and some things are black
+    assert!(colored * 100 > pixels * 97, "{colored} of {pixels} pixels have a colour");
 }

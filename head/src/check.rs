@@ -10,9 +10,9 @@ pub const REGIONS: [&str; 11] =
 
 /// Sums of weights may be off by this much (f32 rounding of importers' data).
 const SUM_TOLERANCE: f32 = 1e-3;
-/// The origin may be off the middle between the eyeballs by this much (metres).
+/// The origin may be off the middle between the eyeballs by this much (meters).
 const ORIGIN_TOLERANCE_M: f32 = 1e-3;
-/// Distance between the eyeball centres: anything human, children included (metres).
+/// Distance between the eyeball centers: anything human, children included (meters).
 const EYE_DISTANCE_M: std::ops::RangeInclusive<f32> = 0.035..=0.085;
 
 impl HeadModel {

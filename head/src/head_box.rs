@@ -6,21 +6,21 @@ use glam::Vec3;
 /// The size of a head, which decides the focal length.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadBox {
-    /// Midway between chin and crown, a little in front of the ears (metres).
+    /// Midway between chin and crown, a little in front of the ears (meters).
     pub center: Vec3,
-    /// Chin to crown (metres).
+    /// Chin to crown (meters).
     pub height_m: f32,
 }
 
 impl HeadBox {
-    /// Of a person at rest, `neutral` `[V]` (head space, metres).
+    /// Of a person at rest, `neutral` `[V]` (head space, meters).
     pub fn of(model: &HeadModel, neutral: &[Vec3]) -> Self {
         let skin = model.faces.iter().zip(&model.face_parts).filter(|(_, part)| **part == Part::Skin);
         let crown_y = skin.flat_map(|(face, _)| face.map(|v| neutral[v as usize].y)).fold(f32::MIN, f32::max);
         Self::from_landmarks(&model.landmarks_at(neutral), crown_y)
     }
 
-    /// From landmarks `[L]` of a head at rest and the height of its crown (head space, metres). The crown of a refined mesh
+    /// From landmarks `[L]` of a head at rest and the height of its crown (head space, meters). The crown of a refined mesh
     /// lies a little lower than that of the mesh it refines, so boxes of the two differ by millimeters.
     pub fn from_landmarks(landmarks: &[Vec3], crown_y: f32) -> Self {
         let chin = landmarks[ibug::CHIN];

@@ -1,8 +1,8 @@
-//! Importer of ICT-FaceKit Light (USC ICT, MIT licence) from the user's checkout.
+//! Importer of ICT-FaceKit Light (USC ICT, MIT license) from the user's checkout.
 //!
 //! Reads `FaceXModel/generic_neutral_mesh.obj`, `identity000.obj` … `identity099.obj`, the expression meshes and
-//! `vertex_indices.json`. One unit of the files is a centimetre: eyeball centres then stand 62 mm apart. Dropped: the
-//! iris shells (the outer shell is the cornea, coloured downstream), lacrimal fluid, blend and occlusion meshes, the
+//! `vertex_indices.json`. One unit of the files is a centimeter: eyeball centers then stand 62 mm apart. Dropped: the
+//! iris shells (the outer shell is the cornea, colored downstream), lacrimal fluid, blend and occlusion meshes, the
 //! shapes `cheekRaiser_*` (a second `cheekSquint`) and `PupilDilate_*`. `tongueOut` has no source: a zero column.
 //! Identity columns are principal components in standard deviations.
 mod layout;
@@ -18,8 +18,8 @@ use layout::{Block, ICT_FACES, ICT_VERTICES};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Metres per unit of the files.
-const METRES: f32 = 0.01;
+/// Meters per unit of the files.
+const METERS: f32 = 0.01;
 /// Principal components of identity in the Light release.
 const N_IDENTITY: usize = 100;
 /// Every so many vertices of the narrow face is a dense landmark.
@@ -35,7 +35,7 @@ pub fn import(folder: &Path) -> Result<HeadModel, Error> {
     let kept = Kept::new(&neutral);
     let origin = rigging::eye_middle(&neutral.positions);
     let template: Vec<Vec3> =
-        kept.vertices.iter().map(|&v| METRES * (neutral.positions[v as usize] - origin)).collect();
+        kept.vertices.iter().map(|&v| METERS * (neutral.positions[v as usize] - origin)).collect();
     let identity = read_identity(&folder, &neutral, &kept)?;
     let expression = read_expression(&folder, &neutral, &kept)?;
     let jaw_open = expression.column(ARKIT.iter().position(|&unit| unit == "jawOpen").unwrap_or(0));
@@ -177,7 +177,7 @@ fn shapes_of(unit: &str) -> Vec<String> {
     }
 }
 
-/// `[V]` displacements of a shape from the neutral mesh (metres).
+/// `[V]` displacements of a shape from the neutral mesh (meters).
 fn read_offsets(folder: &Path, name: &str, neutral: &Obj, kept: &Kept) -> Result<Vec<Vec3>, Error> {
     let path = folder.join(format!("{name}.obj"));
     let positions = with_path(&path, obj::read_positions(&read(&path)?))?;
@@ -188,7 +188,7 @@ fn read_offsets(folder: &Path, name: &str, neutral: &Obj, kept: &Kept) -> Result
             got: positions.len(),
         });
     }
-    let offset = |&v: &u32| METRES * (positions[v as usize] - neutral.positions[v as usize]);
+    let offset = |&v: &u32| METERS * (positions[v as usize] - neutral.positions[v as usize]);
     Ok(kept.vertices.iter().map(offset).collect())
 }
 

@@ -26,22 +26,22 @@ pub struct LandmarkModel {
     pub n_landmarks: usize,
     /// `[N]`
     pub terms: Vec<Term>,
-    /// `[N]` weighted points at the prior's mean (metres).
+    /// `[N]` weighted points at the prior's mean (meters).
     pub mean: Vec<Vec3>,
     /// `[Kc, N]` what one unit of each prior coefficient adds.
     pub identity: Vec<Vec<Vec3>>,
     /// `[52, N]` what one unit of each expression adds.
     pub expression: Vec<Vec<Vec3>>,
-    /// `[5]` joints at the prior's mean (metres).
+    /// `[5]` joints at the prior's mean (meters).
     pub joint_mean: [Vec3; 5],
     /// `[Kc, 5]` what one unit of each prior coefficient adds to the joints.
     pub joint_identity: Vec<[Vec3; 5]>,
 }
 
-/// Points and their derivatives (metres per unit, per radian).
+/// Points and their derivatives (meters per unit, per radian).
 #[derive(Clone, Debug, PartialEq)]
 pub struct LandmarkJacobian {
-    /// `[L]` world (metres).
+    /// `[L]` world (meters).
     pub points: Vec<Vec3>,
     /// `[Kc, L]` by prior coefficients.
     pub identity: Vec<Vec<Vec3>>,
@@ -112,7 +112,7 @@ impl HeadModel {
 }
 
 impl LandmarkModel {
-    /// `[L]` world points (metres). `coefficients` (`[Kc]` or fewer) are of the identity prior, `expression` is `[52]`,
+    /// `[L]` world points (meters). `coefficients` (`[Kc]` or fewer) are of the identity prior, `expression` is `[52]`,
     /// `pose` is `[5]` axis-angle in radians.
     pub fn points(&self, coefficients: &[f32], expression: &[f32; 52], pose: &[Vec3; 5]) -> Vec<Vec3> {
         let state = self.state(coefficients, expression, pose);

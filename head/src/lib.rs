@@ -5,7 +5,7 @@
 //! in one UV atlas, so that nets need not know the topology.
 //!
 //! Invariant: no torch, no globals, and no files outside of the importers and [`file`](mod@file). World: right-handed,
-//! metres, y up, the face looks along +z, the origin lies between the eyeballs. Left is the person's left (+x). Results
+//! meters, y up, the face looks along +z, the origin lies between the eyeballs. Left is the person's left (+x). Results
 //! do not depend on the number of threads.
 //!
 //! ```

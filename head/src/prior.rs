@@ -10,7 +10,7 @@ const SMALLEST_SHARE: f64 = 1e-5;
 
 /// Principal components of the vertex positions that `samples` drawn shapes induce.
 ///
-/// With `X [N, Ks]` the shapes (centred) and `G = B Bᵀ = L Lᵀ` the Gram matrix of the columns, `X L` has the inner
+/// With `X [N, Ks]` the shapes (centered) and `G = B Bᵀ = L Lᵀ` the Gram matrix of the columns, `X L` has the inner
 /// products of the displaced vertices, so its covariance `Lᵀ C L` has their principal variances. A component told in
 /// coefficients is the regression of the shape on its score: `C L e / √λ`, already scaled by its deviation.
 pub fn fit(model: &HeadModel, samples: usize, components: usize) -> IdentityPrior {

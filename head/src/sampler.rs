@@ -1,7 +1,7 @@
 //! Draws plausible people.
 //!
 //! With MakeHuman's columns: ancestry, sex, age and build choose the macro weights, local targets vary about them as
-//! Gaussians told in millimetres, lids and corners of the mouth are put to rest. Any other source: a draw from its own
+//! Gaussians told in millimeters, lids and corners of the mouth are put to rest. Any other source: a draw from its own
 //! prior. Either way a face that [`Plausibility`] does not believe is drawn anew.
 mod modes;
 mod person;
@@ -140,7 +140,7 @@ impl Landmarks {
         Landmarks { template: at(&model.template), columns }
     }
 
-    /// Of a shape `[Ks]` (metres).
+    /// Of a shape `[Ks]` (meters).
     fn at(&self, shape: &[f32]) -> [Vec3; ibug::COUNT] {
         let mut points = self.template;
         for (&c, column) in shape.iter().zip(&self.columns).filter(|(c, _)| **c != 0.0) {

@@ -71,7 +71,7 @@ pub fn fit(
     // are a sounder start than the raw code. Without a trained codebook, start from the unquantized code.
     let first = tch::no_grad(|| {
         let z = loaded.prior.encode_identity(&subject.texture, &subject.position);
-        if loaded.steps == 0 { z } else { loaded.prior.quantise_identity(&z, Mode::Fixed).code }
+        if loaded.steps == 0 { z } else { loaded.prior.quantize_identity(&z, Mode::Fixed).code }
     });
     let (coarse_grids, fine_grids) = config.grids_of_stages();
     let mut avatar = match config.geometry {
@@ -276,7 +276,7 @@ const GREY: [[f32; 3]; 1] = [[0.5; 3]];
 /// None.
 pub fn without_prior(prior: &LoadedPrior) -> Result<LoadedPrior> {
     let mut bare = prior::weights::fresh(&prior.config, &prior.prior.n_points(), prior.vars.device());
-    bare.prior.quantise_unless(true);
+    bare.prior.quantize_unless(true);
     let buffers = prior.vars.variables();
     tch::no_grad(|| {
         for (name, mut t) in bare.vars.variables() {

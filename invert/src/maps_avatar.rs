@@ -227,7 +227,7 @@ impl MapsAvatar {
 
     fn expression_code(&mut self, offset: &Tensor) -> Tensor {
         let z_expr = self.loaded.prior.encode_expression(offset);
-        self.loaded.prior.quantise_expression(&z_expr, Mode::Fixed).code
+        self.loaded.prior.quantize_expression(&z_expr, Mode::Fixed).code
     }
 
     /// Writes the folder, see [`AvatarCard::write`].

@@ -18,17 +18,17 @@ use tch::{Device, Tensor};
 
 const SIDE: usize = 128;
 
-/// A disc with eyes and a mouth; skin colour and proportions belong to the identity, place and size to the frame.
+/// A disc with eyes and a mouth; skin color and proportions belong to the identity, place and size to the frame.
 fn drawn(identity: u32, expression: u32) -> FrameRow {
     let id = identity as f32;
     let radius = 40.0 + (expression % 3) as f32 * 3.0;
-    let centre = [62.0 + (expression % 4) as f32, 64.0];
+    let center = [62.0 + (expression % 4) as f32, 64.0];
     let eye = [radius * (0.3 + 0.04 * (id * 2.1).sin()), -0.2 * radius];
     let mouth = [0.3 * radius, radius * (0.4 + 0.06 * (id * 1.3).cos())];
     let skin = [0.5 + 0.4 * (id * 1.7).sin(), 0.5 + 0.4 * (id * 2.9).cos(), 0.5 + 0.4 * (id * 0.7).sin()];
     let (mut rgb, mut alpha, mut class, mut depth, mut normal) = (vec![], vec![], vec![], vec![], vec![]);
     for i in 0..SIDE * SIDE {
-        let p = [(i % SIDE) as f32 + 0.5 - centre[0], (i / SIDE) as f32 + 0.5 - centre[1]];
+        let p = [(i % SIDE) as f32 + 0.5 - center[0], (i / SIDE) as f32 + 0.5 - center[1]];
         let r2 = (p[0] * p[0] + p[1] * p[1]) / (radius * radius);
         let hit = r2 < 1.0;
         let near = |q: [f32; 2], size: f32| (p[0].abs() - q[0]).hypot(p[1] - q[1]) < size;
@@ -49,13 +49,13 @@ fn drawn(identity: u32, expression: u32) -> FrameRow {
         let n = [p[0] / radius, -p[1] / radius, z];
         normal.extend(n.map(|v| if hit { ((v * 0.5 + 0.5) * 255.0) as u8 } else { 0 }));
     }
-    let mut landmarks = vec![[centre[0], centre[1]]; 68];
-    (36..42).for_each(|k| landmarks[k] = [centre[0] - eye[0], centre[1] + eye[1]]);
-    (42..48).for_each(|k| landmarks[k] = [centre[0] + eye[0], centre[1] + eye[1]]);
-    landmarks[27] = [centre[0], centre[1] - 0.2 * radius];
-    landmarks[57] = [centre[0], centre[1] + mouth[1]];
-    landmarks[48] = [centre[0] - mouth[0], centre[1] + mouth[1]];
-    landmarks[54] = [centre[0] + mouth[0], centre[1] + mouth[1]];
+    let mut landmarks = vec![[center[0], center[1]]; 68];
+    (36..42).for_each(|k| landmarks[k] = [center[0] - eye[0], center[1] + eye[1]]);
+    (42..48).for_each(|k| landmarks[k] = [center[0] + eye[0], center[1] + eye[1]]);
+    landmarks[27] = [center[0], center[1] - 0.2 * radius];
+    landmarks[57] = [center[0], center[1] + mouth[1]];
+    landmarks[48] = [center[0] - mouth[0], center[1] + mouth[1]];
+    landmarks[54] = [center[0] + mouth[0], center[1] + mouth[1]];
     let mut row = FrameRow {
         frame_id: u64::from(identity) * 100 + u64::from(expression),
         identity_id: identity,

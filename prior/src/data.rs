@@ -28,9 +28,9 @@ pub struct HeadData {
 
 /// What every row of one identity shares. Up to [`MOST_KEPT`] are kept decoded.
 struct Person {
-    /// `[V]` metres.
+    /// `[V]` meters.
     neutral: Vec<Vec3>,
-    /// `[3, U, U]` metres.
+    /// `[3, U, U]` meters.
     position: Vec<f32>,
     /// `[3, U, U]` display RGB.
     texture: Vec<f32>,
@@ -133,7 +133,7 @@ impl HeadData {
         })
     }
 
-    /// Mean position (metres) and texture maps `[3, U, U]` over the identities of a split, and the mask `[1, U, U]`.
+    /// Mean position (meters) and texture maps `[3, U, U]` over the identities of a split, and the mask `[1, U, U]`.
     ///
     /// # Errors
     /// An identity without appearance map.

@@ -28,7 +28,7 @@ impl IdentityEncoder {
         }
     }
 
-    /// `texture` in −1..=1, `position` normalised (see [`crate::maps`]).
+    /// `texture` in −1..=1, `position` normalized (see [`crate::maps`]).
     pub fn forward(&self, texture: &Tensor, position: &Tensor) -> Tensor {
         let x =
             Tensor::cat(&[leaky(&texture.apply(&self.texture_stem)), leaky(&position.apply(&self.position_stem))], 1);

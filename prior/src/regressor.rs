@@ -1,4 +1,4 @@
-//! R_color and R_gauss: what is sampled at a Gaussian's place → its colour and its corrections.
+//! R_color and R_gauss: what is sampled at a Gaussian's place → its color and its corrections.
 use crate::config::ModelConfig;
 use nets::blocks::mlp::{Last, Mlp};
 use splat::gaussians::SH_C0;
@@ -13,9 +13,9 @@ pub struct Base {
     pub features: Tensor,
     /// `[B, N, 3]` texture, display RGB in 0..=1.
     pub texture: Tensor,
-    /// `[B, N, 3]` φ (metres).
+    /// `[B, N, 3]` φ (meters).
     pub means: Tensor,
-    /// `[N, 1]` ln σ: nearest-neighbour distance on the mean head.
+    /// `[N, 1]` ln σ: nearest-neighbor distance on the mean head.
     pub log_scales: Tensor,
     /// `[B, N, 4]` θ, w x y z.
     pub quats: Tensor,

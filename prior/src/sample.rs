@@ -121,9 +121,9 @@ pub fn sheet(prior: &mut Prior, space: &CodeSpace, n: usize, seed: u64, spread: 
     for k in 0..n {
         let z = space.draw(nets::rng::mix(&[seed, k as u64]) >> 1, spread);
         let gaussians = tch::no_grad(|| {
-            let id = prior.quantise_identity(&z, Mode::Fixed).code;
+            let id = prior.quantize_identity(&z, Mode::Fixed).code;
             let z_expr = prior.encode_expression(&rest);
-            let expr = prior.quantise_expression(&z_expr, Mode::Fixed).code;
+            let expr = prior.quantize_expression(&z_expr, Mode::Fixed).code;
             prior.gaussians(&prior.decode(&id, &expr))
         });
         for (row, yaw) in rows.iter_mut().zip([-0.7f32, 0.0, 0.7]) {

@@ -1,6 +1,6 @@
 //! Gaussians as `.splat`, the small file of many web viewers.
 //!
-//! 32 bytes each, no header: position 3 × f32 (metres), standard deviations 3 × f32 (metres), red green blue opacity
+//! 32 bytes each, no header: position 3 × f32 (meters), standard deviations 3 × f32 (meters), red green blue opacity
 //! 4 × u8, quaternion w x y z 4 × u8 (128 is 0, 0 is −1). The most visible come first, so that a viewer may show what it has.
 use crate::files::{Loaded, base_color, byte, drawable, logit, parse_file, require_rgb, unit, write_whole};
 use crate::gaussians::SH_C0_F32;

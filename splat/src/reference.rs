@@ -35,7 +35,7 @@ pub struct Pinhole {
     pub intrinsics: [f64; 4],
     /// Rows of the rotation of `camera_from_world`.
     pub rotation: Mat3,
-    /// Translation of `camera_from_world`, metres.
+    /// Translation of `camera_from_world`, meters.
     pub translation: [f64; 3],
 }
 

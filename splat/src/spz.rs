@@ -18,7 +18,7 @@ use std::path::Path;
 
 const MAGIC: u32 = 0x5053_474e;
 const HEADER: usize = 16;
-/// Positions are written to 2⁻¹² m: a quarter of a millimetre, within ±2 km.
+/// Positions are written to 2⁻¹² m: a quarter of a millimeter, within ±2 km.
 const FRACTIONAL_BITS: u8 = 12;
 /// What 8 bits of color span: the zeroth harmonic over ±0.5/0.15.
 const COLOR_SCALE: f32 = 0.15;

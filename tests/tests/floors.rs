@@ -1,4 +1,4 @@
-//! The house stands as ARCHITECTURE.md says: a crate uses any floor beneath it, never a neighbour.
+//! The house stands as ARCHITECTURE.md says: a crate uses any floor beneath it, never a neighbor.
 use std::path::{Path, PathBuf};
 
 /// (crate, floor), ground up; DESIGN: the order of `members` in the root Cargo.toml.

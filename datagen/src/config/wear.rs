@@ -3,7 +3,7 @@ use super::interval;
 use formats::exit::Failure;
 use serde::{Deserialize, Serialize};
 
-/// What is worn on the head. Off by default: a prior learns a face's colours by its texture, where frames of glasses have
+/// What is worn on the head. Off by default: a prior learns a face's colors by its texture, where frames of glasses have
 /// no place, and the shipped one has seen neither glasses nor hats.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -53,7 +53,7 @@ pub struct Actor<'a> {
 pub struct Take {
     /// Meshes and strands.
     pub scene: SceneDesc,
-    /// `[L]` landmarks (world, metres).
+    /// `[L]` landmarks (world, meters).
     pub landmarks: Vec<Vec3>,
     /// Unit gaze directions, left and right.
     pub gaze: [Vec3; 2],
@@ -266,7 +266,7 @@ fn surface_of(piece: &Piece, refined: &[Vec3]) -> Surface {
     Surface::new(piece.gather(refined), piece.triangles.clone())
 }
 
-/// Centres of the eyeballs at rest.
+/// Centers of the eyeballs at rest.
 fn eye_places(model: &HeadModel, neutral: &[Vec3]) -> [Vec3; 2] {
     let rest = HeadParams { shape: Vec::new(), expression: [0.0; 52], pose: [Vec3::ZERO; 5] };
     model.pose_neutral(neutral, &rest).eye_centers

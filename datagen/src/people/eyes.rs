@@ -11,7 +11,7 @@ use head::ibug;
 use head::model::Joint;
 use std::sync::Arc;
 
-/// How far the iris lies behind the plane of the limbus (metres): with the cornea's bulge before it the anterior chamber
+/// How far the iris lies behind the plane of the limbus (meters): with the cornea's bulge before it the anterior chamber
 /// is then some 3 mm deep, as in people.
 const IRIS_BEHIND_LIMBUS_M: f32 = 0.0006;
 
@@ -45,7 +45,7 @@ pub fn material(
 ) -> Material {
     let joint = if side == 0 { Joint::EyeLeft } else { Joint::EyeRight };
     let center = posed.eye_centers[side];
-    // The cornea stands out; everything else of the ball is this far from its centre.
+    // The cornea stands out; everything else of the ball is this far from its center.
     let radius_m = ball.iter().map(|p| p.distance(center)).fold(f32::MAX, f32::min);
     let limbus_m = (radius_m * radius_m - eyes.iris_radius_m * eyes.iris_radius_m).max(0.0).sqrt();
     let turn = posed.world_from_rest[joint as usize];

@@ -14,11 +14,11 @@ use std::f32::consts::{PI, TAU};
 
 /// Part id in the labels, above that of cloth.
 const PART_GLASSES: u8 = 18;
-/// From the front of the eyeball's sphere to the lens (metres).
+/// From the front of the eyeball's sphere to the lens (meters).
 const VERTEX_M: f32 = 0.0145;
-/// Radius of an eyeball (metres).
+/// Radius of an eyeball (meters).
 const EYEBALL_M: f32 = 0.012;
-/// Least distance between frame and face (metres).
+/// Least distance between frame and face (meters).
 const GAP_M: f32 = 0.0006;
 /// Points of a rim.
 const RIM: usize = 48;
@@ -30,7 +30,7 @@ pub struct Glasses {
     pub outline: LensOutline,
     /// Height of a lens by its width.
     pub aspect: f32,
-    /// Thickness of the rims (metres).
+    /// Thickness of the rims (meters).
     pub rim_m: f32,
     /// What the frame is made of.
     pub frame: Frame,
@@ -66,7 +66,7 @@ pub enum Frame {
     Acetate,
 }
 
-/// Spectacles that sit on a neutral head (metres, head at rest).
+/// Spectacles that sit on a neutral head (meters, head at rest).
 pub struct Fitted {
     /// Rims, bridge, temples.
     pub frame: Shell,
@@ -79,7 +79,7 @@ pub struct Fitted {
 pub struct Face<'a> {
     /// The 68 landmarks.
     pub landmarks: &'a [Vec3],
-    /// Centres of the eyeballs: the person's left and right.
+    /// Centers of the eyeballs: the person's left and right.
     pub eyes: [Vec3; 2],
     /// Tops of the ears: the person's left and right.
     pub ears: [Vec3; 2],
@@ -242,7 +242,7 @@ impl Glasses {
         points
     }
 
-    /// Half the thickness and half the height of a temple (metres).
+    /// Half the thickness and half the height of a temple (meters).
     fn temple_radii(&self) -> [f32; 2] {
         match self.frame {
             Frame::Metal => [0.7 * self.rim_m, 1.1 * self.rim_m],
@@ -263,12 +263,12 @@ impl Glasses {
 
 /// Where lenses lie.
 struct Setting {
-    /// From the middle to the lenses' inner and outer edges (metres).
+    /// From the middle to the lenses' inner and outer edges (meters).
     inner: f32,
     outer: f32,
     /// Between the eyes.
     middle: Vec3,
-    /// The lenses' plane before the eyes' centres (metres).
+    /// The lenses' plane before the eyes' centers (meters).
     ahead: f32,
 }
 

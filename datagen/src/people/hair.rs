@@ -36,7 +36,7 @@ pub struct Ground<'a> {
     pub regions: &'a BTreeMap<String, Vec<f32>>,
     /// The 68 landmarks on it.
     pub landmarks: &'a [Vec3],
-    /// Centres of the left and the right eyeball.
+    /// Centers of the left and the right eyeball.
     pub eyes: [Vec3; 2],
     /// What strands stay outside of: skin and cloth.
     pub clearance: &'a Clearance,
@@ -66,7 +66,7 @@ struct Tuft {
     strands: Vec<Strand>,
 }
 
-/// One strand at rest (world, metres; radius in w).
+/// One strand at rest (world, meters; radius in w).
 struct Strand {
     root: Root,
     points: Vec<Vec4>,
@@ -77,7 +77,7 @@ struct Strand {
 pub struct Groom {
     tufts: Vec<Tuft>,
     rest: Vec<Vec<(Vec3, glam::Mat3)>>,
-    /// Height of the chin at rest (metres): well below it, hair lies on the shoulders and stays with them.
+    /// Height of the chin at rest (meters): well below it, hair lies on the shoulders and stays with them.
     chin_y: f32,
 }
 
@@ -143,7 +143,7 @@ impl Tuft {
 }
 
 impl Pigment {
-    /// Fibre of that pigment.
+    /// Fiber of that pigment.
     fn material(&self) -> HairMaterial {
         HairMaterial::from_melanin(self.eumelanin, self.pheomelanin)
     }
@@ -155,7 +155,7 @@ impl Pigment {
         if s.chance(self.grey) { s.uniform(0.0, TRACE) / pigment } else { s.normal_within(1.0, 0.15, [0.6, 1.5]) }
     }
 
-    /// As [`Pigment::absorption`], for a strand that turns grey `sooner` (in shares of all hair) than the mean.
+    /// As [`Pigment::absorption`], for a strand that turns gray `sooner` (in shares of all hair) than the mean.
     fn streaked(&self, sooner: f32, s: &mut Stream) -> f32 {
         let share = if self.grey > 0.0 {
             (self.grey + sooner * (1.2 - self.grey).min(4.0 * self.grey)).clamp(0.0, 1.0)
@@ -186,7 +186,7 @@ pub fn mat_color(class: u8, looks: &Looks) -> Vec3 {
     }
 }
 
-/// Radius (metres) of a strand that stands for several: real hair is 40 µm thick in radius and 100,000 strands dense.
+/// Radius (meters) of a strand that stands for several: real hair is 40 µm thick in radius and 100,000 strands dense.
 fn thickened(radius_m: f32, strands: u32) -> f32 {
     radius_m * (100_000.0 / strands.max(1) as f32).clamp(1.0, 100.0).powf(0.7)
 }

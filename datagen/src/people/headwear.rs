@@ -26,7 +26,7 @@ pub struct Headwear {
     pub color: Vec3,
     /// Linear RGB of rim or peak.
     pub second: Vec3,
-    /// How far its front edge lies over the brows (metres).
+    /// How far its front edge lies over the brows (meters).
     pub front_m: f32,
     /// How far its top stands off, 0..=1.
     pub slouch: f32,
@@ -46,10 +46,10 @@ pub enum HeadwearKind {
     Headscarf,
 }
 
-/// A hat on a neutral head (metres, head at rest).
+/// A hat on a neutral head (meters, head at rest).
 pub struct Cover {
     center: Vec3,
-    /// `[AROUND]` height of the rim by azimuth (y, metres), and of the hat's surface there from `center` (metres).
+    /// `[AROUND]` height of the rim by azimuth (y, meters), and of the hat's surface there from `center` (meters).
     rim: Vec<(f32, f32)>,
     parts: Vec<(Shell, Vec3)>,
     weave: Weave,
@@ -76,7 +76,7 @@ impl Headwear {
         }
     }
 
-    /// Sets it on a head; `brow_y` and `eye_y` are heights of its face (metres).
+    /// Sets it on a head; `brow_y` and `eye_y` are heights of its face (meters).
     pub fn fit(&self, skull: &hair::Shell, brow_y: f32, eye_y: f32) -> Cover {
         let (front, back) = match self.kind {
             HeadwearKind::Beanie => (brow_y + self.front_m, eye_y - 0.020),
@@ -171,7 +171,7 @@ impl Weave {
         }
     }
 
-    /// Tiles around the head, and the height of one (metres).
+    /// Tiles around the head, and the height of one (meters).
     fn tiles(self) -> (f32, f32) {
         match self {
             Weave::Knit => (96.0, 0.0042),
@@ -180,7 +180,7 @@ impl Weave {
         }
     }
 
-    /// The tile in a colour.
+    /// The tile in a color.
     fn paint(self, color: Vec3) -> Paint {
         const SIDE: usize = 32;
         let shade = |x: usize, y: usize| {
@@ -303,7 +303,7 @@ impl Cover {
         (p - self.center).length().min((q - self.center).length())
     }
 
-    /// On a posed head; `skull` carries the neutral skull to where it is now. With the colour of each.
+    /// On a posed head; `skull` carries the neutral skull to where it is now. With the color of each.
     pub fn meshes(&self, skull: Affine3A) -> Vec<(MeshDesc, Vec3)> {
         let worn = |(shell, color): &(Shell, Vec3)| {
             let material = Material::Diffuse(self.weave.paint(*color));

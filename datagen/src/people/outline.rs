@@ -5,7 +5,7 @@ use glam::{Vec2, Vec3};
 use head::ibug;
 use head::model::HeadModel;
 
-/// Borders on the template (metres).
+/// Borders on the template (meters).
 pub struct Outline {
     lips: Vec<Vec2>,
     lips_depth: f32,
@@ -55,7 +55,7 @@ impl Outline {
         // Turns about an upright axis that runs through the ears' fronts: 0 ahead, 90 at the ears.
         let degrees = p.x.abs().atan2(p.z - front + 0.013).to_degrees();
         let height = |degrees: f32| self.brow_y + hairline_m(degrees);
-        // Millimetres across the line, not up: it is steep at the temples.
+        // Millimeters across the line, not up: it is steep at the temples.
         let slope = (height(degrees + 1.0) - height(degrees - 1.0)) / (2.0 * RADIUS_M * 1f32.to_radians());
         let above = (p.y - height(degrees) + uneven) / (1.0 + slope * slope).sqrt();
         let soft = 0.006 + 0.004 * smoothstep(50.0, 30.0, degrees);
@@ -72,10 +72,10 @@ impl Outline {
     }
 }
 
-/// Radius of the head at the hair line (metres).
+/// Radius of the head at the hair line (meters).
 const RADIUS_M: f32 = 0.075;
 
-/// Height of the hair line over the brows (metres) by degrees from straight ahead: highest at the recess between
+/// Height of the hair line over the brows (meters) by degrees from straight ahead: highest at the recess between
 /// forehead and temple, forwards again at the temples, then down before the ear.
 fn hairline_m(degrees: f32) -> f32 {
     const KEYS: [[f32; 2]; 10] = [
@@ -116,7 +116,7 @@ fn rounded(points: &[Vec3], sharp: [usize; 2]) -> Vec<Vec2> {
     line
 }
 
-/// Signed distance (metres) to a closed polygon, positive inside (even-odd rule).
+/// Signed distance (meters) to a closed polygon, positive inside (even-odd rule).
 fn inside_by(polygon: &[Vec2], p: Vec2) -> f32 {
     let mut inside = false;
     let mut nearest = f32::MAX;

@@ -6,7 +6,7 @@ use glam::{Affine3A, Vec2, Vec3};
 /// A mesh without material. Letters: `V` vertices, `T` triangles.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shell {
-    /// `[V]` metres.
+    /// `[V]` meters.
     pub positions: Vec<Vec3>,
     /// `[T]` counter-clockwise seen from outside.
     pub triangles: Vec<[u32; 3]>,

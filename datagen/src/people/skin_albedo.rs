@@ -39,7 +39,7 @@ const BLOOD: Vec3 = Vec3::new(0.055, 0.42, 0.34);
 pub struct Paints {
     /// Linear RGB.
     pub albedo: Vec<[f32; 3]>,
-    /// Roughness factor, strength factor of the specular lobes, depth of the grain (metres).
+    /// Roughness factor, strength factor of the specular lobes, depth of the grain (meters).
     pub gloss: Vec<[f32; 3]>,
 }
 
@@ -56,9 +56,9 @@ pub fn skin_color(melanin: f32, blood: f32) -> Vec3 {
 pub struct Face<'a> {
     /// Its skin, refined.
     pub skin: &'a Surface,
-    /// The 68 on it (metres).
+    /// The 68 on it (meters).
     pub landmarks: &'a [Vec3],
-    /// Centres of the eyeballs, left and right (metres).
+    /// Centers of the eyeballs, left and right (meters).
     pub eyes: [Vec3; 2],
     /// Around the skull, where hair grows.
     pub shell: &'a Shell,
@@ -89,7 +89,7 @@ pub fn paint(stage: &Stage, looks: &Looks, neutral: &[Vec3], face: &Face) -> Pai
     Paints { albedo, gloss }
 }
 
-/// Colour of a part that has no pattern.
+/// Color of a part that has no pattern.
 pub fn flat_color(part: Part, looks: &Looks) -> Vec3 {
     match part {
         Part::TeethUpper | Part::TeethLower => looks.teeth.color,
@@ -188,7 +188,7 @@ impl<'a> Painter<'a> {
         (c.clamp(Vec3::splat(0.004), Vec3::splat(0.9)).to_array(), [roughness, strength, grain])
     }
 
-    /// 1 inside the nostrils: the mesh ends some millimetres in, where noses are still open and dark.
+    /// 1 inside the nostrils: the mesh ends some millimeters in, where noses are still open and dark.
     fn nostril(&self, p: Vec3, normal: Vec3) -> f32 {
         let l = self.landmarks;
         let inside = [31, 35].map(|wing: usize| {

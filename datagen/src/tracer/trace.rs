@@ -185,7 +185,7 @@ impl Scene {
         self.skin.get()?.as_deref()
     }
 
-    /// Whether something opaque lies between two points (metres); what is nearer than `slack_m` to `to` does not count,
+    /// Whether something opaque lies between two points (meters); what is nearer than `slack_m` to `to` does not count,
     /// so that a point on a surface does not hide itself.
     pub fn hidden(&self, from: Vec3, to: Vec3, slack_m: f32) -> bool {
         self.blocked(from, to, slack_m, MASK_OPAQUE)
@@ -217,7 +217,7 @@ pub fn render(
     render_through(scene, camera, &Optics::default(), env, settings)
 }
 
-/// Renders the scene; `optics` blurs colour and coverage, and leaves the labels as they are.
+/// Renders the scene; `optics` blurs color and coverage, and leaves the labels as they are.
 ///
 /// # Errors
 /// [`TraceError::View`] for a camera or size without pixels, [`TraceError::Denoise`] if denoising is asked for and

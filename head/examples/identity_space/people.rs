@@ -32,7 +32,7 @@ fn distances(model: &HeadModel, neutral: &[Vec3]) -> Vec<(&'static str, f32)> {
         })
         .map(|v| neutral[v].z)
         .fold(f32::MIN, f32::max);
-    let metres = vec![
+    let meters = vec![
         ("nasion to crown", crown - p[ibug::NASION].y),
         ("skull width", extent(0, &|v| scalp[v] > 0.6)),
         ("skull length", extent(2, &|v| scalp[v] > 0.6 || (model.template[v].y > 0.02 && mask("face")[v] > 0.6))),
@@ -55,7 +55,7 @@ fn distances(model: &HeadModel, neutral: &[Vec3]) -> Vec<(&'static str, f32)> {
         ("ear height", extent(1, &left_ear)),
         ("ear depth", extent(2, &left_ear)),
     ];
-    metres.into_iter().map(|(name, m)| (name, 1e3 * m)).collect()
+    meters.into_iter().map(|(name, m)| (name, 1e3 * m)).collect()
 }
 
 /// Prints mean and deviation of distances and of the plausibility measures: registered people, our own adults.

@@ -14,7 +14,7 @@ use std::path::Path;
 const ICT_OUTSIDE: u32 = 11_248;
 /// Landmarks that both schemes put on the same place: nose, eyes, lips.
 const SAME_PLACE: std::ops::Range<usize> = ibug::NASION..ibug::COUNT;
-/// Unit of the scan (metres), roughly: chin to crown is 4.6 units and the head 3.1 units wide, in men 230 and 154 mm.
+/// Unit of the scan (meters), roughly: chin to crown is 4.6 units and the head 3.1 units wide, in men 230 and 154 mm.
 const SCAN_UNIT_M: f32 = 0.049;
 
 /// A surface, where the head is about, and what is known of it.

@@ -1,4 +1,4 @@
-//! Region masks of the ICT mesh, drawn around its landmarks. Template space, metres.
+//! Region masks of the ICT mesh, drawn around its landmarks. Template space, meters.
 use super::Kept;
 use super::layout::Block;
 use crate::ibug;

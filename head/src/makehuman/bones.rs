@@ -22,13 +22,13 @@ pub fn bind(base: &Base, assembly: &Assembly, wheel: &mut Wheel) -> Result<(Vec<
         Joint::Neck => anchored(assembly, cube(base, "joint-neck")),
         Joint::Head => anchored(assembly, cube(base, "joint-head")),
         Joint::Jaw => anchored(assembly, cube(base, "joint-mouth")),
-        Joint::EyeLeft => centred(assembly, 0),
-        Joint::EyeRight => centred(assembly, 1),
+        Joint::EyeLeft => centered(assembly, 0),
+        Joint::EyeRight => centered(assembly, 1),
     });
     Ok((joints.to_vec(), weights))
 }
 
-/// Centre of a joint cube (the helper boxes that mark where bones begin).
+/// Center of a joint cube (the helper boxes that mark where bones begin).
 fn cube(base: &Base, group: &str) -> Vec3 {
     mean_of(&base.positions, &base.mesh.vertices_of_group(group))
 }
@@ -47,9 +47,9 @@ fn anchored(assembly: &Assembly, place: Vec3) -> JointRest {
     JointRest { vertices, offset }
 }
 
-fn centred(assembly: &Assembly, side: usize) -> JointRest {
+fn centered(assembly: &Assembly, side: usize) -> JointRest {
     let vertices = assembly.eyeball(side);
-    let offset = assembly.eye_centre(side) - mean_of(&assembly.template, &vertices);
+    let offset = assembly.eye_center(side) - mean_of(&assembly.template, &vertices);
     JointRest { vertices, offset }
 }
 

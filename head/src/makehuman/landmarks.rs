@@ -27,7 +27,7 @@ const SKULL_HALF: usize = 20;
 const LIMBUS: usize = 8;
 /// Front teeth of a quadrant: central and lateral incisor, canine.
 const FRONT_TEETH: usize = 3;
-/// In the middle plane (metres).
+/// In the middle plane (meters).
 const MIDDLE: f32 = 1e-5;
 const TO_OTHER_SIDE: Vec3 = Vec3::new(-1.0, 1.0, 1.0);
 
@@ -110,7 +110,7 @@ impl<'a> Skin<'a> {
 
     /// Over the visible skin of the face, from the tip of the nose outward.
     fn face(&self) -> Vec<u32> {
-        let behind_lids = |p: Vec3| [0, 1].iter().any(|&side| p.distance(self.assembly.eye_centre(side)) < 0.0172);
+        let behind_lids = |p: Vec3| [0, 1].iter().any(|&side| p.distance(self.assembly.eye_center(side)) < 0.0172);
         let candidates = self.right_half(|v, p| {
             let within = p.z > -0.05 && p.y > -0.115 && p.y < 0.062;
             within && self.outward(v) > 0.45 && !behind_lids(p)
@@ -161,7 +161,7 @@ fn eyes(assembly: &Assembly) -> Vec<u32> {
     let parts = assembly.vertex_parts();
     let mut chosen = Vec::new();
     for (side, part) in [Part::EyeLeft, Part::EyeRight].into_iter().enumerate() {
-        let center = assembly.eye_centre(side);
+        let center = assembly.eye_center(side);
         let ball: Vec<u32> = (0..parts.len() as u32).filter(|&v| parts[v as usize] == part).collect();
         let nearest = |to: Vec3| {
             let distance = |v: u32| assembly.template[v as usize].distance_squared(to);

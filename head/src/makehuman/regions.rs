@@ -1,7 +1,7 @@
 //! Vertex masks of the head's regions: smooth, symmetric, 0..=1.
 //!
 //! Lips follow their edge loops and ears the targets that shift them; the rest is drawn on the template, in
-//! millimetres: heights over the azimuth about a vertical axis through the skull (0° front, 90° over the ear).
+//! millimeters: heights over the azimuth about a vertical axis through the skull (0° front, 90° over the ear).
 use super::Base;
 use super::assembly::Assembly;
 use super::cut;

@@ -1,4 +1,4 @@
-//! Puts drawn faces to rest: whatever the bones, lids and corners of the mouth hang within a millimetre of where
+//! Puts drawn faces to rest: whatever the bones, lids and corners of the mouth hang within a millimeter of where
 //! relaxed lids and mouths do. Without it a neutral face carries an expression, mostly a sullen one.
 //!
 //! The margins and corners are linear in the shape, so columns that move them are solved for, and what is asked is drawn.
@@ -11,12 +11,12 @@ use rand_chacha::ChaCha8Rng;
 
 /// Landmarks of upper and lower margin, the middle of the ball they lie before being the origin's height.
 const LIDS: [([usize; 2], [usize; 2]); 2] = [([43, 44], [46, 47]), ([37, 38], [40, 41])];
-/// Height of the upper lid over the pupil and of the lower one under it in adults (metres), and how they vary.
+/// Height of the upper lid over the pupil and of the lower one under it in adults (meters), and how they vary.
 const UPPER_M: (f32, f32) = (0.0041, 0.0005);
 const LOWER_M: (f32, f32) = (0.0051, 0.0004);
-/// How much lower the upper lid hangs at ninety than at thirty-five (metres).
+/// How much lower the upper lid hangs at ninety than at thirty-five (meters).
 const DROOP_M: f32 = 0.0011;
-/// How much wider apart the lids of children stand, each (metres), scaled to the size of their heads.
+/// How much wider apart the lids of children stand, each (meters), scaled to the size of their heads.
 const CHILD_M: f32 = 0.0003;
 /// Height of the corners of the mouth over where the lips meet, in widths of the mouth, and how it varies.
 const CORNERS: (f32, f32) = (0.008, 0.016);
@@ -74,7 +74,7 @@ impl Rest {
     }
 }
 
-/// Adds the same coefficient to all `columns` so that `height` changes by `wanted` (metres), as far as they reach.
+/// Adds the same coefficient to all `columns` so that `height` changes by `wanted` (meters), as far as they reach.
 fn step(
     shape: &mut [f32],
     landmarks: &Landmarks,

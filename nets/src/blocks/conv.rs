@@ -1,6 +1,6 @@
 //! Convolution blocks: plain, residual, halving and doubling.
 //!
-//! Normalisation is by groups (Wu and He 2018): independent of the batch, the same in training and use.
+//! Normalization is by groups (Wu and He 2018): independent of the batch, the same in training and use.
 use tch::Tensor;
 use tch::nn::{self, Module};
 
@@ -56,7 +56,7 @@ pub fn double(x: &Tensor) -> Tensor {
     x.upsample_nearest2d([2 * size[n - 2], 2 * size[n - 1]], None, None)
 }
 
-/// Group normalisation with groups of about 8 channels.
+/// Group normalization with groups of about 8 channels.
 pub fn norm(p: nn::Path, channels: i64) -> nn::GroupNorm {
     let groups = (1..=channels / 8).rev().find(|g| channels % g == 0).unwrap_or(1);
     nn::group_norm(p, groups, channels, Default::default())

@@ -1,4 +1,4 @@
-//! Vector quantiser: each vector of a grid is replaced by the nearest of K codes.
+//! Vector quantizer: each vector of a grid is replaced by the nearest of K codes.
 //!
 //! Codebook by exponential moving averages with Laplace-smoothed counts: van den Oord et al. 2017, "Neural Discrete
 //! Representation Learning", appendix A.1. Straight-through gradient: section 3.2 there. All state lies in the

@@ -15,14 +15,14 @@ pub(crate) use cpu::floats;
 pub use cuda::EngineRenderer;
 pub use splat::rasterize::Settings;
 
-/// N Gaussians in tensors; units and parametrisation as in [`splat::Gaussians`].
+/// N Gaussians in tensors; units and parametrization as in [`splat::Gaussians`].
 #[derive(Debug)]
 pub struct GaussianTensors {
-    /// `[N, 3]` metres, world.
+    /// `[N, 3]` meters, world.
     pub means: Tensor,
     /// `[N, 4]` w x y z, any non-zero length.
     pub quats: Tensor,
-    /// `[N, 3]` ln of the standard deviations in metres.
+    /// `[N, 3]` ln of the standard deviations in meters.
     pub log_scales: Tensor,
     /// `[N]` opacity = sigmoid.
     pub opacity_logits: Tensor,
@@ -39,7 +39,7 @@ pub struct RenderedTensors {
     pub color: Tensor,
     /// `[B, H, W]` in 0..1.
     pub alpha: Tensor,
-    /// `[B, H, W]` accumulated depth `Σ wᵢ zᵢ`, metres; divide by alpha for the expected depth.
+    /// `[B, H, W]` accumulated depth `Σ wᵢ zᵢ`, meters; divide by alpha for the expected depth.
     pub depth: Tensor,
 }
 

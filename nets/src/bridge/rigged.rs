@@ -17,7 +17,7 @@ pub use file::NET;
 /// Gaussians in the local spaces of triangles.
 #[derive(Debug)]
 pub struct Bound {
-    /// Means in triangle units, quaternions in the triangle's axes, log scales in triangle units; opacities and colours
+    /// Means in triangle units, quaternions in the triangle's axes, log scales in triangle units; opacities and colors
     /// as everywhere.
     pub local: GaussianTensors,
     /// `[N]` the triangle of each, int64.
@@ -36,13 +36,13 @@ pub struct Rigged {
 /// The frames of all triangles of one pose.
 #[derive(Debug)]
 pub struct Frames {
-    /// `[T, 3]` metres.
+    /// `[T, 3]` meters.
     origin: Tensor,
     /// `[T, 3, 3]` columns are the axes.
     rotation: Tensor,
     /// `[T, 4]` the same as w x y z.
     quat: Tensor,
-    /// `[T, 1]` metres.
+    /// `[T, 1]` meters.
     scale: Tensor,
 }
 
@@ -67,7 +67,7 @@ impl Frames {
 }
 
 impl Frames {
-    /// `[N]` metres: the sizes of the triangles `[N]`.
+    /// `[N]` meters: the sizes of the triangles `[N]`.
     pub fn sizes(&self, triangle: &Tensor) -> Tensor {
         self.scale.index_select(0, triangle).squeeze_dim(1)
     }
@@ -104,7 +104,7 @@ impl Bound {
         }
     }
 
-    /// Head space (metres) from the triangles' spaces, differentiable:
+    /// Head space (meters) from the triangles' spaces, differentiable:
     /// `μ' = k R μ + T`, `s' = k exp(s)`, `q' = quat(R) · q / |q|`.
     pub fn in_head(&self, frames: &Frames) -> GaussianTensors {
         let of = |t: &Tensor| t.index_select(0, &self.triangle);

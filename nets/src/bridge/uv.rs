@@ -9,8 +9,8 @@ use tch::{Device, Kind, Tensor};
 ///
 /// | name    | shape          | meaning                                                                        |
 /// |---------|----------------|--------------------------------------------------------------------------------|
-/// | `map`   | `[B, C, H, W]` | row 0 is at v = 1 (as pictures of UV maps lie); texel centres at `(i + 0.5)/W` |
-/// | `uv`    | `[N, 2]`       | u to the right, v up, 0..=1; beyond the outer texel centres the edge repeats   |
+/// | `map`   | `[B, C, H, W]` | row 0 is at v = 1 (as pictures of UV maps lie); texel centers at `(i + 0.5)/W` |
+/// | `uv`    | `[N, 2]`       | u to the right, v up, 0..=1; beyond the outer texel centers the edge repeats   |
 /// | returns | `[B, C, N]`    |                                                                                |
 ///
 /// Differentiable in `map` (and in `uv`).
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn texel_centres_give_texels_and_v_points_up() {
+    fn texel_centers_give_texels_and_v_points_up() {
         let map = Tensor::arange(12, (Kind::Float, Device::Cpu)).view([1, 1, 3, 4]);
         let uv = Tensor::from_slice(&[0.125f32, 5.0 / 6.0, 0.875, 5.0 / 6.0, 0.125, 1.0 / 6.0, 0.25, 0.5]).view([4, 2]);
         let got: Vec<f32> = Vec::try_from(uv_sample(&map, &uv).flatten(0, -1)).unwrap();

@@ -1,7 +1,7 @@
 //! ꟻLIP: the difference people see when they flip between two pictures (Andersson et al. 2020, "FLIP: A Difference
 //! Evaluator for Alternating Images"), for pictures of the usual range on a monitor.
 //!
-//! Colour: both pictures are blurred as the eye blurs (contrast sensitivity, in an opponent space) and compared in a
+//! Color: both pictures are blurred as the eye blurs (contrast sensitivity, in an opponent space) and compared in a
 //! perceptual space; features: differences of edges and points in the lightness. Section numbers below are the paper's.
 use tch::{Kind, Tensor};
 
@@ -26,13 +26,13 @@ pub fn flip_map(reference: &Tensor, test: &Tensor) -> Tensor {
     let opponent =
         |t: &Tensor| opponent_from_xyz(&xyz_from_linear(&crate::pictures::data::linear_from_srgb(&t.clamp(0.0, 1.0))));
     let (a, b) = (opponent(reference), opponent(test));
-    let colour = colour_difference(&a, &b);
+    let color = color_difference(&a, &b);
     let features = feature_difference(&a.narrow(1, 0, 1), &b.narrow(1, 0, 1));
-    colour.pow(&(1.0 - features))
+    color.pow(&(1.0 - features))
 }
 
 /// Section 4.1, in 0..=1.
-fn colour_difference(a: &Tensor, b: &Tensor) -> Tensor {
+fn color_difference(a: &Tensor, b: &Tensor) -> Tensor {
     const EXPONENT: f64 = 0.7;
     const KNEE: f64 = 0.4;
     const KNEE_VALUE: f64 = 0.95;
@@ -161,13 +161,13 @@ fn lab_from_xyz(xyz: &Tensor) -> Tensor {
     Tensor::cat(&[&y * 116.0 - 16.0, (x - &y) * 500.0, (y - z) * 200.0], 1)
 }
 
-/// Colours look stronger where it is lighter (Hunt effect).
+/// Colors look stronger where it is lighter (Hunt effect).
 fn hunt(lab: &Tensor) -> Tensor {
     let lightness = lab.narrow(1, 0, 1);
     Tensor::cat(&[lightness.shallow_clone(), lab.narrow(1, 1, 2) * lightness * 0.01], 1)
 }
 
-/// City-block in lightness, Euclidean in colour (Abasi et al. 2020).
+/// City-block in lightness, Euclidean in color (Abasi et al. 2020).
 fn hyab(a: &Tensor, b: &Tensor) -> Tensor {
     let d = a - b;
     let chroma = d.narrow(1, 1, 2).square().sum_dim_intlist([1i64].as_slice(), true, Kind::Float).sqrt();

@@ -1,4 +1,4 @@
-//! Image losses: scalars to be minimised. Images are `[B, C, H, W]` in 0..=1, masks `[B, 1, H, W]` in 0..=1.
+//! Image losses: scalars to be minimized. Images are `[B, C, H, W]` in 0..=1, masks `[B, 1, H, W]` in 0..=1.
 use crate::losses::ssim::{WINDOW, ssim_map};
 use tch::{Kind, Tensor};
 
@@ -33,7 +33,7 @@ pub fn ssim_loss(a: &Tensor, b: &Tensor) -> Tensor {
     1.0 - ssim(a, b)
 }
 
-/// The same over the windows whose centre pixel the mask covers, weighted by it.
+/// The same over the windows whose center pixel the mask covers, weighted by it.
 pub fn ssim_loss_masked(a: &Tensor, b: &Tensor, mask: &Tensor) -> Tensor {
     let (h, w) = (mask.size()[2], mask.size()[3]);
     let margin = WINDOW / 2;

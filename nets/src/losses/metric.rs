@@ -51,7 +51,7 @@ pub fn ms_ssim(a: &Tensor, b: &Tensor) -> Tensor {
     product
 }
 
-/// Normalised mean error of landmarks: mean distance over `L`, divided by the distance of the outer eye corners
+/// Normalized mean error of landmarks: mean distance over `L`, divided by the distance of the outer eye corners
 /// (of the 68 of iBUG): the 300-W protocol (Sagonas et al. 2013). `[B, L, 2]` pixels, L ≥ 68 → `[B]`.
 pub fn landmark_nme(predicted: &Tensor, truth: &Tensor) -> Tensor {
     let distance = |d: Tensor| d.square().sum_dim_intlist([-1i64].as_slice(), false, Kind::Float).sqrt();

@@ -1,6 +1,6 @@
 //! A distance between images as a feature network sees them: `lpips-self`.
 //!
-//! The form is that of LPIPS (Zhang et al. 2018, eq. 1, with equal weights): features of several depths, normalised to
+//! The form is that of LPIPS (Zhang et al. 2018, eq. 1, with equal weights): features of several depths, normalized to
 //! unit length over channels, squared differences summed over channels, averaged over pixels and depths. The network
 //! is ours, trained on renders alone (`nets train-perceptual`); figures are not comparable with the public LPIPS and
 //! never bear its name.
@@ -15,7 +15,7 @@ pub const NET: &str = "effigy-perceptual-1";
 /// Widths of the four stages, at full, half, quarter and eighth size.
 pub const WIDTHS: [i64; 4] = [16, 32, 64, 128];
 
-/// Four stages of convolutions without normalisation: what a pixel's features say depends on its surroundings only.
+/// Four stages of convolutions without normalization: what a pixel's features say depends on its surroundings only.
 #[derive(Debug)]
 pub struct FeatureNet {
     stages: Vec<Stage>,

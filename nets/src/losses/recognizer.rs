@@ -1,8 +1,8 @@
-//! A face recogniser: aligned crops → unit vectors that are alike for the same person. Gives the identity losses and
+//! A face recognizer: aligned crops → unit vectors that are alike for the same person. Gives the identity losses and
 //! `csim-self`.
 //!
 //! The network is ours, trained on renders alone (`nets train-identity`); its cosines are not comparable with the
-//! public recognisers' CSIM and never bear that name.
+//! public recognizers' CSIM and never bear that name.
 use crate::Error;
 use crate::blocks::conv::{conv1, conv3, conv3_zero, leaky, norm};
 use crate::pictures::align::{crop, picture_from_crop};
@@ -21,7 +21,7 @@ pub const DIM: i64 = 256;
 const WIDTHS: [i64; 4] = [32, 64, 128, 192];
 const BLOCKS: [usize; 4] = [1, 2, 2, 2];
 
-/// A small residual network (He et al. 2016) with group normalisation; about 2.4 million parameters.
+/// A small residual network (He et al. 2016) with group normalization; about 2.4 million parameters.
 #[derive(Debug)]
 pub struct IdentityNet {
     stem: nn::Conv2D,
@@ -61,7 +61,7 @@ impl IdentityNet {
         }
     }
 
-    /// `[B, 3, 96, 96]` sRGB in 0..=1 → outputs of the four stages and the embedding `[B, 256]`, not normalised.
+    /// `[B, 3, 96, 96]` sRGB in 0..=1 → outputs of the four stages and the embedding `[B, 256]`, not normalized.
     pub fn forward(&self, crops: &Tensor) -> (Vec<Tensor>, Tensor) {
         let mut x = ((crops - 0.5) * 4.0).apply(&self.stem);
         let mut outputs = Vec::new();
@@ -116,7 +116,7 @@ pub fn unit(x: &Tensor) -> Tensor {
     x / (x.square().sum_dim_intlist([-1i64].as_slice(), true, Kind::Float) + 1e-12).sqrt()
 }
 
-/// The recogniser with weights that do not move.
+/// The recognizer with weights that do not move.
 #[derive(Debug)]
 pub struct Recognizer {
     net: IdentityNet,

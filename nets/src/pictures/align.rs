@@ -2,13 +2,13 @@
 use head::ibug;
 use tch::{Device, Kind, Tensor};
 
-/// Where the five points lie in a crop, as fractions of its side: the frame that face recognisers use (the 112-pixel
+/// Where the five points lie in a crop, as fractions of its side: the frame that face recognizers use (the 112-pixel
 /// template of ArcFace, Deng et al. 2019), x to the right, y down. Image-left eye, image-right eye, nose tip,
 /// image-left and image-right mouth corner.
 pub const TEMPLATE: [[f32; 2]; 5] =
     [[0.34192, 0.46157], [0.65653, 0.45983], [0.50022, 0.64050], [0.37098, 0.82469], [0.63152, 0.82325]];
 
-/// A map of the picture plane: `p ↦ M·(x, y, 1)`, pixels, centres at +0.5.
+/// A map of the picture plane: `p ↦ M·(x, y, 1)`, pixels, centers at +0.5.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Affine(pub [[f32; 3]; 2]);
 
@@ -71,7 +71,7 @@ impl Affine {
     }
 }
 
-/// Eye centres, nose tip and mouth corners of the 68 (iBUG order), as [`TEMPLATE`] lists them.
+/// Eye centers, nose tip and mouth corners of the 68 (iBUG order), as [`TEMPLATE`] lists them.
 ///
 /// # Panics
 /// If there are fewer than 68 landmarks.

@@ -62,7 +62,7 @@ pub fn warp_nearest<T: Copy>(
     out
 }
 
-/// A background: one or two layers of coarse random colours, smoothly enlarged (one cell is flat, two a gradient).
+/// A background: one or two layers of coarse random colors, smoothly enlarged (one cell is flat, two a gradient).
 pub fn background(width: usize, height: usize, rng: &mut Rng) -> Picture {
     let coarse = |rng: &mut Rng, spread: f32| {
         let cells = 1 + rng.below(10);
@@ -90,8 +90,8 @@ pub fn over(picture: &mut Picture, alpha: &Picture, behind: &Picture) {
     }
 }
 
-/// Exposure, white balance, contrast, gamma, saturation, now and then grey.
-pub fn colour(picture: &mut Picture, rng: &mut Rng) {
+/// Exposure, white balance, contrast, gamma, saturation, now and then gray.
+pub fn color(picture: &mut Picture, rng: &mut Rng) {
     let gain: [f32; 3] = {
         let exposure = rng.log_range(0.6, 1.6);
         std::array::from_fn(|_| exposure * rng.log_range(0.9, 1.11))
@@ -103,9 +103,9 @@ pub fn colour(picture: &mut Picture, rng: &mut Rng) {
         for c in 0..3 {
             p[c] = (pixel[c] * gain[c]).max(0.0).powf(gamma);
         }
-        let grey = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+        let gray = 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
         for c in 0..3 {
-            let saturated = grey + saturation * (p[c] - grey);
+            let saturated = gray + saturation * (p[c] - gray);
             pixel[c] = ((saturated - 0.5) * contrast + 0.5).clamp(0.0, 1.0);
         }
     }
@@ -180,20 +180,20 @@ pub fn jpeg_rgb8(rgb: &[u8], width: usize, height: usize, quality: u8) -> Result
     Ok(formats::image::rgb8_from_encoded(&bytes)?.data)
 }
 
-/// A turned rectangle or ellipse of one colour somewhere, up to `share` of the side in size: a hand, a mask, a microphone.
+/// A turned rectangle or ellipse of one color somewhere, up to `share` of the side in size: a hand, a mask, a microphone.
 pub fn occlude(picture: &mut Picture, share: f32, rng: &mut Rng) {
     let side = picture.width.min(picture.height) as f32;
-    let centre = [rng.unit() * picture.width as f32, rng.unit() * picture.height as f32];
+    let center = [rng.unit() * picture.width as f32, rng.unit() * picture.height as f32];
     let half = [rng.range(0.05, 0.5 * share) * side, rng.range(0.05, 0.5 * share) * side];
     let (sin, cos) = rng.range(0.0, std::f32::consts::TAU).sin_cos();
-    let (round, colour): (bool, [f32; 3]) = (rng.chance(0.5), std::array::from_fn(|_| rng.unit()));
+    let (round, color): (bool, [f32; 3]) = (rng.chance(0.5), std::array::from_fn(|_| rng.unit()));
     let width = picture.width;
     for (i, pixel) in picture.data.chunks_exact_mut(3).enumerate() {
-        let (x, y) = ((i % width) as f32 - centre[0], (i / width) as f32 - centre[1]);
+        let (x, y) = ((i % width) as f32 - center[0], (i / width) as f32 - center[1]);
         let (u, v) = ((cos * x + sin * y) / half[0], (cos * y - sin * x) / half[1]);
         let inside = if round { u * u + v * v < 1.0 } else { u.abs() < 1.0 && v.abs() < 1.0 };
         if inside {
-            pixel.copy_from_slice(&colour);
+            pixel.copy_from_slice(&color);
         }
     }
 }
@@ -266,7 +266,7 @@ mod tests {
             let mut alpha = Picture::new(32, 32, 1);
             alpha.data.iter_mut().enumerate().for_each(|(i, v)| *v = f32::from(u8::from(i % 2 == 0)));
             over(&mut p, &alpha, &behind);
-            colour(&mut p, &mut rng);
+            color(&mut p, &mut rng);
             occlude(&mut p, 0.4, &mut rng);
             degrade(&mut p, 1.0, &mut rng).unwrap();
             jpeg(&mut p, 50).unwrap();

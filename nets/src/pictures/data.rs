@@ -1,4 +1,4 @@
-//! From rows of a dataset to tensors, and colour curves on tensors.
+//! From rows of a dataset to tensors, and color curves on tensors.
 use crate::Error;
 use formats::FrameRow;
 use formats::image::{Decoded, gray8_from_png, gray16_from_png, rgb8_from_encoded};
@@ -18,7 +18,7 @@ pub fn tensor_from_decoded(image: &Decoded<u8>) -> Tensor {
     Tensor::from_slice(&image.data).view(size).permute([2, 0, 1]).to_kind(Kind::Float) / 255.0
 }
 
-/// `[1, H, W]` in 0..=1 from a grey PNG: alpha.
+/// `[1, H, W]` in 0..=1 from a gray PNG: alpha.
 ///
 /// # Errors
 /// [`Error::Formats`] if it cannot be decoded.
@@ -35,14 +35,14 @@ pub fn classes_from_png(bytes: &[u8]) -> Result<Tensor, Error> {
     Ok(Tensor::from_slice(&image.data).view([image.height as i64, image.width as i64]).to_kind(Kind::Int64))
 }
 
-/// `[1, H, W]` metres along the camera's z; 0 where nothing is hit.
+/// `[1, H, W]` meters along the camera's z; 0 where nothing is hit.
 ///
 /// # Errors
 /// [`Error::Formats`] if it cannot be decoded.
 pub fn depth_from_png(bytes: &[u8]) -> Result<Tensor, Error> {
     let image = gray16_from_png(bytes)?;
-    let metres: Vec<f32> = image.data.iter().map(|&tenths| f32::from(tenths) * 1e-4).collect();
-    Ok(Tensor::from_slice(&metres).view([1, image.height as i64, image.width as i64]))
+    let meters: Vec<f32> = image.data.iter().map(|&tenths| f32::from(tenths) * 1e-4).collect();
+    Ok(Tensor::from_slice(&meters).view([1, image.height as i64, image.width as i64]))
 }
 
 /// `[3, H, W]` world-space normals, about unit length; zero where nothing is hit.

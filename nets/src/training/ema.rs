@@ -4,7 +4,7 @@ use crate::training::optim::trainable;
 use crate::weights::checkpoint::Checkpoint;
 use tch::{Tensor, nn};
 
-/// Averages of the trainable variables of one store. Buffers (a quantiser's codebook) are not averaged: they stay live.
+/// Averages of the trainable variables of one store. Buffers (a quantizer's codebook) are not averaged: they stay live.
 #[derive(Debug)]
 pub struct Ema {
     decay: f64,

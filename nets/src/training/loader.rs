@@ -96,16 +96,16 @@ mod tests {
         use formats::versions::{Commit, Spec};
         use formats::{ClipRow, FrameRow, Provenance, VersionedSet};
         let folder = std::env::temp_dir().join(format!("nets-loader-{}", std::process::id()));
-        let clip = |clip_id: u32, grey: u8| -> Vec<ClipRow> {
-            let image = formats::image::png_from_rgb8(1, 1, &[grey; 3]).unwrap();
+        let clip = |clip_id: u32, gray: u8| -> Vec<ClipRow> {
+            let image = formats::image::png_from_rgb8(1, 1, &[gray; 3]).unwrap();
             let frame = FrameRow { image, width: 1, height: 1, ..FrameRow::default() };
             (0..3).map(|i| ClipRow { clip_id, frame_in_clip: i, frame: frame.clone(), ..ClipRow::default() }).collect()
         };
         let spec = Spec::of(&clip(0, 0)[0], ClipRow::GROUP, ClipRow::POSITION, Provenance::new("nets", "1", "", 0));
         let set = VersionedSet::create(&folder, &spec).unwrap();
-        let put = |clip_id: u32, grey| {
+        let put = |clip_id: u32, gray| {
             let mut commit = Commit::on(&set.latest().unwrap());
-            commit.put_rows(clip_id.into(), &clip(clip_id, grey)).unwrap();
+            commit.put_rows(clip_id.into(), &clip(clip_id, gray)).unwrap();
             set.commit(&commit).unwrap()
         };
         put(0, 10);

@@ -6,7 +6,7 @@ use crate::blocks::conv::{conv1, conv3, double, leaky};
 use crate::losses::metric;
 use crate::losses::perceptual::{FeatureNet, NET, WIDTHS};
 use crate::pictures::align::Affine;
-use crate::pictures::augment::{background, colour, degrade, over, warp, warp_nearest};
+use crate::pictures::augment::{background, color, degrade, over, warp, warp_nearest};
 use crate::rng::Rng;
 use crate::training::batches::batch_at;
 use crate::training::loader::Make;
@@ -26,7 +26,7 @@ const CROP: usize = 112;
 const CACHED: usize = 320;
 /// Held-out crops for the figures.
 const MAX_HELD_OUT: usize = 48;
-/// One unit of the depth output in metres.
+/// One unit of the depth output in meters.
 const DEPTH_UNIT_M: f32 = 0.1;
 const CLASSES: i64 = Class::ALL.len() as i64;
 
@@ -63,7 +63,7 @@ pub struct PerceptualTask {
     data: String,
 }
 
-/// From the four stages back to full size; 16 classes, 3 normal, 1 depth, 3 colour.
+/// From the four stages back to full size; 16 classes, 3 normal, 1 depth, 3 color.
 #[derive(Debug)]
 struct Decoder {
     up: Vec<nn::Conv2D>,
@@ -161,12 +161,12 @@ impl Task for PerceptualTask {
 
     fn loss(&self, batch: &SheetBatch, step: u64, means: &mut Means) -> Result<Tensor, Error> {
         let [seen, clean, classes, shape] = batch.each_ref().map(|t| t.to_device(self.vars.device()));
-        let [logits, lies, colours] = self.decoder.forward(&self.net.features(&seen));
+        let [logits, lies, colors] = self.decoder.forward(&self.net.features(&seen));
         let hit = shape.narrow(1, 0, 3).abs().sum_dim_intlist([1i64].as_slice(), true, Kind::Float).gt(0.0);
         let terms = [
             ("classes", logits.cross_entropy_loss::<Tensor>(&classes, None, tch::Reduction::Mean, -100, 0.0)),
             ("shape", crate::losses::image::l1_masked(&lies, &shape, &hit.to_kind(Kind::Float))),
-            ("denoise", crate::losses::image::l1(&colours, &clean) * 4.0),
+            ("denoise", crate::losses::image::l1(&colors, &clean) * 4.0),
         ];
         for (name, term) in &terms {
             means.add(name, term, step)?;
@@ -202,7 +202,7 @@ impl PerceptualTask {
     /// Share of pixels classified right, mean angle of the normals in degrees, PSNR after and before.
     fn judge(&self, batch: &SheetBatch) -> [f64; 4] {
         let [seen, clean, classes, shape] = batch.each_ref().map(|t| t.to_device(self.vars.device()));
-        let [logits, lies, colours] = self.decoder.forward(&self.net.features(&seen));
+        let [logits, lies, colors] = self.decoder.forward(&self.net.features(&seen));
         let right = logits.argmax(1, false).eq_tensor(&classes).to_kind(Kind::Float).mean(Kind::Float);
         let (n, m) = (lies.narrow(1, 0, 3), shape.narrow(1, 0, 3));
         let sum = |t: Tensor| t.sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
@@ -211,7 +211,7 @@ impl PerceptualTask {
         let cosine = sum(&n * &m) / (length(&n) * length(&m)).clamp_min(1e-6);
         let degrees = (cosine.clamp(-1.0, 1.0).acos() * &hit).sum(Kind::Float) / hit.sum(Kind::Float).clamp_min(1.0);
         let psnr = |t: &Tensor| metric::psnr(t, &clean).double_value(&[0]);
-        [right.double_value(&[]), degrees.double_value(&[]).to_degrees(), psnr(&colours.clamp(0.0, 1.0)), psnr(&seen)]
+        [right.double_value(&[]), degrees.double_value(&[]).to_degrees(), psnr(&colors.clamp(0.0, 1.0)), psnr(&seen)]
     }
 }
 
@@ -267,7 +267,7 @@ impl Sheet {
         let behind = background(CROP, CROP, rng);
         over(&mut clean, &warp(&self.alpha, &place, CROP, CROP), &behind);
         if rng.chance(0.6) {
-            colour(&mut clean, rng);
+            color(&mut clean, rng);
         }
         let mut seen = clean.clone();
         degrade(&mut seen, 0.8, rng)?;

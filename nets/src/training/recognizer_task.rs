@@ -1,10 +1,10 @@
-//! Training of the face recogniser: which of the training identities is this? With a margin (Wang et al. 2018,
+//! Training of the face recognizer: which of the training identities is this? With a margin (Wang et al. 2018,
 //! "CosFace", eq. 4), on crops that were jittered, relit, covered and degraded.
 use crate::Error;
 use crate::losses::recognizer::{CROP, DIM, IdentityNet, NET, unit};
 use crate::losses::verification;
 use crate::pictures::align::{Affine, TEMPLATE, picture_from_crop};
-use crate::pictures::augment::{background, blur, colour, degrade, occlude, over, warp};
+use crate::pictures::augment::{background, blur, color, degrade, occlude, over, warp};
 use crate::rng::Rng;
 use crate::training::batches::batch_at;
 use crate::training::loader::Make;
@@ -40,7 +40,7 @@ struct Face {
 pub struct IdentityTask {
     vars: nn::VarStore,
     net: IdentityNet,
-    centres: Tensor,
+    centers: Tensor,
     faces: Arc<Vec<Face>>,
     held_out: Vec<Face>,
     config: TrainConfig,
@@ -76,9 +76,9 @@ impl IdentityTask {
         tch::manual_seed(config.seed as i64);
         let vars = nn::VarStore::new(device);
         let net = IdentityNet::new(&(vars.root() / "net"));
-        let centres = vars.root().randn("centres", &[classes.len() as i64, DIM], 0.0, 0.05);
+        let centers = vars.root().randn("centres", &[classes.len() as i64, DIM], 0.0, 0.05);
         let data = format!("{} faces of {} identities ({})", faces.len(), classes.len(), data.origin());
-        Ok(IdentityTask { vars, net, centres, faces: Arc::new(faces), held_out, config: config.clone(), data })
+        Ok(IdentityTask { vars, net, centers, faces: Arc::new(faces), held_out, config: config.clone(), data })
     }
 
     /// Faces and identities, for people.
@@ -122,12 +122,12 @@ impl Task for IdentityTask {
     fn loss(&self, (crops, labels): &FaceBatch, step: u64, means: &mut Means) -> Result<Tensor, Error> {
         let device = self.vars.device();
         let (crops, labels) = (crops.to_device(device), labels.to_device(device));
-        let cosine = unit(&self.net.forward(&crops).1).matmul(&unit(&self.centres).tr());
+        let cosine = unit(&self.net.forward(&crops).1).matmul(&unit(&self.centers).tr());
         let right = cosine.argmax(1, false).eq_tensor(&labels).to_kind(Kind::Float).mean(Kind::Float);
         means.add("right", &right, step)?;
         // The margin grows over the first steps: with it from the start, a fresh network finds no way in.
         let margin = MARGIN * (step as f64 / (4 * self.config.warmup).max(1) as f64).min(1.0);
-        let true_class = labels.one_hot(self.centres.size()[0]).to_kind(Kind::Float);
+        let true_class = labels.one_hot(self.centers.size()[0]).to_kind(Kind::Float);
         let logits = (cosine - true_class * margin) * SCALE;
         Ok(logits.cross_entropy_loss::<Tensor>(&labels, None, tch::Reduction::Mean, -100, 0.0))
     }
@@ -224,13 +224,13 @@ fn frame_from(change: impl Fn([f32; 2]) -> [f32; 2]) -> Affine {
     Affine(std::array::from_fn(|i| [(x[i] - o[i]) / side, (y[i] - o[i]) / side, o[i]]))
 }
 
-/// The crop as it is used, over grey.
+/// The crop as it is used, over gray.
 fn plain(face: &Face, canvas_from_crop: &Affine) -> Picture {
     let mut picture = warp(&face.rgb, canvas_from_crop, CROP, CROP);
     if let Some(alpha) = &face.alpha {
-        let mut grey = Picture::new(CROP, CROP, 3);
-        grey.data.fill(0.5);
-        over(&mut picture, &warp(alpha, canvas_from_crop, CROP, CROP), &grey);
+        let mut gray = Picture::new(CROP, CROP, 3);
+        gray.data.fill(0.5);
+        over(&mut picture, &warp(alpha, canvas_from_crop, CROP, CROP), &gray);
     }
     picture
 }
@@ -250,7 +250,7 @@ fn sample(face: &Face, rng: &mut Rng) -> Result<Picture, Error> {
         over(&mut picture, &warp(alpha, &jitter, CROP, CROP), &behind);
     }
     if rng.chance(0.9) {
-        colour(&mut picture, rng);
+        color(&mut picture, rng);
     }
     if rng.chance(0.2) {
         occlude(&mut picture, 0.45, rng);

@@ -51,7 +51,7 @@ fn rows(python: &str, folder: &Path) -> Result<Vec<Figure>, Box<dyn Error>> {
             Bar::AtLeast(10.0),
         ),
         (": greatest distance of a pixel".into(), apart, "", Bar::None),
-        // An alpha at the cutoff may fall on either side of it: worth 1/255 of a colour, in few pixels.
+        // An alpha at the cutoff may fall on either side of it: worth 1/255 of a color, in few pixels.
         (": pixels further than 2e-3 apart".into(), beyond, "", Bar::AtMost(100.0)),
         (": gradients, relative".into(), slope, "", Bar::AtMost(1e-2)),
     ])

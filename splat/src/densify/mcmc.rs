@@ -16,7 +16,7 @@ pub struct Mcmc {
     pub noise: f32,
     /// Weight of the mean opacity in the loss.
     pub opacity_weight: f32,
-    /// Weight of the mean scale (metres) in the loss.
+    /// Weight of the mean scale (meters) in the loss.
     pub scale_weight: f32,
     /// Of all randomness.
     pub seed: u64,

@@ -85,7 +85,7 @@ DEVICE float greatest_on_edge(float aa, float ab, float bb, float across, float 
     return (aa * across + ab * best) * across + bb * best * best;
 }
 
-// Whether alpha reaches the cut anywhere in the rectangle of pixel centres (Radl et al. 2024, "StopThePop": the
+// Whether alpha reaches the cut anywhere in the rectangle of pixel centers (Radl et al. 2024, "StopThePop": the
 // nearest point of a rectangle outside the mean lies on an edge that faces it). Errs towards yes.
 DEVICE bool reaches(const float* splat, float left, float right, float top, float bottom) {
     const float x0 = left - splat[0], x1 = right - splat[0], y0 = top - splat[1], y1 = bottom - splat[1];
@@ -100,7 +100,7 @@ DEVICE bool reaches(const float* splat, float left, float right, float top, floa
 
 // A pixel on its way through the tile.
 struct Pixel {
-    float x, y;             // its centre
+    float x, y;             // its center
     float transmittance;
     float sums[PLANES + 1]; // + 1: there may be none
     u32 last;

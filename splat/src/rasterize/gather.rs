@@ -63,7 +63,7 @@ pub fn gradients(
 }
 
 impl Gradients {
-    /// For N Gaussians of `stride` colours; what is in it stays.
+    /// For N Gaussians of `stride` colors; what is in it stays.
     fn resize(&mut self, n: usize, stride: usize, absolute: bool) {
         self.means.resize(3 * n, 0.0);
         self.quats.resize(4 * n, 0.0);

@@ -116,7 +116,7 @@ impl View {
         image.color.resize(width * height * channels, 0.0);
         image.alpha.resize(width * height, 0.0);
         image.depth.resize(width * height, 0.0);
-        // Of each row of pixels: alpha, depth, colour. Zero channels have no colour to split into rows.
+        // Of each row of pixels: alpha, depth, color. Zero channels have no color to split into rows.
         let mut colors = image.color.chunks_mut((width * channels).max(1));
         let rows: Vec<_> = image
             .alpha

@@ -6,7 +6,7 @@ use crate::studio::cameras::{self, View};
 use glam::{Quat, Vec3};
 use head::rig::{LOOK_DOWN_RAD, LOOK_SIDE_RAD, LOOK_UP_RAD};
 
-/// Half the distance of the eyes (metres); the head's origin is midway between them.
+/// Half the distance of the eyes (meters); the head's origin is midway between them.
 const HALF_PUPILS_M: f32 = 0.031;
 /// Largest share of the units' reach with which eyes still turn to a camera.
 const REACHABLE: f32 = 0.95;
@@ -58,7 +58,7 @@ fn anywhere(s: &mut Stream) -> [f32; 2] {
     [0.0; 2]
 }
 
-/// Shares of the units' reach, left and right eye, that turn the eyes to a point (head space, metres); `None` if they cannot.
+/// Shares of the units' reach, left and right eye, that turn the eyes to a point (head space, meters); `None` if they cannot.
 fn eyes_on(point: Vec3) -> Option<[[f32; 2]; 2]> {
     let one = |x: f32| {
         let d = point - Vec3::new(x, 0.0, 0.0);

@@ -35,7 +35,7 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
                 continue;
             }
             grown += 1;
-            // The nearer to an edge, the finer; the odd hair grows longer than its neighbours.
+            // The nearer to an edge, the finer; the odd hair grows longer than its neighbors.
             let fine = 1.0 - (0.45 * smoothstep(0.5, 1.2, v.abs())).max(0.4 * smoothstep(0.2, 0.0, at.t));
             let wiry = if s.chance(brows.wiry) { s.uniform(1.2, 1.7) } else { 1.0 };
             let length = brows.length_m * s.uniform(0.6, 1.08) * length_at(at.t) * fine * wiry;
@@ -103,9 +103,9 @@ fn profile(t: f32) -> f32 {
 struct OnLine {
     /// 0 at the first point … 1 at the last, a little beyond at both ends.
     t: f32,
-    /// Over (+) or under the line (metres).
+    /// Over (+) or under the line (meters).
     offset: f32,
-    /// From the line (metres).
+    /// From the line (meters).
     distance: f32,
     /// Unit direction along it.
     direction: Vec3,

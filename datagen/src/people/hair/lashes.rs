@@ -25,7 +25,7 @@ struct Row {
     /// Elevation at the root (radians); they bend upwards by the person's curl times `bend`.
     elevation_rad: f32,
     bend: f32,
-    /// Depth of the rows, away from the eye's opening (metres, up is positive).
+    /// Depth of the rows, away from the eye's opening (meters, up is positive).
     depth_m: f32,
 }
 

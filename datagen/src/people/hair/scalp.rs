@@ -1,4 +1,4 @@
-//! Hair on the scalp: roots by density, guides for locks, strands from guides, pigment with streaks of grey.
+//! Hair on the scalp: roots by density, guides for locks, strands from guides, pigment with streaks of gray.
 use super::guides::Walk;
 use super::locks::{self, Seat, coils};
 use super::{Binding, Ground, Shell, Strand, Tuft, tapered, thickened};
@@ -49,7 +49,7 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands:
         let fine = 0.45 + 0.55 * smoothstep(0.0, 0.7, seat.weight);
         let q = shell.local(seat.position);
         let absorption =
-            shade[lock] * hair.pigment.streaked(greying(q, seat.position, guides[lock].root, seed), &mut s);
+            shade[lock] * hair.pigment.streaked(graying(q, seat.position, guides[lock].root, seed), &mut s);
         let pressed = |p: &Vec3| cover.map_or(*p, |c| c.pressed(*p));
         let spine: Vec<Vec3> = spine.iter().map(pressed).collect();
         let points = tapered(&spine, radius * fine);
@@ -58,8 +58,8 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands:
     Some(tuft)
 }
 
-/// How much earlier than elsewhere a place turns grey: the temples first, and streak by streak.
-fn greying(q: Vec3, p: Vec3, lock: Vec3, seed: u64) -> f32 {
+/// How much earlier than elsewhere a place turns gray: the temples first, and streak by streak.
+fn graying(q: Vec3, p: Vec3, lock: Vec3, seed: u64) -> f32 {
     let temples = smoothstep(0.5, 0.9, q.x.abs()) * smoothstep(-0.3, 0.3, q.z) * (1.0 - smoothstep(0.2, 0.6, q.y));
     0.35 * temples + 0.55 * noise(seed ^ 81, lock * 55.0) + 0.25 * noise(seed ^ 82, p * 14.0)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 pub struct Beard {
     /// How it is worn.
     pub style: BeardStyle,
-    /// Length (metres).
+    /// Length (meters).
     pub length_m: f32,
     /// 0..=1 of the most.
     pub density: f32,

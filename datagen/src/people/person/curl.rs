@@ -17,7 +17,7 @@ pub enum Curl {
 }
 
 impl Curl {
-    /// How little neighbouring locks keep step, 0..=1.
+    /// How little neighboring locks keep step, 0..=1.
     pub fn disorder(self) -> f32 {
         match self {
             Curl::Straight => 0.0,

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// Lashes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Lashes {
-    /// Length in the middle of the upper lid (metres).
+    /// Length in the middle of the upper lid (meters).
     pub length_m: f32,
     /// 0..=1 of the most.
     pub density: f32,

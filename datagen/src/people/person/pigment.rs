@@ -15,7 +15,7 @@ pub struct Pigment {
 }
 
 impl Pigment {
-    /// Melanins of the head hair; red hair is rare and caucasian; grey comes with age. Dark hair is dominant: whoever has
+    /// Melanins of the head hair; red hair is rare and caucasian; gray comes with age. Dark hair is dominant: whoever has
     /// some of it among the ancestors mostly has it too.
     pub(super) fn sample(s: &mut Stream, origin: Origin) -> Self {
         let light = s.pick(&[origin.ancestry[0] + origin.ancestry[1], origin.ancestry[2].powi(3)]) == 1;

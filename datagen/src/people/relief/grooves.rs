@@ -8,13 +8,13 @@ use crate::tracer::elementary::smoothstep;
 use glam::{Vec2, Vec3};
 use head::ibug;
 
-/// A line on the face, seen from the front (metres), and how deep it is.
+/// A line on the face, seen from the front (meters), and how deep it is.
 struct Line {
     points: Vec<Vec2>,
     depth_m: f32,
-    /// Half width of the groove (metres).
+    /// Half width of the groove (meters).
     width_m: f32,
-    /// Box around the points, widened by what the groove reaches (metres).
+    /// Box around the points, widened by what the groove reaches (meters).
     low: Vec2,
     high: Vec2,
 }
@@ -25,7 +25,7 @@ pub(super) struct Grooves {
     standing: Vec<Line>,
     /// Show when the skin shortens along the vertical, or along the horizontal.
     moving: [Vec<Line>; 2],
-    /// Skin behind this depth has no lines (metres).
+    /// Skin behind this depth has no lines (meters).
     front_z: f32,
     seed: u64,
 }
@@ -208,12 +208,12 @@ impl Grooves {
         }
     }
 
-    /// Height (metres) of what stands in the neutral face.
+    /// Height (meters) of what stands in the neutral face.
     pub fn standing(&self, p: Vec3) -> f32 {
         self.sum(&self.standing, p)
     }
 
-    /// Heights (metres) of what shows at full compression along the vertical and the horizontal.
+    /// Heights (meters) of what shows at full compression along the vertical and the horizontal.
     pub fn moving(&self, p: Vec3) -> [f32; 2] {
         [self.sum(&self.moving[0], p), self.sum(&self.moving[1], p)]
     }
@@ -268,7 +268,7 @@ impl Side {
 }
 
 impl Line {
-    /// A groove with a low wall on either side (metres); it runs out at both ends.
+    /// A groove with a low wall on either side (meters); it runs out at both ends.
     fn height(&self, p: Vec2) -> f32 {
         if p.cmplt(self.low).any() || p.cmpgt(self.high).any() {
             return 0.0;

@@ -5,15 +5,15 @@ use head::ibug;
 
 /// Of one head.
 pub(super) struct Exposure {
-    /// Height of the chin (metres).
+    /// Height of the chin (meters).
     chin_y: f32,
 }
 
-/// Between the chin and where collars begin (metres).
+/// Between the chin and where collars begin (meters).
 const COLLAR_M: [f32; 2] = [0.055, 0.085];
 
 impl Exposure {
-    /// `landmarks` are the 68 on the neutral head (metres).
+    /// `landmarks` are the 68 on the neutral head (meters).
     pub fn new(landmarks: &[Vec3]) -> Self {
         Exposure { chin_y: landmarks[ibug::CHIN].y }
     }

@@ -1,6 +1,6 @@
 //! COCO: `images/SPLIT/…`, `annotations/SPLIT.json` with a head (box, 68 keypoints, mask) and a mask of each class.
 //!
-//! Keypoints and boxes are in pixels from the top left corner of the image; pixel centres lie at +0.5.
+//! Keypoints and boxes are in pixels from the top left corner of the image; pixel centers lie at +0.5.
 use super::{Sink, rle, safe_name, write};
 use arrow::array::RecordBatch;
 use formats::frame::FrameRow;

@@ -89,7 +89,7 @@ fn map_of(frame: &FrameRow, layer: Draw) -> Result<Option<Picture>, Error> {
     }
 }
 
-/// Depth over its own range, near bright (colours of Smith and van der Walt's viridis, five points of it).
+/// Depth over its own range, near bright (colors of Smith and van der Walt's viridis, five points of it).
 fn depth(map: &Decoded<u16>) -> Picture {
     const VIRIDIS: [[f32; 3]; 5] = [
         [0.267, 0.005, 0.329],
@@ -119,7 +119,7 @@ fn uv(map: &Decoded<u16>) -> Picture {
     Picture { width: map.width, height: map.height, channels: 3, data }
 }
 
-/// Mixes the colour of its class into each pixel; the background stays.
+/// Mixes the color of its class into each pixel; the background stays.
 fn tint(picture: &mut Picture, classes: &Decoded<u8>) {
     if (classes.width, classes.height) != (picture.width, picture.height) {
         return;
@@ -134,7 +134,7 @@ fn tint(picture: &mut Picture, classes: &Decoded<u8>) {
     }
 }
 
-/// sRGB of a class: hues far apart for neighbouring ids.
+/// sRGB of a class: hues far apart for neighboring ids.
 pub fn class_color(class: u8) -> [f32; 3] {
     let hue = f32::from(class) * 0.618_034 % 1.0 * 6.0;
     let value = if Class::from_id(class).is_some() { 0.9 } else { 0.3 };
@@ -178,8 +178,8 @@ fn dot(picture: &mut Picture, x: f32, y: f32, color: [f32; 3], radius: f32) {
         return;
     }
     let reach = radius + 1.0;
-    let range = |centre: f32, size: usize| {
-        (centre - reach).max(0.0) as usize..((centre + reach).max(0.0) as usize + 1).min(size)
+    let range = |center: f32, size: usize| {
+        (center - reach).max(0.0) as usize..((center + reach).max(0.0) as usize + 1).min(size)
     };
     for row in range(y, picture.height) {
         for column in range(x, picture.width) {

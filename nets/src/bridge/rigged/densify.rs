@@ -173,7 +173,7 @@ impl Slopes {
         Slopes { sums: Tensor::zeros([n as i64], (Kind::Float, device)), steps: 0 }
     }
 
-    /// Adds the slope of the last way back: `|∂L/∂μ| / k`, since `μ' = k R μ + T`. `scale` `[N]` is k, metres.
+    /// Adds the slope of the last way back: `|∂L/∂μ| / k`, since `μ' = k R μ + T`. `scale` `[N]` is k, meters.
     pub fn add(&mut self, bound: &Bound, scale: &Tensor) {
         let slope = bound.local.means.grad();
         if !slope.defined() {

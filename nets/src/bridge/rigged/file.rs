@@ -14,7 +14,7 @@ pub const NET: &str = "effigy-rigged-1";
 
 impl Rigged {
     /// Puts the person into a file. What is bound is rounded to half floats, so are the units; the mesh at rest is not:
-    /// half floats of 25 cm are a tenth of a millimetre apart.
+    /// half floats of 25 cm are a tenth of a millimeter apart.
     ///
     /// # Errors
     /// [`Error::NotFinite`] if a value does not fit.
