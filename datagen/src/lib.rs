@@ -7,7 +7,7 @@
 //! byte. Never links torch. World: right-handed, meters, y up, the head faces +z. Colors: linear RGB until the label.
 #![deny(missing_docs)]
 
-// The floors, from the top.
+// The modules, from the top layer down.
 pub mod people;
 pub mod studio;
 pub mod tracer;

@@ -1,8 +1,8 @@
-//! The house stands as ARCHITECTURE.md says: a crate uses any floor beneath it, never a neighbor.
+//! The workspace is layered as ARCHITECTURE.md says: a crate uses any layer below it, never one beside or above it.
 use std::path::{Path, PathBuf};
 
-/// (crate, floor), ground up; DESIGN: the order of `members` in the root Cargo.toml.
-const FLOORS: [(&str, u32); 10] = [
+/// (crate, layer), bottom up; also the order of `members` in the root Cargo.toml.
+const LAYERS: [(&str, u32); 10] = [
     ("splat", 0),
     ("head", 1),
     ("formats", 2),
@@ -33,19 +33,19 @@ fn dependencies(manifest: &toml::Table) -> Vec<String> {
 }
 
 #[test]
-fn members_stand_in_floor_order() {
+fn members_are_listed_in_layer_order() {
     let members = manifest(&root().join("Cargo.toml"))["workspace"]["members"].as_array().unwrap().clone();
     let members: Vec<&str> = members.iter().map(|m| m.as_str().unwrap()).collect();
-    assert_eq!(members, FLOORS.map(|(name, _)| name), "Cargo.toml lists members ground floor first");
+    assert_eq!(members, LAYERS.map(|(name, _)| name), "Cargo.toml lists members bottom layer first");
 }
 
 #[test]
-fn no_crate_uses_its_own_floor_or_one_above() {
-    let floor = |name: &str| FLOORS.iter().find(|(n, _)| *n == name).map(|(_, f)| *f);
-    for (name, own) in FLOORS {
+fn no_crate_uses_its_own_layer_or_one_above() {
+    let layer = |name: &str| LAYERS.iter().find(|(n, _)| *n == name).map(|(_, f)| *f);
+    for (name, own) in LAYERS {
         for dependency in dependencies(&manifest(&root().join(name).join("Cargo.toml"))) {
-            if let Some(beneath) = floor(&dependency) {
-                assert!(beneath < own, "{name} (floor {own}) depends on {dependency} (floor {beneath})");
+            if let Some(below) = layer(&dependency) {
+                assert!(below < own, "{name} (layer {own}) depends on {dependency} (layer {below})");
             }
         }
     }
@@ -61,7 +61,7 @@ fn torch_begins_at_nets_and_stays_out_of_the_tool_that_renders() {
 
 #[test]
 fn only_datagen_knows_embree() {
-    for (name, _) in FLOORS.iter().filter(|(n, _)| *n != "datagen" && *n != "tests") {
+    for (name, _) in LAYERS.iter().filter(|(n, _)| *n != "datagen" && *n != "tests") {
         for file in rust_files(&root().join(name).join("src")) {
             let text = std::fs::read_to_string(&file).unwrap();
             assert!(!text.contains("rtcNewDevice"), "Embree outside datagen: {file:?}");
@@ -72,13 +72,13 @@ fn only_datagen_knows_embree() {
 #[test]
 fn neither_tracer_nor_studio_knows_people() {
     let source = root().join("datagen/src");
-    for (room, strangers) in [("tracer", &["people", "studio"][..]), ("studio", &["people"][..])] {
-        let files = rust_files(&source.join(room));
-        assert!(!files.is_empty(), "no room {room}");
+    for (module, forbidden) in [("tracer", &["people", "studio"][..]), ("studio", &["people"][..])] {
+        let files = rust_files(&source.join(module));
+        assert!(!files.is_empty(), "no module {module}");
         for file in files {
             let text = std::fs::read_to_string(&file).unwrap();
-            let found = strangers.iter().find(|s| text.contains(&format!("crate::{s}::")));
-            assert!(found.is_none(), "{room} speaks of {found:?}: {file:?}");
+            let found = forbidden.iter().find(|s| text.contains(&format!("crate::{s}::")));
+            assert!(found.is_none(), "{module} uses {found:?}: {file:?}");
         }
     }
 }
@@ -86,7 +86,7 @@ fn neither_tracer_nor_studio_knows_people() {
 #[test]
 fn architecture_states_one_invariant_per_crate() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    for (name, _) in FLOORS {
+    for (name, _) in LAYERS {
         let line = format!("### `{name}`");
         let section = text.split(&line).nth(1).unwrap_or_else(|| panic!("ARCHITECTURE.md has no section {line}"));
         let section = section.split("\n### ").next().unwrap();
