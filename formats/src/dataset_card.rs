@@ -107,7 +107,7 @@ impl DatasetCard {
     fn rights(&self) -> String {
         let mut text = format!("\n## Licence\n\n`{}`. ", self.license());
         text += &match self.provenance.tool.as_str() {
-            "datagen" => Ingredients::of(&self.provenance).told(),
+            "datagen" => Ingredients::of(&self.provenance).sentences(),
             _ => "The pictures belong to whoever made them.".into(),
         };
         if self.license.is_some() {
@@ -157,7 +157,7 @@ impl Ingredients {
         }
     }
 
-    fn told(&self) -> String {
+    fn sentences(&self) -> String {
         let mut text =
             "Renders of people who do not exist; skin, eyes, hair, garments and lights are computed. ".to_string();
         text += &match self.head.as_str() {

@@ -123,7 +123,7 @@ impl LandmarkModel {
     /// about its axis in the world.
     pub fn jacobian(&self, coefficients: &[f32], expression: &[f32; 52], pose: &[Vec3; 5]) -> LandmarkJacobian {
         let state = self.state(coefficients, expression, pose);
-        let identity = (0..self.identity.len()).map(|k| self.identity_slope(&state, k)).collect();
+        let identity = (0..self.identity.len()).map(|k| self.identity_derivative(&state, k)).collect();
         let mut by_expression: Vec<Vec<Vec3>> = self
             .expression
             .iter()
@@ -136,7 +136,7 @@ impl LandmarkModel {
             let axis = world_from_posed * (Vec3::Y * per_unit.yaw)
                 + world_from_posed * Quat::from_rotation_y(looks[eye].yaw) * (Vec3::X * per_unit.pitch);
             let turned = self.sweep(&state, j, axis);
-            by_expression[unit].iter_mut().zip(turned).for_each(|(slope, turn)| *slope += turn);
+            by_expression[unit].iter_mut().zip(turned).for_each(|(derivative, turn)| *derivative += turn);
         }
         let mut by_pose = Vec::with_capacity(15);
         for j in 0..Joint::ALL.len() {
@@ -172,22 +172,23 @@ impl LandmarkModel {
     }
 
     /// By prior coefficient `k`: the point moves, and so do the joints it hangs on.
-    fn identity_slope(&self, state: &State, k: usize) -> Vec<Vec3> {
-        let place_slopes = &self.joint_identity[k];
-        let mut world_slopes = [Vec3::ZERO; 5];
+    fn identity_derivative(&self, state: &State, k: usize) -> Vec<Vec3> {
+        let place_derivatives = &self.joint_identity[k];
+        let mut world_derivatives = [Vec3::ZERO; 5];
         for joint in Joint::ALL {
             let j = joint as usize;
-            world_slopes[j] = match joint.parent() {
+            world_derivatives[j] = match joint.parent() {
                 Some(parent) => {
                     let p = parent as usize;
-                    world_slopes[p] + state.rotate(p, place_slopes[j] - place_slopes[p])
+                    world_derivatives[p] + state.rotate(p, place_derivatives[j] - place_derivatives[p])
                 }
-                None => place_slopes[j],
+                None => place_derivatives[j],
             };
         }
         self.sum_terms(|n| {
             let Term { joint, weight, .. } = self.terms[n];
-            state.rotate(joint, self.identity[k][n] - weight * place_slopes[joint]) + weight * world_slopes[joint]
+            state.rotate(joint, self.identity[k][n] - weight * place_derivatives[joint])
+                + weight * world_derivatives[joint]
         })
     }
 

@@ -49,13 +49,13 @@ fn drawn(identity: u32, expression: u32) -> FrameRow {
         let n = [p[0] / radius, -p[1] / radius, z];
         normal.extend(n.map(|v| if hit { ((v * 0.5 + 0.5) * 255.0) as u8 } else { 0 }));
     }
-    let mut landmarks = vec![[center[0], center[1]]; 68];
-    (36..42).for_each(|k| landmarks[k] = [center[0] - eye[0], center[1] + eye[1]]);
-    (42..48).for_each(|k| landmarks[k] = [center[0] + eye[0], center[1] + eye[1]]);
-    landmarks[27] = [center[0], center[1] - 0.2 * radius];
-    landmarks[57] = [center[0], center[1] + mouth[1]];
-    landmarks[48] = [center[0] - mouth[0], center[1] + mouth[1]];
-    landmarks[54] = [center[0] + mouth[0], center[1] + mouth[1]];
+    let mut landmarks = vec![[center[0], center[1]]; ibug::COUNT];
+    ibug::RIGHT_EYE.for_each(|k| landmarks[k] = [center[0] - eye[0], center[1] + eye[1]]);
+    ibug::LEFT_EYE.for_each(|k| landmarks[k] = [center[0] + eye[0], center[1] + eye[1]]);
+    landmarks[ibug::NASION] = [center[0], center[1] - 0.2 * radius];
+    landmarks[ibug::LOWER_LIP_OUTER] = [center[0], center[1] + mouth[1]];
+    landmarks[ibug::MOUTH_RIGHT] = [center[0] - mouth[0], center[1] + mouth[1]];
+    landmarks[ibug::MOUTH_LEFT] = [center[0] + mouth[0], center[1] + mouth[1]];
     let mut row = FrameRow {
         frame_id: u64::from(identity) * 100 + u64::from(expression),
         identity_id: identity,
@@ -98,12 +98,12 @@ fn networks_train_resume_and_load() {
     tch::set_num_threads(1); // as fast, and indifferent to what else the machine does
     let dir = folder();
     let data = dataset(&dir);
-    recogniser(&data, &dir.join("identity.safetensors"));
+    recognizer(&data, &dir.join("identity.safetensors"));
     feature_net(&data, &dir.join("perceptual.safetensors"));
     std::fs::remove_dir_all(dir).unwrap();
 }
 
-fn recogniser(data: &Dataset, out: &Path) {
+fn recognizer(data: &Dataset, out: &Path) {
     let config = config(30, 8);
     let task = IdentityTask::open(data, &config).unwrap();
     let outcome = run(&task, &config, out, Talk::Quiet).unwrap();
@@ -118,22 +118,22 @@ fn recogniser(data: &Dataset, out: &Path) {
     let other = TrainConfig { lr: 1e-2, ..config.clone() };
     let refused = run(&again, &other, out, Talk::Quiet).unwrap_err().to_string();
     assert!(refused.contains("another configuration"), "{refused}");
-    judge(data, &Recognizer::load(out, Device::Cpu).unwrap());
+    check_recognizer(data, &Recognizer::load(out, Device::Cpu).unwrap());
 }
 
 /// Through the public door: pictures and landmarks in, likeness out.
-fn judge(data: &Dataset, recogniser: &Recognizer) {
+fn check_recognizer(data: &Dataset, recognizer: &Recognizer) {
     let crop = |i: usize| {
         let row = data.frame(i).unwrap();
         let picture = nets::pictures::data::rgb_from_encoded(&row.image).unwrap().unsqueeze(0);
         Recognizer::crops(&picture, &[&row.landmarks_2d])
     };
     let (a, a2, b) = (crop(28), crop(29), crop(33)); // identities 7, 7 and 8
-    let alike = recogniser.similarity(&a, &a2).double_value(&[0]);
-    let apart = recogniser.similarity(&a, &b).double_value(&[0]);
+    let alike = recognizer.similarity(&a, &a2).double_value(&[0]);
+    let apart = recognizer.similarity(&a, &b).double_value(&[0]);
     assert!(alike > apart, "{alike} against {apart}");
     let moved = b.set_requires_grad(true);
-    let losses = recogniser.losses(&moved, &a);
+    let losses = recognizer.losses(&moved, &a);
     (losses.cosine + losses.features).backward();
     assert!(moved.grad().abs().max().double_value(&[]) > 0.0, "the losses pull on the picture");
 }

@@ -66,8 +66,8 @@ pub fn angle(alpha_cumprod: f64) -> f64 {
     (1.0 - alpha_cumprod).sqrt().atan2(alpha_cumprod.sqrt())
 }
 
-/// The timesteps of a sampler with `steps` steps, noisiest first, evenly spaced back from the last trained timestep ("trailing": the
-/// first is always noise alone under zero terminal SNR).
+/// The timesteps of a sampler with `steps` steps, noisiest first, evenly spaced back from the last trained timestep
+/// ("trailing": the first is always noise alone under zero terminal SNR).
 pub fn trailing_timesteps(timesteps: usize, steps: usize) -> Vec<i64> {
     let stride = timesteps as f64 / steps as f64;
     (0..steps).map(|i| (timesteps as f64 - i as f64 * stride).round_ties_even() as i64 - 1).collect()

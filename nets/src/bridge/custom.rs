@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn gradient_is_the_slope() {
+    fn gradient_matches_central_differences() {
         tch::manual_seed(1);
         let x = Tensor::randn([7], (Kind::Double, Device::Cpu)).set_requires_grad(true);
         let w = Tensor::randn([7], (Kind::Double, Device::Cpu)).set_requires_grad(true);
@@ -172,10 +172,10 @@ mod tests {
             let e = 1e-6;
             let step = Tensor::zeros([7], (Kind::Double, Device::Cpu));
             let _ = step.get(i).fill_(e);
-            let slope =
+            let central_difference =
                 |f: &dyn Fn(&Tensor) -> Tensor| (f(&step).double_value(&[]) - f(&-&step).double_value(&[])) / (2.0 * e);
-            let dx = slope(&|s| loss(&(x.detach() + s), &w.detach()));
-            let dw = slope(&|s| loss(&x.detach(), &(w.detach() + s)));
+            let dx = central_difference(&|s| loss(&(x.detach() + s), &w.detach()));
+            let dw = central_difference(&|s| loss(&x.detach(), &(w.detach() + s)));
             assert!((x.grad().double_value(&[i]) - dx).abs() < 1e-7, "x {i}");
             assert!((w.grad().double_value(&[i]) - dw).abs() < 1e-7, "w {i}");
         }
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn leaky_rectifier_has_its_slope_both_ways() {
+    fn leaky_rectifier_has_its_slope_forward_and_backward() {
         let x = Tensor::from_slice(&[-2f32, 3.0]).set_requires_grad(true);
         let y = leaky_relu(&x, 0.2);
         y.sum(Kind::Float).backward();

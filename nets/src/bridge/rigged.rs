@@ -11,7 +11,7 @@ use glam::{Quat, Vec3};
 use head::{PersonMesh, TriangleFrame};
 use tch::{Device, Kind, Tensor};
 
-pub use densify::{Change, Densify, Slopes};
+pub use densify::{Change, Densify, GradientSums};
 pub use file::NET;
 
 /// Gaussians in the local spaces of triangles.
@@ -96,8 +96,8 @@ impl Bound {
         ]
     }
 
-    /// Lets all five learn.
-    pub fn free(&mut self) {
+    /// Makes all five leaves that require gradients.
+    pub fn require_gradients(&mut self) {
         let g = &mut self.local;
         for t in [&mut g.means, &mut g.quats, &mut g.log_scales, &mut g.opacity_logits, &mut g.colors] {
             *t = t.detach().copy().set_requires_grad(true);
@@ -237,7 +237,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn gradients_are_slopes() {
+    fn gradients_match_central_differences() {
         let mut rigged = rigged(1);
         // A dozen Gaussians in f64 would be exact; the rig's own constants are f32, hence the tolerance.
         let few = Tensor::arange(12, (Kind::Int64, Device::Cpu)) * 20;
@@ -253,7 +253,7 @@ pub(crate) mod tests {
             kind,
         };
         rigged.bound = Bound { local, triangle: cut(&rigged.bound.triangle) };
-        rigged.bound.free();
+        rigged.bound.require_gradients();
         let loss = |r: &Rigged| {
             let g = r.posed(&smile(), &[Vec3::ZERO; 5]);
             let weight =
@@ -276,9 +276,9 @@ pub(crate) mod tests {
                         value
                     })
                 };
-                let slope = (shifted(step) - shifted(-step)) / (2.0 * step);
+                let numeric = (shifted(step) - shifted(-step)) / (2.0 * step);
                 let got = exact.view([-1]).double_value(&[at]);
-                assert!((got - slope).abs() < 2e-3 + 1e-2 * slope.abs(), "{name} {at}: {got} against {slope}");
+                assert!((got - numeric).abs() < 2e-3 + 1e-2 * numeric.abs(), "{name} {at}: {got} against {numeric}");
             }
         }
     }

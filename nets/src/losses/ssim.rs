@@ -121,7 +121,7 @@ pub(crate) mod tests {
             let _ = m.get(1).get(0).get(9).get(11).g_add_scalar_(sign * e);
             loss(&m).double_value(&[])
         };
-        let slope = (moved(1.0) - moved(-1.0)) / (2.0 * e);
-        assert!((a.grad().double_value(&[1, 0, 9, 11]) - slope).abs() < 1e-7);
+        let numeric = (moved(1.0) - moved(-1.0)) / (2.0 * e);
+        assert!((a.grad().double_value(&[1, 0, 9, 11]) - numeric).abs() < 1e-7);
     }
 }

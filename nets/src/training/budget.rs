@@ -20,7 +20,8 @@ impl Budget {
         self.steps.is_some_and(|s| step >= s) || self.time.is_some_and(|t| self.started.elapsed() >= t)
     }
 
-    /// Fraction of the budget that is used, 0..=1 (the larger of steps and time): feeds [`super::schedule::Schedule::at_fraction`].
+    /// Fraction of the budget that is used, 0..=1 (the larger of steps and time); for
+    /// [`super::schedule::Schedule::at_fraction`].
     pub fn fraction(&self, step: u64) -> f64 {
         let by_steps = self.steps.map_or(0.0, |s| step as f64 / s.max(1) as f64);
         let by_time = self.time.map_or(0.0, |t| self.started.elapsed().as_secs_f64() / t.as_secs_f64().max(1e-9));

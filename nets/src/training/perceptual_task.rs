@@ -1,6 +1,6 @@
 //! Training of the feature net behind the perceptual distance: from a degraded picture it must tell what every pixel is
 //! (segmentation), how it lies (normals), how far it is (depth) and what it looked like (denoising). Features that carry
-//! all four see what people see sooner than pixels do.
+//! all four see what people see better than pixel values do.
 use crate::Error;
 use crate::blocks::conv::{conv1, conv3, double, leaky};
 use crate::losses::metric;
@@ -179,7 +179,7 @@ impl Task for PerceptualTask {
         let mut sums = [0.0; 4];
         for (i, sheet) in self.held_out.iter().enumerate() {
             let sample = sheet.sample(&mut Rng::new(&[0xe7a1, i as u64]))?;
-            let found = tch::no_grad(|| self.judge(&stack(&[sample])));
+            let found = tch::no_grad(|| self.figures(&stack(&[sample])));
             sums.iter_mut().zip(found).for_each(|(s, f)| *s += f / self.held_out.len() as f64);
         }
         Ok(serde_json::json!({
@@ -199,8 +199,8 @@ impl Task for PerceptualTask {
 }
 
 impl PerceptualTask {
-    /// Share of pixels classified right, mean angle of the normals in degrees, PSNR after and before.
-    fn judge(&self, batch: &SheetBatch) -> [f64; 4] {
+    /// Fraction of pixels classified right, mean angle of the normals in degrees, PSNR after and before.
+    fn figures(&self, batch: &SheetBatch) -> [f64; 4] {
         let [seen, clean, classes, shape] = batch.each_ref().map(|t| t.to_device(self.vars.device()));
         let [logits, lies, colors] = self.decoder.forward(&self.net.features(&seen));
         let right = logits.argmax(1, false).eq_tensor(&classes).to_kind(Kind::Float).mean(Kind::Float);

@@ -10,7 +10,7 @@ use tch::{Device, Kind, Tensor};
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Densify {
-    /// Mean length of the loss's slope by the mean in head space (1/m) from which a Gaussian is doubled.
+    /// Mean length of the loss's gradient by the mean in head space (1/m) from which a Gaussian is doubled.
     pub gradient: f64,
     /// Largest scale up to which it is cloned, and from which it is split in two.
     pub small: f32,
@@ -42,11 +42,11 @@ pub struct Change {
 }
 
 impl Densify {
-    /// One round: `slopes` `[N]` are mean slopes since the last, `seed` numbers the round. The new parameters are
+    /// One round: `gradients` `[N]` are mean gradients since the last, `seed` numbers the round. The new parameters are
     /// leaves without gradient.
-    pub fn run(&self, bound: &mut Bound, slopes: &[f32], seed: u64) -> Change {
+    pub fn run(&self, bound: &mut Bound, gradients: &[f32], seed: u64) -> Change {
         let n = bound.len();
-        assert_eq!(slopes.len(), n, "a slope a Gaussian");
+        assert_eq!(gradients.len(), n, "one gradient per Gaussian");
         let scales = values(&bound.local.log_scales);
         let opacity = values(&bound.local.opacity_logits.sigmoid());
         let triangle = super::indices(&bound.triangle);
@@ -59,7 +59,7 @@ impl Densify {
                 change.pruned += 1;
                 continue;
             }
-            let wanted = slopes[i] as f64 > self.gradient && room > 0 && opacity[i] >= self.least_opacity;
+            let wanted = gradients[i] as f64 > self.gradient && room > 0 && opacity[i] >= self.least_opacity;
             room -= wanted as usize;
             let splits = wanted && largest(i).exp() > self.small;
             if splits {
@@ -158,29 +158,30 @@ impl Change {
     }
 }
 
-/// Sums of slopes by means in head space since the last round.
+/// Sums of gradients by means in head space since the last round.
 #[derive(Debug)]
-pub struct Slopes {
+pub struct GradientSums {
     /// `[N]` sums of lengths, 1/m.
     pub sums: Tensor,
     /// Steps.
     pub steps: i64,
 }
 
-impl Slopes {
+impl GradientSums {
     /// None yet, of `n`.
     pub fn new(n: usize, device: Device) -> Self {
-        Slopes { sums: Tensor::zeros([n as i64], (Kind::Float, device)), steps: 0 }
+        GradientSums { sums: Tensor::zeros([n as i64], (Kind::Float, device)), steps: 0 }
     }
 
-    /// Adds the slope of the last way back: `|∂L/∂μ| / k`, since `μ' = k R μ + T`. `scale` `[N]` is k, meters.
+    /// Adds the gradients of the last backward pass: `|∂L/∂μ| / k`, since `μ' = k R μ + T`.
+    /// `scale` `[N]` is k, meters.
     pub fn add(&mut self, bound: &Bound, scale: &Tensor) {
-        let slope = bound.local.means.grad();
-        if !slope.defined() {
+        let gradient = bound.local.means.grad();
+        if !gradient.defined() {
             return;
         }
         tch::no_grad(|| {
-            self.sums += slope.square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float).sqrt() / scale;
+            self.sums += gradient.square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float).sqrt() / scale;
         });
         self.steps += 1;
     }
@@ -212,10 +213,10 @@ mod tests {
         let _ = bound.local.opacity_logits.narrow(0, 10, 4).fill_(2.0);
         let _ = bound.local.log_scales.narrow(0, 10, 2).fill_(0.5f64.ln());
         let _ = bound.local.log_scales.narrow(0, 12, 2).fill_(0.1f64.ln());
-        let mut slopes = vec![0.0; n];
-        slopes[10..14].fill(1.0);
+        let mut gradients = vec![0.0; n];
+        gradients[10..14].fill(1.0);
         let old = values(&bound.local.means);
-        let change = Densify::default().run(&mut bound, &slopes, 3);
+        let change = Densify::default().run(&mut bound, &gradients, 3);
         assert_eq!(triangles(&bound), before);
         assert_eq!((change.split, change.cloned), (2, 2));
         assert_eq!(change.pruned, n / 2 - 2, "one of each faint pair goes");
@@ -240,17 +241,17 @@ mod tests {
     #[test]
     fn the_optimizer_follows() {
         let mut bound = rigged(1).bound;
-        bound.free();
+        bound.require_gradients();
         let mut adam = Adam::new(AdamConfig::default());
         for (name, t) in bound.parameters() {
             adam.add_group(name, 1.0, vec![(name.into(), t.shallow_clone())]);
         }
         bound.local.means.square().sum(Kind::Float).backward();
         adam.step(0.1);
-        let mut slopes = vec![0.0; bound.len()];
-        slopes[5] = 1.0;
-        let change = Densify { small: 9.0, ..Default::default() }.run(&mut bound, &slopes, 1);
-        bound.free();
+        let mut gradients = vec![0.0; bound.len()];
+        gradients[5] = 1.0;
+        let change = Densify { small: 9.0, ..Default::default() }.run(&mut bound, &gradients, 1);
+        bound.require_gradients();
         change.follow(&mut adam, &bound);
         bound.local.means.square().sum(Kind::Float).backward();
         adam.step(0.1);
