@@ -1,5 +1,15 @@
 //! Spectacles: two rims with thin lenses, a bridge, and temples over the ears; set before the eyes so far out that
 //! nothing touches the face.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                 | source                                            |
+//! | ----------------------------------------- | ------------------------------------------------- |
+//! | weights of outlines, frames and colors    | chosen by eye                                     |
+//! | aspects of outlines, thickness of rims    | chosen by eye                                     |
+//! | distance of the lens from the eye 14.5 mm | chosen by eye                                     |
+//! | radius of an eyeball 12 mm                | chosen by eye, at the usual axial length of 24 mm |
+//! | how many people wear them                 | `wear.glasses` of the configuration               |
 use crate::people::hair::Clearance;
 use crate::people::shell::{Dress, Path, Shell};
 use crate::people::sweep::Ring;

@@ -1,4 +1,12 @@
 //! Hats: a crown that follows the skull at some distance, with a turned-up rim or a peak; hair beneath is pressed flat.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                       | source                               |
+//! | ----------------------------------------------- | ------------------------------------ |
+//! | weights of kinds, colors, height over the brows | chosen by eye                        |
+//! | shapes of crown, band and peak                  | chosen by eye                        |
+//! | how many people wear them                       | `wear.headwear` of the configuration |
 use crate::people::hair;
 use crate::people::shell::{Dress, Path, Shell};
 use crate::people::sweep::Ring;

@@ -1,4 +1,13 @@
 //! Where the camera stands: portrait distances, dense in front, sparse at the sides.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                               | source                                                         |
+//! | --------------------------------------- | -------------------------------------------------------------- |
+//! | distances and focal lengths of kinds    | chosen by eye for phones, webcams and portrait lenses          |
+//! | weights of kinds, share beside the axis | chosen by eye                                                  |
+//! | distribution of yaw, pitch and roll     | chosen by eye                                                  |
+//! | ranges that a user may want to change   | the `camera` section of the configuration                      |
 use crate::config::{CameraConfig, CameraKind, CameraPath, Config, SequenceKind};
 use crate::stream::{Stream, Subject};
 use crate::studio::develop::Development;

@@ -1,5 +1,15 @@
 //! From light to a picture as a camera gives it: white balance, exposure, noise of the sensor, curve, 8 bits.
 //! Labels stay as traced; what was drawn is recorded in the row.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                      | source                          |
+//! | ---------------------------------------------- | ------------------------------- |
+//! | exposure ± 0.25 stops, white balance, contrast | chosen by eye                   |
+//! | read noise 2 to 8 electrons                    | chosen by eye                   |
+//! | shot noise                                     | Poisson statistics of electrons |
+//! | middle gray 0.18                               | photographic standard           |
+//! | knee of the shoulder 0.8                       | chosen by eye                   |
 use crate::config::{ImageConfig, Tone};
 use crate::stream::{Stream, Subject};
 use formats::image::srgb8_from_linear;

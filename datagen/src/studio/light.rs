@@ -1,5 +1,15 @@
 //! Procedural environments: latitude-longitude maps drawn from a seed, exposed so that a face in front of the
 //! camera comes out neither dark nor burnt.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                            | source                                |
+//! | ---------------------------------------------------- | ------------------------------------- |
+//! | weights of places; sizes, colors, strengths of lamps | chosen by eye                         |
+//! | colors of black bodies                               | fit of Planck's law, see `kelvin`     |
+//! | exposure 1.3 ± 0.3                                   | skin of type IV at 0.5, see `EXPOSED` |
+//! | share of the cast that is balanced away              | chosen by eye                         |
+//! | background                                           | chosen by eye                         |
 use crate::stream::{Stream, Subject, derive, noise};
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::environment::Environment;

@@ -2,6 +2,13 @@
 //! relaxed lids and mouths do. Without it a neutral face carries an expression, mostly a sullen one.
 //!
 //! The margins and corners are linear in the shape, so columns that move them are solved for, and what is asked is drawn.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                     | source        |
+//! | --------------------------------------------- | ------------- |
+//! | heights of the lids, droop with age, children | chosen by eye |
+//! | corners of the mouth                          | chosen by eye |
 use super::person::Person;
 use super::{Landmarks, normal};
 use crate::ibug;

@@ -1,5 +1,15 @@
 //! How far each local target is moved: told in millimeters at the place it moves most, so that a target that was
 //! modeled strongly (the brow ridge: 56 mm) counts no more than one that was modeled gently (the nostrils: 2 mm).
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                 | source                                           |
+//! | ----------------------------------------- | ------------------------------------------------ |
+//! | deviations of local targets (millimeters) | chosen by eye                                    |
+//! | deviations of smooth modes                | measured on scans, see `modes`                   |
+//! | biases of nose, skull and chin depth      | scanned adults, see the example `identity_space` |
+//! | other biases by sex and ancestry          | chosen by eye                                    |
+//! | truncation, correlation of left and right | chosen by eye                                    |
 use super::person::Person;
 use super::{modes, normal};
 use crate::model::HeadModel;

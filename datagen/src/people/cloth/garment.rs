@@ -1,4 +1,11 @@
 //! What is worn on the shoulders: its neck line, what finishes it, color and weave.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                    | source        |
+//! | ---------------------------- | ------------- |
+//! | weights of kinds and weaves  | chosen by eye |
+//! | colors; neck lines and trims | chosen by eye |
 use crate::stream::{Stream, lattice};
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::scene::{Paint, Texture};

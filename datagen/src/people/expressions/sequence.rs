@@ -4,6 +4,15 @@
 //! emotion; and a slow sway of head and neck. Times of blinks and saccades follow what people show: a blink closes in
 //! about 0.1 s and opens in 0.16 s (VanderWerf et al. 2003), eyes rest 0.15 to 0.6 s between jumps of 0.04 to 0.08 s,
 //! speech changes its shape some seven times a second.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                   | source                                |
+//! | ------------------------------------------- | ------------------------------------- |
+//! | closing and opening of a blink              | VanderWerf et al. 2003                |
+//! | pauses between blinks, heights of brows     | chosen by eye                         |
+//! | rests and jumps of the eyes, rate of speech | chosen by eye within what people show |
+//! | sway of neck and head                       | chosen by eye                         |
 use super::recipes::{self, EMOTIONS, Face, Recipe, VISEMES};
 use super::{Action, ClipFrame, Performance};
 use crate::config::{Config, SequenceKind};

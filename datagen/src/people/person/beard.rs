@@ -1,4 +1,12 @@
 //! Beard.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                      | source        |
+//! | ---------------------------------------------- | ------------- |
+//! | from 17 years; growth halved by asian ancestry | chosen by eye |
+//! | weights of styles, lengths, density, shadow    | chosen by eye |
+//! | beards are 1.2 times as gray as the head       | chosen by eye |
 use super::{Origin, Pigment};
 use crate::stream::Stream;
 use serde::Serialize;

@@ -1,4 +1,12 @@
 //! Brows.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                         | source        |
+//! | ------------------------------------------------- | ------------- |
+//! | density, height, length and their sex differences | chosen by eye |
+//! | thinning and wiry hairs from 50 years on          | chosen by eye |
+//! | pigment relative to the hair of the head          | chosen by eye |
 use super::{Origin, Pigment};
 use crate::stream::Stream;
 use serde::Serialize;

@@ -1,4 +1,14 @@
 //! Eyes: the colors of iris and white, and their sizes.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                    | source                                                  |
+//! | -------------------------------------------- | ------------------------------------------------------- |
+//! | albedos of six irises and of the white       | chosen by eye                                           |
+//! | weights of colors by ancestry, hair and skin | chosen by eye                                           |
+//! | iris radius 5.9 ± 0.18 mm                    | chosen by eye, at the usual visible diameter of 11.8 mm |
+//! | pupil radius 1.9 ± 0.4 mm                    | chosen by eye, for indoor light                         |
+//! | yellowing with age, veins                    | chosen by eye                                           |
 use super::{Origin, Pigment};
 use crate::stream::Stream;
 use glam::Vec3;

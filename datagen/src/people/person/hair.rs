@@ -1,4 +1,14 @@
 //! Hair on the scalp: how it is worn.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                        | source        |
+//! | ------------------------------------------------ | ------------- |
+//! | weights of styles by sex; bald men with age      | chosen by eye |
+//! | what coily and curly hair adds and takes away    | chosen by eye |
+//! | lengths of styles, radii and turns of curls      | chosen by eye |
+//! | hair line: share of its retreat by age           | chosen by eye |
+//! | locks, stray strands, fringe, sweep, quiff, fade | chosen by eye |
 use super::{Curl, HairStyle, Origin, Pigment};
 use crate::stream::Stream;
 use serde::Serialize;

@@ -1,4 +1,13 @@
 //! Pigment of hair.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                       | source                                            |
+//! | ----------------------------------------------- | ------------------------------------------------- |
+//! | eumelanin 8, 1.3, 0.3 for black, brown, blond   | scale of pbrt's hair material, whose brown is 1.3 |
+//! | ranges and weights of the five light colors     | chosen by eye                                     |
+//! | cube of the caucasian weight (dark is dominant) | chosen by eye                                     |
+//! | onset of graying 50 ± 9 years, 28 years long    | chosen by eye                                     |
 use super::Origin;
 use crate::stream::Stream;
 use serde::Serialize;

@@ -1,4 +1,14 @@
 //! Skin: its tone, its colors, its fine shape.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                      | source                                    |
+//! | ---------------------------------------------- | ----------------------------------------- |
+//! | melanin 4.1, 1.9, 0.9 by ancestry, ± 0.55      | chosen by eye on the scale of Fitzpatrick |
+//! | hemoglobin, freckles, moles, blotches, shadows | chosen by eye                             |
+//! | lips, lipstick (30 % of women, from 16 years)  | chosen by eye                             |
+//! | gloss and roughness                            | chosen by eye                             |
+//! | age spots from 52 years on                     | chosen by eye                             |
 use super::Origin;
 use super::makeup::Makeup;
 use super::skin_relief::SkinRelief;
