@@ -158,7 +158,7 @@ impl Shot<'_> {
         rgb8(self.film, background(self.config, self.light), &self.capture.development)
     }
 
-    /// Share of a small cross about a landmark that the camera sees.
+    /// Fraction of a small cross about a landmark that the camera sees.
     fn seen(&self, landmark: Vec3) -> f32 {
         let (pixel, z) = self.camera.project(landmark);
         let inside = z > 0.0

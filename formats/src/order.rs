@@ -1,4 +1,4 @@
-//! The order of training samples: the same on every machine, so that a resumed run goes on exactly.
+//! The order of training samples: the same on every machine, so that a resumed run continues exactly.
 use crate::digest;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

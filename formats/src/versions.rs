@@ -17,7 +17,7 @@
 //! link is the commit: it fails when another writer has the number, so writers need no lock and readers none either. A
 //! file that no log names does not exist.
 //!
-//! Invariants: a version, once committed, reads the same for ever or tells that it was collected; after
+//! Invariants: a version, once committed, reads the same forever or tells that it was collected; after
 //! [`VersionedSet::commit`] returns it survives `kill -9` and a power cut; nothing asks the clock.
 //!
 //! ```

@@ -67,7 +67,7 @@ pub fn import(folder: &Path) -> Result<HeadModel, Error> {
 pub(crate) struct Kept {
     /// `[V]` index in the files of each vertex.
     pub vertices: Vec<u32>,
-    /// `[ICT_VERTICES]` the way back, `u32::MAX` for dropped ones.
+    /// `[ICT_VERTICES]` the inverse, `u32::MAX` for dropped ones.
     pub from_file: Vec<u32>,
     /// `[V]` block of the mesh each vertex is of.
     pub blocks: Vec<Block>,

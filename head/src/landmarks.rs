@@ -7,7 +7,7 @@ use crate::model::{HeadModel, Joint, SurfacePoint};
 use crate::rig;
 use glam::{Affine3A, Quat, Vec3};
 
-/// Share of a landmark that hangs on one joint.
+/// Fraction of a landmark that hangs on one joint.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Term {
     /// Which point, `0..L`.

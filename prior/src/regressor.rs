@@ -44,7 +44,7 @@ pub struct Regressor {
     gauss: Mlp,
     reach_m: f64,
     sh_coefficients: i64,
-    /// Share of the position correction in the penalty: the scalp's hair may leave its base 100 times more freely (GASP).
+    /// Fraction of the position correction in the penalty: the scalp's hair may leave its base 100 times more freely (GASP).
     position_penalty: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Differentiable 3D Gaussian splatting: project → sort → rasterize, and the same way back.
+//! Differentiable 3D Gaussian splatting: project → sort → rasterize, and the backward pass.
 //!
 //! ```
 //! use splat::{Camera, Colors, Gaussians, Settings, Upstream, backward, forward};

@@ -1,6 +1,6 @@
 //! Draws Gaussians into images, and gives every gradient back.
 //!
-//! Per camera: project → sort by depth → bin into 16×16 tiles → blend front to back; and the same way back, where
+//! Per camera: project → sort by depth → bin into 16×16 tiles → blend front to back; and the backward pass, where
 //! each (Gaussian, tile) pair writes its own gradient slot and each Gaussian sums its slots in a fixed order. No sum
 //! depends on the number of threads, so images and gradients are bit-identical at any thread count.
 //!

@@ -11,7 +11,7 @@ pub struct CameraConfig {
     pub kind: CameraKind,
     /// Distance from the head's center (meters), lowest and highest; of `kind = "crop"` only.
     pub distance_m: [f32; 2],
-    /// Share of the picture's height that the head (chin to crown) fills; of `kind = "crop"` and `"mix"`.
+    /// Fraction of the picture's height that the head (chin to crown) fills; of `kind = "crop"` and `"mix"`.
     pub fill: [f32; 2],
     /// Yaw to either side (degrees); denser near the front.
     pub yaw_deg: f32,

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WearConfig {
-    /// Share of people with glasses.
+    /// Fraction of people with glasses.
     pub glasses: f32,
-    /// Share of people with a cap, a beanie or a headscarf.
+    /// Fraction of people with a cap, a beanie or a headscarf.
     pub headwear: f32,
 }
 

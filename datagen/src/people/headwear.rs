@@ -1,4 +1,4 @@
-//! Hats: a crown that follows the skull at some distance, with a turned-up rim or a peak; hair beneath is pressed flat.
+//! Hats: a crown that follows the skull at some distance, with a turned-up rim or a peak; hair below is pressed flat.
 //!
 //! Constants, and where they come from:
 //!

@@ -1,6 +1,6 @@
 //! Teeth as people have them: each with its own width, length, turn, tilt and wear; gaps, crowding, teeth that are gone.
 //!
-//! The model's crowns are the ideal; a person's are moved out of them one by one. Then they are set along the arch anew,
+//! The model's crowns are the ideal; a person's are moved out of them one by one. Then they are set along the arch again,
 //! from the middle backwards, so that no two share space however they are turned.
 //!
 //! Constants, and where they come from:
@@ -84,7 +84,7 @@ pub struct Arches {
 const FRONT: usize = 4;
 /// Least room between two teeth (meters).
 const ROOM_M: f32 = 8e-5;
-/// Share of a crown that counts as its end at the root.
+/// Fraction of a crown that counts as its end at the root.
 const CONTACT: f32 = 0.45;
 
 impl Arches {

@@ -170,7 +170,7 @@ fn kind(wanted: CameraKind, s: &mut Stream) -> CameraKind {
     }
 }
 
-/// Share of the crops whose head stands beside the middle of the photo.
+/// Fraction of the crops whose head stands beside the middle of the photo.
 const OFF_AXIS_SHARE: f32 = 0.65;
 
 /// Where in the full photo, 3:2 or 2:3 with one of those focal lengths, the head stands, as the tangents of its angles beside
@@ -215,7 +215,7 @@ pub struct Orbit {
     pub pitch_deg: f32,
     /// From the target (meters).
     pub distance_m: f32,
-    /// Share of the picture that `height_m` fills.
+    /// Fraction of the picture that `height_m` fills.
     pub fill: f32,
     /// Degrees about the line of sight.
     pub roll_deg: f32,

@@ -182,7 +182,7 @@ impl Emitter {
     }
 }
 
-/// Share of a light's cast that cameras take away, least and most.
+/// Fraction of a light's cast that cameras take away, least and most.
 const BALANCED: [f32; 2] = [0.45, 1.0];
 /// Radiance that a white face shows on average, darkest and brightest. Photographers expose for the face: skin of type
 /// IV, whose albedo is 0.23, has 0.5 in official portraits.

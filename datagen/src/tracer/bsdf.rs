@@ -13,7 +13,7 @@ pub mod skin;
 use crate::tracer::elementary::sin_cos;
 use glam::Vec3;
 
-/// What one hit scatters by; made anew at each hit with everything that depends on the outgoing direction.
+/// What one hit scatters by; made again at each hit with everything that depends on the outgoing direction.
 #[derive(Clone, Debug)]
 pub enum Bsdf<'a> {
     /// Lambertian.

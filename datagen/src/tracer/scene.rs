@@ -172,14 +172,14 @@ pub struct SkinMaterial {
     pub gloss: Paint,
     /// GGX roughness α of the broad and the sharp lobe.
     pub roughness: [f32; 2],
-    /// Share of the sharp lobe, 0..=1.
+    /// Fraction of the sharp lobe, 0..=1.
     pub sharp: f32,
     /// Index of refraction.
     pub ior: f32,
     /// How far light spreads under the surface (meters), red, green, blue: the scale `d` of Christensen and Burley 2015,
     /// whose profile is `(exp(-r/d) + exp(-r/3d)) / 8πdr`. Default: measured skin of Jensen et al. 2001, converted.
     pub spread: Vec3,
-    /// Share of light that the down on the skin throws back at grazing angles.
+    /// Fraction of light that the down on the skin throws back at grazing angles.
     pub fuzz: f32,
     /// `[V]` of the mesh: how sharply it bends outwards (1/meter), empty: nowhere.
     pub bends: Arc<Vec<f32>>,

@@ -16,7 +16,7 @@ use std::f32::consts::TAU;
 
 /// Longest walk in steps; the energy lost beyond it is below 0.1 % for skin.
 const STEPS: u32 = 256;
-/// Share of the steps that are drawn towards the surface.
+/// Fraction of the steps that are drawn towards the surface.
 const GUIDED: f32 = 0.75;
 /// Walks that carry less go on by chance, and then count for more.
 const FAINT: f32 = 0.25;

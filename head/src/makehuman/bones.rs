@@ -10,7 +10,7 @@ use crate::model::{Joint, JointRest, Part};
 use glam::Vec3;
 use std::collections::BTreeMap;
 
-/// Share of the head in the bones of the neck, from the bottom up.
+/// Fraction of the head in the bones of the neck, from the bottom up.
 const NECK_BONES: [(&str, f32); 3] = [("neck01", 0.15), ("neck02", 0.5), ("neck03", 0.85)];
 /// Skin vertices whose mean carries a joint that has no vertices of its own.
 const ANCHORS: usize = 24;
@@ -88,7 +88,7 @@ fn weights(base: &Base, assembly: &Assembly, wheel: &mut Wheel) -> Result<Vec<[f
 }
 
 /// How a bone of the rig divides over the five joints: by its nearest ancestor that is one of them. Lids hang on
-/// bones beneath the eye's mount, not on the eye, and so follow the head.
+/// bones below the eye's mount, not on the eye, and so follow the head.
 fn shares(bone: &str, parents: &BTreeMap<&str, &str>) -> [f32; 5] {
     let mut at = bone;
     for _ in 0..parents.len() {

@@ -108,7 +108,7 @@ fn crown(arch: &Arch, jaw: Jaw, kind: &Kind, start: f32, width: f32) -> Crown {
     Crown { points, faces: faces(jaw), uvs }
 }
 
-/// Share of the full width at a height: narrow at the gum, widest near the bite, rounded corners.
+/// Fraction of the full width at a height: narrow at the gum, widest near the bite, rounded corners.
 fn belly(up: f32) -> f32 {
     let rise = (up / 0.7).clamp(0.0, 1.0);
     let corner = ((up - 0.88) / 0.12).clamp(0.0, 1.0);

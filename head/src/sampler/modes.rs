@@ -4,7 +4,7 @@
 //! columns free and projected onto the modes by least squares. A mode gets what the targets' own variance lacks there,
 //! `σ² = max(scans − local targets − half the macro targets, scans / 5)`, with σ times 0.6: half of the macro targets'
 //! variance is age and build, which the scanned adults have less of, and modes drawn independently overshoot simple
-//! distances. Only these numbers come from the scans. The example `identity_space --modes` measures such a table anew.
+//! distances. Only these numbers come from the scans. The example `identity_space --modes` measures such a table again.
 
 /// Millimeters at the place each mode moves most, by kind and axis, lowest frequency first.
 const SPREAD_MM: [(&str, &[f32]); 6] = [

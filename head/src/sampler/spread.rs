@@ -1,4 +1,4 @@
-//! How far each local target is moved: told in millimeters at the place it moves most, so that a target that was
+//! How far each local target is moved: given in millimeters at the place it moves most, so that a target that was
 //! modeled strongly (the brow ridge: 56 mm) counts no more than one that was modeled gently (the nostrils: 2 mm).
 //!
 //! Constants, and where they come from:

@@ -1,6 +1,6 @@
 //! Attention with several heads, and what goes with it in a transformer (Vaswani et al. 2017).
 //!
-//! Sequences are `[B, N, W]`: `N` tokens of width `W`. Variables bear the names of the public diffusion models
+//! Sequences are `[B, N, W]`: `N` tokens of width `W`. Variables have the names of the public diffusion models
 //! (`to_q`, `to_out.0`, `net.0.proj`), so that their files load as they are.
 use crate::blocks::mlp::Last;
 use tch::Tensor;

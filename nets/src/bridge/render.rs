@@ -131,7 +131,7 @@ impl GaussianTensors {
 /// # Errors
 /// [`Error::Shape`] and [`Error::Devices`] for tensors or cameras that do not fit together, [`Error::Splat`] from the
 /// rasterizer, [`Error::Device`] for a device that it cannot draw on, [`Error::Cuda`] from the driver. What goes wrong
-/// on the way back is an error of [`Tensor::f_backward`].
+/// on the backward pass is an error of [`Tensor::f_backward`].
 pub fn render(g: &GaussianTensors, cameras: &[Camera], settings: &Settings) -> Result<RenderedTensors, Error> {
     match g.means.device() {
         Device::Cpu => render_on(&cpu::Cpu, g, cameras, settings),
@@ -160,11 +160,11 @@ fn no_rasterizer(device: Device) -> Error {
 /// Who draws: reads and writes tensors of one kind of device.
 trait Backend {
     /// Fills all three images.
-    fn forward(&self, scene: &Scene, images: &RenderedTensors) -> Result<Box<dyn WayBack>, Error>;
+    fn forward(&self, scene: &Scene, images: &RenderedTensors) -> Result<Box<dyn BackwardPass>, Error>;
 }
 
-/// What a backend keeps for the way back.
-trait WayBack: Send {
+/// What a backend keeps for the backward pass.
+trait BackwardPass: Send {
     /// Fills the gradients by the five inputs.
     fn run(&self, scene: &Scene, upstream: &Upstream, gradients: &[Tensor; 5]) -> Result<(), Error>;
 }
@@ -201,10 +201,10 @@ fn render_on(
         Scene { inputs: g.tensors().map(plain), kind: g.kind, cameras: cameras.to_vec(), settings: settings.clone() };
     let new = |size: &[i64]| Tensor::empty(size, (Kind::Float, g.means.device()));
     let images = RenderedTensors { color: new(&[b, h, w, c]), alpha: new(&[b, h, w]), depth: new(&[b, h, w]) };
-    let way_back = backend.forward(&scene, &images)?;
+    let backward_pass = backend.forward(&scene, &images)?;
     let size = [b, h, w, c];
     let backward = move |up: &[Option<Tensor>]| {
-        let gradients = go_back(&*way_back, &scene, size, up);
+        let gradients = run_backward(&*backward_pass, &scene, size, up);
         // Autograd takes no other kind of refusal.
         gradients.unwrap_or_else(|error| panic!("{error}")).map(Some).into()
     };
@@ -214,7 +214,12 @@ fn render_on(
     Ok(RenderedTensors { color, alpha, depth })
 }
 
-fn go_back(way_back: &dyn WayBack, scene: &Scene, size: [i64; 4], up: &[Option<Tensor>]) -> Result<[Tensor; 5], Error> {
+fn run_backward(
+    backward_pass: &dyn BackwardPass,
+    scene: &Scene,
+    size: [i64; 4],
+    up: &[Option<Tensor>],
+) -> Result<[Tensor; 5], Error> {
     let device = scene.inputs[0].device();
     let upstream = Upstream {
         color: up[0].as_ref().map_or_else(|| Tensor::zeros(size, (Kind::Float, device)), plain),
@@ -222,7 +227,7 @@ fn go_back(way_back: &dyn WayBack, scene: &Scene, size: [i64; 4], up: &[Option<T
         depth: up[2].as_ref().map(plain),
     };
     let gradients = scene.inputs.each_ref().map(|t| Tensor::empty(t.size(), (Kind::Float, device)));
-    way_back.run(scene, &upstream, &gradients)?;
+    backward_pass.run(scene, &upstream, &gradients)?;
     Ok(gradients)
 }
 

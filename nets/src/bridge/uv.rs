@@ -25,7 +25,7 @@ pub fn uv_sample(map: &Tensor, uv: &Tensor) -> Tensor {
 }
 
 /// [`uv_sample`] at places that never change, several times faster on the CPU: the four texels of every place, and the
-/// places of every texel for the way back, are listed once. Sums run in a fixed order.
+/// places of every texel for the backward pass, are listed once. Sums run in a fixed order.
 #[derive(Clone, Debug)]
 pub struct UvSampler {
     taps: Arc<Taps>,

@@ -1,6 +1,6 @@
 //! Figures of quality, one per image: `[B]`. Images are `[B, 3, H, W]`, sRGB values in 0..=1 as they are shown.
 //!
-//! Distances of networks trained by us live beside the networks and bear names of their own, `lpips-self`
+//! Distances of networks trained by us live beside the networks and have names of their own, `lpips-self`
 //! ([`crate::losses::perceptual`]) and `csim-self` ([`crate::losses::recognizer`]): they are not the public metrics.
 use crate::losses::ssim::{ssim_map, ssim_parts};
 use head::ibug;

@@ -3,7 +3,7 @@
 //! The form is that of LPIPS (Zhang et al. 2018, eq. 1, with equal weights): features of several depths, normalized to
 //! unit length over channels, squared differences summed over channels, averaged over pixels and depths. The network
 //! is ours, trained on renders alone (`nets train-perceptual`); figures are not comparable with the public LPIPS and
-//! never bear its name.
+//! never carry its name.
 use crate::Error;
 use crate::blocks::conv::{conv3, conv3_zero, halve, leaky};
 use crate::weights::checkpoint::Checkpoint;
@@ -124,7 +124,7 @@ impl Perceptual {
         Perceptual { net, source, _vars: vars }
     }
 
-    /// The weight file, or `random`: to be told beside every figure.
+    /// The weight file, or `random`: to be stated with every figure.
     pub fn source(&self) -> &str {
         &self.source
     }

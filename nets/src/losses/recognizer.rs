@@ -2,7 +2,7 @@
 //! `csim-self`.
 //!
 //! The network is ours, trained on renders alone (`nets train-identity`); its cosines are not comparable with the
-//! public recognizers' CSIM and never bear that name.
+//! public recognizers' CSIM and never carry that name.
 use crate::Error;
 use crate::blocks::conv::{conv1, conv3, conv3_zero, leaky, norm};
 use crate::pictures::align::{crop, picture_from_crop};

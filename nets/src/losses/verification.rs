@@ -69,7 +69,7 @@ fn area(genuine: &[f32], impostor: &[f32]) -> f64 {
     below / (genuine.len() as f64 * impostor.len() as f64)
 }
 
-/// Share of genuine pairs above the cosine that a share `rate` of the impostors reaches.
+/// Fraction of genuine pairs above the cosine that a share `rate` of the impostors reaches.
 fn accepted(genuine: &[f32], impostor: &[f32], rate: f64) -> f64 {
     let above = (rate * impostor.len() as f64).floor() as usize;
     let threshold = impostor[impostor.len() - 1 - above.min(impostor.len() - 1)];

@@ -27,7 +27,7 @@ impl Affine {
         }))
     }
 
-    /// The way back.
+    /// The inverse map.
     pub fn inverse(&self) -> Affine {
         let [[a, b, x], [c, d, y]] = self.0;
         let det = a * d - b * c;

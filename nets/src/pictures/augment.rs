@@ -1,6 +1,6 @@
 //! What a camera, a codec and a room do to a picture: augmentations on `[H, W, 3]` sRGB floats in 0..=1.
 //!
-//! Every draw comes from the [`Rng`] handed in, so a sample is a function of its seed.
+//! Every draw comes from the [`Rng`] passed in, so a sample is a function of its seed.
 use crate::Error;
 use crate::pictures::align::Affine;
 use crate::rng::Rng;

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 pub type Make<T> = Arc<dyn Fn(u64) -> Result<T, Error> + Send + Sync>;
 
 /// Makes the batches of a version of a set: epoch after epoch in [`Version::order`], so that batch `step` is a function of
-/// (version, seed, step) alone and a run resumed at any step goes on exactly, whatever was committed meanwhile. Every image
+/// (version, seed, step) alone and a run resumed at any step continues exactly, whatever was committed meanwhile. Every image
 /// read is compared with its digest.
 ///
 /// # Errors
@@ -31,7 +31,7 @@ pub fn of_version<R: Row + 'static>(
     }))
 }
 
-/// Batches `first`, `first + 1`, … for ever. Workers stop when it is dropped.
+/// Batches `first`, `first + 1`, … forever. Workers stop when it is dropped.
 pub struct Prefetch<T> {
     workers: Vec<Receiver<Result<T, Error>>>,
     next: usize,

@@ -36,7 +36,7 @@ impl Means {
         self.sums.get(name).map(|(sum, n)| sum / *n as f64)
     }
 
-    /// All means, sorted by name; starts anew.
+    /// All means, sorted by name; then resets.
     pub fn take(&mut self) -> BTreeMap<String, f64> {
         std::mem::take(&mut self.sums).into_iter().map(|(k, (sum, n))| (k, sum / n as f64)).collect()
     }

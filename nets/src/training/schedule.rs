@@ -18,7 +18,7 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The same rate for ever.
+    /// The same rate forever.
     pub fn constant(lr: f64) -> Self {
         Schedule { lr, warmup: 0, total: 0, floor: lr }
     }

@@ -89,7 +89,7 @@ pub trait Task {
     fn net(&self) -> &'static str;
     /// Prefix of the variables that ship.
     fn shipped(&self) -> &'static str;
-    /// What the network is built from, as TOML; kept in the weight file, and a run goes on only with the same.
+    /// What the network is built from, as TOML; kept in the weight file, and a run resumes only with the same.
     fn model_config(&self) -> Option<String> {
         None
     }
@@ -116,7 +116,7 @@ pub trait Task {
 pub struct Outcome {
     /// Steps behind the weights, earlier calls included.
     pub steps: u64,
-    /// False if the time was up before the steps were done: the same command goes on.
+    /// False if the time was up before the steps were done: the same command resumes.
     pub finished: bool,
     /// What [`Task::evaluate`] found.
     pub metrics: serde_json::Value,
@@ -129,7 +129,7 @@ pub fn checkpoint_path(out: &Path) -> PathBuf {
     out.with_extension("checkpoint.safetensors")
 }
 
-/// Trains, or goes on from the checkpoint beside `out`; writes `out` (half floats) and its card.
+/// Trains, or resumes from the checkpoint beside `out`; writes `out` (half floats) and its card.
 ///
 /// # Errors
 /// [`Error::Config`] if the checkpoint beside `out` is of another configuration; files, data, or a loss that is no number.

@@ -1,4 +1,4 @@
-//! What lies in the place of weights when a download went wrong.
+//! What a failed download leaves instead of weights.
 
 /// Says what the first bytes of a file are, if they are a Git LFS pointer, a web page or an error answer instead of weights.
 pub fn named(bytes: &[u8]) -> Option<&'static str> {

@@ -37,7 +37,7 @@ impl<'a> Tile<'a> {
     }
 }
 
-/// What the way back needs of each pixel.
+/// What the backward pass needs of each pixel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pixels {
     /// After the last Gaussian.

@@ -17,7 +17,7 @@ constexpr int TILE_PIXELS = TILE * TILE;
 
 // Values blended: channels, then camera z.
 constexpr int PLANES = CHANNELS + DEPTH;
-// Instances that a lane owns on the way back, and a warp: what a pixel's state before each bucket is kept for. Two a lane
+// Instances that a lane owns on the backward pass, and a warp: what a pixel's state before each bucket is kept for. Two a lane
 // halve that memory, and the shuffles and loads an instance; wide images have no registers for it.
 constexpr int OWN = PLANES <= 4 ? 2 : 1;
 constexpr int BUCKET = OWN * WARP;

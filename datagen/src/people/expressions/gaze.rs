@@ -16,7 +16,7 @@ use head::rig::{LOOK_DOWN_RAD, LOOK_SIDE_RAD, LOOK_UP_RAD};
 
 /// Half the distance of the eyes (meters); the head's origin is midway between them.
 const HALF_PUPILS_M: f32 = 0.031;
-/// Largest share of the units' reach with which eyes still turn to a camera.
+/// Largest fraction of the units' reach with which eyes still turn to a camera.
 const REACHABLE: f32 = 0.95;
 
 /// Adds a drawn gaze to `face` and returns its name; `neck_and_head` are the turns of these joints (axis-angle, radians).

@@ -84,7 +84,7 @@ fn wanted(t: f32, v: f32, seed: u64, p: Vec3) -> f32 {
     across * head + strays
 }
 
-/// Share of the full length at `t`: short at the head, longest before the arch's top, short at the tail.
+/// Fraction of the full length at `t`: short at the head, longest before the arch's top, short at the tail.
 fn length_at(t: f32) -> f32 {
     (0.6 + 0.4 * smoothstep(0.0, 0.3, t)) * (1.0 - 0.4 * smoothstep(0.55, 1.0, t))
 }
@@ -95,7 +95,7 @@ pub fn arched(line: [Vec3; 5]) -> [Vec3; 5] {
     std::array::from_fn(|i| line[i] + Vec3::Y * RISE_M[i])
 }
 
-/// Share of the half height at `t` along the brow, 0 at the nose.
+/// Fraction of the half height at `t` along the brow, 0 at the nose.
 fn profile(t: f32) -> f32 {
     (0.8 + 0.2 * smoothstep(0.0, 0.35, t)) * (1.0 - 0.72 * smoothstep(0.4, 1.05, t))
 }

@@ -133,7 +133,7 @@ fn arc(place: Vec3, ahead: Vec3, seat: &Seat, row: &Row, curl_rad: f32) -> Vec<V
     (0..POINTS).scan(place, next).collect()
 }
 
-/// Share of the full radius at `k` along a lash: thick over its first half, then a fine point.
+/// Fraction of the full radius at `k` along a lash: thick over its first half, then a fine point.
 fn taper(k: f32) -> f32 {
     1.0 - 0.2 * k - 0.7 * smoothstep(0.4, 1.0, k)
 }

@@ -20,7 +20,7 @@ pub struct Brows {
     pub half_height_m: f32,
     /// Length of a hair (meters).
     pub length_m: f32,
-    /// Share of hairs that outgrow the others.
+    /// Fraction of hairs that outgrow the others.
     pub wiry: f32,
     /// Pigment.
     pub pigment: Pigment,

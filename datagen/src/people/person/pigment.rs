@@ -19,7 +19,7 @@ pub struct Pigment {
     pub eumelanin: f32,
     /// Concentration of pheomelanin (red).
     pub pheomelanin: f32,
-    /// Share of strands without pigment.
+    /// Fraction of strands without pigment.
     pub grey: f32,
 }
 

@@ -18,7 +18,7 @@ impl Exposure {
         Exposure { chin_y: landmarks[ibug::CHIN].y }
     }
 
-    /// Share of the sun that a place of the neutral head gets, 0..=1: the light of a high sun and the sky on a surface
+    /// Fraction of the sun that a place of the neutral head gets, 0..=1: the light of a high sun and the sky on a surface
     /// with that unit normal, less below the collar.
     pub fn at(&self, p: Vec3, normal: Vec3) -> f32 {
         let sky = 0.5 + 0.5 * normal.dot(Vec3::new(0.0, 0.80, 0.60));

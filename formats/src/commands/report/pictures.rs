@@ -28,9 +28,9 @@ pub struct Pictures {
     pub measured: usize,
     /// Mean of each picture, sRGB codes.
     pub brightness: Histogram,
-    /// Share of the pixels at 0 or 255 in all channels, percent.
+    /// Percentage of the pixels at 0 or 255 in all channels.
     pub clipped: Histogram,
-    /// Share of the picture that the head covers, percent.
+    /// Percentage of the picture that the head covers.
     pub coverage: Histogram,
     /// By individual typology angle of the mean skin color (Chardon et al. 1991), from light to dark.
     pub tones: Vec<(String, u64)>,

@@ -1,5 +1,5 @@
 //! The rasterizer on the CPU, straight on the tensors' memory.
-use super::{Backend, RenderedTensors, Scene, Upstream, WayBack};
+use super::{Backend, BackwardPass, RenderedTensors, Scene, Upstream};
 use crate::error::Error;
 use splat::GaussianSlices;
 use splat::rasterize::{self, Pool, Saved};
@@ -12,7 +12,7 @@ static MEMORY: LazyLock<Pool> = LazyLock::new(Pool::default);
 pub struct Cpu;
 
 impl Backend for Cpu {
-    fn forward(&self, scene: &Scene, images: &RenderedTensors) -> Result<Box<dyn WayBack>, Error> {
+    fn forward(&self, scene: &Scene, images: &RenderedTensors) -> Result<Box<dyn BackwardPass>, Error> {
         let (drawn, saved) = MEMORY.forward(slices(scene), &scene.cameras, &scene.settings)?;
         for (b, image) in drawn.iter().enumerate() {
             write(&images.color, b, &image.color);
@@ -23,7 +23,7 @@ impl Backend for Cpu {
     }
 }
 
-impl WayBack for Saved {
+impl BackwardPass for Saved {
     fn run(&self, scene: &Scene, upstream: &Upstream, gradients: &[Tensor; 5]) -> Result<(), Error> {
         let n_cameras = scene.cameras.len();
         let by_image: Vec<rasterize::Upstream> = (0..n_cameras)

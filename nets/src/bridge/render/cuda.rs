@@ -1,6 +1,6 @@
 //! The rasterizer on a GPU, on torch's own memory and stream: nothing is copied, nothing waits but for the count of
 //! (Gaussian, tile) pairs ([`splat::cuda::Overflow::Wait`]).
-use super::{Backend, RenderedTensors, Scene, Upstream, WayBack};
+use super::{Backend, BackwardPass, RenderedTensors, Scene, Upstream};
 use crate::error::Error;
 use splat::Camera;
 use splat::cuda::{
@@ -71,29 +71,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A frame and who drew it.
-struct Drawn {
+/// A rendered frame and its renderer, kept for the backward pass.
+struct RenderedFrame {
     renderer: EngineRenderer,
     frame: Frame,
 }
 
 impl Backend for EngineRenderer {
-    fn forward(&self, scene: &Scene, images: &RenderedTensors) -> Result<Box<dyn WayBack>, Error> {
+    fn forward(&self, scene: &Scene, images: &RenderedTensors) -> Result<Box<dyn BackwardPass>, Error> {
         let [means, quats, log_scales, opacity_logits, colors] = scene.inputs.each_ref().map(address);
         let (kind, n_gaussians) = (scene.kind, scene.inputs[3].numel());
         let gaussians =
             DeviceGaussians { means, quats, log_scales, opacity_logits, colors, kind, n_scenes: 1, n_gaussians };
         let at = [&images.color, &images.alpha, &images.depth].map(address);
         let images = DeviceImages { color: at[0], alpha: at[1], depth: at[2], radii: Address::NONE };
-        // SAFETY: the shapes were checked and the images made to fit. `scene` keeps the inputs until the way back; memory
-        // that torch is given back is used again by work that comes later in the same stream.
+        // SAFETY: the shapes were checked and the images made to fit. `scene` keeps the inputs until the backward pass;
+        // memory that torch is given back is used again by work that comes later in the same stream.
         let frame = unsafe { self.lock().forward(&gaussians, &scene.cameras, &scene.settings, &images) };
         let frame = frame.map_err(|e| refused_on(scene, e))?;
-        Ok(Box::new(Drawn { renderer: self.clone(), frame }))
+        Ok(Box::new(RenderedFrame { renderer: self.clone(), frame }))
     }
 }
 
-impl WayBack for Drawn {
+impl BackwardPass for RenderedFrame {
     fn run(&self, scene: &Scene, upstream: &Upstream, gradients: &[Tensor; 5]) -> Result<(), Error> {
         let optional = |t: &Option<Tensor>| t.as_ref().map_or(Address::NONE, address);
         let upstream = DeviceUpstream {
