@@ -129,9 +129,9 @@ impl View {
                 let tile = (y / TILE) * self.tiles.size[0] + x / TILE;
                 let at = place(x % TILE, y % TILE);
                 let planes = &self.canvas[tile * self.planes..][..self.planes];
-                let light = four(&self.pixels[tile].transmittance, at);
+                let transmittance = four(&self.pixels[tile].transmittance, at);
                 let end = (x + SIDE).min(width);
-                let opaque = light.map(|light| 1.0 - light);
+                let opaque = transmittance.map(|transmittance| 1.0 - transmittance);
                 alpha[x..end].copy_from_slice(&opaque[..end - x]);
                 let mut sums = four(&planes[channels], at);
                 if settings.depth == Depth::Expected {
@@ -148,8 +148,8 @@ impl View {
                     }
                 }
                 if !settings.background.is_empty() {
-                    for (out, light) in color.chunks_exact_mut(channels).zip(light) {
-                        out.iter_mut().zip(&settings.background).for_each(|(out, b)| *out += light * b);
+                    for (out, transmittance) in color.chunks_exact_mut(channels).zip(transmittance) {
+                        out.iter_mut().zip(&settings.background).for_each(|(out, b)| *out += transmittance * b);
                     }
                 }
             }
