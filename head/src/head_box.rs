@@ -20,8 +20,8 @@ impl HeadBox {
         Self::from_landmarks(&model.landmarks_at(neutral), crown_y)
     }
 
-    /// From landmarks `[L]` of a head at rest and the height of its crown (head space, meters). The crown of a refined mesh
-    /// lies a little lower than that of the mesh it refines, so boxes of the two differ by millimeters.
+    /// From landmarks `[L]` of a head at rest and the height of its crown (head space, meters). The crown of a refined mesh is
+    /// not that of the mesh it refines, so boxes of the two differ slightly.
     pub fn from_landmarks(landmarks: &[Vec3], crown_y: f32) -> Self {
         let chin = landmarks[ibug::CHIN];
         let (right, left) = (landmarks[ibug::JAW_RIGHT], landmarks[ibug::JAW_LEFT]);
