@@ -1,7 +1,7 @@
 //! The parts: what is measured, and how.
 use crate::calibration;
 use crate::measured::{Measured, example, tool};
-use crate::report::{Bar, Report};
+use crate::report::{Report, Threshold};
 use effigy_tests::folder::Folder;
 use std::path::{Path, PathBuf};
 
@@ -73,7 +73,7 @@ pub fn datagen(report: &mut Report) {
 fn price(report: &mut Report, folder: &Path, head: &Path) {
     const PEOPLE: f64 = 6.0;
     // Six and two and a half seconds where the loop takes 2.5 ms.
-    for (hair, strands, bar) in [("50,000 strands", 50_000, 2400.0), ("without hair", 0, 1000.0)] {
+    for (hair, strands, threshold) in [("50,000 strands", 50_000, 2400.0), ("without hair", 0, 1000.0)] {
         let name = format!("512² 16 spp, walked skin, {hair}, denoised, all maps");
         let line = |cameras: u32| {
             format!(
@@ -91,9 +91,14 @@ fn price(report: &mut Report, folder: &Path, head: &Path) {
             let sitting = few.core_seconds / PEOPLE - 2.0 * picture;
             report.push(format!("{name}: core seconds an image"), picture, "s");
             let over = picture * 1e3 / calibration::loop_ms();
-            report.judge(format!("{name}: image over 16 million multiply-adds"), over, "x", Bar::AtMost(bar));
+            report.check(
+                format!("{name}: image over 16 million multiply-adds"),
+                over,
+                "x",
+                Threshold::AtMost(threshold),
+            );
             report.push(format!("{name}: core seconds a person and a face"), sitting, "s");
-            report.judge(format!("{name}: peak memory"), many.peak_mib, "MiB", Bar::AtMost(1024.0));
+            report.check(format!("{name}: peak memory"), many.peak_mib, "MiB", Threshold::AtMost(1024.0));
         });
     }
 }
@@ -112,7 +117,7 @@ fn prediction(report: &mut Report, folder: &Path, head: &Path) {
     with(report, name, both, |report, (planned, rendered)| {
         let hours = planned.events("plan").last().and_then(|e| e["measured"]["core_hours"].as_f64());
         let off = 100.0 * (hours.unwrap_or(f64::NAN) * 3600.0 / rendered.core_seconds - 1.0);
-        report.judge(name, off.abs(), "%", Bar::AtMost(10.0));
+        report.check(name, off.abs(), "%", Threshold::AtMost(10.0));
     });
 }
 
@@ -174,14 +179,14 @@ pub fn invert(report: &mut Report) {
     if !there("weights/prior.safetensors") {
         return report.skip("fit to three pictures; driving", "no weights/prior.safetensors");
     }
-    let mut judges = String::new();
+    let mut no_loss_networks = String::new();
     for (flag, path, instead) in [
         ("--perceptual", "weights/perceptual.safetensors", "random"),
         ("--recogniser", "weights/identity.safetensors", "none"),
     ] {
         if !there(path) {
             report.skip(format!("fit with {path}"), format!("not there; fitted with {flag} {instead}"));
-            judges += &format!(" {flag} {instead}");
+            no_loss_networks += &format!(" {flag} {instead}");
         }
     }
     let at = folder.path().display();
@@ -193,9 +198,12 @@ pub fn invert(report: &mut Report) {
              --set dataset.cameras=3 --set light.count=1"
         );
         tool("datagen", &render)?;
-        tool("invert", &format!("fit --quiet --input {at}/data --head {head} --views 3 --out {at}/avatar{judges}"))
+        tool(
+            "invert",
+            &format!("fit --quiet --input {at}/data --head {head} --views 3 --out {at}/avatar{no_loss_networks}"),
+        )
     });
-    let name = &format!("fit to three pictures of 256², shipped prior{judges}");
+    let name = &format!("fit to three pictures of 256², shipped prior{no_loss_networks}");
     let Some(()) = with(report, name, fitted, |report, m| {
         report.push(name, m.seconds, "s");
         report.push(format!("{name}: peak memory"), m.peak_mib, "MiB");

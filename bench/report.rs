@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// What a figure has to be.
 #[derive(Clone, Copy)]
-pub enum Bar {
+pub enum Threshold {
     None,
     AtMost(f64),
     AtLeast(f64),
@@ -23,7 +23,7 @@ struct Row {
     name: String,
     value: f64,
     unit: String,
-    bar: Option<f64>,
+    threshold: Option<f64>,
     ok: bool,
 }
 
@@ -40,17 +40,17 @@ impl Report {
 
     /// Adds a figure.
     pub fn push(&mut self, name: impl Into<String>, value: f64, unit: &str) {
-        self.judge(name, value, unit, Bar::None);
+        self.check(name, value, unit, Threshold::None);
     }
 
-    /// Adds a figure with its bar.
-    pub fn judge(&mut self, name: impl Into<String>, value: f64, unit: &str, bar: Bar) {
-        let (bar, ok) = match bar {
-            Bar::None => (None, value.is_finite()),
-            Bar::AtMost(bar) => (Some(bar), value <= bar),
-            Bar::AtLeast(bar) => (Some(bar), value >= bar),
+    /// Adds a figure with its threshold.
+    pub fn check(&mut self, name: impl Into<String>, value: f64, unit: &str, threshold: Threshold) {
+        let (threshold, ok) = match threshold {
+            Threshold::None => (None, value.is_finite()),
+            Threshold::AtMost(threshold) => (Some(threshold), value <= threshold),
+            Threshold::AtLeast(threshold) => (Some(threshold), value >= threshold),
         };
-        self.rows.push(Row { name: name.into(), value, unit: unit.into(), bar, ok });
+        self.rows.push(Row { name: name.into(), value, unit: unit.into(), threshold, ok });
     }
 
     /// Says what was not measured, and why.
@@ -63,20 +63,20 @@ impl Report {
         self.push(format!("{name}: FAILED: {why}"), f64::NAN, "");
     }
 
-    /// Takes over the rows of a file in the same format; absent bars are none.
+    /// Takes over the rows of a file in the same format; absent thresholds are none.
     pub fn adopt(&mut self, file: &Value) {
         for row in file["rows"].as_array().into_iter().flatten() {
             self.rows.push(Row {
                 name: row["name"].as_str().unwrap_or_default().into(),
                 value: row["value"].as_f64().unwrap_or(f64::NAN),
                 unit: row["unit"].as_str().unwrap_or_default().into(),
-                bar: row["bar"].as_f64(),
+                threshold: row["bar"].as_f64(),
                 ok: row["ok"].as_bool().unwrap_or(true),
             });
         }
     }
 
-    /// Does every row keep its bar?
+    /// Does every row meet its threshold?
     pub fn ok(&self) -> bool {
         self.rows.iter().all(|r| r.ok)
     }
@@ -86,7 +86,7 @@ impl Report {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
-        let row = |r: &Row| json!({ "name": r.name, "value": r.value, "unit": r.unit, "bar": r.bar, "ok": r.ok });
+        let row = |r: &Row| json!({ "name": r.name, "value": r.value, "unit": r.unit, "bar": r.threshold, "ok": r.ok });
         let skipped = |(name, why): &(String, String)| json!({ "name": name, "why": why });
         let file = json!({
             "machine": self.machine,
@@ -107,10 +107,11 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} on {}", self.name, self.machine)?;
         for r in &self.rows {
-            let bar = r.bar.map_or(String::new(), |b| format!("  bar {b}{}", if r.ok { "" } else { "  MISSED" }));
+            let threshold =
+                r.threshold.map_or(String::new(), |b| format!("  threshold {b}{}", if r.ok { "" } else { "  MISSED" }));
             let tiny = r.value != 0.0 && r.value.abs() < 0.01;
             let value = if tiny { format!("{:.1e}", r.value) } else { format!("{:.2}", r.value) };
-            writeln!(f, "  {:<64} {value:>10} {}{bar}", r.name, r.unit)?;
+            writeln!(f, "  {:<64} {value:>10} {}{threshold}", r.name, r.unit)?;
         }
         self.skipped.iter().try_for_each(|(name, why)| writeln!(f, "  {name:<64} {:>10} {why}", "skipped:"))
     }

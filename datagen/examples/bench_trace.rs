@@ -21,11 +21,11 @@ struct Row {
     name: String,
     value: f64,
     unit: &'static str,
-    bar: Option<Bar>,
+    threshold: Option<Threshold>,
 }
 
 #[derive(Clone, Copy)]
-enum Bar {
+enum Threshold {
     AtMost(f64),
     AtLeast(f64),
 }
@@ -69,9 +69,9 @@ const TOLERANCES: [f32; 6] = [0.0, 0.02, 0.03, 0.05, 0.06, 1.0];
 
 fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    let mut push = |name: &str, value: f64, unit: &'static str, bar: Option<Bar>| {
+    let mut push = |name: &str, value: f64, unit: &'static str, threshold: Option<Threshold>| {
         println!("{name:<52} {value:>10.3} {unit}");
-        rows.push(Row { name: name.into(), value, unit, bar });
+        rows.push(Row { name: name.into(), value, unit, threshold });
     };
     let (secs, stage) = timed(1, || Stage::new(config))?;
     push("stage", secs, "core-s", None);
@@ -111,7 +111,12 @@ fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
             push(&name("picture"), r.picture_secs, "core-s", None);
             // One second where the loop takes 2.5 ms.
             let over = r.picture_secs * 1e3 / calibration::loop_ms();
-            push(&name("picture over 16 million multiply-adds"), over, "", (size == 128).then_some(Bar::AtMost(400.0)));
+            push(
+                &name("picture over 16 million multiply-adds"),
+                over,
+                "",
+                (size == 128).then_some(Threshold::AtMost(400.0)),
+            );
             push(&name("pictures"), 1.0 / r.picture_secs, "1/core-s", None);
             push(&name("rays"), r.rays as f64 * 1e-6, "M", None);
             push(&name("integrator, shading included"), r.mrays(r.picture_secs), "Mrays/core-s", None);
@@ -119,7 +124,7 @@ fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
             let Some(bare) = r.bare_secs else { continue };
             push(&name("same rays, Embree alone"), r.mrays(bare), "Mrays/core-s", None);
             push(&name("integrator over Embree alone"), bare / r.picture_secs, "", None);
-            push(&name("traversal over Embree alone"), bare / r.traversal_secs, "", Some(Bar::AtLeast(0.8)));
+            push(&name("traversal over Embree alone"), bare / r.traversal_secs, "", Some(Threshold::AtLeast(0.8)));
         }
     }
     if denoise::available().is_ok() {
@@ -143,12 +148,12 @@ fn json(rows: &[Row]) -> String {
     let git = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
     let commit = git.ok().and_then(|o| String::from_utf8(o.stdout).ok()).unwrap_or_default();
     let row = |r: &Row| {
-        let (bar, ok) = match r.bar {
+        let (threshold, ok) = match r.threshold {
             None => (None, true),
-            Some(Bar::AtMost(bar)) => (Some(bar), r.value <= bar),
-            Some(Bar::AtLeast(bar)) => (Some(bar), r.value >= bar),
+            Some(Threshold::AtMost(threshold)) => (Some(threshold), r.value <= threshold),
+            Some(Threshold::AtLeast(threshold)) => (Some(threshold), r.value >= threshold),
         };
-        serde_json::json!({"name": r.name, "value": r.value, "unit": r.unit, "bar": bar, "ok": ok})
+        serde_json::json!({"name": r.name, "value": r.value, "unit": r.unit, "bar": threshold, "ok": ok})
     };
     let rows: Vec<serde_json::Value> = rows.iter().map(row).collect();
     let all = serde_json::json!({"machine": machine.unwrap_or_default(), "commit": commit.trim(), "rows": rows});

@@ -5,7 +5,7 @@
 //!     id=3,at=eye,yaw=10,light=2,eyeLookDown=1 id=3,at=mouth,wide=0.06,jawOpen=0.3,mouthSmile=1
 //! ```
 //!
-//! `at` is one of [`PLACES`], `wide` the breadth seen (metres), `albedo=1` leaves the light out; any other key is the
+//! `at` is one of [`PLACES`], `wide` the breadth seen (meters), `albedo=1` leaves the light out; any other key is the
 //! beginning of the names of ARKit units (both sides, if it does not say which).
 use anyhow::{Context, bail, ensure};
 use datagen::config::Config;
@@ -24,7 +24,7 @@ use head::model::ARKIT;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Landmarks amid which a place is, and its breadth (metres).
+/// Landmarks amid which a place is, and its breadth (meters).
 const PLACES: [(&str, &[usize], f32); 8] = [
     ("eye", &[42, 45], 0.05),
     ("eyes", &[36, 45], 0.13),

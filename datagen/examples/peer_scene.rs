@@ -1,7 +1,7 @@
 //! A head for other renderers: mesh, strands, light and camera as plain files, and our own picture of it.
 //!
 //! `cargo run --release -p datagen --example peer_scene -- FOLDER [--head FILE] [--size 128] [--spp 1024] [--skin walk]`
-//! Material: diffuse of one colour, or walked skin with `--skin walk`; hair of one melanin. `tests/peers/*.py` read it.
+//! Material: diffuse of one color, or walked skin with `--skin walk`; hair of one melanin. `tests/peers/*.py` read it.
 use anyhow::Context;
 use datagen::config::Config;
 use datagen::people::actor::Actor;
@@ -48,8 +48,8 @@ fn main() -> anyhow::Result<()> {
     };
     let mesh = MeshDesc { material, ..skin };
     let hair = take.scene.curves.into_iter().max_by_key(|c| c.points.len()).context("a head with strands")?;
-    let fibre = HairMaterial::from_melanin(MELANIN[0], MELANIN[1]);
-    let hair = CurveDesc { material: fibre, absorption: Vec::new(), ..hair };
+    let fiber = HairMaterial::from_melanin(MELANIN[0], MELANIN[1]);
+    let hair = CurveDesc { material: fiber, absorption: Vec::new(), ..hair };
     let env = Light::neutral().environment(256);
     let orbit = Orbit { yaw_deg: 25.0, pitch_deg: 5.0, distance_m: 0.85, fill: 0.8, roll_deg: 0.0 };
     let camera = orbit.camera(take.head_box.center, take.head_box.height_m, size);

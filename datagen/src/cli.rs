@@ -9,7 +9,7 @@ use crate::render_shard::{Outcome, Renderer};
 use crate::tracer::scene::AccelKind;
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use formats::array_job::Share;
+use formats::array_job::ArrayTask;
 use formats::exit::{EXIT_HELP, ExitCode};
 use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::progress::Progress;
@@ -191,7 +191,7 @@ impl Cli {
     }
 
     fn render(&self, out: &std::path::Path, shard: &str, rehearsal: &RehearsalFlags) -> anyhow::Result<ExitCode> {
-        let share = Share::parse(shard, |name| std::env::var(name).ok())?;
+        let share = ArrayTask::parse(shard, |name| std::env::var(name).ok())?;
         let set = self.common.config.is_some() || !self.common.sets.is_empty() || self.common.seed.is_some();
         let plan = match set {
             true => Plan::new(self.config()?)?,
@@ -201,7 +201,7 @@ impl Cli {
             return Ok(code);
         }
         let talk = self.common.talk();
-        share.told().iter().for_each(|line| talk.say(line));
+        share.summary().iter().for_each(|line| talk.say(line));
         let all = plan.shards().into_iter().enumerate();
         let mut mine: Vec<_> = all.filter(|(k, _)| share.takes(*k as u64)).map(|(_, shard)| shard).collect();
         mine.sort_by_key(|shard| plan.first_identity_rank(shard));

@@ -4,10 +4,10 @@
 //! |----------|--------------|------|-------------------------------------------------------------|
 //! | `beauty` | `R G B A`    | half | linear, premultiplied by coverage                           |
 //! | `albedo` | `R G B`      | half | linear, premultiplied by coverage                           |
-//! | `normal` | `X Y Z`      | half | world, of the ray through the pixel centre                  |
-//! | `depth`  | `Z`          | f32  | metres along the camera's z, 0 where nothing is hit         |
+//! | `normal` | `X Y Z`      | half | world, of the ray through the pixel center                  |
+//! | `depth`  | `Z`          | f32  | meters along the camera's z, 0 where nothing is hit         |
 //! | `uv`     | `U V`        | half | texture coordinate, origin bottom left                      |
-//! | `id`     | `class part` | u32  | class id of `formats::frame::SEGMENTATION`, part id         |
+//! | `id`     | `class part` | u32  | class id of `formats::segmentation`, part id                |
 //!
 //! Compressed by ZIP16, the best of the lossless ones on such pictures. The same film gives the same bytes.
 use crate::tracer::film::Film;
@@ -26,13 +26,13 @@ use std::io::Cursor;
 pub fn encode(film: &Film) -> Result<Vec<u8>, TraceError> {
     let size = (film.width, film.height);
     let labels = &film.labels;
-    let mut beauty = colour(&film.rgb, ["R", "G", "B"]);
+    let mut beauty = color(&film.rgb, ["R", "G", "B"]);
     beauty.push(half("A", film.alpha.iter().copied()));
     let uv = vec![half("U", labels.uv.iter().map(|t| t.x)), half("V", labels.uv.iter().map(|t| t.y))];
     let parts = [
         ("beauty", beauty),
-        ("albedo", colour(&film.albedo, ["R", "G", "B"])),
-        ("normal", colour(&labels.normal, ["X", "Y", "Z"])),
+        ("albedo", color(&film.albedo, ["R", "G", "B"])),
+        ("normal", color(&labels.normal, ["X", "Y", "Z"])),
         ("depth", vec![AnyChannel::new("Z", FlatSamples::F32(labels.depth.clone()))]),
         ("uv", uv),
         ("id", vec![whole("class", &labels.class), whole("part", &labels.part)]),
@@ -54,7 +54,7 @@ fn half(name: &str, values: impl Iterator<Item = f32>) -> AnyChannel<FlatSamples
     AnyChannel::new(name, FlatSamples::F16(values.map(f16::from_f32).collect()))
 }
 
-fn colour(values: &[Vec3], names: [&str; 3]) -> Vec<AnyChannel<FlatSamples>> {
+fn color(values: &[Vec3], names: [&str; 3]) -> Vec<AnyChannel<FlatSamples>> {
     names.iter().enumerate().map(|(c, name)| half(name, values.iter().map(|v| v[c]))).collect()
 }
 

@@ -12,11 +12,11 @@ use formats::image::{png_from_gray8, png_from_gray16, png_from_rgb8, png_from_rg
 use glam::{Mat4, Vec3};
 use splat::Camera;
 
-/// Skin, hair, glasses or cloth this far (metres) or farther in front of a landmark hide it.
+/// Skin, hair, glasses or cloth this far (meters) or farther in front of a landmark hide it.
 const COVERED_BY_M: f32 = 0.002;
 /// Brows, lashes and beard must be this far before it: they do not hide the lid or chin they grow from.
 const HIDDEN_BY_M: f32 = 0.008;
-/// Sight is asked for on a small cross (metres), so that one stray hair hides a part only.
+/// Sight is asked for on a small cross (meters), so that one stray hair hides a part only.
 const SIGHT_M: f32 = 0.0006;
 
 /// Which row it is.
@@ -158,7 +158,7 @@ impl Shot<'_> {
         rgb8(self.film, background(self.config, self.light), &self.capture.development)
     }
 
-    /// Share of a small cross about a landmark that the camera sees.
+    /// Fraction of a small cross about a landmark that the camera sees.
     fn seen(&self, landmark: Vec3) -> f32 {
         let (pixel, z) = self.camera.project(landmark);
         let inside = z > 0.0

@@ -4,10 +4,10 @@
 //! [`studio`], drawn by the [`tracer`], which knows nothing of either; [`labels`] turns what it saw into a row.
 //!
 //! Invariant: a row is a function of (plan, identity, expression, camera) alone; no thread, task or order changes a
-//! byte. Never links torch. World: right-handed, metres, y up, the head faces +z. Colours: linear RGB until the label.
+//! byte. Never links torch. World: right-handed, meters, y up, the head faces +z. Colors: linear RGB until the label.
 #![deny(missing_docs)]
 
-// The floors, from the top.
+// The modules, from the top layer down.
 pub mod people;
 pub mod studio;
 pub mod tracer;

@@ -18,7 +18,7 @@ struct PlanFile {
     tool: String,
     tool_version: String,
     head_sha256: String,
-    /// Whose head model it is, which decides the licence of the renders.
+    /// Whose head model it is, which decides the license of the renders.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     head_source: String,
     /// Of `light.maps`.

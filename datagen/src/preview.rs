@@ -10,10 +10,12 @@ use crate::people::stage::Stage;
 use crate::render_shard::expose_take;
 use crate::sheet::Sheet;
 use crate::stream::{Subject, derive};
-use crate::studio::cameras::{self, HeadBox, Orbit, View};
+use crate::studio::cameras::{self, Orbit, View};
 use crate::studio::develop::Development;
 use crate::studio::light::Light;
 use crate::tracer::scene::AccelKind;
+use head::HeadBox;
+use head::ibug;
 use head::model::ARKIT;
 use head::sampler::{Attempt, SampledIdentity};
 use rayon::prelude::*;
@@ -143,7 +145,10 @@ pub fn sheet(stage: &Stage, config: &Config, request: &Request) -> anyhow::Resul
         };
         let mut rgb = labels::rgb8(&film, labels::background(config, &t.light), &Development::plain());
         if request.landmarks == Landmarks::Shown {
-            take.landmarks.iter().take(68).for_each(|p| dot(&mut rgb, config.image.size, camera.project(*p).0));
+            take.landmarks
+                .iter()
+                .take(ibug::COUNT)
+                .for_each(|p| dot(&mut rgb, config.image.size, camera.project(*p).0));
         }
         Ok((rgb, label))
     };
@@ -158,7 +163,7 @@ impl Tile {
     fn camera(&self, config: &Config, vary: Vary, head: HeadBox) -> Camera {
         let size = config.image.size;
         if vary == Vary::All {
-            let view = View { identity_id: self.identity, shot_id: 1, camera_id: 0, travelled: None };
+            let view = View { identity_id: self.identity, shot_id: 1, camera_id: 0, traveled: None };
             return cameras::sample(&config.camera, config.seed, view, head, size).0;
         }
         // Heads are deeper than broad: from aside they need room.

@@ -18,6 +18,7 @@ use formats::progress::Progress;
 use formats::stop;
 use formats::{Existing, FrameRow, FrameWriter, IdentityWriter, ShardWriter};
 use glam::Vec3;
+use head::ibug;
 use rayon::prelude::*;
 use splat::Camera;
 use std::path::{Path, PathBuf};
@@ -184,7 +185,7 @@ impl<'a> Renderer<'a> {
         capture.development = Development::sample(&config.image, config.seed, &words, key.seed);
         let lit = self.light(key)?;
         let eye = |lids: &[Vec3]| lids.iter().sum::<Vec3>() / lids.len() as f32;
-        capture.focus_on(&camera, [eye(&take.landmarks[36..42]), eye(&take.landmarks[42..48])]);
+        capture.focus_on(&camera, [eye(&take.landmarks[ibug::RIGHT_EYE]), eye(&take.landmarks[ibug::LEFT_EYE])]);
         let settings = settings(config, key.seed);
         let film = trace::render_through(scene, &camera, &capture.optics, &lit.1, &settings).map_err(trace_failure)?;
         let shot = Shot {
@@ -274,7 +275,7 @@ fn trace_failure(error: trace::TraceError) -> Failure {
 /// A light and what it looks like all around.
 pub(crate) type Lit = Arc<(Light, Environment)>;
 
-/// The environments in use: a frame's neighbours often share one.
+/// The environments in use: a frame's neighbors often share one.
 #[derive(Default)]
 struct Lights {
     recent: Mutex<Vec<(u32, Lit)>>,

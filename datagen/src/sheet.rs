@@ -1,4 +1,4 @@
-//! Contact sheets: pictures in a grid, each with its label beneath.
+//! Contact sheets: pictures in a grid, each with its label below.
 use anyhow::anyhow;
 use std::path::Path;
 
@@ -59,7 +59,7 @@ impl Sheet {
     }
 
     /// Writes it by the name's ending: `.png`; `.jpg` of at most 200 kB, for pages; `.webp`, an animation that shows one
-    /// picture after the other, twelve a second, for ever.
+    /// picture after the other, twelve a second, forever.
     ///
     /// # Errors
     /// If the file cannot be made.

@@ -2,12 +2,13 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+use splat::splitmix::{GAMMA, mix};
 
 /// A 64-bit seed for `subject` number `indices` under `seed`: SplitMix64 (Steele, Lea, Flood 2014) folded over the words.
 pub fn derive(seed: u64, subject: Subject, indices: &[u64]) -> u64 {
     let start = mix(seed ^ 0x6566_6667_7969_5f31);
     let words = std::iter::once(subject as u64).chain(indices.iter().copied());
-    words.fold(start, |h, w| mix(h ^ mix(w.wrapping_add(0x9e37_79b9_7f4a_7c15))))
+    words.fold(start, |h, w| mix(h ^ mix(w.wrapping_add(GAMMA))))
 }
 
 /// The numbers of one subject: ChaCha8, which gives the same on every machine.
@@ -145,12 +146,6 @@ subjects! {
     AppearanceRays = 51,
     /// Wrinkles.
     Grooves = 52,
-}
-
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// A number in 0..1 from a lattice point: the building block of the noises.

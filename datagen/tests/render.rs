@@ -1,7 +1,9 @@
 //! The tool as a user runs it, on the analytic head at tiny sizes: same bytes whatever the layout, labels that agree.
 use formats::Dataset;
 use formats::image::{gray8_from_png, gray16_from_png};
+use formats::segmentation::Class;
 use glam::{Mat4, Vec3};
+use head::ibug;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -151,10 +153,10 @@ fn labels_agree_with_the_camera() {
         let depth = gray16_from_png(row.depth.as_ref().unwrap()).unwrap().data;
         let alpha = gray8_from_png(row.alpha.as_ref().unwrap()).unwrap().data;
         let classes = gray8_from_png(row.segmentation.as_ref().unwrap()).unwrap().data;
-        // The centre ray may meet a strand that the two samples missed.
+        // The center ray may meet a strand that the two samples missed.
         let bare = alpha.iter().zip(&classes).filter(|(a, c)| **a == 0 && **c != 0).count();
         assert!(bare * 20 < classes.len(), "{bare} of {} pixels have a class but no coverage", classes.len());
-        assert!(classes.iter().filter(|c| **c == 1).count() > 100, "skin fills some of the picture");
+        assert!(classes.iter().filter(|c| **c == Class::Skin.id()).count() > 100, "skin fills some of the picture");
         let k = row.intrinsics;
         for ((p2, p3), visible) in row.landmarks_2d.iter().zip(&row.landmarks_3d).zip(&row.landmark_visible) {
             let q = camera_from_world.transform_point3(Vec3::from(*p3));
@@ -167,7 +169,7 @@ fn labels_agree_with_the_camera() {
             }
         }
     }
-    // A pixel here is 9 mm wide: at the outline of the head its centre may miss what the landmark hits.
+    // A pixel here is 9 mm wide: at the outline of the head its center may miss what the landmark hits.
     assert!(seen > 300 && near * 10 > seen * 8, "{near} of {seen} visible landmarks lie at the depth of their pixel");
 }
 
@@ -192,9 +194,9 @@ fn people_of_another_source_go_the_same_way() {
     for i in 0..dataset.len() {
         let row = dataset.frame(i).unwrap();
         let classes = gray8_from_png(row.segmentation.as_ref().unwrap()).unwrap().data;
-        let share = |class: u8| classes.iter().filter(|c| **c == class).count() as f32 / classes.len() as f32;
-        assert!(share(1) > 0.04, "frame {i}: skin fills {}", share(1));
-        let eyes = row.landmarks_2d[36..48].iter().filter(|p| p.iter().all(|x| (0.0..64.0).contains(x))).count();
+        let share = |class: Class| classes.iter().filter(|c| **c == class.id()).count() as f32 / classes.len() as f32;
+        assert!(share(Class::Skin) > 0.04, "frame {i}: skin fills {}", share(Class::Skin));
+        let eyes = row.landmarks_2d[ibug::EYES].iter().filter(|p| p.iter().all(|x| (0.0..64.0).contains(x))).count();
         assert_eq!(eyes, 12, "frame {i}: the eyes are in the picture");
     }
 }
@@ -291,13 +293,12 @@ fn a_kill_leaves_no_half_shard_and_a_rerun_ends_at_the_same_bytes() {
 
 #[test]
 fn positions_depths_and_landmarks_lie_on_each_other() {
-    const CLASS_BROW: u8 = 2;
     let folder = Folder::new("maps");
     let mut sets = SMALL.to_vec();
     sets.extend(["maps.frame_position=true", "maps.frame_albedo=true", "image.size=160", "hair.strands=0"]);
     done(&["render", "--out", text(&folder.0)], &sets);
     let dataset = Dataset::open(&folder.0).unwrap();
-    let (mut pixels, mut coloured, mut seen) = (0, 0, 0);
+    let (mut pixels, mut colored, mut seen) = (0, 0, 0);
     for i in 0..dataset.len() {
         let row = dataset.frame(i).unwrap();
         let (camera, size) = (row.camera(), row.width as usize);
@@ -311,11 +312,11 @@ fn positions_depths_and_landmarks_lie_on_each_other() {
         };
         for k in (0..depth.len()).filter(|k| depth[*k] > 0) {
             let (pixel, z) = camera.project(world(k));
-            let centre = glam::Vec2::new((k % size) as f32 + 0.5, (k / size) as f32 + 0.5);
+            let center = glam::Vec2::new((k % size) as f32 + 0.5, (k / size) as f32 + 0.5);
             // half a unit of depth, half of position along each axis
             assert!((z - depth[k] as f32 * 1e-4).abs() < 1e-4, "frame {i} pixel {k}: {z} m, {} 0.1 mm", depth[k]);
-            assert!((pixel - centre).length() < 0.1, "frame {i} pixel {k}: {pixel} {centre}");
-            coloured += usize::from(albedo[3 * k..3 * k + 3].iter().any(|c| *c > 0));
+            assert!((pixel - center).length() < 0.1, "frame {i} pixel {k}: {pixel} {center}");
+            colored += usize::from(albedo[3 * k..3 * k + 3].iter().any(|c| *c > 0));
             pixels += 1;
         }
         // A landmark that is seen whole lies on the surface that its pixel shows: on the plane of the pixels around it.
@@ -328,7 +329,7 @@ fn positions_depths_and_landmarks_lie_on_each_other() {
             }
             let around = [y * size + x, y * size + x + 1, (y + 1) * size + x, (y + 1) * size + x + 1];
             // Hair that lies close leaves what is under it visible, but the pixel shows the hair.
-            if around.iter().any(|k| classes[*k] == CLASS_BROW) {
+            if around.iter().any(|k| classes[*k] == Class::Brow.id()) {
                 continue;
             }
             let d = around.map(|k| depth[k] as f32 * 1e-4);
@@ -340,11 +341,11 @@ fn positions_depths_and_landmarks_lie_on_each_other() {
             let flat = (d[0] * (1.0 - fx) + d[1] * fx) * (1.0 - fy) + (d[2] * (1.0 - fx) + d[3] * fx) * fy;
             seen += 1;
             // a pixel is 2.5 mm wide here, and noses are round
-            // the plane of pixels some millimetres wide, on skin that curves between them
+            // the plane of pixels some millimeters wide, on skin that curves between them
             assert!((flat - z).abs() < 0.002, "frame {i}: a landmark at {z} m, the surface at {flat} m");
         }
     }
     assert!(pixels > 50_000 && seen > 100, "{pixels} pixels, {seen} landmarks");
-    // the centre of a pixel may meet what its two samples missed, and some things are black
-    assert!(coloured * 100 > pixels * 97, "{coloured} of {pixels} pixels have a colour");
+    // the center of a pixel may meet what its two samples missed, and some things are black
+    assert!(colored * 100 > pixels * 97, "{colored} of {pixels} pixels have a colour");
 }

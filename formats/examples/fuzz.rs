@@ -63,11 +63,11 @@ fn fuzz(target: &Target, length: Duration, seed: u64, at: &Path) -> Result<bool,
     std::fs::create_dir_all(&folder)?;
     let under_way = at.join(format!("{}.under-way", target.name));
     let seeds = (target.seeds)(&folder);
-    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut inputs, mut slowest, mut sound) = (0u64, Duration::ZERO, true);
     let (clock, began) = (Instant::now(), processor_time());
     while clock.elapsed() < length {
-        let bytes = mutate::mutant(&seeds, &mut dice);
+        let bytes = mutate::mutant(&seeds, &mut rng);
         std::fs::write(&under_way, &bytes)?;
         let before = processor_time();
         let read = std::panic::catch_unwind(|| (target.read)(&bytes, &folder));

@@ -1,7 +1,7 @@
 //! A small set in versions, for tests of other readers: `version_set DIR`.
 //!
 //! Version 1 has three clips of four frames, version 2 replaces clip 1 by a shorter one, version 3 removes clip 0. The
-//! grey of a picture is 10 × the version that made it + its clip.
+//! gray of a picture is 10 × the version that made it + its clip.
 use formats::versions::{Commit, Spec};
 use formats::{ClipRow, Error, FrameRow, Provenance, VersionedSet, image};
 
@@ -25,8 +25,8 @@ fn clip_of(clip: u32, version: u8, frames: u32) -> Result<Vec<ClipRow>, Error> {
     (0..frames).map(|frame| row(clip, frame, 10 * version + clip as u8)).collect()
 }
 
-fn row(clip_id: u32, frame_in_clip: u32, grey: u8) -> Result<ClipRow, Error> {
-    let image = image::png_from_rgb8(4, 4, &[grey; 48])?;
+fn row(clip_id: u32, frame_in_clip: u32, gray: u8) -> Result<ClipRow, Error> {
+    let image = image::png_from_rgb8(4, 4, &[gray; 48])?;
     let frame = FrameRow { image, width: 4, height: 4, ..FrameRow::default() };
     Ok(ClipRow { clip_id, frame_in_clip, made_by: "example".into(), frame, ..ClipRow::default() })
 }

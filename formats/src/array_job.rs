@@ -6,7 +6,7 @@ use crate::exit::Failure;
 
 /// One of `tasks` shares of the work.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Share {
+pub struct ArrayTask {
     /// From 0.
     pub task: u64,
     /// At least 1.
@@ -59,10 +59,10 @@ const SCHEDULERS: [Scheduler; 6] = [
     scheduler("Kubernetes", "JOB_COMPLETION_INDEX"),
 ];
 
-impl Share {
+impl ArrayTask {
     /// All of the work.
     pub fn whole() -> Self {
-        Share { task: 0, tasks: 1, job: None }
+        ArrayTask { task: 0, tasks: 1, job: None }
     }
 
     /// From `I/N`, `auto/N` (the index from the scheduler) or `auto` (outside any array job: all of the work); `env`
@@ -79,10 +79,10 @@ impl Share {
         };
         if index != "auto" {
             let (task, tasks) = (index.parse().map_err(|_| form())?, count.ok_or_else(form)?);
-            return if task < tasks { Ok(Share { task, tasks, job: None }) } else { Err(form()) };
+            return if task < tasks { Ok(ArrayTask { task, tasks, job: None }) } else { Err(form()) };
         }
         match (ArrayJob::find(env)?, count) {
-            (None, None) => Ok(Share::whole()),
+            (None, None) => Ok(ArrayTask::whole()),
             (None, Some(n)) => {
                 let known: Vec<&str> = SCHEDULERS.iter().map(|s| s.index).collect();
                 let what = format!("no array job here (none of {} is set), expected I/{n}", known.join(", "));
@@ -94,7 +94,7 @@ impl Share {
                 job.variable, job.index
             ))),
             (Some(job), Some(tasks)) => match job.index.checked_sub(job.first) {
-                Some(task) if task < tasks => Ok(Share { task, tasks, job: Some(job) }),
+                Some(task) if task < tasks => Ok(ArrayTask { task, tasks, job: Some(job) }),
                 _ => Err(Failure::usage(format!(
                     "--shard {text}: {} = {}, expected {} to {} for {tasks} tasks",
                     job.variable,
@@ -112,7 +112,7 @@ impl Share {
     }
 
     /// What was found, for the log; none when the share was typed.
-    pub fn told(&self) -> Option<String> {
+    pub fn summary(&self) -> Option<String> {
         let ArrayJob { system, variable, index, count, restarts, .. } = self.job.as_ref()?;
         let mut text = format!("{system} array: {variable} = {index}, so task {} of {}", self.task, self.tasks);
         if let Some(count) = count.filter(|count| *count != self.tasks) {
@@ -158,20 +158,20 @@ pub fn threads(env: impl Fn(&str) -> Option<String>) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str, env: &[(&str, &str)]) -> Result<Share, String> {
+    fn parse(text: &str, env: &[(&str, &str)]) -> Result<ArrayTask, String> {
         let look = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| v.to_string());
-        Share::parse(text, look).map_err(|e| e.message)
+        ArrayTask::parse(text, look).map_err(|e| e.message)
     }
 
     #[test]
     fn typed_shares_need_no_scheduler() {
         let share = parse("3/4", &[("SLURM_ARRAY_TASK_ID", "1")]).unwrap();
-        assert_eq!((share.task, share.tasks, share.told()), (3, 4, None));
+        assert_eq!((share.task, share.tasks, share.summary()), (3, 4, None));
         assert!(share.takes(7) && !share.takes(8));
         for text in ["4/4", "x", "1/0", "/", "auto/x", "-1/4", ""] {
             assert!(parse(text, &[]).unwrap_err().contains("expected I/N"), "{text}");
         }
-        assert_eq!(parse("auto", &[]).unwrap(), Share::whole());
+        assert_eq!(parse("auto", &[]).unwrap(), ArrayTask::whole());
         assert!(parse("auto/4", &[]).unwrap_err().contains("SLURM_ARRAY_TASK_ID"));
     }
 
@@ -187,9 +187,9 @@ mod tests {
         ] {
             let share = parse("auto/8", env).unwrap();
             assert_eq!(share.task, task, "{env:?}");
-            assert!(share.told().unwrap().ends_with(&format!("task {task} of 8")), "{:?}", share.told());
+            assert!(share.summary().unwrap().ends_with(&format!("task {task} of 8")), "{:?}", share.summary());
         }
-        assert_eq!(parse("auto", &[("LSB_JOBINDEX", "0")]).unwrap(), Share::whole(), "no array: LSF says 0");
+        assert_eq!(parse("auto", &[("LSB_JOBINDEX", "0")]).unwrap(), ArrayTask::whole(), "no array: LSF says 0");
     }
 
     #[test]
@@ -197,7 +197,11 @@ mod tests {
         let part = [("SLURM_ARRAY_TASK_ID", "5"), ("SLURM_ARRAY_TASK_COUNT", "3"), ("SLURM_RESTART_COUNT", "2")];
         let share = parse("auto/8", &part).unwrap();
         assert_eq!((share.task, share.tasks), (5, 8));
-        assert!(share.told().unwrap().ends_with("task 5 of 8; 3 were submitted; restart 2"), "{:?}", share.told());
+        assert!(
+            share.summary().unwrap().ends_with("task 5 of 8; 3 were submitted; restart 2"),
+            "{:?}",
+            share.summary()
+        );
         assert!(parse("auto", &part).unwrap_err().contains("expected --shard auto/N"));
         assert!(parse("auto/5", &part).unwrap_err().contains("expected 0 to 4 for 5 tasks"));
         assert!(parse("auto/8", &[("SGE_TASK_ID", "0")]).unwrap_err().contains("expected 1 to 8"));

@@ -17,11 +17,11 @@ pub struct WeightsCard {
     pub architecture: serde_json::Value,
     /// What it was trained on.
     pub data: String,
-    /// Optimisation steps.
+    /// Optimization steps.
     pub steps: u64,
     /// Measured values, with their protocol: `{"psnr_db": {"value": 31.2, "protocol": "val split, 256 px"}}`.
     pub metrics: serde_json::Value,
-    /// Licence of the weights.
+    /// License of the weights.
     pub license: String,
     /// How it was made.
     pub provenance: Provenance,

@@ -21,7 +21,7 @@ pub struct DatasetCard {
 }
 
 impl DatasetCard {
-    /// The licence: the one that was asked for, else what follows from what renders are made of.
+    /// The license: the one that was asked for, else what follows from what renders are made of.
     pub fn license(&self) -> &str {
         match (&self.license, self.provenance.tool.as_str()) {
             (Some(license), _) => license,
@@ -107,7 +107,7 @@ impl DatasetCard {
     fn rights(&self) -> String {
         let mut text = format!("\n## Licence\n\n`{}`. ", self.license());
         text += &match self.provenance.tool.as_str() {
-            "datagen" => Ingredients::of(&self.provenance).told(),
+            "datagen" => Ingredients::of(&self.provenance).sentences(),
             _ => "The pictures belong to whoever made them.".into(),
         };
         if self.license.is_some() {
@@ -157,7 +157,7 @@ impl Ingredients {
         }
     }
 
-    fn told(&self) -> String {
+    fn sentences(&self) -> String {
         let mut text =
             "Renders of people who do not exist; skin, eyes, hair, garments and lights are computed. ".to_string();
         text += &match self.head.as_str() {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_licence_follows_from_what_the_renders_are_made_of() {
+    fn the_license_follows_from_what_the_renders_are_made_of() {
         for (plan, license, words) in [
             ("head_source = \"makehuman\"", "cc0-1.0", "MakeHuman's, which is CC0"),
             ("head_source = \"analytic\"", "cc0-1.0", "made from formulas"),

@@ -142,7 +142,7 @@ impl Error {
         Error::Data { what: what.into(), path: path.into() }
     }
 
-    /// An error of the Parquet reader or writer: the operating system's when one lies beneath, else bad content.
+    /// An error of the Parquet reader or writer: the operating system's when one lies below, else bad content.
     pub(crate) fn parquet(doing: &'static str, path: &Path, err: parquet::errors::ParquetError) -> Self {
         match err {
             parquet::errors::ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {

@@ -22,7 +22,7 @@ pub enum ExitCode {
     CannotCreate = 73,
     /// Reading or writing failed.
     Io = 74,
-    /// Stopped early; the same command goes on.
+    /// Stopped early; the same command resumes.
     Stopped = 75,
     /// The configuration has a wrong value or an unknown key.
     Config = 78,
@@ -135,7 +135,7 @@ fn code_of_io(err: &std::io::Error) -> ExitCode {
 
 /// Runs a tool: reports an error as one line `tool: what: why` and turns it into the exit code. A panic is a defect of
 /// the program and ends with 70; a reader that closes our stdout ends us quietly with 141, as `head` users
-/// expect; a full disk beneath it ends us with 74.
+/// expect; a full disk below it ends us with 74.
 pub fn run(
     tool: &'static str,
     body: impl FnOnce() -> anyhow::Result<ExitCode> + std::panic::UnwindSafe,

@@ -109,7 +109,7 @@ impl CommonFlags {
     }
 
     /// Threads to use: the flag, else what the scheduler gives, else what the machine has (affinity and cgroup limits
-    /// honoured). Sets rayon's pool accordingly.
+    /// honored). Sets rayon's pool accordingly.
     ///
     /// # Errors
     /// Zero threads.

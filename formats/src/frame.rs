@@ -29,34 +29,34 @@ pub struct FrameRow {
     pub height: u32,
     /// RGB, straight (not premultiplied) sRGB; PNG, or WebP lossless on request.
     pub image: Vec<u8>,
-    /// 8-bit grey PNG: coverage of the head, hair included.
+    /// 8-bit gray PNG: coverage of the head, hair included.
     pub alpha: Option<Vec<u8>>,
     /// 8-bit gray PNG: 255 where the photo covers the frame, 0 beyond its edge, where nothing is known (tracked rows);
     /// absent: valid everywhere.
     pub valid: Option<Vec<u8>>,
-    /// 8-bit grey PNG of class ids, see [`SEGMENTATION`].
+    /// 8-bit gray PNG of class ids, see [`crate::segmentation`].
     pub segmentation: Option<Vec<u8>>,
-    /// 16-bit grey PNG: depth along the camera's z in tenths of a millimetre (so up to 6.5 m); 0 where nothing is hit.
+    /// 16-bit gray PNG: depth along the camera's z in tenths of a millimeter (so up to 6.5 m); 0 where nothing is hit.
     pub depth: Option<Vec<u8>>,
     /// RGB PNG: world-space normal, `(n + 1) / 2`; 0 0 0 where nothing is hit.
     pub normal: Option<Vec<u8>>,
     /// 16-bit RGB PNG: u, v and part id of the first hit; 0 where nothing is hit.
     pub uv: Option<Vec<u8>>,
-    /// RGB PNG: colour of what is hit, without light, straight sRGB; 0 0 0 where nothing is hit.
+    /// RGB PNG: color of what is hit, without light, straight sRGB; 0 0 0 where nothing is hit.
     pub albedo: Option<Vec<u8>>,
-    /// 16-bit RGB PNG: world position as `(p + 1 m) / 2 m`, so to 0.03 mm within a metre; 0 0 0 where nothing is hit.
+    /// 16-bit RGB PNG: world position as `(p + 1 m) / 2 m`, so to 0.03 mm within a meter; 0 0 0 where nothing is hit.
     pub position: Option<Vec<u8>>,
     /// ARKit units, 0..=1, order of `head::model::ARKIT`.
     pub expression: [f32; 52],
     /// Axis-angle (radians): neck, head, jaw, left eye, right eye.
     pub pose: [[f32; 3]; 5],
-    /// Rigid world → camera (metres), row-major.
+    /// Rigid world → camera (meters), row-major.
     pub camera_from_world: [[f32; 4]; 4],
     /// `[[fx, 0, cx], [0, fy, cy], [0, 0, 1]]` in pixels.
     pub intrinsics: [[f32; 3]; 3],
     /// `[L]` projected landmarks in pixels (68 iBUG, then dense).
     pub landmarks_2d: Vec<[f32; 2]>,
-    /// `[L]` landmarks in world space (metres).
+    /// `[L]` landmarks in world space (meters).
     pub landmarks_3d: Vec<[f32; 3]>,
     /// `[L]` share seen: 1 whole, 0 hidden; tracked rows hold the detector's confidence.
     pub landmark_visible: Vec<f32>,
@@ -152,26 +152,6 @@ impl FrameRow {
         self.pose = params.pose.map(|p| p.to_array());
     }
 }
-
-/// Class ids of `segmentation`.
-pub const SEGMENTATION: [&str; 16] = [
-    "background",
-    "skin",
-    "brow",
-    "eye",
-    "iris",
-    "lip",
-    "teeth",
-    "tongue",
-    "hair",
-    "beard",
-    "ear",
-    "neck",
-    "cloth",
-    "glasses",
-    "mouth",
-    "lash",
-];
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! The table `frames`: columns of [`FrameRow`].
 use crate::columns::{self, Columns, Complaint};
-use crate::frame::{FrameRow, SCHEMA_VERSION, SEGMENTATION};
+use crate::frame::{FrameRow, SCHEMA_VERSION};
+use crate::segmentation;
 use crate::table::{Row, check_array, check_optional};
 use crate::{digest, image, schema};
 use arrow::array::{ArrayRef, RecordBatch};
@@ -78,7 +79,7 @@ impl FrameRow {
         }
         if self.segmentation.is_some() {
             let mut field = schema::image("segmentation", "class of each pixel; 8-bit grey", "class id");
-            let classes = serde_json::to_string(&SEGMENTATION).unwrap_or_default();
+            let classes = serde_json::to_string(&segmentation::NAMES).unwrap_or_default();
             field.metadata_mut().insert("classes".to_string(), classes);
             fields.push(field);
         }

@@ -27,7 +27,7 @@ pub struct IdentityRow {
     pub albedo: Option<Vec<u8>>,
     /// UV image of what the head shows from outside, unlit: skin, and hair and cloth before it; RGB PNG, sRGB.
     pub appearance: Option<Vec<u8>>,
-    /// UV position map of the neutral head `[H, W, 3]` f32, metres, row-major; rows top to bottom (v from 1 to 0).
+    /// UV position map of the neutral head `[H, W, 3]` f32, meters, row-major; rows top to bottom (v from 1 to 0).
     pub position: Option<UvMap>,
 }
 

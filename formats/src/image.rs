@@ -14,7 +14,7 @@ pub struct Picture {
     pub width: usize,
     /// Pixels.
     pub height: usize,
-    /// 1 grey, 3 RGB, 4 RGBA, or any other number.
+    /// 1 gray, 3 RGB, 4 RGBA, or any other number.
     pub channels: usize,
     /// Row-major, channels interleaved.
     pub data: Vec<f32>,
@@ -41,7 +41,7 @@ pub fn png_from_rgb8(width: usize, height: usize, rgb: &[u8]) -> Result<Vec<u8>,
     png(width, height, rgb, 3, ExtendedColorType::Rgb8)
 }
 
-/// 8-bit grey `[height, width]` as PNG.
+/// 8-bit gray `[height, width]` as PNG.
 ///
 /// # Errors
 /// As [`png_from_rgb8`].
@@ -49,7 +49,7 @@ pub fn png_from_gray8(width: usize, height: usize, gray: &[u8]) -> Result<Vec<u8
     png(width, height, gray, 1, ExtendedColorType::L8)
 }
 
-/// 16-bit grey `[height, width]` as PNG.
+/// 16-bit gray `[height, width]` as PNG.
 ///
 /// # Errors
 /// As [`png_from_rgb8`].
@@ -93,7 +93,7 @@ pub fn jpeg_from_rgb8(width: usize, height: usize, rgb: &[u8], quality: u8) -> R
     Ok(out)
 }
 
-/// PNG, WebP or JPEG as 8-bit RGB; alpha is dropped, grey is spread, 16 bits are rounded.
+/// PNG, WebP or JPEG as 8-bit RGB; alpha is dropped, gray is spread, 16 bits are rounded.
 ///
 /// # Errors
 /// [`Error::Picture`] when it cannot be decoded.
@@ -102,7 +102,7 @@ pub fn rgb8_from_encoded(bytes: &[u8]) -> Result<Decoded<u8>, Error> {
     Ok(Decoded { width: image.width() as usize, height: image.height() as usize, channels: 3, data: image.into_raw() })
 }
 
-/// An 8-bit grey PNG, exactly.
+/// An 8-bit gray PNG, exactly.
 ///
 /// # Errors
 /// [`Error::Picture`] when it cannot be decoded or has another kind of pixels.
@@ -115,7 +115,7 @@ pub fn gray8_from_png(bytes: &[u8]) -> Result<Decoded<u8>, Error> {
     }
 }
 
-/// A 16-bit grey PNG, exactly.
+/// A 16-bit gray PNG, exactly.
 ///
 /// # Errors
 /// As [`gray8_from_png`].
@@ -173,7 +173,12 @@ pub fn srgb_from_linear(linear: f32) -> f32 {
 
 /// The 8-bit sRGB code of linear light, rounded.
 pub fn srgb8_from_linear(linear: f32) -> u8 {
-    (srgb_from_linear(linear) * 255.0 + 0.5) as u8
+    code8(srgb_from_linear(linear))
+}
+
+/// The 8-bit code of a value in 0..=1, rounded, without a curve; values outside are clamped.
+pub fn code8(value: f32) -> u8 {
+    (value.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
 
 impl Picture {
@@ -193,6 +198,11 @@ impl Picture {
     pub fn raw_from_8bit(image: &Decoded<u8>) -> Self {
         let data = image.data.iter().map(|&code| code as f32 / 255.0).collect();
         Picture { width: image.width, height: image.height, channels: image.channels, data }
+    }
+
+    /// 8-bit codes of values in 0..=1, without a curve: the inverse of [`Picture::raw_from_8bit`].
+    pub fn raw8(&self) -> Vec<u8> {
+        self.data.iter().map(|&v| code8(v)).collect()
     }
 
     /// 8-bit sRGB codes of linear light.
@@ -247,8 +257,8 @@ fn weights(old: usize, new: usize) -> Vec<Vec<(usize, f32)>> {
         pixels.map(|p| (p, covered(p))).filter(|(_, w)| *w > 1e-9).collect()
     };
     let linear = |i: usize| {
-        let centre = ((i as f64 + 0.5) * scale - 0.5).clamp(0.0, (old - 1) as f64);
-        let (low, part) = (centre.floor() as usize, centre.fract() as f32);
+        let center = ((i as f64 + 0.5) * scale - 0.5).clamp(0.0, (old - 1) as f64);
+        let (low, part) = (center.floor() as usize, center.fract() as f32);
         vec![(low, 1.0 - part), ((low + 1).min(old - 1), part)]
     };
     (0..new).map(|i| if scale >= 1.0 { area(i) } else { linear(i) }).collect()

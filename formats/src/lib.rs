@@ -1,7 +1,7 @@
 //! What is on disk: the schemas of `frames` and `identities`, Parquet shards, avatar folders, cards.
 //!
 //! Invariant: a file of ours exists whole or not at all, and its bytes depend on rows and provenance alone (no time, no
-//! host). Neighbouring tools meet in these files.
+//! host). Neighboring tools meet in these files.
 //!
 //! Reading: [`Dataset::open`] → [`Dataset::labels`], [`Dataset::frame`]. Writing: [`FrameWriter`].
 //! ```
@@ -28,6 +28,7 @@
 pub mod flags;
 pub mod frame;
 pub mod identity;
+pub mod segmentation;
 
 pub mod dataset;
 pub mod exr;

@@ -1,4 +1,4 @@
-//! The order of training samples: the same on every machine, so that a resumed run goes on exactly.
+//! The order of training samples: the same on every machine, so that a resumed run continues exactly.
 use crate::digest;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -23,14 +23,14 @@ fn shuffled_by<T: Copy>(items: &[T], name: &str) -> Vec<T> {
     items
 }
 
-/// `n` different indices below `total` drawn by lot with `seed`, ascending; all of them when there are no more.
+/// `n` different indices below `total` sampled at random by `seed`, ascending; all of them when there are no more.
 /// Needs memory for `n` only (Floyd's method).
 pub fn drawn(total: usize, n: usize, seed: u64) -> Vec<usize> {
     let mut rng = rng(&format!("lots/{seed}"));
     let mut chosen = BTreeSet::new();
     for last in total - n.min(total)..total {
-        let lot = below(&mut rng, last + 1);
-        if !chosen.insert(lot) {
+        let index = below(&mut rng, last + 1);
+        if !chosen.insert(index) {
             chosen.insert(last);
         }
     }

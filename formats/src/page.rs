@@ -1,7 +1,7 @@
 //! What self-contained pages of ours share: the style, escaped text, pictures as data.
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
-/// The house style (CSS).
+/// The style of all pages (CSS).
 pub const STYLE: &str = include_str!("page/page.css");
 
 /// Text as it may stand in HTML, attributes included.

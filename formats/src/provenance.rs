@@ -80,7 +80,7 @@ impl Provenance {
 static COMMIT: OnceLock<&'static str> = OnceLock::new();
 
 /// Says which commit a program was built from: `built_from(option_env!("EFFIGY_COMMIT"))`, first thing in `main`. Only
-/// the programs know it, so that a new commit links them anew and compiles no library.
+/// the programs know it, so that a new commit relinks them and compiles no library.
 pub fn built_from(commit: Option<&'static str>) {
     COMMIT.set(commit.unwrap_or(UNKNOWN)).ok();
 }

@@ -154,7 +154,7 @@ impl TempFile {
         file.map_err(|source| Error::Io { what: "cannot write", source, path: target.into() })
     }
 
-    /// Takes a name for ever; `false` when another has it. The file must have been synced; the folder is synced here.
+    /// Takes a name forever; `false` when another has it. The file must have been synced; the folder is synced here.
     pub(crate) fn take_name(self, target: &Path) -> Result<bool, Error> {
         let publish_error = |source| Error::Io { what: "cannot publish", source, path: target.into() };
         let first = match std::fs::hard_link(&self.path, target) {

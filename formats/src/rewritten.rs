@@ -126,7 +126,7 @@ fn converted(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Complaint> {
     }
 }
 
-/// The values of all rows one after another, put together anew in the shape of `to`.
+/// The values of all rows one after another, rebuilt in the shape of `to`.
 fn as_fixed_lists(column: &ArrayRef, to: &DataType) -> Result<ArrayRef, Complaint> {
     let expected: Vec<usize> = crate::schema::shape_of(to);
     let (mut values, mut rows) = (column.clone(), column.len());

@@ -104,7 +104,7 @@ impl Scan {
         Ok(Selection { shard, rows })
     }
 
-    /// `n` of the rows drawn by lot with `seed`, in their order in the dataset: (index of the file, row in it).
+    /// `n` of the rows, sampled at random by `seed`, in their order in the dataset: (index of the file, row in it).
     ///
     /// # Errors
     /// As [`Scan::select`].

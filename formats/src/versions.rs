@@ -17,7 +17,7 @@
 //! link is the commit: it fails when another writer has the number, so writers need no lock and readers none either. A
 //! file that no log names does not exist.
 //!
-//! Invariants: a version, once committed, reads the same for ever or tells that it was collected; after
+//! Invariants: a version, once committed, reads the same forever or tells that it was collected; after
 //! [`VersionedSet::commit`] returns it survives `kill -9` and a power cut; nothing asks the clock.
 //!
 //! ```
@@ -25,8 +25,8 @@
 //! use formats::versions::{Commit, Keep, Spec};
 //! use formats::{ClipRow, FrameRow, Part, Provenance, VersionedSet, image};
 //! # let folder = std::env::temp_dir().join(format!("versions-doc-{}", std::process::id()));
-//! let row = |clip_id, frame_in_clip, grey: u8| {
-//!     let image = image::png_from_rgb8(1, 1, &[grey; 3])?;
+//! let row = |clip_id, frame_in_clip, gray: u8| {
+//!     let image = image::png_from_rgb8(1, 1, &[gray; 3])?;
 //!     let frame = FrameRow { image, width: 1, height: 1, ..FrameRow::default() };
 //!     Ok::<_, formats::Error>(ClipRow { clip_id, frame_in_clip, made_by: "example".into(), frame, ..ClipRow::default() })
 //! };

@@ -9,7 +9,7 @@ use ndarray::{ArrayView2, ArrayView3, aview2};
 pub struct FrameViews<'a> {
     /// `[5, 3]` axis-angle (radians): neck, head, jaw, left eye, right eye.
     pub pose: ArrayView2<'a, f32>,
-    /// `[4, 4]` rigid world → camera (metres).
+    /// `[4, 4]` rigid world → camera (meters).
     pub camera_from_world: ArrayView2<'a, f32>,
     /// `[3, 3]` pixels.
     pub intrinsics: ArrayView2<'a, f32>,
@@ -17,7 +17,7 @@ pub struct FrameViews<'a> {
     pub gaze: ArrayView2<'a, f32>,
     /// `[L, 2]` pixels.
     pub landmarks_2d: ArrayView2<'a, f32>,
-    /// `[L, 3]` metres, world space.
+    /// `[L, 3]` meters, world space.
     pub landmarks_3d: ArrayView2<'a, f32>,
 }
 
@@ -25,8 +25,8 @@ impl FrameRow {
     /// Its arrays as views.
     /// ```
     /// let mut row = formats::FrameRow { landmarks_2d: vec![[10.0, 20.0], [30.0, 60.0]], ..Default::default() };
-    /// let centre = row.views().landmarks_2d.mean_axis(ndarray::Axis(0)).unwrap();
-    /// assert_eq!(centre.to_vec(), [20.0, 40.0]);
+    /// let center = row.views().landmarks_2d.mean_axis(ndarray::Axis(0)).unwrap();
+    /// assert_eq!(center.to_vec(), [20.0, 40.0]);
     /// ```
     pub fn views(&self) -> FrameViews<'_> {
         FrameViews {

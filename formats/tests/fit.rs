@@ -18,7 +18,7 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A coloured ball of a hundred large Gaussians with a dark belt.
+/// A colored ball of a hundred large Gaussians with a dark belt.
 fn ball() -> Gaussians {
     let mut out = Gaussians::empty(Colors::Features { channels: 3 });
     for n in 0..160 {

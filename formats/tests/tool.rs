@@ -65,7 +65,7 @@ fn provenance(config: &str) -> Provenance {
     Provenance::new("datagen", "0.1.0", config, 7)
 }
 
-/// A disc of the identity's colour, with landmarks on its rim and a mask of it.
+/// A disc of the identity's color, with landmarks on its rim and a mask of it.
 fn row(split: &str, identity: u32, camera: u32) -> FrameRow {
     let (width, height, radius) = (96, 72, 24.0 + camera as f32);
     let inside = |i: usize| ((i % width) as f32 + 0.5 - 48.0).hypot((i / width) as f32 + 0.5 - 36.0) < radius;

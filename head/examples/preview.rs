@@ -9,7 +9,7 @@ use std::f32::consts::{FRAC_PI_2, PI};
 use std::path::Path;
 
 const SIZE: usize = 480;
-const PIXELS_PER_METRE: f32 = 1450.0;
+const PIXELS_PER_METER: f32 = 1450.0;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -101,7 +101,7 @@ fn draw(
     let center = Vec3::new(0.0, -0.025, -0.06);
     let to_view = |p: Vec3| {
         let q = rotation * (p - center);
-        Vec3::new(SIZE as f32 / 2.0 + 0.37 + PIXELS_PER_METRE * q.x, SIZE as f32 / 2.0 - PIXELS_PER_METRE * q.y, q.z)
+        Vec3::new(SIZE as f32 / 2.0 + 0.37 + PIXELS_PER_METER * q.x, SIZE as f32 / 2.0 - PIXELS_PER_METER * q.y, q.z)
     };
     let mut depth = vec![f32::NEG_INFINITY; SIZE * SIZE];
     let cut = normals::triangles(faces);
@@ -155,7 +155,7 @@ fn draw(
     }
 }
 
-/// Every texel in the colour of its part, checkered by face.
+/// Every texel in the color of its part, checkered by face.
 fn draw_layout(sheet: &mut image::RgbImage, (left, top): (usize, usize), model: &HeadModel) {
     let atlas = head::UvAtlas::new(model, SIZE);
     for y in 0..SIZE {

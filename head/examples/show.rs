@@ -3,6 +3,7 @@
 //! Writes `neutral.png` (with the 68 landmarks and the dense ones), `people.png`, `expressions.png`, `regions.png`,
 //! `uv.png`. A z-buffer and one lamp: no materials.
 use glam::{Vec2, Vec3};
+use head::ibug;
 use head::model::{ARKIT, HeadModel, Part};
 use head::{normals::vertex_normals, sampler::sample_identity};
 use image::{Rgb, RgbImage};
@@ -39,7 +40,7 @@ fn main() -> Result<(), AnyError> {
     Ok(())
 }
 
-/// A camera around the head at an azimuth (radians), `width` px for `field` metres at the face.
+/// A camera around the head at an azimuth (radians), `width` px for `field` meters at the face.
 fn camera(azimuth: f32, target: Vec3, field: f32, width: usize) -> Camera {
     let distance = 1.2;
     let eye = target + distance * Vec3::new(azimuth.sin(), 0.0, azimuth.cos());
@@ -51,7 +52,7 @@ fn neutral(model: &HeadModel) -> RgbImage {
     let views = [0.0, -0.7, -1.5].map(|azimuth| {
         let camera = camera(azimuth, target, 0.34, 700);
         let mut canvas = Canvas::new(&camera);
-        canvas.draw(model, &model.template, &|part, _| colour(part));
+        canvas.draw(model, &model.template, &|part, _| color(part));
         canvas.dots(&model.landmarks_at(&model.template));
         canvas.image
     });
@@ -73,8 +74,8 @@ fn closeups(model: &HeadModel) -> RgbImage {
         (8..10).for_each(|k| params.expression[k] = (-open).max(0.0));
         let positions = model.evaluate(&params).positions;
         let mut canvas = Canvas::new(&camera(azimuth, target, field, 800));
-        canvas.draw(model, &positions, &|part, _| colour(part));
-        canvas.dots(&model.landmarks_at(&positions)[..68]);
+        canvas.draw(model, &positions, &|part, _| color(part));
+        canvas.dots(&model.landmarks_at(&positions)[..ibug::COUNT]);
         canvas.image
     });
     row(&views)
@@ -103,7 +104,7 @@ fn mouth(model: &HeadModel) -> RgbImage {
             shown.faces = kept.iter().map(|&f| model.faces[f]).collect();
             shown.face_parts = kept.iter().map(|&f| model.face_parts[f]).collect();
         }
-        canvas.draw(&shown, &model.evaluate(&params).positions, &|part, _| colour(part));
+        canvas.draw(&shown, &model.evaluate(&params).positions, &|part, _| color(part));
         views.push(canvas.image);
     }
     row(&views)
@@ -116,10 +117,10 @@ fn mouths(model: &HeadModel) -> RgbImage {
             let views: Vec<RgbImage> = (0..8)
                 .map(|c| {
                     let positions = model.neutral(&sample_identity(model, r * 8 + c).shape);
-                    let lips = model.landmarks[62].at(&model.faces, &positions);
+                    let lips = model.landmarks[ibug::UPPER_LIP_INNER].at(&model.faces, &positions);
                     let mut canvas = Canvas::new(&camera(0.0, lips, 0.07, 300));
-                    canvas.draw(model, &positions, &|part, _| colour(part));
-                    canvas.dots(&model.landmarks_at(&positions)[..68]);
+                    canvas.draw(model, &positions, &|part, _| color(part));
+                    canvas.dots(&model.landmarks_at(&positions)[..ibug::COUNT]);
                     canvas.image
                 })
                 .collect();
@@ -176,7 +177,7 @@ fn expressions(model: &HeadModel) -> RgbImage {
         params.expression[ARKIT.iter().position(|n| *n == name).unwrap_or(0)] = 1.0;
         let camera = camera(-0.25, Vec3::new(0.0, -0.035, 0.0), 0.2, 260);
         let mut canvas = Canvas::new(&camera);
-        canvas.draw(model, &model.evaluate(&params).positions, &|part, _| colour(part));
+        canvas.draw(model, &model.evaluate(&params).positions, &|part, _| color(part));
         views.push(canvas.image);
     }
     let rows: Vec<RgbImage> = views.chunks(9).map(row).collect();
@@ -204,7 +205,7 @@ fn regions(model: &HeadModel) -> RgbImage {
 
 fn plain(model: &HeadModel, positions: &[Vec3], azimuth: f32, field: f32, width: usize) -> RgbImage {
     let mut canvas = Canvas::new(&camera(azimuth, Vec3::new(0.0, -0.02, -0.03), field, width));
-    canvas.draw(model, positions, &|part, _| colour(part));
+    canvas.draw(model, positions, &|part, _| color(part));
     canvas.image
 }
 
@@ -212,7 +213,7 @@ fn uv_layout(model: &HeadModel) -> RgbImage {
     let size = 1400.0;
     let mut image = RgbImage::from_pixel(size as u32, size as u32, Rgb([255; 3]));
     for (f, face) in model.face_uvs.iter().enumerate() {
-        let c = colour(model.face_parts[f]) * 160.0;
+        let c = color(model.face_parts[f]) * 160.0;
         for i in 0..4 {
             let [a, b] = [face[i], face[(i + 1) % 4]].map(|t| model.uvs[t as usize] * Vec2::new(1.0, -1.0) + Vec2::Y);
             line(&mut image, a * size, b * size, Rgb([c.x as u8, c.y as u8, c.z as u8]));
@@ -221,7 +222,7 @@ fn uv_layout(model: &HeadModel) -> RgbImage {
     image
 }
 
-fn colour(part: Part) -> Vec3 {
+fn color(part: Part) -> Vec3 {
     match part {
         Part::Skin => Vec3::new(0.85, 0.68, 0.6),
         Part::EyeLeft | Part::EyeRight => Vec3::new(0.93, 0.93, 1.0),
@@ -246,10 +247,10 @@ impl Canvas {
         Canvas { camera: *camera, image, depth: vec![f32::INFINITY; camera.width * camera.height] }
     }
 
-    fn draw(&mut self, model: &HeadModel, positions: &[Vec3], colour: &dyn Fn(Part, usize) -> Vec3) {
+    fn draw(&mut self, model: &HeadModel, positions: &[Vec3], color: &dyn Fn(Part, usize) -> Vec3) {
         let normals = vertex_normals(positions, &model.faces);
         let lamp = (self.camera.eye() + Vec3::new(-0.5, 0.6, 0.2)).normalize_or(Vec3::Z);
-        let shade = |part: Part, v: usize| colour(part, v) * (0.25 + 0.75 * normals[v].dot(lamp).max(0.0));
+        let shade = |part: Part, v: usize| color(part, v) * (0.25 + 0.75 * normals[v].dot(lamp).max(0.0));
         for (face, &part) in model.faces.iter().zip(&model.face_parts) {
             let corners = face.map(|v| (positions[v as usize], shade(part, v as usize)));
             self.triangle([corners[0], corners[1], corners[2]]);
@@ -277,7 +278,7 @@ impl Canvas {
                 self.depth[y * self.camera.width + x] = depth;
                 // Insides show in magenta.
                 // Image y points down, so a face seen from outside winds the other way.
-                let colour = if area < 0.0 {
+                let color = if area < 0.0 {
                     w[0] * corners[0].1 + w[1] * corners[1].1 + w[2] * corners[2].1
                 } else {
                     Vec3::new(0.6, 0.0, 0.6)
@@ -285,7 +286,7 @@ impl Canvas {
                 self.image.put_pixel(
                     x as u32,
                     y as u32,
-                    Rgb(colour.to_array().map(|c| (c.clamp(0.0, 1.0) * 255.0) as u8)),
+                    Rgb(color.to_array().map(|c| (c.clamp(0.0, 1.0) * 255.0) as u8)),
                 );
             }
         }
@@ -302,20 +303,20 @@ impl Canvas {
             if depth > self.depth[y as usize * self.camera.width + x as usize] + 0.004 {
                 continue;
             }
-            let (reach, colour) = if i < 68 { (2, Rgb([0, 255, 0])) } else { (0, Rgb([0, 60, 255])) };
+            let (reach, color) = if i < 68 { (2, Rgb([0, 255, 0])) } else { (0, Rgb([0, 60, 255])) };
             for (dx, dy) in (-reach..=reach).flat_map(|dx| (-reach..=reach).map(move |dy| (dx, dy))) {
-                self.image.put_pixel((x + dx) as u32, (y + dy) as u32, colour);
+                self.image.put_pixel((x + dx) as u32, (y + dy) as u32, color);
             }
         }
     }
 }
 
-fn line(image: &mut RgbImage, a: Vec2, b: Vec2, colour: Rgb<u8>) {
+fn line(image: &mut RgbImage, a: Vec2, b: Vec2, color: Rgb<u8>) {
     let steps = (b - a).abs().max_element().ceil().max(1.0);
     for i in 0..=steps as usize {
         let p = a + (b - a) * (i as f32 / steps);
         if p.x >= 0.0 && p.y >= 0.0 && p.x < image.width() as f32 && p.y < image.height() as f32 {
-            image.put_pixel(p.x as u32, p.y as u32, colour);
+            image.put_pixel(p.x as u32, p.y as u32, color);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Does a model keep its contract? Every importer and reader ends with this.
 use crate::error::Error;
+use crate::ibug;
 use crate::model::{ARKIT, Basis, HeadModel, Joint};
 use glam::Vec3;
 
@@ -9,9 +10,9 @@ pub const REGIONS: [&str; 11] =
 
 /// Sums of weights may be off by this much (f32 rounding of importers' data).
 const SUM_TOLERANCE: f32 = 1e-3;
-/// The origin may be off the middle between the eyeballs by this much (metres).
+/// The origin may be off the middle between the eyeballs by this much (meters).
 const ORIGIN_TOLERANCE_M: f32 = 1e-3;
-/// Distance between the eyeball centres: anything human, children included (metres).
+/// Distance between the eyeball centers: anything human, children included (meters).
 const EYE_DISTANCE_M: std::ops::RangeInclusive<f32> = 0.035..=0.085;
 
 impl HeadModel {
@@ -112,8 +113,8 @@ impl HeadModel {
         if let Some(v) = (0..self.mirror.len()).find(|&v| self.mirror[self.mirror[v] as usize] as usize != v) {
             return Err(Error::invalid("mirror", format!("vertex {v} does not come back")));
         }
-        if self.landmarks.len() < 68 {
-            return Err(Error::Shape { what: "landmarks".into(), expected: 68, got: self.landmarks.len() });
+        if self.landmarks.len() < ibug::COUNT {
+            return Err(Error::Shape { what: "landmarks".into(), expected: ibug::COUNT, got: self.landmarks.len() });
         }
         for (l, point) in self.landmarks.iter().enumerate() {
             indices("landmarks", &[point.face], self.faces.len())?;

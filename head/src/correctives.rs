@@ -1,11 +1,12 @@
 //! What linear units cannot know: where another person's lids and lips are, and that eyeballs are solid.
 //!
-//! The units were modelled on one face. On others, and in company, they close lids too far or not enough, press lips
+//! The units were modeled on one face. On others, and in company, they close lids too far or not enough, press lips
 //! through each other and let the balls of the eyes poke through the lids. [`Correctives`] mends the coefficients of
 //! the units that close, for the person at hand, and pushes lids off the balls; everything else stays linear.
 mod eyeball;
 
 use crate::evaluate::Posed;
+use crate::ibug;
 use crate::model::{HeadModel, HeadParams, Joint};
 use crate::params::{mirrored_unit, unit};
 use crate::rig;
@@ -34,23 +35,23 @@ struct Follow {
     squint: f32,
 }
 
-/// One unit, or the left and the right one of a pair: columns, and metres a unit by which each parts the lips.
+/// One unit, or the left and the right one of a pair: columns, and meters a unit by which each parts the lips.
 type Gesture = Vec<(usize, f32)>;
 
 /// Mends poses of one model.
 #[derive(Clone, Debug)]
 pub struct Correctives {
     balls: [Eyeball; 2],
-    /// Columns of `eyeBlinkLeft`, `eyeBlinkRight`, and by how much each narrows its eye (metres a unit).
+    /// Columns of `eyeBlinkLeft`, `eyeBlinkRight`, and by how much each narrows its eye (meters a unit).
     blinks: [(usize, f32); 2],
     /// Columns of `eyeWide` and `eyeSquint`, left and right.
     wides: [usize; 2],
     squints: [usize; 2],
-    /// Column of `mouthClose`, and by how much it brings the lips together (metres a unit).
+    /// Column of `mouthClose`, and by how much it brings the lips together (meters a unit).
     close: (usize, f32),
-    /// By how much each gesture of the mouth parts the lips (metres a unit), left and right together.
+    /// By how much each gesture of the mouth parts the lips (meters a unit), left and right together.
     gestures: Vec<Gesture>,
-    /// Distance of the lips on the template (metres); they touch there.
+    /// Distance of the lips on the template (meters); they touch there.
     lips_at_rest: f32,
 }
 
@@ -73,7 +74,7 @@ impl Correctives {
         }
     }
 
-    /// Pushes the lids of a neutral mesh `[V]` (metres) off the eyeballs.
+    /// Pushes the lids of a neutral mesh `[V]` (meters) off the eyeballs.
     pub fn rest(&self, model: &HeadModel, neutral: &mut [Vec3]) {
         let places = model.joint_places(neutral);
         for (side, ball) in self.balls.iter().enumerate() {
@@ -118,7 +119,7 @@ impl Correctives {
                 let active = (0..52).filter(|&k| units[k] != 0.0);
                 active.fold(neutral[v as usize], |p, k| p + units[k] * model.expression.column(k)[v as usize])
             };
-            let points = model.landmarks.iter().take(68);
+            let points = model.landmarks.iter().take(ibug::COUNT);
             points.map(|l| (0..4).map(|c| l.weights[c] * corner(model.faces[l.face as usize][c])).sum()).collect()
         };
         let mut open = *expression;
@@ -142,30 +143,30 @@ impl Correctives {
         mended
     }
 
-    /// How far the lips are pressed through each other by several gestures at once (metres, 0 or more): each was
-    /// modelled on lips at rest, so together they press no further than the one that presses most.
+    /// How far the lips are pressed through each other by several gestures at once (meters, 0 or more): each was
+    /// modeled on lips at rest, so together they press no further than the one that presses most.
     fn overlap(&self, expression: &[f32; 52]) -> f32 {
-        let parts = |g: &Gesture| g.iter().map(|&(k, metres)| expression[k] * metres).sum::<f32>();
+        let parts = |g: &Gesture| g.iter().map(|&(k, meters)| expression[k] * meters).sum::<f32>();
         let (all, most) =
             self.gestures.iter().map(parts).fold((0.0f32, 0.0f32), |(all, most), m| (all + m, most.min(m)));
         (most - all).max(0.0)
     }
 
-    /// Distance in metres by which the lids of the eye of a side (0 left, 1 right) come nearest to the ball's surface;
+    /// Distance in meters by which the lids of the eye of a side (0 left, 1 right) come nearest to the ball's surface;
     /// negative where they are inside. For checks.
     pub fn lid_clearance(&self, posed: &Posed, side: usize) -> f32 {
         self.balls[side].clearance(&posed.positions, posed.eye_centers[side], posed.gaze[side])
     }
 }
 
-/// The units by gesture; `parts` tells how far a unit parts the lips (metres).
+/// The units by gesture; `parts` tells how far a unit parts the lips (meters).
 fn gestures(parts: impl Fn(usize) -> f32) -> Vec<Gesture> {
     let mut found: Vec<Gesture> = Vec::new();
     for k in (0..52).filter(|&k| k <= mirrored_unit(k)) {
         let mut columns = vec![k, mirrored_unit(k)];
         columns.dedup();
         let gesture: Gesture = columns.into_iter().map(|k| (k, parts(k))).collect();
-        if gesture.iter().any(|(_, metres)| metres.abs() > 1e-5) {
+        if gesture.iter().any(|(_, meters)| meters.abs() > 1e-5) {
             found.push(gesture);
         }
     }

@@ -9,13 +9,13 @@ use glam::{Affine3A, Vec3};
 /// A head in a pose.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Posed {
-    /// `[V]` world positions (metres).
+    /// `[V]` world positions (meters).
     pub positions: Vec<Vec3>,
     /// `[5]` world from the shaped rest pose, order of [`Joint::ALL`].
     pub world_from_rest: [Affine3A; 5],
-    /// `[5]` joints in the shaped rest pose (metres).
+    /// `[5]` joints in the shaped rest pose (meters).
     pub joint_places: [Vec3; 5],
-    /// Centres of the left and right eyeball in the world (metres).
+    /// Centers of the left and right eyeball in the world (meters).
     pub eye_centers: [Vec3; 2],
     /// Unit gaze directions of the left and right eye in the world; +z at rest.
     pub gaze: [Vec3; 2],
@@ -39,7 +39,7 @@ impl Basis {
         self.names.is_empty()
     }
 
-    /// `[V]` displacements (metres) of column `k`.
+    /// `[V]` displacements (meters) of column `k`.
     pub fn column(&self, k: usize) -> &[Vec3] {
         let n_vertices = self.columns.len() / self.names.len();
         &self.columns[k * n_vertices..(k + 1) * n_vertices]
@@ -80,7 +80,7 @@ impl HeadModel {
         HeadParams::neutral(self.identity.len())
     }
 
-    /// `[V]` the person at rest (metres): identity only. `shape` is `[Ks]`.
+    /// `[V]` the person at rest (meters): identity only. `shape` is `[Ks]`.
     pub fn neutral(&self, shape: &[f32]) -> Vec<Vec3> {
         debug_assert_eq!(shape.len(), self.identity.len());
         let mut positions = self.template.clone();
@@ -109,7 +109,7 @@ impl HeadModel {
         }
     }
 
-    /// `[V]` what the expression does (metres, head at rest): expression units, jaw and eyeballs as in `params`,
+    /// `[V]` what the expression does (meters, head at rest): expression units, jaw and eyeballs as in `params`,
     /// neck and head at rest, minus the neutral mesh of the same person. The prior's expression map.
     pub fn expression_offsets(&self, params: &HeadParams) -> Vec<Vec3> {
         let neutral = self.neutral(&params.shape);

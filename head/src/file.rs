@@ -1,7 +1,7 @@
 //! `head.safetensors`: a whole [`HeadModel`] in one file, exact to the bit.
 //!
 //! Displacement columns are stored sparse: `*.starts [K + 1]`, `*.vertices [nnz]`, `*.values [nnz, 3]`. Names and the
-//! version are JSON in the header, under the key `head`. All floats are 32-bit little-endian, metres.
+//! version are JSON in the header, under the key `head`. All floats are 32-bit little-endian, meters.
 use crate::error::Error;
 use crate::model::{Basis, HeadModel, IdentityPrior, JointRest, Part, SurfacePoint};
 use glam::{Vec2, Vec3};

@@ -1,8 +1,8 @@
-//! Importer of ICT-FaceKit Light (USC ICT, MIT licence) from the user's checkout.
+//! Importer of ICT-FaceKit Light (USC ICT, MIT license) from the user's checkout.
 //!
 //! Reads `FaceXModel/generic_neutral_mesh.obj`, `identity000.obj` … `identity099.obj`, the expression meshes and
-//! `vertex_indices.json`. One unit of the files is a centimetre: eyeball centres then stand 62 mm apart. Dropped: the
-//! iris shells (the outer shell is the cornea, coloured downstream), lacrimal fluid, blend and occlusion meshes, the
+//! `vertex_indices.json`. One unit of the files is a centimeter: eyeball centers then stand 62 mm apart. Dropped: the
+//! iris shells (the outer shell is the cornea, colored downstream), lacrimal fluid, blend and occlusion meshes, the
 //! shapes `cheekRaiser_*` (a second `cheekSquint`) and `PupilDilate_*`. `tongueOut` has no source: a zero column.
 //! Identity columns are principal components in standard deviations.
 mod layout;
@@ -10,6 +10,7 @@ mod regions;
 mod rigging;
 
 use crate::error::Error;
+use crate::ibug;
 use crate::model::{ARKIT, Basis, HeadModel, IdentityPrior, Part, SurfacePoint};
 use crate::obj::{self, Obj};
 use glam::Vec3;
@@ -17,8 +18,8 @@ use layout::{Block, ICT_FACES, ICT_VERTICES};
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Metres per unit of the files.
-const METRES: f32 = 0.01;
+/// Meters per unit of the files.
+const METERS: f32 = 0.01;
 /// Principal components of identity in the Light release.
 const N_IDENTITY: usize = 100;
 /// Every so many vertices of the narrow face is a dense landmark.
@@ -34,7 +35,7 @@ pub fn import(folder: &Path) -> Result<HeadModel, Error> {
     let kept = Kept::new(&neutral);
     let origin = rigging::eye_middle(&neutral.positions);
     let template: Vec<Vec3> =
-        kept.vertices.iter().map(|&v| METRES * (neutral.positions[v as usize] - origin)).collect();
+        kept.vertices.iter().map(|&v| METERS * (neutral.positions[v as usize] - origin)).collect();
     let identity = read_identity(&folder, &neutral, &kept)?;
     let expression = read_expression(&folder, &neutral, &kept)?;
     let jaw_open = expression.column(ARKIT.iter().position(|&unit| unit == "jawOpen").unwrap_or(0));
@@ -66,7 +67,7 @@ pub fn import(folder: &Path) -> Result<HeadModel, Error> {
 pub(crate) struct Kept {
     /// `[V]` index in the files of each vertex.
     pub vertices: Vec<u32>,
-    /// `[ICT_VERTICES]` the way back, `u32::MAX` for dropped ones.
+    /// `[ICT_VERTICES]` the inverse, `u32::MAX` for dropped ones.
     pub from_file: Vec<u32>,
     /// `[V]` block of the mesh each vertex is of.
     pub blocks: Vec<Block>,
@@ -176,7 +177,7 @@ fn shapes_of(unit: &str) -> Vec<String> {
     }
 }
 
-/// `[V]` displacements of a shape from the neutral mesh (metres).
+/// `[V]` displacements of a shape from the neutral mesh (meters).
 fn read_offsets(folder: &Path, name: &str, neutral: &Obj, kept: &Kept) -> Result<Vec<Vec3>, Error> {
     let path = folder.join(format!("{name}.obj"));
     let positions = with_path(&path, obj::read_positions(&read(&path)?))?;
@@ -187,7 +188,7 @@ fn read_offsets(folder: &Path, name: &str, neutral: &Obj, kept: &Kept) -> Result
             got: positions.len(),
         });
     }
-    let offset = |&v: &u32| METRES * (positions[v as usize] - neutral.positions[v as usize]);
+    let offset = |&v: &u32| METERS * (positions[v as usize] - neutral.positions[v as usize]);
     Ok(kept.vertices.iter().map(offset).collect())
 }
 
@@ -201,9 +202,9 @@ fn landmarks(folder: &Path, template: &[Vec3], kept: &Kept) -> Result<Vec<Surfac
     })?;
     let entries = lists["idx_to_landmark_verts"].as_array().map(Vec::as_slice).unwrap_or_default();
     let indices: Vec<usize> = entries.iter().filter_map(|v| v.as_u64().map(|v| v as usize)).collect();
-    if indices.len() != 68 {
+    if indices.len() != ibug::COUNT {
         let what = "idx_to_landmark_verts in vertex_indices.json".into();
-        return Err(Error::Shape { what, expected: 68, got: indices.len() });
+        return Err(Error::Shape { what, expected: ibug::COUNT, got: indices.len() });
     }
     if let Some(&index) = indices.iter().find(|&&v| v >= ICT_VERTICES) {
         return Err(Error::Index { what: "idx_to_landmark_verts".into(), index, count: ICT_VERTICES });

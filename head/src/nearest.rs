@@ -88,7 +88,7 @@ impl SurfaceTree {
     }
 }
 
-/// Appends the node over `order` and those beneath it; `first` is the place of `order` in the whole.
+/// Appends the node over `order` and those below it; `first` is the place of `order` in the whole.
 fn split(nodes: &mut Vec<Node>, all: &[[Vec3; 3]], order: &mut [u32], first: usize) {
     let corners = || order.iter().flat_map(|&t| all[t as usize]);
     let low = corners().fold(Vec3::INFINITY, Vec3::min);

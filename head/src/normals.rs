@@ -40,7 +40,7 @@ pub fn vertex_normals(positions: &[Vec3], faces: &[[u32; 4]]) -> Vec<Vec3> {
     normals.iter().map(|normal| normal.normalize_or(Vec3::Z)).collect()
 }
 
-/// Normal of a face times its area (square metres); for a bent quad of its projection, by the cross product of the
+/// Normal of a face times its area (square meters); for a bent quad of its projection, by the cross product of the
 /// diagonals.
 pub fn face_area_normal(positions: &[Vec3], face: &[u32; 4]) -> Vec3 {
     let [a, b, c, d] = face.map(|v| positions[v as usize]);

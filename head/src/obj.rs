@@ -111,7 +111,7 @@ impl<'a> Fields<'a> {
         String::from_utf8_lossy(self.rest.trim_ascii()).into_owned()
     }
 
-    /// The next `N` fields as finite numbers; further fields (colours, a third texture coordinate) are left alone.
+    /// The next `N` fields as finite numbers; further fields (colors, a third texture coordinate) are left alone.
     fn numbers<const N: usize>(&mut self) -> Result<[f32; N], String> {
         let mut values = [0.0; N];
         for (i, value) in values.iter_mut().enumerate() {

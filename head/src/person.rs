@@ -9,15 +9,15 @@ use glam::{Mat3, Vec3};
 /// A person's triangles, and how the ARKit units and the joints move them. Letters: `V` vertices, `T` triangles.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PersonMesh {
-    /// `[V]` at rest (metres, head space).
+    /// `[V]` at rest (meters, head space).
     pub neutral: Vec<Vec3>,
     /// `[T]` counter-clockwise seen from outside.
     pub triangles: Vec<[u32; 3]>,
-    /// The 52 ARKit units, `[52, V]` displacements (metres).
+    /// The 52 ARKit units, `[52, V]` displacements (meters).
     pub units: Basis,
     /// `[V]` skinning weights of the five joints.
     pub weights: Vec<[f32; 5]>,
-    /// `[5]` places of the joints at rest (metres).
+    /// `[5]` places of the joints at rest (meters).
     pub joint_places: [Vec3; 5],
 }
 
@@ -34,7 +34,7 @@ impl PersonMesh {
         }
     }
 
-    /// `[V]` the mesh in head space (metres): expression units, jaw and eyeballs as told, neck and head at rest.
+    /// `[V]` the mesh in head space (meters): expression units, jaw and eyeballs as posed, neck and head at rest.
     pub fn posed(&self, expression: &[f32; 52], pose: &[Vec3; 5]) -> Vec<Vec3> {
         let mut pose = *pose;
         pose[Joint::Neck as usize] = Vec3::ZERO;
@@ -53,16 +53,16 @@ impl PersonMesh {
 /// "GaussianAvatars", section 3.2). A point goes to `scale · rotation · local + origin`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TriangleFrame {
-    /// Mean of the corners (metres).
+    /// Mean of the corners (meters).
     pub origin: Vec3,
     /// Columns: along the first edge; the normal; their cross product, in the plane.
     pub rotation: Mat3,
-    /// Mean of the first edge's length and the height over it (metres).
+    /// Mean of the first edge's length and the height over it (meters).
     pub scale: f32,
 }
 
 impl TriangleFrame {
-    /// Of the corners (metres). A triangle without area gets an arbitrary normal and a scale that is not zero.
+    /// Of the corners (meters). A triangle without area gets an arbitrary normal and a scale that is not zero.
     pub fn of([a, b, c]: [Vec3; 3]) -> Self {
         const LEAST_M: f32 = 1e-6;
         let (edge, other) = (b - a, c - a);
@@ -77,12 +77,12 @@ impl TriangleFrame {
         }
     }
 
-    /// World (metres) from local (triangle units).
+    /// World (meters) from local (triangle units).
     pub fn point(&self, local: Vec3) -> Vec3 {
         self.scale * (self.rotation * local) + self.origin
     }
 
-    /// Local (triangle units) from world (metres).
+    /// Local (triangle units) from world (meters).
     pub fn local(&self, point: Vec3) -> Vec3 {
         self.rotation.transpose() * (point - self.origin) / self.scale
     }

@@ -1,4 +1,4 @@
-//! Could this be somebody's face? Proportions between landmarks against those of people.
+//! Is this a plausible human face? Proportions between landmarks against those of people.
 //!
 //! Each measure is a ratio or an angle, so size and distance do not matter. Means and deviations are those that
 //! facial anthropometry reports for adults (the order of Farkas 1994, "Anthropometry of the Head and Face", and of
@@ -14,6 +14,7 @@
 //! people, PMC9029890). Eyes and mouths of the base mesh are short beside these: the norms lie between mesh and tables.
 //! Depth of the nose, the chin and the distance of the eyes moved halfway to what people of ICT-FaceKit's scan modes measure,
 //! registered to this mesh (`make identity-space`): 0.51, -0.18, 0.222.
+use crate::ibug;
 use glam::Vec3;
 
 /// A proportion of the face, measured and normed.
@@ -113,39 +114,50 @@ impl Plausibility {
 pub fn measure(p: &[Vec3]) -> [f32; MEASURES] {
     let width = |a: usize, b: usize| p[b].x - p[a].x;
     let drop = |a: usize, b: usize| p[a].y - p[b].y;
-    let face_height = drop(27, 8);
+    let face_height = drop(ibug::NASION, ibug::CHIN);
     let face_width = width(1, 15);
     let jaw = width(4, 12);
-    let between_eyes = p[39].distance(p[42]);
-    let eye = 0.5 * (p[36].distance(p[39]) + p[42].distance(p[45]));
-    let nose = drop(27, 33);
-    let mouth = width(48, 54);
+    let between_eyes = p[ibug::RIGHT_EYE_INNER].distance(p[ibug::LEFT_EYE_INNER]);
+    let eye = 0.5
+        * (p[ibug::RIGHT_EYE_OUTER].distance(p[ibug::RIGHT_EYE_INNER])
+            + p[ibug::LEFT_EYE_INNER].distance(p[ibug::LEFT_EYE_OUTER]));
+    let nose = drop(ibug::NASION, ibug::NOSE_BASE);
+    let mouth = width(ibug::MOUTH_RIGHT, ibug::MOUTH_LEFT);
     let open = 0.25 * (drop(37, 41) + drop(38, 40) + drop(43, 47) + drop(44, 46));
-    let eyes_y = 0.25 * (p[36].y + p[39].y + p[42].y + p[45].y);
-    let eyes_x = 0.25 * (p[36].x + p[39].x + p[42].x + p[45].x);
-    let meet_y = 0.5 * (p[62].y + p[66].y);
+    let eyes_y = 0.25
+        * (p[ibug::RIGHT_EYE_OUTER].y
+            + p[ibug::RIGHT_EYE_INNER].y
+            + p[ibug::LEFT_EYE_INNER].y
+            + p[ibug::LEFT_EYE_OUTER].y);
+    let eyes_x = 0.25
+        * (p[ibug::RIGHT_EYE_OUTER].x
+            + p[ibug::RIGHT_EYE_INNER].x
+            + p[ibug::LEFT_EYE_INNER].x
+            + p[ibug::LEFT_EYE_OUTER].x);
+    let meet_y = 0.5 * (p[ibug::UPPER_LIP_INNER].y + p[ibug::LOWER_LIP_INNER].y);
     [
         face_width / face_height,
         jaw / face_width,
         width(6, 10) / jaw,
-        width(31, 35) / between_eyes,
+        width(ibug::NOSE_RIGHT, ibug::NOSE_LEFT) / between_eyes,
         nose / face_height,
-        (p[30].z - 0.5 * (p[31].z + p[35].z)) / nose,
-        drop(30, 33) / nose,
+        (p[ibug::NOSE_TIP].z - 0.5 * (p[ibug::NOSE_RIGHT].z + p[ibug::NOSE_LEFT].z)) / nose,
+        drop(ibug::NOSE_TIP, ibug::NOSE_BASE) / nose,
         mouth / between_eyes,
-        drop(51, 57) / mouth,
-        (p[51].y - meet_y) / (meet_y - p[57].y).max(1e-6),
-        drop(33, 51) / face_height,
-        drop(57, 8) / face_height,
+        drop(ibug::UPPER_LIP_OUTER, ibug::LOWER_LIP_OUTER) / mouth,
+        (p[ibug::UPPER_LIP_OUTER].y - meet_y) / (meet_y - p[ibug::LOWER_LIP_OUTER].y).max(1e-6),
+        drop(ibug::NOSE_BASE, ibug::UPPER_LIP_OUTER) / face_height,
+        drop(ibug::LOWER_LIP_OUTER, ibug::CHIN) / face_height,
         eye / between_eyes,
         open / eye,
-        0.5 * (drop(36, 39) + drop(45, 42)) / eye,
-        (0.5 * (p[48].y + p[54].y) - meet_y) / mouth,
-        (0.5 * (p[19].y + p[24].y) - eyes_y) / eye,
-        (p[8].z - p[33].z) / face_height,
-        (p[62].z - p[33].z) / face_height,
+        0.5 * (drop(ibug::RIGHT_EYE_OUTER, ibug::RIGHT_EYE_INNER) + drop(ibug::LEFT_EYE_OUTER, ibug::LEFT_EYE_INNER))
+            / eye,
+        (0.5 * (p[ibug::MOUTH_RIGHT].y + p[ibug::MOUTH_LEFT].y) - meet_y) / mouth,
+        (0.5 * (p[ibug::RIGHT_BROW_MIDDLE].y + p[ibug::LEFT_BROW_MIDDLE].y) - eyes_y) / eye,
+        (p[ibug::CHIN].z - p[ibug::NOSE_BASE].z) / face_height,
+        (p[ibug::UPPER_LIP_INNER].z - p[ibug::NOSE_BASE].z) / face_height,
         between_eyes / face_width,
-        (p[30].x - eyes_x) / face_width,
-        (0.5 * (p[48].x + p[54].x) - eyes_x) / face_width,
+        (p[ibug::NOSE_TIP].x - eyes_x) / face_width,
+        (0.5 * (p[ibug::MOUTH_RIGHT].x + p[ibug::MOUTH_LEFT].x) - eyes_x) / face_width,
     ]
 }

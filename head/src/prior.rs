@@ -1,4 +1,4 @@
-//! Fits a Gaussian over identities to the sampler: principal components of the vertices, told in coefficients.
+//! Fits a Gaussian over identities to the sampler: principal components of the vertices, expressed in coefficients.
 use crate::model::{HeadModel, IdentityPrior, Part};
 use crate::normals::face_area_normal;
 use crate::sampler::Sampler;
@@ -10,8 +10,8 @@ const SMALLEST_SHARE: f64 = 1e-5;
 
 /// Principal components of the vertex positions that `samples` drawn shapes induce.
 ///
-/// With `X [N, Ks]` the shapes (centred) and `G = B Bᵀ = L Lᵀ` the Gram matrix of the columns, `X L` has the inner
-/// products of the displaced vertices, so its covariance `Lᵀ C L` has their principal variances. A component told in
+/// With `X [N, Ks]` the shapes (centered) and `G = B Bᵀ = L Lᵀ` the Gram matrix of the columns, `X L` has the inner
+/// products of the displaced vertices, so its covariance `Lᵀ C L` has their principal variances. A component given in
 /// coefficients is the regression of the shape on its score: `C L e / √λ`, already scaled by its deviation.
 pub fn fit(model: &HeadModel, samples: usize, components: usize) -> IdentityPrior {
     let k = model.identity.names.len();

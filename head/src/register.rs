@@ -10,7 +10,7 @@ use glam::{Affine3A, DVec3, Mat3A, Quat, Vec3};
 /// What a model is registered to.
 #[derive(Clone, Debug)]
 pub struct Surface {
-    /// `[V]` (metres, roughly upright, facing +z).
+    /// `[V]` (meters, roughly upright, facing +z).
     pub positions: Vec<Vec3>,
     /// `[T]` counter-clockwise seen from outside.
     pub triangles: Vec<[u32; 3]>,
@@ -36,7 +36,7 @@ impl Surface {
         Some((found.point, normal.normalize_or(Vec3::Z)))
     }
 
-    /// `[V]` a third of the area of the triangles around (square metres).
+    /// `[V]` a third of the area of the triangles around (square meters).
     pub fn vertex_areas(&self) -> Vec<f32> {
         let mut areas = vec![0.0; self.positions.len()];
         for t in &self.triangles {
@@ -51,9 +51,9 @@ impl Surface {
 /// Linear shapes over a model's vertices, `shape = mean + Σ_k c_k · directions_k`, `c ~ N(0, 1)`.
 #[derive(Clone, Debug)]
 pub struct ShapeSpace {
-    /// `[V]` (metres)
+    /// `[V]` (meters)
     mean: Vec<Vec3>,
-    /// `[K, V]` (metres per deviation)
+    /// `[K, V]` (meters per deviation)
     fields: Vec<Vec<Vec3>>,
     faces: Vec<[u32; 4]>,
     /// `[V]` how much each vertex counts; 0 for what no scan shows.
@@ -67,7 +67,7 @@ pub struct Registered {
     pub coefficients: Vec<f32>,
     /// Surface from head space; scale only where asked for.
     pub surface_from_head: Affine3A,
-    /// `[V]` in head space (metres).
+    /// `[V]` in head space (meters).
     pub neutral: Vec<Vec3>,
     /// `[V]` on the surface (its unit).
     pub positions: Vec<Vec3>,
@@ -76,7 +76,7 @@ pub struct Registered {
 /// Whether the unit of the surface is known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
-    /// Metres.
+    /// Meters.
     Known,
     /// Solved for, a few percent around the first guess.
     Free,
@@ -85,7 +85,7 @@ pub enum Scale {
 /// How to register.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Deviation of a point from its plane (metres): the larger, the more the prior counts.
+    /// Deviation of a point from its plane (meters): the larger, the more the prior counts.
     pub noise_m: f32,
     /// Gauss–Newton steps, each with new pairs.
     pub iterations: usize,
@@ -101,7 +101,7 @@ impl Default for Options {
     }
 }
 
-/// Pairs farther apart than this do not count: in the first and in the last iteration (metres).
+/// Pairs farther apart than this do not count: in the first and in the last iteration (meters).
 const REACH_M: [f32; 2] = [0.025, 0.006];
 /// Least cosine between the normals of a pair.
 const SAME_SIDE: f32 = 0.6;
@@ -126,7 +126,7 @@ impl ShapeSpace {
         }
     }
 
-    /// `[V]` of coefficients (metres).
+    /// `[V]` of coefficients (meters).
     pub fn neutral(&self, coefficients: &[f32]) -> Vec<Vec3> {
         let mut positions = self.mean.clone();
         for (&c, field) in coefficients.iter().zip(&self.fields) {
@@ -200,7 +200,7 @@ impl ShapeSpace {
         let n_pose = if options.scale == Scale::Free { 7 } else { 6 };
         let scale = state.surface_from_head.matrix3.col(0).length();
         let rotation = state.surface_from_head.matrix3 * (1.0 / scale);
-        let centre: Vec3 = state.surface_from_head.transform_point3(Vec3::new(0.0, -0.03, -0.05));
+        let center: Vec3 = state.surface_from_head.transform_point3(Vec3::new(0.0, -0.03, -0.05));
         // `[n_pose + k + 1, rows]`, the residual last.
         let width = rows.len().next_multiple_of(8);
         let n = n_pose + k + 1;
@@ -208,7 +208,7 @@ impl ShapeSpace {
         for (r, row) in rows.iter().enumerate() {
             let weight = row.weight.sqrt() / (options.noise_m * scale);
             let at: Vec3 = row.corners.iter().map(|&(v, w)| w * state.positions[v as usize]).sum();
-            let arm = at - centre;
+            let arm = at - center;
             let about = arm.cross(row.normal);
             let pose = [about.x, about.y, about.z, row.normal.x, row.normal.y, row.normal.z, row.normal.dot(arm)];
             for (i, value) in pose.into_iter().take(n_pose).enumerate() {
@@ -246,7 +246,7 @@ impl ShapeSpace {
         let grow = if n_pose == 7 { 1.0 + x[6] as f32 } else { 1.0 };
         let linear = Mat3A::from_quat(turn) * grow;
         let shift = DVec3::new(x[3], x[4], x[5]).as_vec3();
-        let moved = Affine3A { matrix3: linear, translation: (centre + shift - linear * centre).into() };
+        let moved = Affine3A { matrix3: linear, translation: (center + shift - linear * center).into() };
         state.surface_from_head = moved * state.surface_from_head;
         state.coefficients.iter_mut().zip(&x[n_pose..]).for_each(|(c, x)| *c += *x as f32);
         state.neutral = self.neutral(&state.coefficients);

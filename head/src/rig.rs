@@ -66,7 +66,7 @@ pub fn local_rotations(expression: &[f32; 52], pose: &[Vec3; 5]) -> [Quat; 5] {
 ///
 /// | name         | shape | unit and space                                    |
 /// |--------------|-------|---------------------------------------------------|
-/// | `places`     | `[5]` | joints in the shaped neutral mesh, metres         |
+/// | `places`     | `[5]` | joints in the shaped neutral mesh, meters         |
 /// | `expression` | `[52]`| ARKit units; only `eyeLook*` matter here          |
 /// | `pose`       | `[5]` | axis-angle of each joint in its parent, radians   |
 pub fn world_from_rest(places: &[Vec3; 5], expression: &[f32; 52], pose: &[Vec3; 5]) -> [Affine3A; 5] {
@@ -105,7 +105,7 @@ pub fn skin(positions: &mut [Vec3], weights: &[[f32; 5]], world_from_rest: &[Aff
 }
 
 impl HeadModel {
-    /// `[5]` places of the joints in a shaped neutral mesh `[V]` (metres).
+    /// `[5]` places of the joints in a shaped neutral mesh `[V]` (meters).
     pub fn joint_places(&self, neutral: &[Vec3]) -> [Vec3; 5] {
         std::array::from_fn(|j| {
             let rest = &self.joints[j];

@@ -1,13 +1,14 @@
 //! Draws plausible people.
 //!
 //! With MakeHuman's columns: ancestry, sex, age and build choose the macro weights, local targets vary about them as
-//! Gaussians told in millimetres, lids and corners of the mouth are put to rest. Any other source: a draw from its own
-//! prior. Either way a face that [`Plausibility`] does not believe is drawn anew.
+//! Gaussians given in millimeters, lids and corners of the mouth are put to rest. Any other source: a draw from its own
+//! prior. Either way a face that [`Plausibility`] does not believe is drawn again.
 mod modes;
 mod person;
 mod rest;
 mod spread;
 
+use crate::ibug;
 use crate::model::HeadModel;
 use crate::plausibility::Plausibility;
 use glam::Vec3;
@@ -16,7 +17,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-/// Somebody.
+/// A sampled person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampledIdentity {
     /// `[Ks]`
@@ -91,7 +92,7 @@ impl Sampler {
         best.expect("at least one attempt").identity
     }
 
-    /// The tries at the person of a seed, the same in every run. Age, sex and ancestry stay, the rest is drawn anew.
+    /// The tries at the person of a seed, the same in every run. Age, sex and ancestry stay, the rest is drawn again.
     pub fn attempts(&self, seed: u64) -> impl Iterator<Item = Attempt> + '_ {
         let mut who = ChaCha8Rng::seed_from_u64(seed);
         let person = Person::draw(&mut who);
@@ -125,22 +126,22 @@ pub fn sample_identity(model: &HeadModel, seed: u64) -> SampledIdentity {
 /// The 68 landmarks as they follow the identity columns.
 #[derive(Clone, Debug)]
 struct Landmarks {
-    template: [Vec3; 68],
+    template: [Vec3; ibug::COUNT],
     /// `[Ks]`
-    columns: Vec<[Vec3; 68]>,
+    columns: Vec<[Vec3; ibug::COUNT]>,
 }
 
 impl Landmarks {
     fn new(model: &HeadModel) -> Landmarks {
-        let at = |field: &[Vec3]| -> [Vec3; 68] {
+        let at = |field: &[Vec3]| -> [Vec3; ibug::COUNT] {
             std::array::from_fn(|l| model.landmarks.get(l).map_or(Vec3::ZERO, |p| p.at(&model.faces, field)))
         };
         let columns = (0..model.identity.len()).map(|k| at(model.identity.column(k))).collect();
         Landmarks { template: at(&model.template), columns }
     }
 
-    /// Of a shape `[Ks]` (metres).
-    fn at(&self, shape: &[f32]) -> [Vec3; 68] {
+    /// Of a shape `[Ks]` (meters).
+    fn at(&self, shape: &[f32]) -> [Vec3; ibug::COUNT] {
         let mut points = self.template;
         for (&c, column) in shape.iter().zip(&self.columns).filter(|(c, _)| **c != 0.0) {
             points.iter_mut().zip(column).for_each(|(p, d)| *p += c * *d);

@@ -244,7 +244,7 @@ fn face_rule(face: &[u32; 4], share: f32, row: &mut Vec<(u32, f32)>) {
     row.extend(face[..n].iter().map(|&v| (v, share / n as f32)));
 }
 
-/// New quads, one per corner: corner, edge ahead, centre, edge behind. `shape` says which faces are triangles
+/// New quads, one per corner: corner, edge ahead, center, edge behind. `shape` says which faces are triangles
 /// (texture rows may repeat an index where the face does not).
 fn refine_faces(rows: &[[u32; 4]], shape: &[[u32; 4]], edges: &Edges, n_old: usize) -> Vec<[u32; 4]> {
     let (first_edge, first_center) = (n_old as u32, (n_old + edges.list.len()) as u32);

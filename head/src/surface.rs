@@ -4,7 +4,7 @@ use crate::normals::triangles;
 use glam::Vec3;
 
 impl SurfacePoint {
-    /// The point on a mesh with these faces and positions (metres).
+    /// The point on a mesh with these faces and positions (meters).
     pub fn at(&self, faces: &[[u32; 4]], positions: &[Vec3]) -> Vec3 {
         let face = &faces[self.face as usize];
         (0..4).map(|corner| self.weights[corner] * positions[face[corner] as usize]).sum()
@@ -22,7 +22,7 @@ impl SurfacePoint {
 }
 
 impl HeadModel {
-    /// `[L]` the landmarks on a posed mesh `[V]` (metres): 68 in iBUG order, then the dense ones.
+    /// `[L]` the landmarks on a posed mesh `[V]` (meters): 68 in iBUG order, then the dense ones.
     pub fn landmarks_at(&self, positions: &[Vec3]) -> Vec<Vec3> {
         self.landmarks.iter().map(|landmark| landmark.at(&self.faces, positions)).collect()
     }
@@ -46,7 +46,7 @@ impl HeadModel {
     }
 }
 
-/// The point of the surface nearest to `query` (metres), among the faces that `keep` lets through; `None` when it
+/// The point of the surface nearest to `query` (meters), among the faces that `keep` lets through; `None` when it
 /// lets none through. Tries every triangle.
 pub fn nearest_point(
     faces: &[[u32; 4]],

@@ -1,6 +1,6 @@
 //! The UV atlas: which surface point lies under each texel, and maps over it.
 //!
-//! Row 0 is the top, `v = 1`: texel `(x, y)` of a map with `S` texels a side has its centre at
+//! Row 0 is the top, `v = 1`: texel `(x, y)` of a map with `S` texels a side has its center at
 //! `u = (x + 0.5) / S`, `v = 1 − (y + 0.5) / S`. Quads are cut along corners 0–2 as in [`crate::normals::triangles`].
 use crate::model::{HeadModel, Part};
 use crate::normals::{Triangles, triangles};
@@ -10,7 +10,7 @@ use rayon::prelude::*;
 /// In [`Texel::face`]: no surface here.
 pub const NO_FACE: u32 = u32::MAX;
 
-/// The surface point at the centre of a texel.
+/// The surface point at the center of a texel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Texel {
     /// Index into the faces, or [`NO_FACE`].
@@ -19,7 +19,7 @@ pub struct Texel {
     pub weights: [f32; 4],
 }
 
-/// A mesh rasterised into its own texture space; `S` texels a side.
+/// A mesh rasterized into its own texture space; `S` texels a side.
 #[derive(Clone, Debug)]
 pub struct UvAtlas {
     /// `S`
@@ -71,7 +71,7 @@ impl UvAtlas {
         UvAtlas { size, texels, faces: faces.to_vec(), face_parts: face_parts.to_vec() }
     }
 
-    /// Texture coordinates of the centre of texel `(x, y)`, counted from the top left.
+    /// Texture coordinates of the center of texel `(x, y)`, counted from the top left.
     pub fn center(&self, x: usize, y: usize) -> Vec2 {
         texel_center(self.size, x, y)
     }
@@ -132,7 +132,7 @@ fn triangles_of_rows(rows: &[[u32; 4]], shape: &[[u32; 4]]) -> Triangles {
     cut
 }
 
-/// Calls `put(texel, barycentric)` for every texel centre inside a triangle of texture space, edges included.
+/// Calls `put(texel, barycentric)` for every texel center inside a triangle of texture space, edges included.
 fn fill_triangle([a, b, c]: [Vec2; 3], size: usize, mut put: impl FnMut(usize, [f32; 3])) {
     let (ab, ac) = ((b - a).as_dvec2(), (c - a).as_dvec2());
     let area2 = ab.perp_dot(ac);
@@ -146,7 +146,7 @@ fn fill_triangle([a, b, c]: [Vec2; 3], size: usize, mut put: impl FnMut(usize, [
         let last = (high * s - 0.5).floor().min(s - 1.0);
         first..if last < 0.0 { 0 } else { last as usize + 1 }
     };
-    // Slack of a millionth of the triangle: a centre exactly on a shared edge must not fall between two triangles.
+    // Slack of a millionth of the triangle: a center exactly on a shared edge must not fall between two triangles.
     const SLACK: f64 = -1e-6;
     for y in texel_range(1.0 - high.y, 1.0 - low.y) {
         for x in texel_range(low.x, high.x) {
@@ -238,7 +238,7 @@ impl UvMapF32 {
         padding.apply(&mut self.mask);
     }
 
-    /// Bilinear value at texture coordinates, from the texels that have one; `None` where no neighbour has.
+    /// Bilinear value at texture coordinates, from the texels that have one; `None` where no neighbor has.
     pub fn sample(&self, uv: Vec2) -> Option<Vec3> {
         let last = self.size as f32 - 1.0;
         let x = (uv.x * self.size as f32 - 0.5).clamp(0.0, last);

@@ -153,20 +153,20 @@ fn the_landmark_model_is_the_same_model() {
 }
 
 #[test]
-fn the_jacobian_is_the_slope() {
+fn the_jacobian_matches_central_differences() {
     let cut = MODEL.landmark_model(&(0..70).collect::<Vec<_>>()); // 68, 69: the pupils, so that eyes count
     let params = any_params(6);
     let coefficients: Vec<f32> = (0..MODEL.identity_prior.components.len()).map(|k| 0.5 * (k as f32).cos()).collect();
     let exact = cut.jacobian(&coefficients, &params.expression, &params.pose);
     assert_eq!(exact.points, cut.points(&coefficients, &params.expression, &params.pose));
     const STEP: f32 = 2e-2; // rounding of f32 at 0.1 m over this step: 4e-7; curvature: STEP² · 0.1 m / 6 = 7e-6
-    let slope = |of: &dyn Fn(f32) -> Vec<Vec3>| -> Vec<Vec3> {
+    let central_difference = |of: &dyn Fn(f32) -> Vec<Vec3>| -> Vec<Vec3> {
         let (up, down) = (of(STEP), of(-STEP));
         up.iter().zip(&down).map(|(u, d)| (*u - *d) / (2.0 * STEP)).collect()
     };
     let tolerance = 2e-5;
     for k in 0..coefficients.len() {
-        let numeric = slope(&|step| {
+        let numeric = central_difference(&|step| {
             let mut c = coefficients.clone();
             c[k] += step;
             cut.points(&c, &params.expression, &params.pose)
@@ -174,7 +174,7 @@ fn the_jacobian_is_the_slope() {
         assert!(farthest(&exact.identity[k], &numeric) < tolerance, "identity {k}");
     }
     for k in 0..52 {
-        let numeric = slope(&|step| {
+        let numeric = central_difference(&|step| {
             let mut e = params.expression;
             e[k] += step;
             cut.points(&coefficients, &e, &params.pose)
@@ -182,7 +182,7 @@ fn the_jacobian_is_the_slope() {
         assert!(farthest(&exact.expression[k], &numeric) < tolerance, "unit {k}");
     }
     for k in 0..15 {
-        let numeric = slope(&|step| {
+        let numeric = central_difference(&|step| {
             let mut pose = params.pose;
             pose[k / 3][k % 3] += step;
             cut.points(&coefficients, &params.expression, &pose)

@@ -118,7 +118,7 @@ fn no_two_faces_share_texels() {
     assert!(used > 0.6, "{used}");
 }
 
-/// Texels whose centre lies strictly inside, by a hundredth of a texel.
+/// Texels whose center lies strictly inside, by a hundredth of a texel.
 fn texels_inside([a, b, c]: [Vec2; 3], size: usize) -> Vec<usize> {
     let area = (b - a).perp_dot(c - a);
     if area.abs() < 1e-6 {
@@ -307,8 +307,8 @@ fn the_prior_covers_people_it_was_not_fitted_to() {
     let (mut total, mut left, mut scores) = (0.0, 0.0, 0.0);
     for seed in 0..100 {
         let shape = sample_identity(model, 1_000_000 + seed).shape;
-        let centred: Vec<f32> = shape.iter().zip(&prior.mean).map(|(s, m)| s - m).collect();
-        let mut rest = field(&centred);
+        let centered: Vec<f32> = shape.iter().zip(&prior.mean).map(|(s, m)| s - m).collect();
+        let mut rest = field(&centered);
         total += dot(&rest, &rest);
         for mode in &modes {
             let score = dot(&rest, mode) / dot(mode, mode);

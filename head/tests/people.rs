@@ -151,7 +151,7 @@ fn lids_follow_the_eye_up_and_down() {
         let shape = sampler.draw(seed).shape;
         let mut neutral = model.neutral(&shape);
         correctives.rest(model, &mut neutral);
-        // How far the lids stand over and under the pupil of the left eye (metres).
+        // How far the lids stand over and under the pupil of the left eye (meters).
         let lids = |look: &str| {
             let mut params = model.params();
             params.expression[unit(look).expect("an ARKit unit")] = 1.0;

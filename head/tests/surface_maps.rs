@@ -15,7 +15,7 @@ fn cube() -> Vec<Vec3> {
 
 #[test]
 fn a_cube_becomes_what_the_rules_say() {
-    // By hand: corner (F + 2E + 0·v) / 3 = (1/3 + 2 · 2/3) / 3 = 5/9; edge (1 + 1/2) / 2 = 3/4; face centre 1.
+    // By hand: corner (F + 2E + 0·v) / 3 = (1/3 + 2 · 2/3) / 3 = 5/9; edge (1 + 1/2) / 2 = 3/4; face center 1.
     let once = Subdivision::new(&CUBE_FACES, &[[0, 0, 0, 0]; 6], 8, &[Vec2::ZERO], 1);
     let points = once.apply(&cube());
     assert_eq!((points.len(), once.faces.len(), once.n_vertices()), (8 + 12 + 6, 24, 26));
@@ -60,7 +60,7 @@ fn borders_are_smooth_curves_and_triangles_become_quads() {
     assert!(points[1].distance(0.75 * positions[1] + 0.125 * (positions[0] + positions[4])) < 1e-6);
     assert!(fine.face_uvs.iter().flatten().all(|&t| (t as usize) < fine.uvs.len()));
     for (face, face_uv) in fine.faces.iter().zip(&fine.face_uvs).filter(|(face, _)| face.iter().any(|&v| v >= 11)) {
-        let (v, t) = (face[2] as usize, face_uv[2] as usize); // the centre of the coarse face
+        let (v, t) = (face[2] as usize, face_uv[2] as usize); // the center of the coarse face
         assert!((points[v].truncate() / 2.0).distance(fine.uvs[t]) < 1e-6);
     }
     let scalars = fine.apply_scalars(&[1.0; 5]);

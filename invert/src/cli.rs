@@ -16,8 +16,8 @@ use invert::export::{self, Up};
 use invert::fit::Judges;
 use invert::subject::{Choice, Subject, View};
 use invert::{clip, drive, eval, fit, report, view};
-use nets::identity::Recogniser;
-use nets::perceptual::Perceptual;
+use nets::losses::perceptual::Perceptual;
+use nets::losses::recognizer::Recognizer;
 use serde_json::json;
 use splat::files::Format;
 use std::path::{Path, PathBuf};
@@ -224,7 +224,7 @@ impl JudgeFlags {
         let recogniser = match self.recogniser.as_str() {
             "none" => None,
             path => Some(
-                Recogniser::load(Path::new(path), device).context("the recogniser (--recogniser none does without)")?,
+                Recognizer::load(Path::new(path), device).context("the recogniser (--recogniser none does without)")?,
             ),
         };
         Ok(Judges { perceptual: Perceptual::open(&self.perceptual, device)?, recogniser })
@@ -241,7 +241,7 @@ impl Cli {
             return Ok(ExitCode::Done);
         };
         let device = nets::device::parse(&self.device)?;
-        nets::render::check_device(device)?;
+        nets::bridge::render::check_device(device)?;
         match command {
             Command::Fit { .. } => run_fit(command, device, &self.common),
             Command::Eval { .. } => run_eval(command, device, &self.common),

@@ -4,7 +4,7 @@ use crate::clip::Clip;
 use anyhow::{Context, Result, anyhow};
 use formats::publish::write_atomically;
 use head::params::unit;
-use prior::picture::draw_one;
+use nets::view::draw_one;
 use prior::sample::portrait;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
@@ -54,7 +54,7 @@ pub fn sheet(avatar: &mut Avatar, size: usize) -> Result<Vec<u8>> {
             row.push(picture(avatar, &weights, yaw, size)?);
         }
     }
-    prior::picture::sheet_png(&rows)
+    nets::view::sheet_png(&rows)
 }
 
 /// Every pose from every side into `folder`, as `{pose}{yaw:+}.png`; `yaws_deg` to the person's left.
@@ -71,7 +71,7 @@ pub fn stills(
     std::fs::create_dir_all(folder).with_context(|| format!("cannot create {folder:?}"))?;
     for (name, weights) in poses {
         for yaw in yaws_deg {
-            let png = prior::picture::sheet_png(&[vec![picture(avatar, weights, yaw.to_radians(), size)?]])?;
+            let png = nets::view::sheet_png(&[vec![picture(avatar, weights, yaw.to_radians(), size)?]])?;
             write_atomically(&folder.join(format!("{name}{yaw:+}.png")), &png)?;
         }
     }

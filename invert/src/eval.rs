@@ -5,9 +5,9 @@ use crate::subject::View;
 use anyhow::{Context, Result};
 use formats::publish::write_atomically;
 use head::HeadModel;
-use nets::identity::Recogniser;
-use nets::metric::psnr_masked;
-use prior::picture::{composite, draw_one, sheet_png};
+use nets::losses::metric::psnr_masked;
+use nets::losses::recognizer::Recognizer;
+use nets::view::{composite, draw_one, sheet_png};
 use std::path::Path;
 use tch::{Kind, Tensor};
 
@@ -90,13 +90,13 @@ pub fn evaluate(
         let pair = Compared::new(&drawn, view);
         let Compared { made, truth, valid, alpha } = &pair;
         psnr += psnr_masked(made, truth, valid).double_value(&[0]);
-        ssim += 1.0 - nets::loss::ssim_loss_masked(made, truth, valid).double_value(&[]);
+        ssim += 1.0 - nets::losses::image::ssim_loss_masked(made, truth, valid).double_value(&[]);
         sharp += sharpness(made, truth, &(valid * alpha));
         if let Some(net) = &judges.perceptual {
             lpips += net.distance(made, truth).double_value(&[]);
         }
         if let Some(net) = &judges.recogniser {
-            let crop = |picture: &Tensor| Recogniser::crops(picture, &[view.landmarks_2d.as_slice()]);
+            let crop = |picture: &Tensor| Recognizer::crops(picture, &[view.landmarks_2d.as_slice()]);
             csim += net.similarity(&crop(made), &crop(truth)).mean(Kind::Float).double_value(&[]);
         }
         if let Some(folder) = pictures {

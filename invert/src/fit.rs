@@ -13,12 +13,13 @@ use crate::subject::{Subject, View};
 use anyhow::Result;
 use head::HeadModel;
 use head::model::SurfacePoint;
-use nets::identity::Recogniser;
-use nets::perceptual::Perceptual;
-use nets::train::mix;
-use nets::vq::Mode;
+use nets::blocks::vq::Mode;
+use nets::losses::perceptual::Perceptual;
+use nets::losses::recognizer::Recognizer;
+use nets::rng::mix;
+use nets::view::{Drawn, composite};
 use prior::model::HeadGaussians;
-use prior::picture::{Drawn, composite, draw};
+use prior::picture::draw;
 use prior::regions::{Grids, avatar_points};
 use prior::weights::{LoadedPrior, with_points};
 use std::time::Instant;
@@ -30,7 +31,7 @@ pub struct Judges {
     /// γ's feature net.
     pub perceptual: Option<Perceptual>,
     /// L_id's and L_arc's recogniser.
-    pub recogniser: Option<Recogniser>,
+    pub recogniser: Option<Recognizer>,
 }
 
 /// The person at the two sizes the stages work at.
@@ -70,7 +71,7 @@ pub fn fit(
     // are a sounder start than the raw code. Without a trained codebook, start from the unquantized code.
     let first = tch::no_grad(|| {
         let z = loaded.prior.encode_identity(&subject.texture, &subject.position);
-        if loaded.steps == 0 { z } else { loaded.prior.quantise_identity(&z, Mode::Fixed).code }
+        if loaded.steps == 0 { z } else { loaded.prior.quantize_identity(&z, Mode::Fixed).code }
     });
     let (coarse_grids, fine_grids) = config.grids_of_stages();
     let mut avatar = match config.geometry {
@@ -229,7 +230,7 @@ impl<'a> Fit<'a> {
         }
         if let Some(net) = self.judges.recogniser.as_ref().filter(|_| ask == Ask::Networks) {
             let landmarks = self.subject.views[v].landmarks_2d.as_slice();
-            let crop = |picture: &Tensor| Recogniser::crops(picture, &[landmarks]);
+            let crop = |picture: &Tensor| Recognizer::crops(picture, &[landmarks]);
             let losses = net.losses(&crop(&color), &crop(&target));
             loss += losses.cosine * c.identity + losses.features * c.identity_features;
         }
@@ -250,7 +251,7 @@ impl<'a> Fit<'a> {
         for v in 0..self.subject.views.len() {
             let made = self.draw(avatar, pictures, v)?;
             let target = composite(&self.targets.images[v], &self.targets.alphas[v], &GREY);
-            sum += nets::metric::psnr_masked(&made, &target, &self.targets.valid[v]).double_value(&[0]);
+            sum += nets::losses::metric::psnr_masked(&made, &target, &self.targets.valid[v]).double_value(&[0]);
         }
         Ok(sum / self.subject.views.len() as f64)
     }
@@ -275,7 +276,7 @@ const GREY: [[f32; 3]; 1] = [[0.5; 3]];
 /// None.
 pub fn without_prior(prior: &LoadedPrior) -> Result<LoadedPrior> {
     let mut bare = prior::weights::fresh(&prior.config, &prior.prior.n_points(), prior.vars.device());
-    bare.prior.quantise_unless(true);
+    bare.prior.quantize_unless(true);
     let buffers = prior.vars.variables();
     tch::no_grad(|| {
         for (name, mut t) in bare.vars.variables() {

@@ -1,5 +1,5 @@
 //! L1 and SSIM of a picture in one pass: `splat`'s fused loss as an operation of torch.
-use nets::custom::custom;
+use nets::bridge::custom::custom;
 use splat::loss::L1Ssim;
 use tch::{Device, Kind, Tensor};
 
@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 /// the border see zeros beyond it (as 3DGS has it), on a GPU they are left out.
 pub fn l1_and_ssim(a: &Tensor, b: &Tensor, l1: f64, ssim: f64) -> Tensor {
     if a.device() != Device::Cpu || l1 + ssim <= 0.0 {
-        return nets::loss::l1(a, b) * l1 + nets::loss::ssim_loss(a, b) * ssim;
+        return nets::losses::image::l1(a, b) * l1 + nets::losses::image::ssim_loss(a, b) * ssim;
     }
     let size = a.size();
     let loss = L1Ssim {

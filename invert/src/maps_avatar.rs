@@ -6,7 +6,7 @@ use formats::{AvatarCard, AvatarKind};
 use head::model::Part;
 use head::{HeadModel, HeadParams};
 use nets::Checkpoint;
-use nets::vq::Mode;
+use nets::blocks::vq::Mode;
 use prior::maps::UvSpace;
 use prior::model::{Decoded, HeadGaussians, IdentityMaps};
 use prior::weights::{self, LoadedPrior};
@@ -227,7 +227,7 @@ impl MapsAvatar {
 
     fn expression_code(&mut self, offset: &Tensor) -> Tensor {
         let z_expr = self.loaded.prior.encode_expression(offset);
-        self.loaded.prior.quantise_expression(&z_expr, Mode::Fixed).code
+        self.loaded.prior.quantize_expression(&z_expr, Mode::Fixed).code
     }
 
     /// Writes the folder, see [`AvatarCard::write`].

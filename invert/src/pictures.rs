@@ -7,7 +7,7 @@
 use crate::rig::{Rig, Surface, quat_mul, quat_turn, quat_unit};
 use crate::subject::Subject;
 use head::HeadParams;
-use nets::optim::Adam;
+use nets::training::optim::Adam;
 use prior::model::HeadGaussians;
 use tch::{Kind, Tensor};
 

@@ -8,7 +8,7 @@ use formats::{Dataset, FrameRow};
 use glam::Vec3;
 use head::HeadModel;
 use head::model::HeadParams;
-use prior::data::{camera_from_head, focus, picture, valid};
+use nets::view::{camera_from_head, focus, picture, valid};
 use prior::maps::UvSpace;
 use splat::Camera;
 use tch::{Device, Tensor};

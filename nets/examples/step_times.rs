@@ -1,7 +1,7 @@
 //! Processor milliseconds of the building blocks on this machine: `cargo run --release -p nets --example step_times`.
-use nets::conv::{channels_last, weights_channels_last};
-use nets::identity::IdentityNet;
-use nets::perceptual::{FeatureNet, Perceptual};
+use nets::blocks::conv::{channels_last, weights_channels_last};
+use nets::losses::perceptual::{FeatureNet, Perceptual};
+use nets::losses::recognizer::IdentityNet;
 use tch::{Device, Kind, Tensor, nn};
 
 /// Processor time, not the clock: other programs on the machine count little. With one thread the two are the same.
@@ -52,14 +52,20 @@ fn main() {
     let net = Perceptual::random(Device::Cpu);
     let (a, b) = (picture(1, 256).set_requires_grad(true), picture(1, 256));
     println!("perceptual loss, 256 px, forward + backward {:.0} ms", best_ms(|| net.distance(&a, &b).backward()));
-    println!("SSIM loss, 256 px, forward + backward {:.1} ms", best_ms(|| nets::loss::ssim_loss(&a, &b).backward()));
+    println!(
+        "SSIM loss, 256 px, forward + backward {:.1} ms",
+        best_ms(|| nets::losses::image::ssim_loss(&a, &b).backward())
+    );
     let (a, b) = (picture(1, 512).set_requires_grad(true), picture(1, 512));
-    println!("SSIM loss, 512 px, forward + backward {:.1} ms", best_ms(|| nets::loss::ssim_loss(&a, &b).backward()));
+    println!(
+        "SSIM loss, 512 px, forward + backward {:.1} ms",
+        best_ms(|| nets::losses::image::ssim_loss(&a, &b).backward())
+    );
     let map = Tensor::rand([1, 128, 256, 256], (Kind::Float, Device::Cpu)).set_requires_grad(true);
     let uv = Tensor::rand([50_000, 2], (Kind::Float, Device::Cpu));
-    let look = || nets::uv::uv_sample(&map, &uv).square().mean(Kind::Float).backward();
+    let look = || nets::bridge::uv::uv_sample(&map, &uv).square().mean(Kind::Float).backward();
     println!("uv_sample, 128 channels, 50,000 Gaussians, forward + backward {:.0} ms", best_ms(look));
-    let sampler = nets::uv::UvSampler::new(&uv, 256, 256);
+    let sampler = nets::bridge::uv::UvSampler::new(&uv, 256, 256);
     let look = || sampler.sample(&map).square().mean(Kind::Float).backward();
     println!("UvSampler, the same, forward + backward {:.0} ms", best_ms(look));
     let laid = channels_last(&map.detach()).set_requires_grad(true);

@@ -4,11 +4,14 @@ use clap::{Parser, Subcommand};
 use formats::Dataset;
 use formats::exit::{ExitCode, Failure};
 use formats::flags::{CommonFlags, RehearsalFlags};
-use nets::perceptual::Perceptual;
-use nets::train_identity::IdentityTask;
-use nets::train_perceptual::PerceptualTask;
-use nets::trainer::{Task, TrainConfig, load_weights, run};
-use nets::{data, device, metric, ordering};
+use nets::device;
+use nets::losses::metric;
+use nets::losses::ordering;
+use nets::losses::perceptual::Perceptual;
+use nets::pictures::data;
+use nets::training::perceptual_task::PerceptualTask;
+use nets::training::recognizer_task::IdentityTask;
+use nets::training::trainer::{Task, TrainConfig, load_weights, run};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor};
@@ -200,7 +203,7 @@ fn compare(a: &Path, b: &Path, perceptual: &str) -> Result<ExitCode> {
         return Err(Failure::bad_data(what).into());
     }
     let side = ta.size()[2].min(ta.size()[3]);
-    if side < nets::ssim::WINDOW {
+    if side < nets::losses::ssim::WINDOW {
         return Err(Failure::bad_data(format!("image side of {side} px, expected at least 11: {a:?}")).into());
     }
     let net = Perceptual::open(perceptual, Device::Cpu)?;

@@ -45,7 +45,7 @@ fn wait_passively() {
 }
 
 /// Lets malloc keep what is freed. A training step allocates the same tensors of some megabytes again and again; handed
-/// back to the system each time, their pages must be cleared anew: a quarter of the prior's step.
+/// back to the system each time, their pages must be cleared again: a quarter of the prior's step.
 fn keep_large_blocks() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: two settings of glibc's allocator, made before any thread starts.

@@ -1,9 +1,9 @@
 //! A run resumed from a checkpoint on the CPU continues bit for bit. Alone in its process: torch's generator is global.
-use nets::checkpoint::Checkpoint;
-use nets::ema::Ema;
-use nets::optim::{Adam, AdamConfig};
-use nets::schedule::Schedule;
-use nets::train::seed_step;
+use nets::rng::seed_step;
+use nets::training::ema::Ema;
+use nets::training::optim::{Adam, AdamConfig};
+use nets::training::schedule::Schedule;
+use nets::weights::checkpoint::Checkpoint;
 use tch::nn::{self, Module};
 use tch::{Device, Kind, Tensor};
 

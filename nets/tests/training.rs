@@ -5,29 +5,30 @@ use formats::image::{png_from_gray8, png_from_gray16, png_from_rgb8};
 use formats::progress::Talk;
 use formats::{Dataset, Existing, Provenance, write_frames};
 use glam::Vec3;
-use nets::identity::Recogniser;
-use nets::perceptual::Perceptual;
-use nets::train::Means;
-use nets::train_identity::IdentityTask;
-use nets::train_perceptual::PerceptualTask;
-use nets::trainer::{Task, TrainConfig, checkpoint_path, run};
+use head::ibug;
+use nets::losses::perceptual::Perceptual;
+use nets::losses::recognizer::Recognizer;
+use nets::training::means::Means;
+use nets::training::perceptual_task::PerceptualTask;
+use nets::training::recognizer_task::IdentityTask;
+use nets::training::trainer::{Task, TrainConfig, checkpoint_path, run};
 use splat::Camera;
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
 
 const SIDE: usize = 128;
 
-/// A disc with eyes and a mouth; skin colour and proportions belong to the identity, place and size to the frame.
+/// A disc with eyes and a mouth; skin color and proportions belong to the identity, place and size to the frame.
 fn drawn(identity: u32, expression: u32) -> FrameRow {
     let id = identity as f32;
     let radius = 40.0 + (expression % 3) as f32 * 3.0;
-    let centre = [62.0 + (expression % 4) as f32, 64.0];
+    let center = [62.0 + (expression % 4) as f32, 64.0];
     let eye = [radius * (0.3 + 0.04 * (id * 2.1).sin()), -0.2 * radius];
     let mouth = [0.3 * radius, radius * (0.4 + 0.06 * (id * 1.3).cos())];
     let skin = [0.5 + 0.4 * (id * 1.7).sin(), 0.5 + 0.4 * (id * 2.9).cos(), 0.5 + 0.4 * (id * 0.7).sin()];
     let (mut rgb, mut alpha, mut class, mut depth, mut normal) = (vec![], vec![], vec![], vec![], vec![]);
     for i in 0..SIDE * SIDE {
-        let p = [(i % SIDE) as f32 + 0.5 - centre[0], (i / SIDE) as f32 + 0.5 - centre[1]];
+        let p = [(i % SIDE) as f32 + 0.5 - center[0], (i / SIDE) as f32 + 0.5 - center[1]];
         let r2 = (p[0] * p[0] + p[1] * p[1]) / (radius * radius);
         let hit = r2 < 1.0;
         let near = |q: [f32; 2], size: f32| (p[0].abs() - q[0]).hypot(p[1] - q[1]) < size;
@@ -48,13 +49,13 @@ fn drawn(identity: u32, expression: u32) -> FrameRow {
         let n = [p[0] / radius, -p[1] / radius, z];
         normal.extend(n.map(|v| if hit { ((v * 0.5 + 0.5) * 255.0) as u8 } else { 0 }));
     }
-    let mut landmarks = vec![[centre[0], centre[1]]; 68];
-    (36..42).for_each(|k| landmarks[k] = [centre[0] - eye[0], centre[1] + eye[1]]);
-    (42..48).for_each(|k| landmarks[k] = [centre[0] + eye[0], centre[1] + eye[1]]);
-    landmarks[27] = [centre[0], centre[1] - 0.2 * radius];
-    landmarks[57] = [centre[0], centre[1] + mouth[1]];
-    landmarks[48] = [centre[0] - mouth[0], centre[1] + mouth[1]];
-    landmarks[54] = [centre[0] + mouth[0], centre[1] + mouth[1]];
+    let mut landmarks = vec![[center[0], center[1]]; ibug::COUNT];
+    ibug::RIGHT_EYE.for_each(|k| landmarks[k] = [center[0] - eye[0], center[1] + eye[1]]);
+    ibug::LEFT_EYE.for_each(|k| landmarks[k] = [center[0] + eye[0], center[1] + eye[1]]);
+    landmarks[ibug::NASION] = [center[0], center[1] - 0.2 * radius];
+    landmarks[ibug::LOWER_LIP_OUTER] = [center[0], center[1] + mouth[1]];
+    landmarks[ibug::MOUTH_RIGHT] = [center[0] - mouth[0], center[1] + mouth[1]];
+    landmarks[ibug::MOUTH_LEFT] = [center[0] + mouth[0], center[1] + mouth[1]];
     let mut row = FrameRow {
         frame_id: u64::from(identity) * 100 + u64::from(expression),
         identity_id: identity,
@@ -97,12 +98,12 @@ fn networks_train_resume_and_load() {
     tch::set_num_threads(1); // as fast, and indifferent to what else the machine does
     let dir = folder();
     let data = dataset(&dir);
-    recogniser(&data, &dir.join("identity.safetensors"));
+    recognizer(&data, &dir.join("identity.safetensors"));
     feature_net(&data, &dir.join("perceptual.safetensors"));
     std::fs::remove_dir_all(dir).unwrap();
 }
 
-fn recogniser(data: &Dataset, out: &Path) {
+fn recognizer(data: &Dataset, out: &Path) {
     let config = config(30, 8);
     let task = IdentityTask::open(data, &config).unwrap();
     let outcome = run(&task, &config, out, Talk::Quiet).unwrap();
@@ -117,22 +118,22 @@ fn recogniser(data: &Dataset, out: &Path) {
     let other = TrainConfig { lr: 1e-2, ..config.clone() };
     let refused = run(&again, &other, out, Talk::Quiet).unwrap_err().to_string();
     assert!(refused.contains("another configuration"), "{refused}");
-    judge(data, &Recogniser::load(out, Device::Cpu).unwrap());
+    check_recognizer(data, &Recognizer::load(out, Device::Cpu).unwrap());
 }
 
 /// Through the public door: pictures and landmarks in, likeness out.
-fn judge(data: &Dataset, recogniser: &Recogniser) {
+fn check_recognizer(data: &Dataset, recognizer: &Recognizer) {
     let crop = |i: usize| {
         let row = data.frame(i).unwrap();
-        let picture = nets::data::rgb_from_encoded(&row.image).unwrap().unsqueeze(0);
-        Recogniser::crops(&picture, &[&row.landmarks_2d])
+        let picture = nets::pictures::data::rgb_from_encoded(&row.image).unwrap().unsqueeze(0);
+        Recognizer::crops(&picture, &[&row.landmarks_2d])
     };
     let (a, a2, b) = (crop(28), crop(29), crop(33)); // identities 7, 7 and 8
-    let alike = recogniser.similarity(&a, &a2).double_value(&[0]);
-    let apart = recogniser.similarity(&a, &b).double_value(&[0]);
+    let alike = recognizer.similarity(&a, &a2).double_value(&[0]);
+    let apart = recognizer.similarity(&a, &b).double_value(&[0]);
     assert!(alike > apart, "{alike} against {apart}");
     let moved = b.set_requires_grad(true);
-    let losses = recogniser.losses(&moved, &a);
+    let losses = recognizer.losses(&moved, &a);
     (losses.cosine + losses.features).backward();
     assert!(moved.grad().abs().max().double_value(&[]) > 0.0, "the losses pull on the picture");
 }
@@ -151,8 +152,9 @@ fn feature_net(data: &Dataset, out: &Path) {
     let trained = normal_error_deg(&outcome.metrics);
     assert!(trained < untrained - 12.0, "normals are off by {untrained}° before and {trained}° after");
     let net = Perceptual::open(out.to_str().unwrap(), Device::Cpu).unwrap().unwrap();
-    let picture =
-        |i: usize| -> Tensor { nets::data::rgb_from_encoded(&data.frame(i).unwrap().image).unwrap().unsqueeze(0) };
+    let picture = |i: usize| -> Tensor {
+        nets::pictures::data::rgb_from_encoded(&data.frame(i).unwrap().image).unwrap().unsqueeze(0)
+    };
     let same = net.distance(&picture(0), &picture(0)).double_value(&[]);
     assert!(same == 0.0 && net.distance(&picture(0), &picture(5)).double_value(&[]) > 1e-3);
     assert!(std::fs::metadata(formats::card::WeightsCard::path_of(out)).is_ok() && checkpoint_path(out).exists());

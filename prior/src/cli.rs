@@ -5,7 +5,7 @@ use formats::card::{WeightsCard, write_json};
 use formats::exit::{ExitCode, Failure};
 use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
-use nets::perceptual::Perceptual;
+use nets::losses::perceptual::Perceptual;
 use prior::config::PriorConfig;
 use prior::data::HeadData;
 use prior::sample::CodeSpace;
@@ -128,7 +128,7 @@ impl Cli {
             return Ok(ExitCode::Done);
         };
         let device = nets::device::parse(&self.device)?;
-        nets::render::check_device(device)?;
+        nets::bridge::render::check_device(device)?;
         match command {
             Command::Train { source, out, perceptual, minutes, rehearsal } => {
                 let config = resolve(&self.common, minutes)?;

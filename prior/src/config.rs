@@ -25,11 +25,11 @@ pub struct ModelConfig {
     pub expr_grid: i64,
     /// Width of a code.
     pub code_dim: i64,
-    /// Codes of the identity quantiser.
+    /// Codes of the identity quantizer.
     pub id_codes: i64,
-    /// Codes of the expression quantiser.
+    /// Codes of the expression quantizer.
     pub expr_codes: i64,
-    /// A code that nothing chose for so many steps is placed anew.
+    /// A code that nothing chose for so many steps is placed again.
     pub reseed_after: u64,
     /// F, channels of the feature map that the regressors read (paper: 128).
     pub feature_channels: i64,
@@ -43,13 +43,13 @@ pub struct ModelConfig {
     pub scalp_grid: i64,
     /// Texels a side of the sampling grid of eyes, lids and mouth; 0: they belong to the face's.
     pub detail_grid: i64,
-    /// Spherical-harmonics degree of the colours, 0 to 3.
+    /// Spherical-harmonics degree of the colors, 0 to 3.
     pub sh_degree: i64,
-    /// Farthest a scalp Gaussian may leave its base position (metres).
+    /// Farthest a scalp Gaussian may leave its base position (meters).
     pub hair_reach_m: f64,
-    /// Farthest a face Gaussian may leave its base position (metres).
+    /// Farthest a face Gaussian may leave its base position (meters).
     pub skin_reach_m: f64,
-    /// Ablation: quantise the codes (paper row "no VQ" when false).
+    /// Ablation: quantize the codes (paper row "no VQ" when false).
     pub quantise: bool,
     /// Ablation: per-region sampling grids (row "no sampling" when false: one Gaussian a texel of the feature map).
     pub sampling: bool,
@@ -95,7 +95,7 @@ pub struct LossConfig {
     pub ssim: f64,
     /// γ: perceptual distance, from `perceptual_from` of the steps on.
     pub perceptual: f64,
-    /// Share of the steps after which γ counts.
+    /// Fraction of the steps after which γ counts.
     pub perceptual_from: f64,
     /// δ: L1 of the position and expression maps in units of 1 cm.
     pub geometry: f64,
@@ -130,7 +130,7 @@ impl Default for LossConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TrainConfig {
-    /// Optimiser steps.
+    /// Optimizer steps.
     pub steps: u64,
     /// Stop after this many minutes even if steps are left; the schedule follows the clock then. 0: no limit.
     pub minutes: f64,
@@ -140,7 +140,7 @@ pub struct TrainConfig {
     pub lr: f64,
     /// Steps on geometry and codes alone before the first image is drawn (positions must be sane first).
     pub warmup_steps: u64,
-    /// Share of the run before the quantisers start. A codebook filled from an untrained encoder holds places on the
+    /// Fraction of the run before the quantizers start. A codebook filled from an untrained encoder holds places on the
     /// atlas, not people; one filled from a trained encoder starts where the people are.
     pub quantise_from: f64,
     /// Side of the training images in pixels.

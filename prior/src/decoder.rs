@@ -1,6 +1,6 @@
 //! D_id, D_expr and D_feat: codes → UV maps.
 use crate::config::ModelConfig;
-use nets::conv::{conv3, conv3_zero, double, leaky};
+use nets::blocks::conv::{conv3, conv3_zero, double, leaky};
 use tch::{Tensor, nn};
 
 /// What a decoder puts out before it is trained.

@@ -2,7 +2,7 @@
 //!
 //! Widths start from those of the UV encoders of the field (ava-256 lists them).
 use crate::config::ModelConfig;
-use nets::conv::{conv1, conv3, halve, leaky};
+use nets::blocks::conv::{conv1, conv3, halve, leaky};
 use tch::{Tensor, nn};
 
 /// Halvings from `from` to `to` texels a side.
@@ -28,7 +28,7 @@ impl IdentityEncoder {
         }
     }
 
-    /// `texture` in −1..=1, `position` normalised (see [`crate::maps`]).
+    /// `texture` in −1..=1, `position` normalized (see [`crate::maps`]).
     pub fn forward(&self, texture: &Tensor, position: &Tensor) -> Tensor {
         let x =
             Tensor::cat(&[leaky(&texture.apply(&self.texture_stem)), leaky(&position.apply(&self.position_stem))], 1);

@@ -1,18 +1,19 @@
 //! Reconstructions of held-out identities against the truth.
 use crate::data::{Batch, HeadData};
 use crate::model::Prior;
-use crate::picture::{Drawn, composite, draw, sheet_png};
+use crate::picture::draw;
 use anyhow::Result;
-use nets::vq::Mode;
+use nets::blocks::vq::Mode;
+use nets::view::{Drawn, composite, sheet_png};
 use tch::{Kind, Tensor};
 
 /// Means over the rows, and a sheet: truth, reconstruction, absolute error.
 pub struct Report {
-    /// dB over the whole picture, grey background.
+    /// dB over the whole picture, gray background.
     pub psnr: f64,
     /// 11×11 Gaussian window.
     pub ssim: f64,
-    /// Mean absolute error of the position map on the surface (millimetres).
+    /// Mean absolute error of the position map on the surface (millimeters).
     pub position_mm: f64,
     /// The same of the expression map.
     pub expression_mm: f64,
@@ -22,9 +23,9 @@ pub struct Report {
     pub sheet: Vec<u8>,
 }
 
-const GREY: [f32; 3] = [0.5; 3];
+const GRAY: [f32; 3] = [0.5; 3];
 
-/// Encodes, quantises, decodes and draws up to `most` rows of a split, evenly spread over it.
+/// Encodes, quantizes, decodes and draws up to `most` rows of a split, evenly spread over it.
 ///
 /// # Errors
 /// Rows that cannot be read; an empty split.
@@ -40,11 +41,11 @@ pub fn evaluate(prior: &mut Prior, data: &HeadData, split: &str, light_id: i64, 
     for chunk in rows.chunks(8) {
         let batch = data.batch(chunk)?;
         let (drawn, errors) = tch::no_grad(|| reconstruct(prior, &batch))?;
-        let target = composite(&batch.images, &batch.alphas, &vec![GREY; chunk.len()]);
+        let target = composite(&batch.images, &batch.alphas, &vec![GRAY; chunk.len()]);
         position += errors.0 * chunk.len() as f64;
         expression += errors.1 * chunk.len() as f64;
-        psnr += nets::metric::psnr(&drawn.color, &target).sum(Kind::Float).double_value(&[]);
-        ssim += nets::ssim::ssim(&drawn.color, &target).sum(Kind::Float).double_value(&[]);
+        psnr += nets::losses::metric::psnr(&drawn.color, &target).sum(Kind::Float).double_value(&[]);
+        ssim += nets::losses::ssim::ssim(&drawn.color, &target).sum(Kind::Float).double_value(&[]);
         let (mut truth, mut made, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
         for b in 0..chunk.len() as i64 {
             let (t, m) = (target.select(0, b), drawn.color.select(0, b));
@@ -67,12 +68,12 @@ pub fn evaluate(prior: &mut Prior, data: &HeadData, split: &str, light_id: i64, 
     })
 }
 
-/// Pictures over grey, and mean absolute map errors (millimetres).
+/// Pictures over gray, and mean absolute map errors (millimeters).
 fn reconstruct(prior: &mut Prior, batch: &Batch) -> Result<(Drawn, (f64, f64))> {
     let z_id = prior.encode_identity(&batch.maps.texture, &batch.maps.position);
     let z_expr = prior.encode_expression(&batch.maps.expression);
-    let id = prior.quantise_identity(&z_id, Mode::Fixed).code;
-    let expr = prior.quantise_expression(&z_expr, Mode::Fixed).code;
+    let id = prior.quantize_identity(&z_id, Mode::Fixed).code;
+    let expr = prior.quantize_expression(&z_expr, Mode::Fixed).code;
     let decoded = prior.decode(&id, &expr);
     let mask = prior.means().2;
     let error = |a: &Tensor, b: &Tensor| {
@@ -80,6 +81,6 @@ fn reconstruct(prior: &mut Prior, batch: &Batch) -> Result<(Drawn, (f64, f64))> 
         ((a - b).abs() * mask).sum(Kind::Float).double_value(&[]) / texels * 1000.0
     };
     let errors = (error(&decoded.position, &batch.maps.position), error(&decoded.expression, &batch.maps.expression));
-    let drawn = draw(&prior.gaussians(&decoded), &batch.cameras, &vec![GREY; batch.cameras.len()])?;
+    let drawn = draw(&prior.gaussians(&decoded), &batch.cameras, &vec![GRAY; batch.cameras.len()])?;
     Ok((drawn, errors))
 }

@@ -1,14 +1,14 @@
-//! `L = L_color + L_geom + L_reg`, and the quantisers' terms (paper §3.4; weights are ours).
+//! `L = L_color + L_geom + L_reg`, and the quantizers' terms (paper §3.4; weights are ours).
 use crate::config::LossConfig;
 use crate::data::Batch;
-use crate::model::{CENTIMETRE, Decoded, HeadGaussians};
-use crate::picture::Drawn;
-use nets::perceptual::Perceptual;
+use crate::model::{CENTIMETER, Decoded, HeadGaussians};
+use nets::losses::perceptual::Perceptual;
+use nets::view::Drawn;
 use tch::{Kind, Tensor};
 
 /// Every term, weighted, and their sum.
 pub struct Losses {
-    /// What is minimised.
+    /// What is minimized.
     pub total: Tensor,
     /// Name and value of each term.
     pub terms: Vec<(&'static str, Tensor)>,
@@ -21,13 +21,13 @@ impl Losses {
     }
 }
 
-/// L_geom, texture and quantiser terms: all that can be had without drawing a picture.
+/// L_geom, texture and quantizer terms: all that can be had without drawing a picture.
 pub fn map_losses(c: &LossConfig, batch: &Batch, decoded: &Decoded, vq: &Tensor, mask: &Tensor) -> Losses {
     let l1 =
         |a: &Tensor, b: &Tensor| ((a - b).abs() * mask).sum(Kind::Float) / (mask.sum(Kind::Float) * 3 * a.size()[0]);
     Losses::of(vec![
-        ("position", l1(&decoded.position, &batch.maps.position) / CENTIMETRE * c.geometry),
-        ("expression", l1(&decoded.expression, &batch.maps.expression) / CENTIMETRE * c.geometry),
+        ("position", l1(&decoded.position, &batch.maps.position) / CENTIMETER * c.geometry),
+        ("expression", l1(&decoded.expression, &batch.maps.expression) / CENTIMETER * c.geometry),
         ("texture", l1(&decoded.texture, &batch.maps.texture) * c.texture),
         ("vq", vq * c.vq),
     ])
@@ -44,7 +44,7 @@ pub fn picture_losses(
 ) -> Losses {
     let mut terms = vec![
         ("l1", focused_l1(&drawn.color, target, &batch.focus, c.focus) * c.l1),
-        ("ssim", nets::loss::ssim_loss(&drawn.color, target) * c.ssim),
+        ("ssim", nets::losses::image::ssim_loss(&drawn.color, target) * c.ssim),
         ("alpha", (&drawn.alpha - &batch.alphas).abs().mean(Kind::Float) * c.alpha),
         ("corrections", &gaussians.penalty * c.corrections),
     ];

@@ -1,24 +1,24 @@
-//! The prior whole: encoders, quantisers, decoders, sampling, regressors.
+//! The prior whole: encoders, quantizers, decoders, sampling, regressors.
 use crate::config::ModelConfig;
 use crate::decoder::{FeatureDecoder, MapDecoder, Start};
 use crate::encoder::{ExpressionEncoder, IdentityEncoder};
 use crate::regions::RegionPoints;
 use crate::regressor::{Base, Regressor};
 use crate::tangent::frames_of_map;
-use nets::vq::{Mode, Vq, VqConfig};
+use nets::blocks::vq::{Mode, Vq, VqConfig};
 use splat::Colors;
 use tch::{Kind, Tensor, nn};
 
-/// Maps are learnt in centimetres: offsets of a head are then of order one.
-pub const CENTIMETRE: f64 = 0.01;
+/// Maps are learned in centimeters: offsets of a head are then of order one.
+pub const CENTIMETER: f64 = 0.01;
 
 /// UV maps of a batch of heads, as the encoders take them.
 pub struct UvMaps {
     /// x_tex `[B, 3, U, U]`, display RGB in 0..=1: the head as it shows from outside, hair included.
     pub texture: Tensor,
-    /// x_verts `[B, 3, U, U]`, neutral positions (metres).
+    /// x_verts `[B, 3, U, U]`, neutral positions (meters).
     pub position: Tensor,
-    /// x_exp `[B, 3, U, U]`, offset of the expression (metres).
+    /// x_exp `[B, 3, U, U]`, offset of the expression (meters).
     pub expression: Tensor,
 }
 
@@ -26,9 +26,9 @@ pub struct UvMaps {
 pub struct Decoded {
     /// `[B, 3, U, U]` display RGB.
     pub texture: Tensor,
-    /// `[B, 3, U, U]` metres.
+    /// `[B, 3, U, U]` meters.
     pub position: Tensor,
-    /// `[B, 3, U, U]` metres.
+    /// `[B, 3, U, U]` meters.
     pub expression: Tensor,
     /// `[B, F, U, U]`
     pub features: Tensor,
@@ -38,11 +38,11 @@ pub struct Decoded {
 pub struct IdentityMaps {
     /// `[B, 3, U, U]` display RGB.
     pub texture: Tensor,
-    /// `[B, 3, U, U]` metres.
+    /// `[B, 3, U, U]` meters.
     pub position: Tensor,
 }
 
-/// A batch of heads as Gaussians: `[B, N, ..]`, in head space (metres, display RGB).
+/// A batch of heads as Gaussians: `[B, N, ..]`, in head space (meters, display RGB).
 pub struct HeadGaussians {
     /// `[B, N, 3]`
     pub means: Tensor,
@@ -60,11 +60,11 @@ pub struct HeadGaussians {
     pub penalty: Tensor,
 }
 
-/// A code grid after quantisation, with the loss that training adds.
-pub struct Quantised {
+/// A code grid after quantization, with the loss that training adds.
+pub struct Quantized {
     /// Same shape as the code.
     pub code: Tensor,
-    /// Commitment term; zero when quantisation is off.
+    /// Commitment term; zero when quantization is off.
     pub loss: Tensor,
 }
 
@@ -84,13 +84,13 @@ pub struct Prior {
     expr_encoder: ExpressionEncoder,
     id_quantizer: Vq,
     expr_quantizer: Vq,
-    quantising: bool,
+    quantizing: bool,
     features: FeatureDecoder,
     identity: MapDecoder,
     expression: MapDecoder,
     regressors: Vec<Regressor>,
     regions: Vec<Region>,
-    /// `[1, 3, U, U]` metres: mean of the training heads.
+    /// `[1, 3, U, U]` meters: mean of the training heads.
     mean_position: Tensor,
     /// `[1, 3, U, U]` display RGB.
     mean_texture: Tensor,
@@ -123,7 +123,7 @@ impl Prior {
             expr_encoder: ExpressionEncoder::new(p.sub("encoders").sub("expression"), c),
             id_quantizer: Vq::new(&p.sub("quantizers").sub("identity"), vq(c.id_codes)),
             expr_quantizer: Vq::new(&p.sub("quantizers").sub("expression"), vq(c.expr_codes)),
-            quantising: c.quantise,
+            quantizing: c.quantise,
             features: FeatureDecoder::new(p.sub("decoders").sub("features"), c),
             identity: decoder("identity", c.id_grid, 6),
             expression: decoder("expression", c.expr_grid, 3),
@@ -138,7 +138,7 @@ impl Prior {
         }
     }
 
-    /// Sets the mean maps `[3, U, U]` (metres, display RGB) and the surface mask `[1, U, U]`.
+    /// Sets the mean maps `[3, U, U]` (meters, display RGB) and the surface mask `[1, U, U]`.
     pub fn set_mean(&mut self, position: &Tensor, texture: &Tensor, mask: &Tensor) {
         tch::no_grad(|| {
             self.mean_position.copy_(&position.unsqueeze(0));
@@ -159,29 +159,29 @@ impl Prior {
     }
 
     /// Lets codes pass as they are while training is `young` and the codebook empty; else as the configuration says.
-    pub fn quantise_unless(&mut self, young: bool) {
-        self.quantising = self.config.quantise && (!young || self.id_quantizer.is_filled());
+    pub fn quantize_unless(&mut self, young: bool) {
+        self.quantizing = self.config.quantise && (!young || self.id_quantizer.is_filled());
     }
 
-    /// z_id `[B, code_dim, id_grid, id_grid]`, not yet quantised.
+    /// z_id `[B, code_dim, id_grid, id_grid]`, not yet quantized.
     pub fn encode_identity(&self, texture: &Tensor, position: &Tensor) -> Tensor {
-        let offset = (position - &self.mean_position) / CENTIMETRE * &self.mask;
+        let offset = (position - &self.mean_position) / CENTIMETER * &self.mask;
         self.id_encoder.forward(&((texture * 2.0 - 1.0) * &self.mask), &offset)
     }
 
-    /// z_expr `[B, code_dim, expr_grid, expr_grid]`, not yet quantised.
+    /// z_expr `[B, code_dim, expr_grid, expr_grid]`, not yet quantized.
     pub fn encode_expression(&self, expression: &Tensor) -> Tensor {
-        self.expr_encoder.forward(&(expression / CENTIMETRE * &self.mask))
+        self.expr_encoder.forward(&(expression / CENTIMETER * &self.mask))
     }
 
     /// Nearest codes, straight-through; [`Mode::Train`] also moves the codebook.
-    pub fn quantise_identity(&mut self, z: &Tensor, mode: Mode) -> Quantised {
-        quantise(&mut self.id_quantizer, z, mode, self.quantising)
+    pub fn quantize_identity(&mut self, z: &Tensor, mode: Mode) -> Quantized {
+        quantize(&mut self.id_quantizer, z, mode, self.quantizing)
     }
 
     /// Nearest codes, straight-through; [`Mode::Train`] also moves the codebook.
-    pub fn quantise_expression(&mut self, z: &Tensor, mode: Mode) -> Quantised {
-        quantise(&mut self.expr_quantizer, z, mode, self.quantising)
+    pub fn quantize_expression(&mut self, z: &Tensor, mode: Mode) -> Quantized {
+        quantize(&mut self.expr_quantizer, z, mode, self.quantizing)
     }
 
     /// D_id, D_expr and D_feat.
@@ -189,13 +189,13 @@ impl Prior {
         self.decode_with(&self.decode_identity(zq_id), zq_id, zq_expr)
     }
 
-    /// D_id: texture (display RGB) and position (metres), `[B, 3, U, U]` each. The same for every expression, so a
+    /// D_id: texture (display RGB) and position (meters), `[B, 3, U, U]` each. The same for every expression, so a
     /// driven avatar asks once.
     pub fn decode_identity(&self, zq_id: &Tensor) -> IdentityMaps {
         let maps = self.identity.forward(zq_id);
         IdentityMaps {
             texture: &self.mean_texture + maps.narrow(1, 0, 3) * 0.5,
-            position: &self.mean_position + maps.narrow(1, 3, 3) * CENTIMETRE,
+            position: &self.mean_position + maps.narrow(1, 3, 3) * CENTIMETER,
         }
     }
 
@@ -204,7 +204,7 @@ impl Prior {
         Decoded {
             texture: identity.texture.shallow_clone(),
             position: identity.position.shallow_clone(),
-            expression: self.expression.forward(zq_expr) * CENTIMETRE,
+            expression: self.expression.forward(zq_expr) * CENTIMETER,
             features: self.features.forward(zq_id, zq_expr),
         }
     }
@@ -242,12 +242,12 @@ impl Prior {
         }
     }
 
-    /// Mean maps of the training heads: position (metres), texture (display RGB), mask.
+    /// Mean maps of the training heads: position (meters), texture (display RGB), mask.
     pub fn means(&self) -> (&Tensor, &Tensor, &Tensor) {
         (&self.mean_position, &self.mean_texture, &self.mask)
     }
 
-    /// Codes in use of each quantiser (perplexity of the averaged counts).
+    /// Codes in use of each quantizer (perplexity of the averaged counts).
     pub fn code_usage(&self) -> (f64, f64) {
         (self.id_quantizer.usage(), self.expr_quantizer.usage())
     }
@@ -262,7 +262,7 @@ impl Prior {
         self.n_points()[..trained_regions(&self.config).min(self.regions.len())].iter().sum()
     }
 
-    /// `[N, 1]` ln of the neighbours' distance (metres) of every Gaussian.
+    /// `[N, 1]` ln of the neighbors' distance (meters) of every Gaussian.
     pub fn base_log_scales(&self) -> Tensor {
         Tensor::cat(&self.regions.iter().map(|r| &r.log_scales).collect::<Vec<_>>(), 0)
     }
@@ -282,15 +282,15 @@ fn trained_regions(c: &ModelConfig) -> usize {
     }
 }
 
-fn quantise(quantizer: &mut Vq, z: &Tensor, mode: Mode, on: bool) -> Quantised {
+fn quantize(quantizer: &mut Vq, z: &Tensor, mode: Mode, on: bool) -> Quantized {
     if !on {
-        return Quantised { code: z.shallow_clone(), loss: Tensor::zeros([], (Kind::Float, z.device())) };
+        return Quantized { code: z.shallow_clone(), loss: Tensor::zeros([], (Kind::Float, z.device())) };
     }
     let out = quantizer.forward(z, mode);
-    Quantised { code: out.codes, loss: out.loss }
+    Quantized { code: out.codes, loss: out.loss }
 }
 
-/// Bilinear lookup `[B, C, U, U]` at `[1, N, 1, 2]` → `[B, N, C]`; texel centres at +0.5.
+/// Bilinear lookup `[B, C, U, U]` at `[1, N, 1, 2]` → `[B, N, C]`; texel centers at +0.5.
 fn sample(map: &Tensor, grid: &Tensor) -> Tensor {
     let (batch, n) = (map.size()[0], grid.size()[1]);
     map.grid_sampler(&grid.expand([batch, n, 1, 2], false), 0, 1, false).squeeze_dim(3).transpose(1, 2)

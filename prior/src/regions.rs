@@ -12,7 +12,7 @@ pub struct RegionPoints {
     pub name: &'static str,
     /// `[N]` texture coordinates, origin bottom left.
     pub uvs: Vec<Vec2>,
-    /// `[N]` ln of the nearest-neighbour distance on the mean head (metres).
+    /// `[N]` ln of the nearest-neighbor distance on the mean head (meters).
     pub log_scales: Vec<f32>,
     /// `[N]` where on the mesh.
     pub anchors: Vec<SurfacePoint>,
@@ -46,10 +46,10 @@ impl Default for Grids {
     }
 }
 
-/// The sampling points of every region: texel centres of a grid of its own density that lie on the surface.
+/// The sampling points of every region: texel centers of a grid of its own density that lie on the surface.
 ///
 /// Grids can change density without retraining the convolutions: that is the point of sampling (paper, §3).
-/// `mean_head` are the `[V]` positions (metres) the scales are measured on. With `sampling` off there is one region,
+/// `mean_head` are the `[V]` positions (meters) the scales are measured on. With `sampling` off there is one region,
 /// whose points are the texels of the feature map; with `two_layers` off face and scalp share their regressors but
 /// keep their grids.
 pub fn region_points(model: &HeadModel, mean_head: &[Vec3], config: &ModelConfig) -> Vec<RegionPoints> {
@@ -73,7 +73,7 @@ pub fn region_points(model: &HeadModel, mean_head: &[Vec3], config: &ModelConfig
 /// The sampling points of an avatar that moves by the rig: first the regions that the prior's regressors were trained
 /// for (without `detail` where the prior has none), then the parts that are rigid to a joint or lie inside the mouth.
 ///
-/// `neutral` are the `[V]` positions (metres) of the person at rest.
+/// `neutral` are the `[V]` positions (meters) of the person at rest.
 pub fn avatar_points(model: &HeadModel, neutral: &[Vec3], grids: &Grids, config: &ModelConfig) -> Vec<RegionPoints> {
     let points = |name, grid, places: &[Place]| points_of(model, neutral, name, grid, &|p| places.contains(&p));
     let mut regions = match (config.sampling, config.detail_grid > 0) {
@@ -148,13 +148,13 @@ fn points_of(
             anchors.push(SurfacePoint { face: at.face, weights: at.weights });
         }
     }
-    // About three texels of an atlas that shows half a metre.
+    // About three texels of an atlas that shows half a meter.
     let cell_m = (1.5 / grid as f32).clamp(0.003, 0.008);
     let log_scales = nearest_three(&places, cell_m).iter().map(|d| d.max(1e-4).ln()).collect();
     RegionPoints { name, uvs, log_scales, anchors }
 }
 
-/// Root mean square distance to the three nearest other points (metres), by a uniform grid of cells.
+/// Root mean square distance to the three nearest other points (meters), by a uniform grid of cells.
 fn nearest_three(points: &[Vec3], cell_m: f32) -> Vec<f32> {
     let cell = |p: Vec3| (p / cell_m).floor().as_ivec3();
     let mut cells: std::collections::HashMap<glam::IVec3, Vec<usize>> = Default::default();
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn neighbours_of_a_square_lattice_are_one_step_away() {
+    fn neighbors_of_a_square_lattice_are_one_step_away() {
         let points: Vec<Vec3> = (0..100).map(|i| Vec3::new((i % 10) as f32, (i / 10) as f32, 0.0) * 0.003).collect();
         assert!((nearest_three(&points, 0.008)[55] - 0.003).abs() < 1e-6);
     }

@@ -1,10 +1,9 @@
-//! R_color and R_gauss: what is sampled at a Gaussian's place → its colour and its corrections.
+//! R_color and R_gauss: what is sampled at a Gaussian's place → its color and its corrections.
 use crate::config::ModelConfig;
-use nets::mlp::{Last, Mlp};
+use nets::blocks::mlp::{Last, Mlp};
+use splat::gaussians::SH_C0;
 use tch::{Tensor, nn};
 
-/// DC coefficient of the spherical harmonics: colour = C0 · sh₀ + 0.5.
-const SH_C0: f64 = 0.282_094_791_773_878_14;
 /// Opacity before training: logit(0.7).
 const OPACITY_LOGIT: f64 = 0.847_297_860_387_203_4;
 
@@ -14,9 +13,9 @@ pub struct Base {
     pub features: Tensor,
     /// `[B, N, 3]` texture, display RGB in 0..=1.
     pub texture: Tensor,
-    /// `[B, N, 3]` φ (metres).
+    /// `[B, N, 3]` φ (meters).
     pub means: Tensor,
-    /// `[N, 1]` ln σ: nearest-neighbour distance on the mean head.
+    /// `[N, 1]` ln σ: nearest-neighbor distance on the mean head.
     pub log_scales: Tensor,
     /// `[B, N, 4]` θ, w x y z.
     pub quats: Tensor,
@@ -45,7 +44,7 @@ pub struct Regressor {
     gauss: Mlp,
     reach_m: f64,
     sh_coefficients: i64,
-    /// Share of the position correction in the penalty: the scalp's hair may leave its base 100 times more freely (GASP).
+    /// Fraction of the position correction in the penalty: the scalp's hair may leave its base 100 times more freely (GASP).
     position_penalty: f64,
 }
 

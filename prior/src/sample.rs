@@ -2,12 +2,13 @@
 //! principal directions lie in the weights ([`CodeSpace::put`]), so that sampling needs no dataset.
 use crate::data::HeadData;
 use crate::model::Prior;
-use crate::picture::{draw, sheet_png};
+use crate::picture::draw;
 use crate::weights;
 use anyhow::Result;
 use formats::exit::Failure;
 use nets::Checkpoint;
-use nets::vq::Mode;
+use nets::blocks::vq::Mode;
+use nets::view::sheet_png;
 use splat::Camera;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
@@ -118,11 +119,11 @@ pub fn sheet(prior: &mut Prior, space: &CodeSpace, n: usize, seed: u64, spread: 
     let rest = Tensor::zeros_like(prior.means().0);
     let mut rows: [Vec<Tensor>; 3] = Default::default();
     for k in 0..n {
-        let z = space.draw(nets::train::mix(&[seed, k as u64]) >> 1, spread);
+        let z = space.draw(nets::rng::mix(&[seed, k as u64]) >> 1, spread);
         let gaussians = tch::no_grad(|| {
-            let id = prior.quantise_identity(&z, Mode::Fixed).code;
+            let id = prior.quantize_identity(&z, Mode::Fixed).code;
             let z_expr = prior.encode_expression(&rest);
-            let expr = prior.quantise_expression(&z_expr, Mode::Fixed).code;
+            let expr = prior.quantize_expression(&z_expr, Mode::Fixed).code;
             prior.gaussians(&prior.decode(&id, &expr))
         });
         for (row, yaw) in rows.iter_mut().zip([-0.7f32, 0.0, 0.7]) {

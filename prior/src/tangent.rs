@@ -3,7 +3,7 @@ use tch::{Kind, Tensor};
 
 const EPS: f64 = 1e-12;
 
-/// Quaternions (w x y z) `[B, 4, U, U]` of the frames of a position map `[B, 3, U, U]` (metres).
+/// Quaternions (w x y z) `[B, 4, U, U]` of the frames of a position map `[B, 3, U, U]` (meters).
 ///
 /// `t = ∂X/∂u`, `b = ∂X/∂v` by Sobel filters; `n = t × b`; then `b' = n × t̂`, columns `[t̂, b', n]`.
 /// Row 0 of a map is v = 1, so v grows upwards. No gradient flows: the map is supervised as geometry.
@@ -22,7 +22,7 @@ enum Axis {
     V,
 }
 
-/// Central differences smoothed across, replicated at the border; the scale cancels in the normalisation.
+/// Central differences smoothed across, replicated at the border; the scale cancels in the normalization.
 fn sobel(map: &Tensor, axis: Axis) -> Tensor {
     let k: [f32; 9] = match axis {
         Axis::U => [-1., 0., 1., -2., 0., 2., -1., 0., 1.],

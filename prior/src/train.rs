@@ -2,7 +2,7 @@
 use crate::config::PriorConfig;
 use crate::data::HeadData;
 use crate::loss::{Losses, map_losses, picture_losses};
-use crate::picture::{composite, draw};
+use crate::picture::draw;
 use crate::regions::region_points;
 use crate::sample;
 use crate::weights::{self, LoadedPrior};
@@ -10,11 +10,15 @@ use crate::{eval, regions};
 use anyhow::{Context, Result};
 use glam::Vec3;
 use nets::Checkpoint;
-use nets::optim::{Adam, AdamConfig};
-use nets::perceptual::Perceptual;
-use nets::schedule::Schedule;
-use nets::train::{Budget, Means, batch_at, line, mix, seed_step};
-use nets::vq::Mode;
+use nets::blocks::vq::Mode;
+use nets::losses::perceptual::Perceptual;
+use nets::rng::{mix, seed_step};
+use nets::training::batches::batch_at;
+use nets::training::budget::Budget;
+use nets::training::means::{Means, line};
+use nets::training::optim::{Adam, AdamConfig};
+use nets::training::schedule::Schedule;
+use nets::view::composite;
 use std::path::{Path, PathBuf};
 
 /// What a run needs, checked and opened.
@@ -123,7 +127,7 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// One optimiser step.
+    /// One optimizer step.
     ///
     /// # Errors
     /// As [`train`].
@@ -154,10 +158,10 @@ impl<'a> Trainer<'a> {
         let c = &self.plan.config;
         let batch = self.plan.data.batch(rows)?;
         let prior = &mut self.loaded.prior;
-        prior.quantise_unless(self.budget.fraction(step) < c.train.quantise_from);
+        prior.quantize_unless(self.budget.fraction(step) < c.train.quantise_from);
         let z_id = prior.encode_identity(&batch.maps.texture, &batch.maps.position);
         let z_expr = prior.encode_expression(&batch.maps.expression);
-        let (id, expr) = (prior.quantise_identity(&z_id, Mode::Train), prior.quantise_expression(&z_expr, Mode::Train));
+        let (id, expr) = (prior.quantize_identity(&z_id, Mode::Train), prior.quantize_expression(&z_expr, Mode::Train));
         let decoded = prior.decode(&id.code, &expr.code);
         let maps = map_losses(&c.loss, &batch, &decoded, &(&id.loss + &expr.loss), prior.means().2);
         if step < c.train.warmup_steps {
@@ -189,7 +193,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Ends the run early, keeping what was learnt.
+    /// Ends the run early, keeping what was learned.
     pub fn into_prior(self) -> LoadedPrior {
         self.loaded
     }
@@ -218,7 +222,7 @@ fn mean_shape(data: &HeadData) -> Vec<f32> {
     mean
 }
 
-/// Random constant colours, a function of (seed, step, place in the batch).
+/// Random constant colors, a function of (seed, step, place in the batch).
 fn backgrounds(seed: u64, step: u64, n: usize) -> Vec<[f32; 3]> {
     let unit = |parts: &[u64]| (mix(parts) >> 40) as f32 / (1u64 << 24) as f32;
     (0..n as u64).map(|b| [0, 1, 2].map(|c| unit(&[seed, 0xbac6, step, b, c]))).collect()

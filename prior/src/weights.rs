@@ -20,7 +20,7 @@ pub struct LoadedPrior {
     pub prior: Prior,
     /// What it was trained with.
     pub config: PriorConfig,
-    /// Optimiser steps behind it.
+    /// Optimizer steps behind it.
     pub steps: u64,
 }
 
@@ -45,7 +45,7 @@ pub fn with_points(loaded: &LoadedPrior, points: &[RegionPoints]) -> LoadedPrior
         }
     });
     new.prior.set_regions(points);
-    new.prior.quantise_unless(true);
+    new.prior.quantize_unless(true);
     new.steps = loaded.steps;
     new
 }
@@ -105,6 +105,6 @@ pub fn rebuild(file: &Checkpoint, prefix: &str, device: Device) -> Result<Loaded
     let steps = note(STEPS)?.parse().map_err(|_| Failure::bad_data("prior_steps is not a number"))?;
     let mut loaded = LoadedPrior { steps, ..fresh(&config, &n_points, device) };
     file.restore_vars(prefix, &loaded.vars)?;
-    loaded.prior.quantise_unless(true);
+    loaded.prior.quantize_unless(true);
     Ok(loaded)
 }

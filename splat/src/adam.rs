@@ -8,7 +8,7 @@ const CHUNK: usize = 1 << 14;
 /// Step sizes; the others as Kerbl et al. 2023 have them by default.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
-    /// Metres.
+    /// Meters.
     pub means: f32,
     /// Of quaternions.
     pub quats: f32,

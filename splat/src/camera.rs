@@ -2,10 +2,10 @@
 use crate::Error;
 use glam::{Mat4, Quat, Vec2, Vec3};
 
-/// A pinhole camera: intrinsics in pixels, extrinsics in metres.
+/// A pinhole camera: intrinsics in pixels, extrinsics in meters.
 ///
 /// Camera space: x right, y down, z forward. A point projects to `(fx·x/z + cx, fy·y/z + cy)`;
-/// the centre of the top-left pixel is `(0.5, 0.5)`.
+/// the center of the top-left pixel is `(0.5, 0.5)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Camera {
     /// Image width in pixels.
@@ -20,12 +20,12 @@ pub struct Camera {
     pub cx: f32,
     /// Principal point, y, in pixels.
     pub cy: f32,
-    /// Rigid transform from world to camera space (metres).
+    /// Rigid transform from world to camera space (meters).
     pub camera_from_world: Mat4,
 }
 
 impl Camera {
-    /// A camera at `eye` that looks at `target` (world, metres), `up` being up in the image;
+    /// A camera at `eye` that looks at `target` (world, meters), `up` being up in the image;
     /// `focal_px` pixels of focal length, principal point in the middle.
     pub fn look_at(eye: Vec3, target: Vec3, up: Vec3, focal_px: f32, width: usize, height: usize) -> Self {
         let z = (target - eye).normalize_or(Vec3::NEG_Z);
@@ -41,12 +41,12 @@ impl Camera {
         Camera { width, height, fx: focal_px, fy: focal_px, cx, cy, camera_from_world }
     }
 
-    /// Where the camera stands (world, metres).
+    /// Where the camera stands (world, meters).
     pub fn eye(&self) -> Vec3 {
         self.camera_from_world.inverse().transform_point3(Vec3::ZERO)
     }
 
-    /// Pixel position and depth (metres along z) of a world point; the depth may be negative.
+    /// Pixel position and depth (meters along z) of a world point; the depth may be negative.
     pub fn project(&self, point_in_world: Vec3) -> (Vec2, f32) {
         let p = self.camera_from_world.transform_point3(point_in_world);
         (Vec2::new(self.fx * p.x / p.z + self.cx, self.fy * p.y / p.z + self.cy), p.z)
@@ -60,7 +60,7 @@ impl Camera {
         (world_from_camera.transform_point3(Vec3::ZERO), direction / direction.length())
     }
 
-    /// The camera moved by a twist ξ = (translation ρ in metres, rotation φ in radians) in its own space:
+    /// The camera moved by a twist ξ = (translation ρ in meters, rotation φ in radians) in its own space:
     /// `Exp(ξ) · camera_from_world`. [`crate::Gradients::camera_pose`] is the gradient by ξ.
     ///
     /// Exponential map of SE(3): Solà et al. 2018, "A micro Lie theory", eq. 172–174.

@@ -5,7 +5,7 @@
 //! use splat::cuda::{Error, Gpu, Rasterizer};
 //! use splat::{Camera, Gaussians, Gradients, Settings, Upstream};
 //!
-//! fn slopes(gaussians: &Gaussians, cameras: &[Camera], upstream: &[Upstream]) -> Result<Gradients, Error> {
+//! fn gradients(gaussians: &Gaussians, cameras: &[Camera], upstream: &[Upstream]) -> Result<Gradients, Error> {
 //!     let mut rasterizer = Rasterizer::new(Gpu::new(0)?);
 //!     let (_images, saved) = rasterizer.forward_slices(gaussians.slices(), cameras, &Settings::default())?;
 //!     rasterizer.backward_slices(&saved, upstream)

@@ -2,13 +2,15 @@
 //!
 //! [`Adaptive`] clones, splits and prunes by gradients (Kerbl et al. 2023); [`Mcmc`] keeps a given number, moves the
 //! dead to where the living are, and stirs (Kheradmand et al. 2024). Both are functions of their seed alone.
+use crate::splitmix;
+
 mod adaptive;
 mod mcmc;
 
 pub use adaptive::{Adaptive, Change, GradientSums};
 pub use mcmc::Mcmc;
 
-/// Random numbers from (seed, step, index): SplitMix64 (Steele et al. 2014).
+/// Random numbers from (seed, step, index): [`splitmix`].
 struct Random(u64);
 
 impl Random {
@@ -21,11 +23,8 @@ impl Random {
     }
 
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
+        self.0 = self.0.wrapping_add(splitmix::GAMMA);
+        splitmix::mix(self.0)
     }
 
     /// In 0..1.

@@ -1,10 +1,11 @@
 //! Gaussians as `.splat`, the small file of many web viewers.
 //!
-//! 32 bytes each, no header: position 3 × f32 (metres), standard deviations 3 × f32 (metres), red green blue opacity
+//! 32 bytes each, no header: position 3 × f32 (meters), standard deviations 3 × f32 (meters), red green blue opacity
 //! 4 × u8, quaternion w x y z 4 × u8 (128 is 0, 0 is −1). The most visible come first, so that a viewer may show what it has.
 use crate::files::{Loaded, base_color, byte, drawable, logit, parse_file, require_rgb, unit, write_whole};
+use crate::gaussians::SH_C0_F32;
 use crate::rasterize::sigmoid;
-use crate::{Colors, Error, GaussianSlices, Gaussians, ply};
+use crate::{Colors, Error, GaussianSlices, Gaussians};
 use std::io::Write;
 use std::path::Path;
 
@@ -27,7 +28,7 @@ fn parse(bytes: &[u8]) -> Result<Gaussians, String> {
         let float = |i: usize| f32::from_le_bytes([0, 1, 2, 3].map(|b| record[4 * i + b]));
         out.means.extend([0, 1, 2].map(float));
         out.log_scales.extend([3, 4, 5].map(|i| float(i).ln()));
-        out.colors.extend([24, 25, 26].map(|i| (record[i] as f32 / 255.0 - 0.5) / ply::Y0));
+        out.colors.extend([24, 25, 26].map(|i| (record[i] as f32 / 255.0 - 0.5) / SH_C0_F32));
         out.opacity_logits.push(logit(record[27] as f32 / 255.0));
         out.quats.extend([28, 29, 30, 31].map(|i| (record[i] as f32 - 128.0) / 128.0));
     }

@@ -10,6 +10,7 @@
 //! y down, z forward in `.ply` and `.splat`; the specification of `.spz` says x right, y up, z backward, our world.
 //!
 //! Rows that no renderer can draw (see [`GaussianSlices::drawable`]) are left out by readers and writers, and counted.
+use crate::gaussians::SH_C0_F32;
 use crate::{Error, GaussianSlices, Gaussians, dotsplat, ply, spz};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -130,7 +131,7 @@ pub(crate) fn require_rgb(what: &'static str, gaussians: &GaussianSlices<'_>) ->
 pub(crate) fn base_color(gaussians: &GaussianSlices<'_>, n: usize) -> [f32; 3] {
     let stored = &gaussians.colors[n * gaussians.kind.stride()..];
     match gaussians.kind {
-        crate::Colors::Sh { .. } => [0, 1, 2].map(|c| 0.5 + ply::Y0 * stored[c]),
+        crate::Colors::Sh { .. } => [0, 1, 2].map(|c| 0.5 + SH_C0_F32 * stored[c]),
         crate::Colors::Features { .. } => [0, 1, 2].map(|c| stored[c]),
     }
 }

@@ -1,4 +1,4 @@
-//! N anisotropic Gaussians in their optimised (pre-activation) parametrisation.
+//! N anisotropic Gaussians in their optimized (pre-activation) parametrization.
 pub(crate) mod drawable;
 mod rigid;
 
@@ -7,7 +7,7 @@ use crate::Error;
 /// What a Gaussian shows: `K = (degree + 1)²` spherical harmonics, or plain channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colors {
-    /// Real spherical harmonics as in Kerbl et al. 2023, `[N, K, 3]`; colour = max(0, Σ + 0.5).
+    /// Real spherical harmonics as in Kerbl et al. 2023, `[N, K, 3]`; color = max(0, Σ + 0.5).
     Sh {
         /// 0 to 3.
         degree: usize,
@@ -41,9 +41,9 @@ impl Colors {
 ///
 /// | field            | shape     | unit and space                              |
 /// |------------------|-----------|---------------------------------------------|
-/// | `means`          | `[N, 3]`  | metres, world                               |
+/// | `means`          | `[N, 3]`  | meters, world                               |
 /// | `quats`          | `[N, 4]`  | w x y z, any non-zero length                |
-/// | `log_scales`     | `[N, 3]`  | ln of the standard deviations in metres     |
+/// | `log_scales`     | `[N, 3]`  | ln of the standard deviations in meters     |
 /// | `opacity_logits` | `[N]`     | opacity = sigmoid                           |
 /// | `colors`         | `[N, ..]` | linear RGB as `kind` says                   |
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,11 @@ pub struct Gaussians {
     /// How `colors` is read.
     pub kind: Colors,
 }
+
+/// Zeroth spherical harmonic, `1 / (2 √π)`: a plain color `c` is the coefficient `(c − 0.5) / SH_C0` (Kerbl et al. 2023).
+pub const SH_C0: f64 = 0.282_094_791_773_878_14;
+/// [`SH_C0`] in single precision.
+pub(crate) const SH_C0_F32: f32 = SH_C0 as f32;
 
 /// N Gaussians, borrowed: the form the rasterizer takes. Shapes as in [`Gaussians`].
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +104,7 @@ impl Gaussians {
     /// All Gaussians of `parts`, one part after the other; `kind` is theirs.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a part has another kind of colours or its arrays disagree.
+    /// [`Error::Shape`] if a part has another kind of colors or its arrays disagree.
     pub fn concat(kind: Colors, parts: &[GaussianSlices<'_>]) -> Result<Self, Error> {
         let mut out = Self::empty(kind);
         for part in parts {

@@ -1,4 +1,4 @@
-//! Differentiable 3D Gaussian splatting: project → sort → rasterize, and the same way back.
+//! Differentiable 3D Gaussian splatting: project → sort → rasterize, and the backward pass.
 //!
 //! ```
 //! use splat::{Camera, Colors, Gaussians, Settings, Upstream, backward, forward};
@@ -27,8 +27,8 @@
 //! specification), what a fit needs besides (`loss`, `adam`, `densify`), the same on a GPU (`cuda`), and files (`files`).
 //!
 //! Invariant: no files but those of Gaussians, no torch, no globals.
-//! World: right-handed, metres, y up, the head faces +z. Camera: x right, y down, z forward.
-//! Image: pixels, origin top left, pixel centres at +0.5.
+//! World: right-handed, meters, y up, the head faces +z. Camera: x right, y down, z forward.
+//! Image: pixels, origin top left, pixel centers at +0.5.
 #![deny(missing_docs)]
 
 pub mod camera;
@@ -40,6 +40,7 @@ pub mod reference;
 pub mod adam;
 pub mod densify;
 pub mod loss;
+pub mod splitmix;
 
 pub mod cuda;
 

@@ -13,7 +13,7 @@ constexpr int MOMENTS = 5;  // x, y, x², y², xy under the window
 struct LossArgs {
     const float* image;         // [I, H, W, CHANNELS]
     const float* target;        // [I, H, W, CHANNELS]
-    float* slopes;              // [3, I, H, W, CHANNELS] of similarity by E[x], E[x²], E[xy]
+    float* partials;            // [3, I, H, W, CHANNELS] of similarity by E[x], E[x²], E[xy]
     float* shares;              // [blocks, 2] Σ|x − y| and Σ similarity
     float* gradient;            // [I, H, W, CHANNELS]
     u32 width;
@@ -51,15 +51,15 @@ DEVICE float block_sum(float v) {
     return sum;
 }
 
-// Similarity of one window (Wang et al. 2004, eq. 13) and its slopes by E[x], E[x²] and E[xy].
-DEVICE float similarity(const float* m, float* slopes) {
+// Similarity of one window (Wang et al. 2004, eq. 13) and its partial derivatives by E[x], E[x²] and E[xy].
+DEVICE float similarity(const float* m, float* partials) {
     const float x = m[0], y = m[1];
     const float a1 = 2.0f * x * y + SSIM_C1, a2 = 2.0f * (m[4] - x * y) + SSIM_C2;
     const float b1 = x * x + y * y + SSIM_C1, b2 = m[2] - x * x + m[3] - y * y + SSIM_C2;
     const float per_b = 1.0f / (b1 * b2), s = a1 * a2 * per_b;
-    slopes[0] = 2.0f * y * (a2 - a1) * per_b - 2.0f * x * s / b1 + 2.0f * x * s / b2;
-    slopes[1] = -s / b2;
-    slopes[2] = 2.0f * a1 * per_b;
+    partials[0] = 2.0f * y * (a2 - a1) * per_b - 2.0f * x * s / b1 + 2.0f * x * s / b2;
+    partials[1] = -s / b2;
+    partials[2] = 2.0f * a1 * per_b;
     return s;
 }
 
@@ -87,13 +87,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) loss(LossArgs a) {
     }
     __syncthreads();
     const int column = thread % TILE, row = thread / TILE, x = p.left + column, y = p.top + row;
-    float m[MOMENTS] = {}, slopes[3] = {}, alike = 0.0f;
+    float m[MOMENTS] = {}, partials[3] = {}, alike = 0.0f;
     for (int k = 0; k < WINDOW; k++)
         for (int j = 0; j < MOMENTS; j++) m[j] += WEIGHTS[k] * rows[j][row + k][column];
     if (inside(a, x, y)) {
-        alike = similarity(m, slopes);
+        alike = similarity(m, partials);
         const u64 at = index_of(a, p, x, y), plane = (u64)a.n_images * a.width * a.height * CHANNELS;
-        for (int j = 0; j < 3; j++) a.slopes[j * plane + at] = slopes[j];
+        for (int j = 0; j < 3; j++) a.partials[j * plane + at] = partials[j];
     }
     // Outside the image both are 0.
     const float distance = fabsf(pixels[0][row + RADIUS][column + RADIUS] - pixels[1][row + RADIUS][column + RADIUS]);
@@ -103,7 +103,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) loss(LossArgs a) {
 
 // grid: as `loss`.
 extern "C" __global__ void __launch_bounds__(THREADS) loss_back(LossArgs a) {
-    __shared__ float slopes[3][HALO][HALO];
+    __shared__ float partials[3][HALO][HALO];
     __shared__ float rows[3][HALO][TILE];
     const u32 thread = threadIdx.x;
     const Patch p = patch_of(a);
@@ -111,14 +111,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) loss_back(LossArgs a) {
     for (u32 i = thread; i < HALO * HALO; i += THREADS) {
         const int column = i % HALO, row = i / HALO, x = p.left + column - RADIUS, y = p.top + row - RADIUS;
         const bool in = inside(a, x, y);
-        for (int j = 0; j < 3; j++) slopes[j][row][column] = in ? a.slopes[j * plane + index_of(a, p, x, y)] : 0.0f;
+        for (int j = 0; j < 3; j++) partials[j][row][column] = in ? a.partials[j * plane + index_of(a, p, x, y)] : 0.0f;
     }
     __syncthreads();
     for (u32 i = thread; i < HALO * TILE; i += THREADS) {
         const int column = i % TILE, row = i / TILE;
         for (int j = 0; j < 3; j++) {
             float sum = 0.0f;
-            for (int k = 0; k < WINDOW; k++) sum += WEIGHTS[k] * slopes[j][row][column + k];
+            for (int k = 0; k < WINDOW; k++) sum += WEIGHTS[k] * partials[j][row][column + k];
             rows[j][row][column] = sum;
         }
     }

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_the_definition_and_gradient_its_slope() {
+    fn values_match_the_definition_and_gradients_central_differences() {
         let [x, y] = images();
         let got = SIZE.compare(&x, &y).unwrap();
         let wide = |v: &[f32]| v.iter().map(|v| *v as f64).collect::<Vec<f64>>();
@@ -277,11 +277,11 @@ mod tests {
                 x[i] = old + step;
                 plain(&SIZE, &x, &y)[0]
             };
-            let slope = (at(1e-6) - at(-1e-6)) / 2e-6;
+            let numeric = (at(1e-6) - at(-1e-6)) / 2e-6;
             x[i] = old;
             assert!(
-                (got.gradient[i] as f64 - slope).abs() < 1e-4 * greatest,
-                "[{i}] {} against {slope}",
+                (got.gradient[i] as f64 - numeric).abs() < 1e-4 * greatest,
+                "[{i}] {} against {numeric}",
                 got.gradient[i]
             );
         }

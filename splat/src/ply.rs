@@ -11,13 +11,11 @@
 mod header;
 
 use crate::files::{Loaded, drawable, parse_file, require_rgb, write_whole};
+use crate::gaussians::SH_C0_F32;
 use crate::{Colors, Error, GaussianSlices, Gaussians};
 use header::{Encoding, Field, Float, Header};
 use std::io::Write;
 use std::path::Path;
-
-/// Zeroth harmonic: what turns a plain color into a coefficient.
-pub(crate) const Y0: f32 = 0.282_094_8;
 
 /// Where the values of one Gaussian lie in its record.
 struct Layout {
@@ -74,7 +72,7 @@ fn write_to(out: &mut impl Write, g: GaussianSlices<'_>) -> std::io::Result<()> 
         record.extend_from_slice(&[0.0; 3]);
         match g.kind {
             Colors::Sh { .. } => record.extend_from_slice(&color[..3]),
-            Colors::Features { .. } => record.extend(color.iter().map(|c| (c - 0.5) / Y0)),
+            Colors::Features { .. } => record.extend(color.iter().map(|c| (c - 0.5) / SH_C0_F32)),
         }
         record.extend((0..3).flat_map(|c| (1..k).map(move |i| color[3 * i + c])));
         record.push(g.opacity_logits[n]);

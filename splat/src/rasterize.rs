@@ -1,12 +1,12 @@
 //! Draws Gaussians into images, and gives every gradient back.
 //!
-//! Per camera: project → sort by depth → bin into 16×16 tiles → blend front to back; and the same way back, where
+//! Per camera: project → sort by depth → bin into 16×16 tiles → blend front to back; and the backward pass, where
 //! each (Gaussian, tile) pair writes its own gradient slot and each Gaussian sums its slots in a fixed order. No sum
 //! depends on the number of threads, so images and gradients are bit-identical at any thread count.
 //!
 //! Constants, as everywhere in the field: a Gaussian is dropped where its alpha is under 1/255, alpha is capped at 0.999, a pixel
 //! is finished before the Gaussian that would bring its transmittance to 1e-4 or less, the projected covariance is
-//! dilated by 0.3 px² and pixels are sampled at their centres. Depth order is camera z, ties by index.
+//! dilated by 0.3 px² and pixels are sampled at their centers. Depth order is camera z, ties by index.
 //!
 //! Letters: `N` Gaussians, `C` channels, `H` `W` pixels.
 
@@ -74,9 +74,9 @@ pub struct Settings {
     /// Scales opacity by the area that the dilation added (Yu et al. 2024, "Mip-Splatting", the 2D filter), so that
     /// small Gaussians keep their energy.
     pub antialiased: bool,
-    /// Gaussians nearer than this (camera z, metres) are dropped.
+    /// Gaussians nearer than this (camera z, meters) are dropped.
     pub near_m: f32,
-    /// Gaussians farther than this (camera z, metres) are dropped.
+    /// Gaussians farther than this (camera z, meters) are dropped.
     pub far_m: f32,
     /// Gaussians whose radius (three standard deviations along the longer axis, pixels) is at most this are dropped.
     pub radius_clip_px: f32,
@@ -119,7 +119,7 @@ pub struct Stats {
     pub culled_transparent: usize,
     /// Radius within [`Settings::radius_clip_px`].
     pub culled_small: usize,
-    /// Touches no pixel centre of the image.
+    /// Touches no pixel center of the image.
     pub culled_outside: usize,
 }
 
@@ -136,7 +136,7 @@ pub struct Rendered {
     pub color: Vec<f32>,
     /// `[H, W]` in 0..1: `Σ wᵢ`.
     pub alpha: Vec<f32>,
-    /// `[H, W]` accumulated or expected depth of the Gaussians' centres, metres of camera z, as [`Settings::depth`] says.
+    /// `[H, W]` accumulated or expected depth of the Gaussians' centers, meters of camera z, as [`Settings::depth`] says.
     pub depth: Vec<f32>,
     /// `[N]` three standard deviations along the longer axis of each projected Gaussian, pixels; 0 if it was not drawn.
     pub radii: Vec<f32>,
@@ -188,7 +188,7 @@ pub struct Upstream<'a> {
 pub struct Gradients {
     /// `[N, 3]` by the means, 1/m.
     pub means: Vec<f32>,
-    /// `[N, 4]` by the quaternions as given (the normalisation is part of the function).
+    /// `[N, 4]` by the quaternions as given (the normalization is part of the function).
     pub quats: Vec<f32>,
     /// `[N, 3]`
     pub log_scales: Vec<f32>,
@@ -198,7 +198,7 @@ pub struct Gradients {
     pub colors: Vec<f32>,
     /// `[C]`, also where the background was left empty.
     pub background: Vec<f32>,
-    /// `[cameras]` by a twist ξ = (translation ρ in metres, rotation φ in radians) that multiplies from the left,
+    /// `[cameras]` by a twist ξ = (translation ρ in meters, rotation φ in radians) that multiplies from the left,
     /// `Exp(ξ) · camera_from_world`: both act in camera space. [`Camera::twisted`] takes the step.
     pub camera_pose: Vec<[f32; 6]>,
     /// `[cameras]` by fx, fy, cx, cy.

@@ -35,7 +35,7 @@ pub struct Pinhole {
     pub intrinsics: [f64; 4],
     /// Rows of the rotation of `camera_from_world`.
     pub rotation: Mat3,
-    /// Translation of `camera_from_world`, metres.
+    /// Translation of `camera_from_world`, meters.
     pub translation: [f64; 3],
 }
 
@@ -71,24 +71,26 @@ pub fn render(scene: &Scene, camera: &Pinhole, settings: &Settings) -> Image {
     let mut image = Image { color: vec![], alpha: vec![], depth: vec![], margin: vec![] };
     for y in 0..height {
         for x in 0..width {
-            let (mut color, mut depth, mut light, mut margin) = (vec![0.0; channels], 0.0, 1.0, f64::MAX);
+            let (mut color, mut depth, mut transmittance, mut margin) = (vec![0.0; channels], 0.0, 1.0, f64::MAX);
             for splat in &splats {
                 let (alpha, raw) = alpha_at(splat, [x as f64 + 0.5, y as f64 + 0.5], settings.cutoff);
-                let to_stop = (light * (1.0 - alpha) / TRANSMITTANCE_STOP as f64 - 1.0).abs();
+                let to_stop = (transmittance * (1.0 - alpha) / TRANSMITTANCE_STOP as f64 - 1.0).abs();
                 margin = margin.min((raw / ALPHA_CUT as f64 - 1.0).abs()).min(to_stop);
-                if light * (1.0 - alpha) <= TRANSMITTANCE_STOP as f64 {
+                if transmittance * (1.0 - alpha) <= TRANSMITTANCE_STOP as f64 {
                     break;
                 }
-                color.iter_mut().zip(&splat.color).for_each(|(sum, c)| *sum += light * alpha * c);
-                depth += light * alpha * splat.depth;
-                light *= 1.0 - alpha;
+                color.iter_mut().zip(&splat.color).for_each(|(sum, c)| *sum += transmittance * alpha * c);
+                depth += transmittance * alpha * splat.depth;
+                transmittance *= 1.0 - alpha;
             }
-            image.color.extend((0..channels).map(|c| color[c] + light * scene.background.get(c).unwrap_or(&0.0)));
-            image.alpha.push(1.0 - light);
+            image
+                .color
+                .extend((0..channels).map(|c| color[c] + transmittance * scene.background.get(c).unwrap_or(&0.0)));
+            image.alpha.push(1.0 - transmittance);
             image.margin.push(margin);
             image.depth.push(match settings.depth {
                 Depth::Accumulated => depth,
-                Depth::Expected => depth / (1.0 - light).max(1e-10),
+                Depth::Expected => depth / (1.0 - transmittance).max(1e-10),
             });
         }
     }

@@ -9,15 +9,16 @@
 mod parse;
 
 use crate::files::{Loaded, byte, drawable, parse_file, require_rgb, unit, write_whole};
+use crate::gaussians::SH_C0_F32;
 use crate::rasterize::sigmoid;
-use crate::{Colors, Error, GaussianSlices, files, ply};
+use crate::{Colors, Error, GaussianSlices, files};
 use flate2::{Compression, write::GzEncoder};
 use std::io::Write;
 use std::path::Path;
 
 const MAGIC: u32 = 0x5053_474e;
 const HEADER: usize = 16;
-/// Positions are written to 2⁻¹² m: a quarter of a millimetre, within ±2 km.
+/// Positions are written to 2⁻¹² m: a quarter of a millimeter, within ±2 km.
 const FRACTIONAL_BITS: u8 = 12;
 /// What 8 bits of color span: the zeroth harmonic over ±0.5/0.15.
 const COLOR_SCALE: f32 = 0.15;
@@ -64,7 +65,7 @@ fn pack(g: &GaussianSlices<'_>) -> Vec<u8> {
     }
     out.extend(g.opacity_logits.iter().map(|&logit| byte(sigmoid(logit))));
     for n in 0..g.len() {
-        out.extend(files::base_color(g, n).map(|c| byte((c - 0.5) / ply::Y0 * COLOR_SCALE + 0.5)));
+        out.extend(files::base_color(g, n).map(|c| byte((c - 0.5) / SH_C0_F32 * COLOR_SCALE + 0.5)));
     }
     out.extend(g.log_scales.iter().map(|s| ((s + 10.0) * 16.0).round().clamp(0.0, 255.0) as u8));
     for quat in g.quats.chunks_exact(4) {

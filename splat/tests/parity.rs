@@ -80,7 +80,7 @@ fn check(name: &str) {
 }
 
 #[test]
-fn harmonics_from_an_off_centre_camera() {
+fn harmonics_from_an_off_center_camera() {
     check("harmonics.json");
 }
 

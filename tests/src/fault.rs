@@ -31,10 +31,10 @@ fn row(name: &str, state: &str, what: &str) {
     }
 }
 
-/// Dice that fall the same each time: SplitMix64.
-pub struct Dice(pub u64);
+/// Reproducible random numbers: SplitMix64. The field is the seed.
+pub struct Rng(pub u64);
 
-impl Dice {
+impl Rng {
     /// From 0, below `end`.
     pub fn below(&mut self, end: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -45,7 +45,7 @@ impl Ply {
     }
 }
 
-/// How long each frame of an animated WebP (RIFF chunks `ANMF`) that loops for ever is shown: milliseconds. Frames that
+/// How long each frame of an animated WebP (RIFF chunks `ANMF`) that loops forever is shown: milliseconds. Frames that
 /// look the same may be one.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Array jobs as a scheduler runs them: shares by its variables, stopped by its signals. `tests/slurm/array.sh` does the
 //! same on a real Slurm.
-use effigy_tests::fault::{Dice, is_full, passed, skipped};
+use effigy_tests::fault::{Rng, is_full, passed, skipped};
 use effigy_tests::folder::{Folder, contents, files, read};
 use effigy_tests::tool::{Run, Tool, root, signal};
 use effigy_tests::toy::{self, toy};
@@ -59,24 +59,24 @@ fn same_as_toy(at: &Path) {
     }
 }
 
-/// The events of a command on `data`, and how it ended.
-fn told(at: &Path, line: &str) -> (i32, String) {
+/// What a command prints on `data`, and how it ended.
+fn output_of(at: &Path, line: &str) -> (i32, String) {
     let run = Tool::new("shards", at).words(line).words("data").run();
     (run.code, run.stdout)
 }
 
 #[test]
-fn what_is_missing_is_told_as_an_array_takes_it() {
+fn missing_shards_are_printed_as_array_tasks() {
     let folder = Folder::new("missing");
     let at = folder.path();
     toy::import_head(at);
-    assert_eq!(told(at, "missing").0, 66, "no plan");
+    assert_eq!(output_of(at, "missing").0, 66, "no plan");
     toy::render(at, 1).words("--shard 1/3").done();
     // Identities are shard 0, two of train 1 and 2, then val and test.
-    assert_eq!(told(at, "missing"), (1, "0,2-3\n".into()));
-    assert_eq!(told(at, "missing --tasks 3 --format slurm"), (1, "--array=0,2\n".into()));
-    assert_eq!(told(at, "missing --tasks 1000"), (1, "0,2-3\n".into()), "tasks without work are not named");
-    let (code, lines) = told(at, "status");
+    assert_eq!(output_of(at, "missing"), (1, "0,2-3\n".into()));
+    assert_eq!(output_of(at, "missing --tasks 3 --format slurm"), (1, "--array=0,2\n".into()));
+    assert_eq!(output_of(at, "missing --tasks 1000"), (1, "0,2-3\n".into()), "tasks without work are not named");
+    let (code, lines) = output_of(at, "status");
     assert_eq!(code, 1);
     assert!(lines.starts_with("identities      0 of 1 shards done, 0 broken, 1 missing; 0 of 6 rows"), "{lines}");
     // Half a file is broken, which datagen refuses until it is put aside.
@@ -91,8 +91,8 @@ fn what_is_missing_is_told_as_an_array_takes_it() {
     for share in ["0/3", "1/3", "2/3"] {
         toy::render(at, 1).words("--shard").words(share).done();
     }
-    assert_eq!(told(at, "missing --tasks 3 --format slurm"), (0, String::new()));
-    assert_eq!(told(at, "status").0, 0);
+    assert_eq!(output_of(at, "missing --tasks 3 --format slurm"), (0, String::new()));
+    assert_eq!(output_of(at, "status").0, 0);
     same_as_toy(at);
     // What no reader of names alone would miss: a split that is not there at all.
     std::fs::remove_file(at.join("data/frames/test-00000-of-00001.parquet")).unwrap();
@@ -210,13 +210,13 @@ fn r11_a_signal_at_any_moment_ends_frames_of_paper_size_in_time() {
     }
     let paper = root().join("configs/paper.toml");
     let line = "--set maps.exr=true --set shards.identities=2 --set shards.frames=8";
-    let (mut dice, mut slowest, mut most) = (Dice(11), Duration::ZERO, Duration::ZERO);
+    let (mut rng, mut slowest, mut most) = (Rng(11), Duration::ZERO, Duration::ZERO);
     let rounds = 12;
     for round in 0..rounds {
         let folder = Folder::new("r11");
         let child = long_rendering(folder.path(), line, &paper);
         until_listening(&child);
-        std::thread::sleep(Duration::from_millis(dice.below(25_000)));
+        std::thread::sleep(Duration::from_millis(rng.below(25_000)));
         let (took, worked) = stopped_after(child, ["TERM", "USR1"][round % 2]);
         (slowest, most) = (slowest.max(took), most.max(worked));
         no_shard_is_half_written(folder.path());

@@ -92,54 +92,60 @@ const PRIOR: [Fault; 10] = [
 
 const INVERT: [Fault; 13] = [
     fault("no command", "invert", "", 2, &["no command", "fit, drive"]),
-    fault("no shard", "invert", "fit --input absent --head {head} --prior {prior} {judges} --out a", 66, &["absent"]),
-    fault("empty folder", "invert", "fit --input empty --head {head} --prior {prior} {judges} --out a", 66, &["empty"]),
+    fault("no shard", "invert", "fit --input absent --head {head} --prior {prior} {no_nets} --out a", 66, &["absent"]),
+    fault(
+        "empty folder",
+        "invert",
+        "fit --input empty --head {head} --prior {prior} {no_nets} --out a",
+        66,
+        &["empty"],
+    ),
     fault(
         "a newer shard",
         "invert",
-        "fit --input newer.parquet --head {head} --prior {prior} {judges} --out a",
+        "fit --input newer.parquet --head {head} --prior {prior} {no_nets} --out a",
         65,
         &["version 9"],
     ),
     fault(
         "no prior",
         "invert",
-        "fit --input {toy}/data --head {head} --prior absent.safetensors {judges} --out a",
+        "fit --input {toy}/data --head {head} --prior absent.safetensors {no_nets} --out a",
         66,
         &["absent.safetensors"],
     ),
     fault(
         "a head for a prior",
         "invert",
-        "fit --input {toy}/data --head {head} --prior {head} {judges} --out a",
+        "fit --input {toy}/data --head {head} --prior {head} {no_nets} --out a",
         65,
         &["head.safetensors"],
     ),
     fault(
         "text for a prior",
         "invert",
-        "fit --input {toy}/data --head {head} --prior text.png {judges} --out a",
+        "fit --input {toy}/data --head {head} --prior text.png {no_nets} --out a",
         65,
         &["text.png"],
     ),
     fault(
         "nobody by that number",
         "invert",
-        "fit --input {toy}/data --head {head} --prior {prior} {judges} --identity 77 --out a",
+        "fit --input {toy}/data --head {head} --prior {prior} {no_nets} --identity 77 --out a",
         65,
         &["77"],
     ),
     fault(
         "too many pictures",
         "invert",
-        "fit --input {toy}/data --head {head} --prior {prior} {judges} --out a",
+        "fit --input {toy}/data --head {head} --prior {prior} {no_nets} --out a",
         65,
         &["13"],
     ),
     fault(
         "unknown key",
         "invert",
-        "fit --input {toy}/data --head {head} --prior {prior} {judges} --set pivot.stepz=1 --out a",
+        "fit --input {toy}/data --head {head} --prior {prior} {no_nets} --set pivot.stepz=1 --out a",
         78,
         &["stepz"],
     ),
@@ -277,7 +283,7 @@ fn filled(tool: Tool, line: &str) -> Tool {
             .replace("{toy}", toy)
             .replace("{root}", root().to_str().expect("a path of letters"))
     };
-    let line = line.replace("{judges}", "--perceptual none --recogniser none");
+    let line = line.replace("{no_nets}", "--perceptual none --recogniser none");
     line.split_whitespace().fold(tool, |tool, word| tool.path(place(word)))
 }
 
@@ -322,7 +328,7 @@ fn a_full_disk_is_told_and_leaves_nothing() {
     refused(&train.run(), at, &["p/prior.000002.png", "p/prior.toml"]);
     let fit = filled(
         Tool::with_room_for("invert", at, 200),
-        "fit --quiet --threads 1 --input {toy}/data --identity 5 --views 3 --head {head} --prior {prior} {judges}",
+        "fit --quiet --threads 1 --input {toy}/data --identity 5 --views 3 --head {head} --prior {prior} {no_nets}",
     );
     let fit = fit.words("--set pivot.steps=1 --set tuning.steps=1 --set image_size=32 --out avatar");
     refused(&fit.run(), at, &[]);

@@ -1,4 +1,4 @@
-//! The Makefile: what is made of other photos is made anew, and nothing that fails is hidden. The tools are stand-ins that write
+//! The Makefile: what is made of other photos is made again, and nothing that fails is hidden. The tools are stand-ins that write
 //! what they are asked for and keep a record.
 use effigy_tests::folder::Folder;
 use effigy_tests::tool::root;

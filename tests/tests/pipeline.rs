@@ -1,5 +1,5 @@
 //! From nothing to a viewed avatar: the tools one after another, in small, on formulas alone.
-use effigy_tests::fault::{self, Dice, passed};
+use effigy_tests::fault::{self, Rng, passed};
 use effigy_tests::folder::{Folder, contents, files, json, read, times};
 use effigy_tests::product::{Ply, webp_durations};
 use effigy_tests::tool::{Tool, root, signal};
@@ -143,14 +143,14 @@ fn r13_an_interrupted_training_ends_as_an_undisturbed_one() {
     assert!(whole == read(&folder.path().join("prior.safetensors")), "a finished run, run again, changes the weights");
 
     // Killed and stopped at any moment, again and again.
-    let (mut dice, mut killed, mut stopped) = (Dice(13), 0, 0);
+    let (mut rng, mut killed, mut stopped) = (Rng(13), 0, 0);
     let rounds = fault::times(20, 2);
     for round in 0..rounds {
         let folder = Folder::new(&format!("r13-{round}"));
         links(&["data", "head.safetensors"], folder.path());
         for name in ["KILL", "TERM"] {
             let mut child = toy::train(folder.path()).start();
-            std::thread::sleep(std::time::Duration::from_micros(dice.below(length.as_micros() as u64)));
+            std::thread::sleep(std::time::Duration::from_micros(rng.below(length.as_micros() as u64)));
             signal(&child, name);
             let status = child.wait().unwrap();
             match (status.code(), status.signal()) {

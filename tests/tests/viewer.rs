@@ -116,8 +116,8 @@ fn two_fingers_zoom_and_a_lost_context_comes_back() {
     assert!(status.contains("Gaussians") && !status.contains(" 0.0 ms"), "{found}");
 }
 
-/// The toy's prior has hardly learnt expressions in its few steps: every unit of the page is made to move its farthest
-/// Gaussian by three centimetres, so that what the page does with units shows.
+/// The toy's prior has hardly learned expressions in its few steps: every unit of the page is made to move its farthest
+/// Gaussian by three centimeters, so that what the page does with units shows.
 fn strengthen(page: &Path) {
     const OPENING: &str = r#"<script id="avatar" type="application/json">"#;
     let html = String::from_utf8(read(page)).expect("a page is text");

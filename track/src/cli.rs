@@ -7,7 +7,7 @@ use formats::exit::{ExitCode, Failure};
 use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
 use head::HeadModel;
-use nets::identity::Recogniser;
+use nets::losses::recognizer::Recognizer;
 use serde_json::json;
 use std::path::PathBuf;
 use track::config::TrackConfig;
@@ -185,7 +185,7 @@ impl Fit {
         let photos = photos::list_photos(&self.photos)?;
         let (networks, head) = self.models.open(device)?;
         let recognizer = match photos.len() > 1 && !self.same_person {
-            true => Some(Recogniser::load(&self.recognizer, device)?),
+            true => Some(Recognizer::load(&self.recognizer, device)?),
             false => None,
         };
         if let Some(code) = self.rehearsal.tell(|| format!("would fit {} photos: {:?}", photos.len(), self.out)) {

@@ -1,5 +1,5 @@
 //! Where a face is: centre, size and roll, the common language of detector, landmark net and fit.
-use nets::align::Affine;
+use nets::pictures::align::Affine;
 
 /// A face in a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]

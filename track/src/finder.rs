@@ -5,7 +5,7 @@ use crate::face_net::{IBUG, MARGINS};
 use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
 use crate::reading::{Reading, tensor_of};
-use nets::align::Affine;
+use nets::pictures::align::Affine;
 
 /// What counts as a face.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -143,7 +143,7 @@ mod tests {
     use super::*;
     use glam::Vec3;
     use head::model::HeadModel;
-    use nets::dice::Dice;
+    use nets::rng::Rng;
 
     const SIZE: f64 = 256.0;
 
@@ -163,7 +163,7 @@ mod tests {
 
     /// A head with drawn identity, expression and pose, seen by a camera of 500 px, `noise_px` off.
     fn truth(model: &LandmarkModel, index: u64, noise_px: f64) -> Truth {
-        let mut dice = Dice::new(&[11, 0, index]);
+        let mut dice = Rng::new(&[11, 0, index]);
         let coefficients: Vec<f32> = (0..model.identity.len().min(8)).map(|_| dice.normal()).collect();
         let mut expression = [0.0f32; 52];
         for name in ["jawOpen", "mouthSmileLeft", "mouthSmileRight", "browInnerUp"] {
@@ -232,7 +232,7 @@ mod tests {
         let person = views[0].coefficients.clone();
         for (i, view) in views.iter_mut().enumerate() {
             let points = model.points(&person, &view.expression, &[Vec3::ZERO; 5]);
-            let mut dice = Dice::new(&[5, 5, who, i as u64]);
+            let mut dice = Rng::new(&[5, 5, who, i as u64]);
             let frontal = DMat3::from_diagonal(DVec3::new(1.0, -1.0, -1.0));
             let rotation = frontal * DMat3::from_rotation_y(0.5 * i as f64 - 0.75);
             for (p, seen) in points.iter().zip(&mut view.observation.points) {

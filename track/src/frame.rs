@@ -9,8 +9,8 @@ use crate::mesh_view;
 use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
 use glam::{DMat3, DVec3, Mat4, Vec3};
-use head::HeadModel;
-use nets::augment::blur_rows;
+use head::{HeadBox, HeadModel};
+use nets::pictures::augment::blur_rows;
 use splat::Camera;
 
 /// A photo reframed.
@@ -22,29 +22,6 @@ pub struct Frame {
     photo_from_frame: DMat3,
     /// `[size, size]` 1 where the photo has something to say.
     inside: Vec<f32>,
-}
-
-/// Where the head is: as datagen measures it to place its cameras.
-#[derive(Clone, Copy, Debug)]
-pub struct HeadBox {
-    /// Midway between chin and crown (head space, metres).
-    pub centre: Vec3,
-    /// Chin to crown (metres).
-    pub height_m: f32,
-}
-
-impl HeadBox {
-    /// Of the person at rest, `neutral` `[V]`.
-    pub fn of(model: &HeadModel, neutral: &[Vec3]) -> Self {
-        let landmarks = model.landmarks_at(neutral);
-        let chin = landmarks[8];
-        let skin = model.faces.iter().zip(&model.face_parts).filter(|(_, p)| **p == head::model::Part::Skin);
-        let crown = skin.flat_map(|(f, _)| f.map(|i| neutral[i as usize].y)).fold(f32::MIN, f32::max);
-        let ears = 0.5 * (landmarks[0].z + landmarks[16].z);
-        let x = 0.5 * (landmarks[0].x + landmarks[16].x);
-        let z = 0.5 * (ears + landmarks[30].z) - 0.02;
-        HeadBox { centre: Vec3::new(x, 0.5 * (chin.y + crown), z), height_m: (crown - chin.y).max(0.05) }
-    }
 }
 
 impl Frame {
@@ -130,8 +107,8 @@ impl Frame {
 fn look_at_head(view: &FittedView, head: HeadBox, config: &FrameConfig) -> Camera {
     let eye = -(view.rotation.transpose() * view.translation);
     let eye = eye.as_vec3();
-    let focal_px = config.fill * config.size as f32 * eye.distance(head.centre) / head.height_m;
-    Camera::look_at(eye, head.centre, Vec3::Y, focal_px, config.size, config.size)
+    let focal_px = config.fill * config.size as f32 * eye.distance(head.center) / head.height_m;
+    Camera::look_at(eye, head.center, Vec3::Y, focal_px, config.size, config.size)
 }
 
 fn homography(view: &FittedView, lens: &Lens, camera: &Camera) -> DMat3 {
@@ -176,7 +153,7 @@ mod tests {
             rms_px: 0.0,
         };
         let lens = Lens { focal_px: 700.0, focal_spread: 0.0, centre: [256.0, 200.0] };
-        let head = HeadBox { centre: Vec3::new(0.0, 0.02, -0.03), height_m: 0.23 };
+        let head = HeadBox { center: Vec3::new(0.0, 0.02, -0.03), height_m: 0.23 };
         let camera = look_at_head(&view, head, &FrameConfig { size: 256, fill: 0.7 });
         let h = homography(&view, &lens, &camera);
         let photo = photo_camera(&view, &lens, (512, 400));

@@ -5,7 +5,7 @@ use crate::face;
 use crate::face_net::{FaceShape, IBUG};
 use crate::finder::Found;
 use crate::fit::{self, Beliefs, Fit, Lens, Observation};
-use crate::frame::{Frame, HeadBox};
+use crate::frame::Frame;
 use crate::networks::Networks;
 use crate::overlay;
 use crate::picture::{Canvas, Mips, Picture};
@@ -17,8 +17,9 @@ use formats::photo::list::Listing;
 use formats::photo::{self, Turn};
 use formats::{Existing, FrameRow, IdentityRow, Provenance, log};
 use glam::{DMat3, Vec3};
+use head::HeadBox;
 use head::model::{HeadModel, HeadParams};
-use nets::identity::Recogniser;
+use nets::losses::recognizer::Recognizer;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use tch::Tensor;
@@ -58,7 +59,7 @@ pub struct Plan {
     /// Detector and face network.
     pub networks: Networks,
     /// Compares the faces of several photos, unless the user vouches for them.
-    pub recognizer: Option<Recogniser>,
+    pub recognizer: Option<Recognizer>,
     /// The head to fit.
     pub head: HeadModel,
     /// Settings.
@@ -172,7 +173,7 @@ pub fn run(plan: &Plan) -> anyhow::Result<Vec<PhotoReport>> {
 }
 
 /// Warns if a photo seems to show somebody else.
-fn compare_faces(recognizer: &Recogniser, reads: &[Read], plan: &Plan) {
+fn compare_faces(recognizer: &Recognizer, reads: &[Read], plan: &Plan) {
     let crops: Vec<Tensor> = reads.iter().map(|r| face_crop(r, plan.networks.device())).collect();
     let cosines = same_person::cosines(recognizer, &Tensor::cat(&crops, 0));
     plan.talk.event("likeness", serde_json::json!({ "photos": plan.photos, "cosines": cosines }));
@@ -191,11 +192,11 @@ fn compare_faces(recognizer: &Recogniser, reads: &[Read], plan: &Plan) {
 /// The recognizer's crop of a photo's face, `[1, 3, 96, 96]`.
 fn face_crop(read: &Read, device: tch::Device) -> Tensor {
     // Twice the recognizer's resolution is enough, and large photos are reduced without aliasing.
-    let place = read.found.face.crop(4 * nets::identity::CROP, 2.0);
-    let mut canvas = Canvas::new(4 * nets::identity::CROP, 4 * nets::identity::CROP);
+    let place = read.found.face.crop(4 * nets::losses::recognizer::CROP, 2.0);
+    let mut canvas = Canvas::new(4 * nets::losses::recognizer::CROP, 4 * nets::losses::recognizer::CROP);
     read.photo.warp(&place, &mut canvas);
     let points: Vec<[f32; 2]> = read.found.points[..IBUG].iter().map(|p| place.apply(*p)).collect();
-    Recogniser::crops(&tensor_of(&[canvas]).to_device(device), &[&points])
+    Recognizer::crops(&tensor_of(&[canvas]).to_device(device), &[&points])
 }
 
 fn read(plan: &Plan, path: &Path) -> Result<Read, Error> {

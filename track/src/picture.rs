@@ -1,7 +1,7 @@
 //! Pictures: reading photos, mip levels, resampling under a similarity.
 use crate::Error;
 use formats::photo::{self, Photo, Turn};
-use nets::align::Affine;
+use nets::pictures::align::Affine;
 use std::path::Path;
 
 /// A picture, 8-bit straight sRGB with coverage, row-major `[H, W, 4]`.

@@ -2,7 +2,7 @@
 //!
 //! The recognizer is trained on renders alone, so that it tells people apart less well than public ones do: what it says
 //! is a warning, not a refusal.
-use nets::identity::Recogniser;
+use nets::losses::recognizer::Recognizer;
 use std::path::PathBuf;
 use tch::Tensor;
 
@@ -20,7 +20,7 @@ pub struct OddOne {
 }
 
 /// Cosine between the faces of all pairs, `[N, N]`; `crops` are the recognizer's, `[N, 3, 96, 96]`.
-pub fn cosines(recognizer: &Recogniser, crops: &Tensor) -> Vec<Vec<f64>> {
+pub fn cosines(recognizer: &Recognizer, crops: &Tensor) -> Vec<Vec<f64>> {
     let embeddings = tch::no_grad(|| recognizer.embed(crops));
     let n = embeddings.size()[0];
     let products = embeddings.matmul(&embeddings.transpose(0, 1));

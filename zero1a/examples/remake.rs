@@ -9,10 +9,10 @@ use anyhow::{Result, bail};
 use formats::image::png_from_rgb8;
 use formats::{Dataset, avatar};
 use head::HeadModel;
-use nets::data::rgb8_from_tensor;
-use nets::noise::noised;
-use nets::perceptual::Perceptual;
-use nets::render::render;
+use nets::blocks::diffusion::add_noise;
+use nets::bridge::render::render;
+use nets::losses::perceptual::Perceptual;
+use nets::pictures::data::rgb8_from_tensor;
 use nets::{Checkpoint, Rigged};
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
@@ -82,7 +82,7 @@ fn main() -> Result<()> {
                 .chain(CHAINS.iter().map(|chain| task.remade(model.as_ref(), *chain)))
                 .collect::<Result<Vec<_>>>()?;
             for (sum, made) in sums.iter_mut().zip(&made) {
-                sum.0 += nets::metric::psnr(made, &task.truth).mean(Kind::Double).double_value(&[]);
+                sum.0 += nets::losses::metric::psnr(made, &task.truth).mean(Kind::Double).double_value(&[]);
                 sum.1 += net.as_ref().map_or(0.0, |net| net.distance(made, &task.truth).double_value(&[]));
             }
             clips += 1.0;
@@ -146,7 +146,7 @@ impl Task {
         let random = noise(model, self.clean.size()[0], 7, Device::Cpu);
         let start = match from {
             From::Noise => random,
-            From::Noised => noised(&self.clean, &random, chain.levels(model)[0].angle),
+            From::Noised => add_noise(&self.clean, &random, chain.levels(model)[0].angle),
             From::Inverted => invert(model, &self.clean, &self.condition, &chain)?,
         };
         model.decode(&sample(model, &start, &self.condition, &chain)?)

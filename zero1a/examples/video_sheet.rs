@@ -6,7 +6,7 @@
 use anyhow::{Context, Result, bail};
 use formats::Dataset;
 use formats::image::png_from_rgb8;
-use nets::data::rgb8_from_tensor;
+use nets::pictures::data::rgb8_from_tensor;
 use std::path::Path;
 use tch::{Device, Tensor};
 use zero1a::video::small::SmallVideo;

@@ -2,7 +2,7 @@
 use crate::motion::{self, Expression};
 use crate::schedule::{Group, Schedule};
 use glam::Vec3;
-use nets::dice::Dice;
+use nets::rng::Rng;
 use serde::{Deserialize, Serialize};
 use splat::Camera;
 
@@ -80,9 +80,9 @@ pub fn plan(schedule: &Schedule, views: &Views, rest: &Rest, real: &Sequences, s
     (0..schedule.n_clips())
         .map(|id| {
             let group = schedule.group(id);
-            let mut dice = Dice::new(&[seed, 0xc11b, id as u64]);
-            let own_seed = nets::train::mix(&[seed, 0xface, id as u64]);
-            let side = |dice: &mut Dice, most: f32| dice.range(-most, most).to_radians();
+            let mut dice = Rng::new(&[seed, 0xc11b, id as u64]);
+            let own_seed = nets::rng::mix(&[seed, 0xface, id as u64]);
+            let side = |dice: &mut Rng, most: f32| dice.range(-most, most).to_radians();
             let (cameras, expressions) = match group {
                 Group::Spatial => {
                     let [least, most] = views.side_deg;

@@ -4,7 +4,7 @@ use crate::schedule::{Method, Progression, Schedule};
 use crate::start::Start;
 use crate::video::ChainConfig;
 use formats::exit::Failure;
-use nets::rigged::Densify;
+use nets::bridge::rigged::Densify;
 use serde::{Deserialize, Serialize};
 
 /// Everything about a run but its inputs.

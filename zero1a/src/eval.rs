@@ -6,15 +6,15 @@ use crate::subject::Subject;
 use crate::trainer;
 use crate::video::portrait::clip::ClipVision;
 use anyhow::Result;
+use head::HeadBox;
 use head::HeadModel;
-use nets::identity::Recogniser;
-use nets::perceptual::Perceptual;
-use nets::render::render;
-use nets::rigged::Rigged;
-use prior::picture::sheet_png;
+use nets::bridge::render::render;
+use nets::bridge::rigged::Rigged;
+use nets::losses::perceptual::Perceptual;
+use nets::losses::recognizer::Recognizer;
+use nets::view::sheet_png;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
-use track::frame::HeadBox;
 use track::networks::Networks;
 
 /// The nets that judge; a figure whose net is absent is absent.
@@ -23,7 +23,7 @@ pub struct Judges<'a> {
     /// For `lpips-self`.
     pub perceptual: Option<&'a Perceptual>,
     /// For `csim-self`.
-    pub recogniser: Option<&'a Recogniser>,
+    pub recogniser: Option<&'a Recognizer>,
     /// For the expression.
     pub tracker: Option<&'a Networks>,
     /// For `clip-i`: the user's own weights.
@@ -76,14 +76,14 @@ pub fn evaluate(
     for subject in truth {
         let made = tch::no_grad(|| picture(rigged, subject, background, size))?;
         let true_one = subject.over(background, size).unsqueeze(0);
-        sums.psnr_db += nets::metric::psnr(&made, &true_one).double_value(&[0]);
-        sums.ssim += nets::metric::ssim(&made, &true_one).double_value(&[0]);
+        sums.psnr_db += nets::losses::metric::psnr(&made, &true_one).double_value(&[0]);
+        sums.ssim += nets::losses::metric::ssim(&made, &true_one).double_value(&[0]);
         let landmarks = subject.landmarks_at(size);
         if let Some(net) = judges.perceptual {
             lpips += tch::no_grad(|| net.distance(&made, &true_one)).double_value(&[]);
         }
         if let Some(net) = judges.recogniser {
-            let crop = |p: &Tensor| Recogniser::crops(p, &[landmarks.as_slice()]);
+            let crop = |p: &Tensor| Recognizer::crops(p, &[landmarks.as_slice()]);
             csim += tch::no_grad(|| net.similarity(&crop(&made), &crop(&true_one))).mean(Kind::Float).double_value(&[]);
         }
         if let Some(net) = judges.clip {
@@ -125,7 +125,7 @@ fn picture(rigged: &Rigged, subject: &Subject, background: [f32; 3], size: usize
 /// Mean |I(t − 1) − 2 I(t) + I(t + 1)| over a relaxed clip seen from the front, in 1/255.
 fn flicker(rigged: &Rigged, subject: &Subject, model: &HeadModel, background: [f32; 3], size: usize) -> Result<f64> {
     let neutral = model.neutral(&subject.params.shape);
-    let rest = Rest::of(&subject.camera, HeadBox::of(model, &neutral).centre);
+    let rest = Rest::of(&subject.camera, HeadBox::of(model, &neutral).center);
     let settings = trainer::settings(background);
     let frame = |expression: [f32; 52]| {
         let moment = Moment { camera: rest.camera(0.0, 0.0, size), expression };

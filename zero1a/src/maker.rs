@@ -3,7 +3,7 @@ use crate::clips::Moment;
 use crate::config::RemadeFrom;
 use crate::video::{self, ChainConfig, Condition, VideoModel};
 use anyhow::Result;
-use nets::noise::{angle, noised, turned};
+use nets::blocks::diffusion::{add_noise, angle, ddim_step};
 use tch::{Device, Tensor};
 
 /// What a clip is to show. `F` frames.
@@ -88,7 +88,7 @@ impl ClipMaker for VideoMaker<'_> {
         let noisy = match self.remade_from {
             RemadeFrom::Inverted => video::invert(self.model, &clean, &condition, &self.chain)?,
             RemadeFrom::Noised => match self.chain.levels(self.model).first() {
-                Some(level) => noised(&clean, &self.noise(ask), level.angle),
+                Some(level) => add_noise(&clean, &self.noise(ask), level.angle),
                 None => clean,
             },
         };
@@ -100,7 +100,7 @@ impl ClipMaker for VideoMaker<'_> {
         let timestep = ((share * alphas.len() as f64) as usize).min(alphas.len() - 1);
         let level = angle(alphas[timestep]);
         let clean = self.model.encode(&renders.to_device(self.device))?;
-        let noisy = noised(&clean, &self.noise(ask), level);
+        let noisy = add_noise(&clean, &self.noise(ask), level);
         let condition = self.condition(ask);
         let v = video::window::velocity(
             self.model,
@@ -110,6 +110,6 @@ impl ClipMaker for VideoMaker<'_> {
             self.chain.guidance_of(self.model),
             self.chain.overlap,
         )?;
-        self.model.decode(&turned(&noisy, &v, -level))
+        self.model.decode(&ddim_step(&noisy, &v, -level))
     }
 }

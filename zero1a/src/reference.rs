@@ -3,8 +3,8 @@ use crate::clips::Moment;
 use crate::subject::Subject;
 use crate::trainer::Sample;
 use glam::Vec3;
-use nets::dice::Dice;
-use prior::picture::composite;
+use nets::rng::Rng;
+use nets::view::composite;
 use tch::{Device, Tensor};
 
 /// Its picture, matte and view.
@@ -28,7 +28,7 @@ impl Reference {
     }
 
     /// Over a colour of chance: what is not there must become clear; over one colour it might as well take that.
-    pub fn sample(&self, dice: &mut Dice) -> Sample {
+    pub fn sample(&self, dice: &mut Rng) -> Sample {
         let background = [dice.unit(), dice.unit(), dice.unit()];
         let target = composite(&self.image, &self.alpha, &[background]).squeeze_dim(0);
         Sample { moment: self.moment.clone(), pose: self.pose, target, background }

@@ -6,7 +6,7 @@ use formats::exit::Failure;
 use formats::page::{STYLE, data_uri, escape};
 use formats::versions::Version;
 use formats::{AvatarCard, ClipRow, Part, VersionedSet};
-use prior::picture::sheet_png;
+use nets::view::sheet_png;
 use std::path::Path;
 use tch::{Device, Tensor};
 

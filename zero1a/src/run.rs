@@ -15,15 +15,15 @@ use formats::exit::Failure;
 use formats::progress::{Progress, Talk};
 use formats::publish::write_atomically;
 use formats::{AvatarCard, AvatarKind, Dataset, Provenance};
+use head::HeadBox;
 use head::HeadModel;
 use head::params::unit;
-use nets::perceptual::Perceptual;
-use prior::picture::sheet_png;
+use nets::losses::perceptual::Perceptual;
+use nets::view::sheet_png;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tch::{Device, Tensor};
-use track::frame::HeadBox;
 use track::networks::Networks;
 
 /// Everything a run needs, opened and checked.
@@ -184,7 +184,7 @@ fn done(plan: &Plan, avatar: &Path) -> Result<Option<Outcome>> {
 
 fn clips_of(plan: &Plan, size: usize) -> Vec<Clip> {
     let neutral = plan.model.neutral(&plan.subject.params.shape);
-    let rest = Rest::of(&plan.subject.camera, HeadBox::of(plan.model, &neutral).centre);
+    let rest = Rest::of(&plan.subject.camera, HeadBox::of(plan.model, &neutral).center);
     clips::plan(&plan.config.schedule(), &plan.config.views, &rest, &plan.real, size, plan.config.seed)
 }
 
@@ -216,7 +216,7 @@ fn save(plan: &Plan, trainer: &Trainer, set: &ClipSet, avatar: &Path) -> Result<
 /// What the rasterizer says.
 pub fn preview(plan: &Plan, trainer: &Trainer, size: usize) -> Result<Vec<u8>> {
     let neutral = plan.model.neutral(&plan.subject.params.shape);
-    let rest = Rest::of(&plan.subject.camera, HeadBox::of(plan.model, &neutral).centre);
+    let rest = Rest::of(&plan.subject.camera, HeadBox::of(plan.model, &neutral).center);
     let face = |units: &[(&str, f32)]| {
         let mut expression = [0.0; 52];
         units.iter().filter_map(|(name, v)| Some((unit(name)?, *v))).for_each(|(k, v)| expression[k] = v);

@@ -4,8 +4,7 @@ use formats::Dataset;
 use formats::exit::Failure;
 use formats::image::Picture;
 use head::model::{HeadModel, HeadParams};
-use prior::data::{camera_from_head, picture};
-use prior::picture::composite;
+use nets::view::{camera_from_head, composite, picture};
 use splat::Camera;
 use tch::Tensor;
 

@@ -12,9 +12,9 @@ use crate::schedule::{Method, Schedule};
 use crate::set::{ClipSet, Made, Mark};
 use crate::trainer::{Against, Losses, Sample, Trainer};
 use anyhow::Result;
-use nets::dice::Dice;
-use nets::perceptual::Perceptual;
-use nets::train::mix;
+use nets::losses::perceptual::Perceptual;
+use nets::rng::Rng;
+use nets::rng::mix;
 use tch::Tensor;
 
 /// What a run learns from besides its clips.
@@ -139,7 +139,7 @@ fn make(
 fn learn(lesson: &Lesson, trainer: &mut Trainer, set: &ClipSet, k: u64) -> Result<Losses> {
     let config = lesson.config;
     let against = Against::Pictures(lesson.perceptual);
-    let mut dice = Dice::new(&[config.seed, 0x57e9, k]);
+    let mut dice = Rng::new(&[config.seed, 0x57e9, k]);
     if dice.chance(config.reference_share) {
         return trainer.step(k, &[lesson.reference.sample(&mut dice)], &against, config);
     }
@@ -163,7 +163,7 @@ fn learn(lesson: &Lesson, trainer: &mut Trainer, set: &ClipSet, k: u64) -> Resul
 /// slope `w (ε̂ − ε)`, passed through the decoder once instead of through the encoder's derivative.
 fn distil(lesson: &Lesson, schedule: &Schedule, trainer: &mut Trainer, k: u64) -> Result<Losses> {
     let config = lesson.config;
-    let mut dice = Dice::new(&[config.seed, 0x5d5, k]);
+    let mut dice = Rng::new(&[config.seed, 0x5d5, k]);
     if dice.chance(config.reference_share) {
         let against = Against::Pictures(lesson.perceptual);
         return trainer.step(k, &[lesson.reference.sample(&mut dice)], &against, config);

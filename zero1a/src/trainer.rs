@@ -4,11 +4,11 @@ use crate::config::{Rates, RunConfig};
 use crate::loss;
 use anyhow::Result;
 use glam::Vec3;
-use nets::optim::{Adam, AdamConfig};
-use nets::perceptual::Perceptual;
-use nets::render::{GaussianTensors, Settings, render};
-use nets::rigged::{Bound, Frames, Rigged, Slopes};
-use nets::train::mix;
+use nets::bridge::render::{GaussianTensors, Settings, render};
+use nets::bridge::rigged::{Bound, Frames, GradientSums, Rigged};
+use nets::losses::perceptual::Perceptual;
+use nets::rng::mix;
+use nets::training::optim::{Adam, AdamConfig};
 use nets::{Checkpoint, Error};
 use splat::Colors;
 use tch::{Device, Kind, Tensor};
@@ -59,7 +59,7 @@ pub struct Trainer {
     adam: Adam,
     /// `[N, 3]` where each Gaussian began, triangle units.
     began: Tensor,
-    slopes: Slopes,
+    slopes: GradientSums,
     /// Frames and what they are of: the frames of one face serve all pictures of it.
     posed: Option<([f32; 52], Frames)>,
 }
@@ -68,8 +68,8 @@ impl Trainer {
     /// Before the first step.
     pub fn new(mut rigged: Rigged, rates: &Rates) -> Self {
         let began = rigged.bound.local.means.detach().copy();
-        rigged.bound.free();
-        let slopes = Slopes::new(rigged.bound.len(), rigged.bound.triangle.device());
+        rigged.bound.require_gradients();
+        let slopes = GradientSums::new(rigged.bound.len(), rigged.bound.triangle.device());
         let adam = optimizer(&rigged.bound, rates);
         Trainer { rigged, adam, began, slopes, posed: None }
     }
@@ -92,7 +92,7 @@ impl Trainer {
         let weights = &config.loss;
         let pictures = match against {
             Against::Pictures(net) => {
-                let plain = nets::loss::l1(&drawn, &target) * weights.l1;
+                let plain = nets::losses::image::l1(&drawn, &target) * weights.l1;
                 match net {
                     Some(net) => plain + net.distance(&drawn, &target) * weights.perceptual,
                     None => plain,
@@ -163,11 +163,11 @@ impl Trainer {
     fn densify(&mut self, k: u64, config: &RunConfig) {
         let slopes = self.slopes.means();
         let change = config.density.rule.run(&mut self.rigged.bound, &slopes, mix(&[config.seed, 0xde5e, k]));
-        self.rigged.bound.free();
+        self.rigged.bound.require_gradients();
         change.follow(&mut self.adam, &self.rigged.bound);
         let source = Tensor::from_slice(&change.source).to_device(self.began.device());
         self.began = self.began.index_select(0, &source);
-        self.slopes = Slopes::new(self.rigged.bound.len(), self.began.device());
+        self.slopes = GradientSums::new(self.rigged.bound.len(), self.began.device());
     }
 
     /// Everything that the next step depends on, but for the mesh, which the run's inputs give.
@@ -201,13 +201,13 @@ impl Trainer {
         };
         let mut restored = Bound { local, triangle: bound("triangle")? };
         restored.check(self.rigged.mesh.triangles.len())?;
-        restored.free();
+        restored.require_gradients();
         self.adam = optimizer(&restored, rates);
         self.adam.load("adam", file)?;
         self.rigged.bound = restored;
         self.began = get("began")?;
         let steps = file.notes.get("slope_steps").and_then(|s| s.parse().ok());
-        self.slopes = Slopes {
+        self.slopes = GradientSums {
             sums: get("slopes")?,
             steps: steps.ok_or_else(|| Error::Data("a checkpoint without slope_steps".into()))?,
         };

@@ -1,9 +1,9 @@
-//! The networks of [`zero1a::video::portrait`] and the steps of [`nets::noise`] against their public twins.
+//! The networks of [`zero1a::video::portrait`] and the steps of [`nets::blocks::diffusion`] against their public twins.
 //!
 //! `golden/make_parity.py` writes small random networks with what they take and give. The committed files are checked here
 //! without Python; `make parity-video` makes others (VIDEO_PARITY names their folder) and checks those.
 use nets::Checkpoint;
-use nets::noise::{Betas, NoiseSchedule, trailing, turned};
+use nets::blocks::diffusion::{Betas, NoiseSchedule, ddim_step, trailing_timesteps};
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor, nn};
 use zero1a::video::portrait::PortraitVideo;
@@ -121,7 +121,7 @@ fn ddim_steps_down_and_up() {
         let off = (ours - tensor(&file, name)).abs().max().double_value(&[]);
         assert!(off < 1e-5, "{name}: off by {off:.1e}, theirs are sums in f32");
     }
-    let timesteps = trailing(1000, 25);
+    let timesteps = trailing_timesteps(1000, 25);
     let theirs = |name: &str| Vec::<i64>::try_from(tensor(&file, name)).unwrap();
     assert_eq!(timesteps, theirs("timesteps"));
     let upwards: Vec<i64> = timesteps.iter().rev().copied().collect();
@@ -130,7 +130,7 @@ fn ddim_steps_down_and_up() {
     let (x, v) = (tensor(&file, "x"), tensor(&file, "v"));
     let angle = |t: Option<&i64>| t.map_or(0.0, |&t| schedule.angle(t));
     let steps = |from_to: &dyn Fn(usize) -> f64| {
-        let all: Vec<Tensor> = (0..25).map(|i| turned(&x.get(i), &v.get(i), from_to(i as usize))).collect();
+        let all: Vec<Tensor> = (0..25).map(|i| ddim_step(&x.get(i), &v.get(i), from_to(i as usize))).collect();
         Tensor::stack(&all, 0)
     };
     let down = steps(&|i| angle(timesteps.get(i + 1)) - angle(timesteps.get(i)));
@@ -143,7 +143,7 @@ fn ddim_steps_down_and_up() {
 fn files_of_pytorch() {
     let here = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let folder = std::env::var_os("VIDEO_PARITY").map_or_else(here, PathBuf::from);
-    let saved = nets::pth::load(&folder.join("motion.pth")).unwrap();
+    let saved = nets::weights::pth::load(&folder.join("motion.pth")).unwrap();
     let file = golden("motion");
     let mut shared = 0;
     for name in file.names().filter_map(|n| n.strip_prefix("w.")) {

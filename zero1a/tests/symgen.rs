@@ -5,8 +5,8 @@ use formats::Provenance;
 use formats::image::Picture;
 use glam::Vec3;
 use head::HeadModel;
-use nets::dice::Dice;
-use nets::rigged::Rigged;
+use nets::bridge::rigged::Rigged;
+use nets::rng::Rng;
 use splat::Camera;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Painter {
         let truth = self.truth.pictures(ask.moments, [1.0; 3])?;
         let tints: Vec<f32> = (0..ask.moments.len())
             .flat_map(|i| {
-                let mut dice = Dice::new(&[ask.seed, i as u64]);
+                let mut dice = Rng::new(&[ask.seed, i as u64]);
                 [0; 3].map(|_| dice.normal())
             })
             .collect();

@@ -1,7 +1,7 @@
 //! Training of the small video model: stopped and gone on with, it ends in the same bytes; what it writes can be used.
 use formats::progress::Talk;
 use formats::{Dataset, Existing, FrameRow, FrameWriter, Provenance, image};
-use nets::trainer::TrainConfig;
+use nets::training::trainer::TrainConfig;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use tch::{Device, Kind, Tensor};

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct CameraConfig {
     /// What kind of camera takes the pictures.
     pub kind: CameraKind,
-    /// Distance from the head's centre (metres), lowest and highest; of `kind = "crop"` only.
+    /// Distance from the head's center (meters), lowest and highest; of `kind = "crop"` only.
     pub distance_m: [f32; 2],
-    /// Share of the picture's height that the head (chin to crown) fills; of `kind = "crop"` and `"mix"`.
+    /// Fraction of the picture's height that the head (chin to crown) fills; of `kind = "crop"` and `"mix"`.
     pub fill: [f32; 2],
     /// Yaw to either side (degrees); denser near the front.
     pub yaw_deg: f32,
@@ -20,15 +20,15 @@ pub struct CameraConfig {
     /// Largest roll to either side (degrees): four in five cameras are level but for an eighth of it, one in five stands at
     /// any angle.
     pub roll_deg: f32,
-    /// Standard deviation of where it looks at (metres).
+    /// Standard deviation of where it looks at (meters).
     pub jitter_m: f32,
-    /// Depth of field: diameter of the entrance pupil, which is focal length by f-number (metres), lowest and highest;
+    /// Depth of field: diameter of the entrance pupil, which is focal length by f-number (meters), lowest and highest;
     /// focused on the nearer eye. `[0, 0]`: a pinhole. A phone's f/1.8 has 0.004, an 85 mm lens at f/2.8 0.030.
     pub aperture_m: [f32; 2],
     /// Motion blur: time the shutter is open (seconds), lowest and highest. `[0, 0]`: none.
     pub shutter_secs: [f32; 2],
     /// Standard deviation of how fast a hand turns the camera about each axis (degrees a second), and of how fast camera
-    /// and head move against each other along each (metres a second); they blur while the shutter is open.
+    /// and head move against each other along each (meters a second); they blur while the shutter is open.
     pub turn_deg_per_sec: f32,
     /// See `turn_deg_per_sec`.
     pub move_m_per_sec: f32,

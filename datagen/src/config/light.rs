@@ -12,8 +12,8 @@ pub struct LightConfig {
     pub count: u32,
     /// What shares one environment.
     pub per: LightPer,
-    /// Share of the draws that give light 0, a neutral studio that is the same in every dataset: what a prior that
-    /// bakes the light into its colours learns from (SynShot uses one environment for all).
+    /// Fraction of the draws that give light 0, a neutral studio that is the same in every dataset: what a prior that
+    /// bakes the light into its colors learns from (SynShot uses one environment for all).
     pub studio_share: f32,
     /// Width of the latitude-longitude map (its height is half of it).
     pub width: u32,

@@ -17,7 +17,7 @@ pub struct MapsConfig {
     pub normal: bool,
     /// Texture coordinates and part.
     pub uv: bool,
-    /// Colour without light, of every frame.
+    /// Color without light, of every frame.
     pub frame_albedo: bool,
     /// World positions, of every frame.
     pub frame_position: bool,

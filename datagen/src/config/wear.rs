@@ -3,14 +3,14 @@ use super::interval;
 use formats::exit::Failure;
 use serde::{Deserialize, Serialize};
 
-/// What is worn on the head. Off by default: a prior learns a face's colours by its texture, where frames of glasses have
+/// What is worn on the head. Off by default: a prior learns a face's colors by its texture, where frames of glasses have
 /// no place, and the shipped one has seen neither glasses nor hats.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WearConfig {
-    /// Share of people with glasses.
+    /// Fraction of people with glasses.
     pub glasses: f32,
-    /// Share of people with a cap, a beanie or a headscarf.
+    /// Fraction of people with a cap, a beanie or a headscarf.
     pub headwear: f32,
 }
 

@@ -7,6 +7,7 @@ use crate::people::person::Looks;
 use crate::stream::{Stream, Subject};
 use crate::tracer::scene::MeshDesc;
 use glam::{Affine3A, Vec3};
+use head::ibug;
 
 /// Glasses and hats of one person, on the head at rest.
 #[derive(Default)]
@@ -34,7 +35,7 @@ impl Accessories {
         };
         Accessories {
             glasses: looks.glasses.as_ref().map(|g| g.fit(&face)),
-            headwear: looks.headwear.as_ref().map(|h| h.fit(skull, mean_y(17..27), mean_y(36..48))),
+            headwear: looks.headwear.as_ref().map(|h| h.fit(skull, mean_y(ibug::BROWS), mean_y(ibug::EYES))),
         }
     }
 
@@ -66,7 +67,9 @@ fn ear_top(ground: &Ground, side: f32) -> Vec3 {
     let on_ear = ground.skin.positions.iter().zip(&ears).filter(|(p, w)| **w > 0.5 && p.x * side > 0.0);
     let top = on_ear.map(|(p, _)| *p).max_by(|a, b| a.y.total_cmp(&b.y));
     // A model without ears: a little over and behind the jaw's upper end.
-    top.unwrap_or_else(|| ground.landmarks[if side > 0.0 { 16 } else { 0 }] + Vec3::new(0.0, 0.012, -0.02))
+    top.unwrap_or_else(|| {
+        ground.landmarks[if side > 0.0 { ibug::JAW_LEFT } else { ibug::JAW_RIGHT }] + Vec3::new(0.0, 0.012, -0.02)
+    })
 }
 
 /// Whether a hat hides all hair of the scalp.

@@ -13,13 +13,12 @@ use crate::people::stage::{Piece, Stage};
 use crate::people::strain;
 use crate::people::surface::Surface;
 use crate::stream::{Subject, derive};
-use crate::studio::cameras::HeadBox;
 use crate::tracer::scene::{
     CoatedMaterial, CurveDesc, Material, MeshDesc, Paint, Relief, SceneDesc, SkinMaterial, Texture,
 };
 use glam::{Affine3A, Vec3};
 use head::model::{HeadParams, Part};
-use head::{HeadModel, Posed};
+use head::{HeadBox, HeadModel, Posed};
 use std::sync::Arc;
 
 /// One person, ready to act.
@@ -54,7 +53,7 @@ pub struct Actor<'a> {
 pub struct Take {
     /// Meshes and strands.
     pub scene: SceneDesc,
-    /// `[L]` landmarks (world, metres).
+    /// `[L]` landmarks (world, meters).
     pub landmarks: Vec<Vec3>,
     /// Unit gaze directions, left and right.
     pub gaze: [Vec3; 2],
@@ -123,7 +122,8 @@ impl<'a> Actor<'a> {
         let groom = Groom::grow(&ground, &looks, accessories.cover(), config.hair.strands, seed);
         let size = stage.atlas.size;
         let texture = |texels| Arc::new(Texture::new(size, size, texels).expect("one texel for each of the atlas"));
-        let head_box = head_box(&landmarks, &skin);
+        let crown_y = skin.positions.iter().map(|p| p.y).fold(f32::MIN, f32::max);
+        let head_box = HeadBox::from_landmarks(&landmarks, crown_y);
         Actor {
             stage,
             identity_id,
@@ -266,20 +266,8 @@ fn surface_of(piece: &Piece, refined: &[Vec3]) -> Surface {
     Surface::new(piece.gather(refined), piece.triangles.clone())
 }
 
-/// Centres of the eyeballs at rest.
+/// Centers of the eyeballs at rest.
 fn eye_places(model: &HeadModel, neutral: &[Vec3]) -> [Vec3; 2] {
     let rest = HeadParams { shape: Vec::new(), expression: [0.0; 52], pose: [Vec3::ZERO; 5] };
     model.pose_neutral(neutral, &rest).eye_centers
-}
-
-/// Chin to crown.
-fn head_box(landmarks: &[Vec3], skin: &Surface) -> HeadBox {
-    let chin = landmarks[8];
-    let crown = skin.positions.iter().map(|p| p.y).fold(f32::MIN, f32::max);
-    let ears = 0.5 * (landmarks[0].z + landmarks[16].z);
-    let z = 0.5 * (ears + landmarks[30].z) - 0.02;
-    HeadBox {
-        center: Vec3::new(0.5 * (landmarks[0].x + landmarks[16].x), 0.5 * (chin.y + crown), z),
-        height_m: (crown - chin.y).max(0.05),
-    }
 }

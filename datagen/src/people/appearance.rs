@@ -12,17 +12,17 @@ use glam::{Vec3, Vec4};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// How far out a texel is looked at from (metres): above most grooms, below the next fold of the head.
+/// How far out a texel is looked at from (meters): above most grooms, below the next fold of the head.
 const OUTSIDE_M: f32 = 0.05;
-/// How near to the skin something must not come to count (metres): roots stand in every texel.
+/// How near to the skin something must not come to count (meters): roots stand in every texel.
 const ROOTS_M: f32 = 0.0008;
-/// Radius of the disc a texel is seen through (metres).
+/// Radius of the disc a texel is seen through (meters).
 const FOOTPRINT_M: f32 = 0.003;
 /// Rays a texel.
 const RAYS: usize = 16;
 
 /// `[S, S]` linear RGB over the identities' atlas: every texel as it is seen from [`OUTSIDE_M`] out along its normal,
-/// unlit. Hair has the colour of a dense mat of it.
+/// unlit. Hair has the color of a dense mat of it.
 ///
 /// # Errors
 /// As [`crate::tracer::accel::build`].
@@ -65,7 +65,7 @@ impl Covers {
         Ok(Covers { accel: crate::tracer::accel::build(kind, &shapes)?, colors })
     }
 
-    /// Mean colour over the texel's rays.
+    /// Mean color over the texel's rays.
     fn seen(&self, texel: usize, place: Vec3, normal: Vec3, bare: Vec3) -> Vec3 {
         let n = normal.normalize_or(Vec3::Y);
         let (a, b) = n.any_orthonormal_pair();

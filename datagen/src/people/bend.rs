@@ -1,12 +1,12 @@
 //! Where skin bends sharply outwards: the rims of lids, lips and nostrils.
 use crate::people::surface::Surface;
 
-/// Bends are averaged this often over the neighbours: light does not see what is smaller than its way.
+/// Bends are averaged this often over the neighbors: light does not see what is smaller than its way.
 const ROUNDS: usize = 2;
-/// Sharpest bend that counts (1/metre).
+/// Sharpest bend that counts (1/meter).
 const SHARPEST: f32 = 900.0;
 
-/// `[V]` mean curvature (1/metre) of a surface where it bends outwards, 0 where it is flat or hollow.
+/// `[V]` mean curvature (1/meter) of a surface where it bends outwards, 0 where it is flat or hollow.
 pub fn bends(surface: &Surface) -> Vec<f32> {
     let (positions, normals) = (&surface.positions, &surface.normals);
     let mut bends = around(surface, |a, b| {

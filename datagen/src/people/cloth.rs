@@ -7,21 +7,20 @@ use crate::people::stage::Piece;
 use crate::people::surface::Surface;
 use crate::people::sweep::Ring;
 use crate::tracer::scene::{Material, MeshDesc};
+use formats::segmentation::Class;
 pub use garment::{Garment, GarmentKind, KINDS, Trim, Weave};
 use glam::{Vec2, Vec3};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Class id in `formats::frame::SEGMENTATION`.
-const CLASS_CLOTH: u8 = 12;
 /// Part id in the labels, above those of `head::model::Part` and of strands.
 const PART_CLOTH: u8 = 17;
-/// How far cloth stands off the skin (metres).
+/// How far cloth stands off the skin (meters).
 const LIFT_M: f32 = 0.0035;
-/// How far below the chin a T-shirt's neck line lies in front (metres).
+/// How far below the chin a T-shirt's neck line lies in front (meters).
 const NECK_LINE_M: f32 = 0.062;
-/// Rings of the skirt: outwards and downwards from the skin's border (metres).
+/// Rings of the skirt: outwards and downwards from the skin's border (meters).
 const SKIRT: [[f32; 2]; 4] = [[0.012, 0.006], [0.05, 0.035], [0.085, 0.09], [0.10, 0.30]];
-/// Side of a tile of the weave (metres).
+/// Side of a tile of the weave (meters).
 const TILE_M: f32 = 0.06;
 
 /// The cuts of all kinds of garments for one template.
@@ -114,7 +113,7 @@ impl Cut {
             positions: shell.positions,
             uvs,
             material: Material::Diffuse(garment.paint()),
-            classes: vec![CLASS_CLOTH; n],
+            classes: vec![Class::Cloth.id(); n],
             parts: vec![PART_CLOTH; n],
             triangles: shell.triangles,
         }
@@ -201,7 +200,7 @@ fn collar(line: &[Vec3], middle: Vec3, stand_m: f32, fall_m: f32) -> Shell {
         let front = crate::tracer::elementary::smoothstep(0.2, 0.95, out.z);
         let stand = stand_m * (1.0 - 0.45 * front);
         let fall = fall_m * (1.0 + 0.45 * front);
-        // Outwards and upwards of the line (metres): inner band, fold, outer leaf.
+        // Outwards and upwards of the line (meters): inner band, fold, outer leaf.
         let profile = [
             [0.000, -0.004],
             [-0.001, 0.5 * stand],
@@ -303,7 +302,7 @@ impl Builder {
                 polygon.push(self.vertex(a, a, 0.0));
             }
             if (da > 0.0) != (db > 0.0) {
-                // From the lower index, so that both neighbours find the same vertex.
+                // From the lower index, so that both neighbors find the same vertex.
                 let ((a, da), (b, db)) = if a < b { ((a, da), (b, db)) } else { ((b, db), (a, da)) };
                 polygon.push(self.vertex(a, b, da / (da - db)));
             }
@@ -336,7 +335,7 @@ mod tests {
         let skin = Surface::new(stage.skin().gather(&refined), stage.skin().triangles.clone());
         // The skirt's own lower end is out of the picture of any head; the neck's opening lies above the skin's.
         let lowest = skin.positions.iter().map(|p| p.y).fold(f32::MAX, f32::min) + 0.02;
-        let chin_y = stage.model.landmarks_at(&actor.neutral)[8].y - 0.01;
+        let chin_y = stage.model.landmarks_at(&actor.neutral)[head::ibug::CHIN].y - 0.01;
         for kind in KINDS {
             let garment = Garment { kind, ..actor.looks.garment.clone() };
             let drape = stage.cloth.drape(&skin, &garment).expect("cloth");
@@ -371,7 +370,7 @@ mod tests {
                     }
                 }
             }
-            // A hem evens out the cut's zigzag and may leave slits of a fraction of a millimetre, which a ray meets here
+            // A hem evens out the cut's zigzag and may leave slits of a fraction of a millimeter, which a ray meets here
             // and there; through a hole many of one picture's 4,096 see the inside.
             assert!(met > 2000 && inside.iter().all(|&n| n <= 6), "{kind:?}: rays that see the inside: {inside:?}");
         }

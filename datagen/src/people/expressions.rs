@@ -31,12 +31,12 @@ pub struct Action {
     pub names: Vec<&'static str>,
     /// Where in a sequence.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub moment: Option<Moment>,
+    pub moment: Option<ClipFrame>,
 }
 
 /// A frame of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Moment {
+pub struct ClipFrame {
     /// Number of the clip within the identity.
     pub clip: u32,
     /// Number of the frame within the clip.

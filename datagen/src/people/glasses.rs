@@ -1,24 +1,34 @@
 //! Spectacles: two rims with thin lenses, a bridge, and temples over the ears; set before the eyes so far out that
 //! nothing touches the face.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                 | source                                            |
+//! | ----------------------------------------- | ------------------------------------------------- |
+//! | weights of outlines, frames and colors    | chosen by eye                                     |
+//! | aspects of outlines, thickness of rims    | chosen by eye                                     |
+//! | distance of the lens from the eye 14.5 mm | chosen by eye                                     |
+//! | radius of an eyeball 12 mm                | chosen by eye, at the usual axial length of 24 mm |
+//! | how many people wear them                 | `wear.glasses` of the configuration               |
 use crate::people::hair::Clearance;
 use crate::people::shell::{Dress, Path, Shell};
 use crate::people::sweep::Ring;
 use crate::stream::Stream;
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::scene::{CoatedMaterial, DielectricMaterial, Material, MeshDesc, Paint, Sheet};
+use formats::segmentation::Class;
 use glam::{Affine3A, Vec3};
+use head::ibug;
 use serde::Serialize;
 use std::f32::consts::{PI, TAU};
 
-/// Class id in `formats::frame::SEGMENTATION`.
-const CLASS_GLASSES: u8 = 13;
 /// Part id in the labels, above that of cloth.
 const PART_GLASSES: u8 = 18;
-/// From the front of the eyeball's sphere to the lens (metres).
+/// From the front of the eyeball's sphere to the lens (meters).
 const VERTEX_M: f32 = 0.0145;
-/// Radius of an eyeball (metres).
+/// Radius of an eyeball (meters).
 const EYEBALL_M: f32 = 0.012;
-/// Least distance between frame and face (metres).
+/// Least distance between frame and face (meters).
 const GAP_M: f32 = 0.0006;
 /// Points of a rim.
 const RIM: usize = 48;
@@ -30,7 +40,7 @@ pub struct Glasses {
     pub outline: LensOutline,
     /// Height of a lens by its width.
     pub aspect: f32,
-    /// Thickness of the rims (metres).
+    /// Thickness of the rims (meters).
     pub rim_m: f32,
     /// What the frame is made of.
     pub frame: Frame,
@@ -66,7 +76,7 @@ pub enum Frame {
     Acetate,
 }
 
-/// Spectacles that sit on a neutral head (metres, head at rest).
+/// Spectacles that sit on a neutral head (meters, head at rest).
 pub struct Fitted {
     /// Rims, bridge, temples.
     pub frame: Shell,
@@ -79,7 +89,7 @@ pub struct Fitted {
 pub struct Face<'a> {
     /// The 68 landmarks.
     pub landmarks: &'a [Vec3],
-    /// Centres of the eyeballs: the person's left and right.
+    /// Centers of the eyeballs: the person's left and right.
     pub eyes: [Vec3; 2],
     /// Tops of the ears: the person's left and right.
     pub ears: [Vec3; 2],
@@ -128,7 +138,8 @@ impl Glasses {
         let middle = (face.eyes[0] + face.eyes[1]) * 0.5;
         let mut set = Setting {
             inner: 0.0085 + self.rim_m,
-            outer: (face.landmarks[45].x - face.landmarks[36].x).abs() * 0.5 + 0.0065,
+            outer: (face.landmarks[ibug::LEFT_EYE_OUTER].x - face.landmarks[ibug::RIGHT_EYE_OUTER].x).abs() * 0.5
+                + 0.0065,
             middle,
             ahead: EYEBALL_M + VERTEX_M,
         };
@@ -241,7 +252,7 @@ impl Glasses {
         points
     }
 
-    /// Half the thickness and half the height of a temple (metres).
+    /// Half the thickness and half the height of a temple (meters).
     fn temple_radii(&self) -> [f32; 2] {
         match self.frame {
             Frame::Metal => [0.7 * self.rim_m, 1.1 * self.rim_m],
@@ -262,12 +273,12 @@ impl Glasses {
 
 /// Where lenses lie.
 struct Setting {
-    /// From the middle to the lenses' inner and outer edges (metres).
+    /// From the middle to the lenses' inner and outer edges (meters).
     inner: f32,
     outer: f32,
     /// Between the eyes.
     middle: Vec3,
-    /// The lenses' plane before the eyes' centres (metres).
+    /// The lenses' plane before the eyes' centers (meters).
     ahead: f32,
 }
 
@@ -284,7 +295,7 @@ impl Fitted {
     pub fn meshes(&self, skull: Affine3A) -> [MeshDesc; 2] {
         // Coated against reflections: 1.6 % of the light instead of 8.
         let glass = DielectricMaterial { ior: 1.2, sheet: Sheet::Thin };
-        let dress = |material| Dress { material, class: CLASS_GLASSES, part: PART_GLASSES };
+        let dress = |material| Dress { material, class: Class::Glasses.id(), part: PART_GLASSES };
         [
             self.frame.worn(skull, dress(Material::Coated(self.material.clone()))),
             self.lenses.worn(skull, dress(Material::Dielectric(glass))),

@@ -18,16 +18,12 @@ use crate::stream::Stream;
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::scene::{CurveDesc, HairMaterial};
 pub use clearance::{Clearance, Obstacle};
+use formats::segmentation::Class;
 use glam::{Affine3A, Vec3, Vec4};
+use head::ibug;
 pub use scalp::hairline;
 pub use shell::Shell;
 use std::collections::BTreeMap;
-
-/// Class ids of `formats::frame::SEGMENTATION` that strands have.
-const CLASS_BROW: u8 = 2;
-const CLASS_HAIR: u8 = 8;
-const CLASS_BEARD: u8 = 9;
-const CLASS_LASH: u8 = 15;
 
 /// Part ids of strands in the labels: above those of `head::model::Part`.
 pub const PART_STRANDS: u8 = 16;
@@ -40,7 +36,7 @@ pub struct Ground<'a> {
     pub regions: &'a BTreeMap<String, Vec<f32>>,
     /// The 68 landmarks on it.
     pub landmarks: &'a [Vec3],
-    /// Centres of the left and the right eyeball.
+    /// Centers of the left and the right eyeball.
     pub eyes: [Vec3; 2],
     /// What strands stay outside of: skin and cloth.
     pub clearance: &'a Clearance,
@@ -65,12 +61,12 @@ enum Binding {
 /// Strands of one material.
 struct Tuft {
     binding: Binding,
-    class: u8,
+    class: Class,
     material: HairMaterial,
     strands: Vec<Strand>,
 }
 
-/// One strand at rest (world, metres; radius in w).
+/// One strand at rest (world, meters; radius in w).
 struct Strand {
     root: Root,
     points: Vec<Vec4>,
@@ -81,7 +77,7 @@ struct Strand {
 pub struct Groom {
     tufts: Vec<Tuft>,
     rest: Vec<Vec<(Vec3, glam::Mat3)>>,
-    /// Height of the chin at rest (metres): well below it, hair lies on the shoulders and stays with them.
+    /// Height of the chin at rest (meters): well below it, hair lies on the shoulders and stays with them.
     chin_y: f32,
 }
 
@@ -98,7 +94,7 @@ impl Groom {
         let at_rest =
             |t: &Tuft| t.strands.iter().map(|s| (ground.skin.position(s.root), ground.skin.frame(s.root))).collect();
         let rest = tufts.iter().map(at_rest).collect();
-        let chin_y = ground.landmarks.get(8).map_or(f32::MIN, |chin| chin.y);
+        let chin_y = ground.landmarks.get(ibug::CHIN).map_or(f32::MIN, |chin| chin.y);
         Groom { tufts, rest, chin_y }
     }
 
@@ -119,12 +115,12 @@ impl Groom {
 }
 
 impl Tuft {
-    fn new(class: u8, binding: Binding, material: HairMaterial) -> Self {
+    fn new(class: Class, binding: Binding, material: HairMaterial) -> Self {
         Tuft { binding, class, material, strands: Vec::new() }
     }
 
     fn curves(&self, rest: &[(Vec3, glam::Mat3)], posed: &Surface, skull: Affine3A, chin_y: f32) -> CurveDesc {
-        let mut desc = CurveDesc::new(self.material, self.class, PART_STRANDS);
+        let mut desc = CurveDesc::new(self.material, self.class.id(), PART_STRANDS);
         for (strand, (origin, frame)) in self.strands.iter().zip(rest) {
             let now = posed.position(strand.root);
             let turn = match self.binding {
@@ -147,7 +143,7 @@ impl Tuft {
 }
 
 impl Pigment {
-    /// Fibre of that pigment.
+    /// Fiber of that pigment.
     fn material(&self) -> HairMaterial {
         HairMaterial::from_melanin(self.eumelanin, self.pheomelanin)
     }
@@ -159,7 +155,7 @@ impl Pigment {
         if s.chance(self.grey) { s.uniform(0.0, TRACE) / pigment } else { s.normal_within(1.0, 0.15, [0.6, 1.5]) }
     }
 
-    /// As [`Pigment::absorption`], for a strand that turns grey `sooner` (in shares of all hair) than the mean.
+    /// As [`Pigment::absorption`], for a strand that turns gray `sooner` (in shares of all hair) than the mean.
     fn streaked(&self, sooner: f32, s: &mut Stream) -> f32 {
         let share = if self.grey > 0.0 {
             (self.grey + sooner * (1.2 - self.grey).min(4.0 * self.grey)).clamp(0.0, 1.0)
@@ -182,15 +178,15 @@ impl Pigment {
 
 /// What a dense mat of a person's strands of a class looks like from outside (linear RGB).
 pub fn mat_color(class: u8, looks: &Looks) -> Vec3 {
-    match class {
-        CLASS_BROW => looks.brows.pigment.mat_color(),
-        CLASS_BEARD => looks.beard.pigment.mat_color(),
-        CLASS_LASH => looks.lashes.pigment.mat_color(),
+    match Class::from_id(class) {
+        Some(Class::Brow) => looks.brows.pigment.mat_color(),
+        Some(Class::Beard) => looks.beard.pigment.mat_color(),
+        Some(Class::Lash) => looks.lashes.pigment.mat_color(),
         _ => looks.hair.pigment.mat_color(),
     }
 }
 
-/// Radius (metres) of a strand that stands for several: real hair is 40 µm thick in radius and 100,000 strands dense.
+/// Radius (meters) of a strand that stands for several: real hair is 40 µm thick in radius and 100,000 strands dense.
 fn thickened(radius_m: f32, strands: u32) -> f32 {
     radius_m * (100_000.0 / strands.max(1) as f32).clamp(1.0, 100.0).powf(0.7)
 }
@@ -236,7 +232,9 @@ mod tests {
             // Below the neck's open end there is no inside.
             let lowest = skin.positions.iter().map(|p| p.y).fold(f32::MAX, f32::min) + 0.02;
             let (mut points, mut under, mut deepest) = (0, 0, 0.0f32);
-            for set in actor.at_rest().curves.iter().filter(|c| c.class == CLASS_HAIR || c.class == CLASS_BEARD) {
+            for set in
+                actor.at_rest().curves.iter().filter(|c| [Class::Hair.id(), Class::Beard.id()].contains(&c.class))
+            {
                 for strand in 0..set.first.len() {
                     // The curve runs from the second point, the root, which stands in the skin, to the last but one.
                     let points_of = &set.points[set.strand(strand)];

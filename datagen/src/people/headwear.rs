@@ -1,17 +1,24 @@
-//! Hats: a crown that follows the skull at some distance, with a turned-up rim or a peak; hair beneath is pressed flat.
+//! Hats: a crown that follows the skull at some distance, with a turned-up rim or a peak; hair below is pressed flat.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                       | source                               |
+//! | ----------------------------------------------- | ------------------------------------ |
+//! | weights of kinds, colors, height over the brows | chosen by eye                        |
+//! | shapes of crown, band and peak                  | chosen by eye                        |
+//! | how many people wear them                       | `wear.headwear` of the configuration |
 use crate::people::hair;
 use crate::people::shell::{Dress, Path, Shell};
 use crate::people::sweep::Ring;
 use crate::stream::{Stream, lattice, noise};
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::scene::{Material, MeshDesc, Paint, Texture};
+use formats::segmentation::Class;
 use glam::{Affine3A, Vec2, Vec3};
 use serde::Serialize;
 use std::f32::consts::{PI, TAU};
 use std::sync::Arc;
 
-/// Class id in `formats::frame::SEGMENTATION`: a hat is cloth.
-const CLASS_CLOTH: u8 = 12;
 /// Part id in the labels, above that of glasses.
 const PART_HEADWEAR: u8 = 19;
 /// Azimuths and heights of the crown.
@@ -27,7 +34,7 @@ pub struct Headwear {
     pub color: Vec3,
     /// Linear RGB of rim or peak.
     pub second: Vec3,
-    /// How far its front edge lies over the brows (metres).
+    /// How far its front edge lies over the brows (meters).
     pub front_m: f32,
     /// How far its top stands off, 0..=1.
     pub slouch: f32,
@@ -47,10 +54,10 @@ pub enum HeadwearKind {
     Headscarf,
 }
 
-/// A hat on a neutral head (metres, head at rest).
+/// A hat on a neutral head (meters, head at rest).
 pub struct Cover {
     center: Vec3,
-    /// `[AROUND]` height of the rim by azimuth (y, metres), and of the hat's surface there from `center` (metres).
+    /// `[AROUND]` height of the rim by azimuth (y, meters), and of the hat's surface there from `center` (meters).
     rim: Vec<(f32, f32)>,
     parts: Vec<(Shell, Vec3)>,
     weave: Weave,
@@ -77,7 +84,7 @@ impl Headwear {
         }
     }
 
-    /// Sets it on a head; `brow_y` and `eye_y` are heights of its face (metres).
+    /// Sets it on a head; `brow_y` and `eye_y` are heights of its face (meters).
     pub fn fit(&self, skull: &hair::Shell, brow_y: f32, eye_y: f32) -> Cover {
         let (front, back) = match self.kind {
             HeadwearKind::Beanie => (brow_y + self.front_m, eye_y - 0.020),
@@ -172,7 +179,7 @@ impl Weave {
         }
     }
 
-    /// Tiles around the head, and the height of one (metres).
+    /// Tiles around the head, and the height of one (meters).
     fn tiles(self) -> (f32, f32) {
         match self {
             Weave::Knit => (96.0, 0.0042),
@@ -181,7 +188,7 @@ impl Weave {
         }
     }
 
-    /// The tile in a colour.
+    /// The tile in a color.
     fn paint(self, color: Vec3) -> Paint {
         const SIDE: usize = 32;
         let shade = |x: usize, y: usize| {
@@ -304,11 +311,11 @@ impl Cover {
         (p - self.center).length().min((q - self.center).length())
     }
 
-    /// On a posed head; `skull` carries the neutral skull to where it is now. With the colour of each.
+    /// On a posed head; `skull` carries the neutral skull to where it is now. With the color of each.
     pub fn meshes(&self, skull: Affine3A) -> Vec<(MeshDesc, Vec3)> {
         let worn = |(shell, color): &(Shell, Vec3)| {
             let material = Material::Diffuse(self.weave.paint(*color));
-            let dress = Dress { material, class: CLASS_CLOTH, part: PART_HEADWEAR };
+            let dress = Dress { material, class: Class::Cloth.id(), part: PART_HEADWEAR };
             (MeshDesc { uvs: self.weave.coordinates(shell, self.center), ..shell.worn(skull, dress) }, *color)
         };
         self.parts.iter().map(worn).collect()

@@ -1,7 +1,7 @@
 //! Landmarks on the mesh that is traced.
 //!
 //! The model places a landmark on one of its own faces, between the corners. Refined, the face bulges, and the place would
-//! lie up to half a millimetre under the skin. So each landmark is moved once, on the template, to the nearest point of the
+//! lie up to half a millimeter under the skin. So each landmark is moved once, on the template, to the nearest point of the
 //! refined part that it is on, and stays with that triangle on everybody.
 use crate::people::stage::Piece;
 use crate::people::surface::Surface;
@@ -31,7 +31,7 @@ impl Landmarks {
         Landmarks(placed)
     }
 
-    /// `[L]` where they lie on a refined mesh (metres).
+    /// `[L]` where they lie on a refined mesh (meters).
     pub fn at(&self, refined: &[Vec3]) -> Vec<Vec3> {
         let place = |(corners, w): &([u32; 3], Vec3)| {
             let [a, b, c] = corners.map(|v| refined[v as usize]);

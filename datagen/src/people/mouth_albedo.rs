@@ -1,4 +1,4 @@
-//! Teeth, gums, tongue and lining of the mouth as colour: every tooth its own shade, yellower at the neck; gums paler at
+//! Teeth, gums, tongue and lining of the mouth as color: every tooth its own shade, yellower at the neck; gums paler at
 //! the margin, with melanin where the skin has much; a coated, furrowed tongue.
 use crate::people::person::Looks;
 use crate::people::skin_albedo::flat_color;
@@ -10,7 +10,7 @@ use head::model::Part;
 /// Paints one person's mouth.
 pub struct Mouth<'a> {
     looks: &'a Looks,
-    /// Centre of each tooth, its jaw and place, and its half height (metres).
+    /// Center of each tooth, its jaw and place, and its half height (meters).
     teeth: Vec<(Vec3, [u8; 2], f32)>,
 }
 
@@ -29,7 +29,7 @@ impl<'a> Mouth<'a> {
         Mouth { looks, teeth: boxes.iter().map(of).collect() }
     }
 
-    /// Linear RGB of a part at a place of the neutral head (metres).
+    /// Linear RGB of a part at a place of the neutral head (meters).
     pub fn at(&self, part: Part, p: Vec3) -> Vec3 {
         let seed = self.looks.teeth.seed;
         let plain = flat_color(part, self.looks);

@@ -2,9 +2,10 @@
 use crate::stream::noise;
 use crate::tracer::elementary::smoothstep;
 use glam::{Vec2, Vec3};
+use head::ibug;
 use head::model::HeadModel;
 
-/// Borders on the template (metres).
+/// Borders on the template (meters).
 pub struct Outline {
     lips: Vec<Vec2>,
     lips_depth: f32,
@@ -25,15 +26,15 @@ impl Outline {
         let ears = model.regions.get("ears").map_or(&[][..], |m| m.as_slice());
         let z: Vec<f32> = model.template.iter().zip(ears).filter_map(|(p, w)| ear(p, w)).collect();
         let ear_z = match z.is_empty() {
-            true => [l[0].z, l[0].z - 0.03],
+            true => [l[ibug::JAW_RIGHT].z, l[ibug::JAW_RIGHT].z - 0.03],
             false => [z.iter().copied().fold(f32::MIN, f32::max), z.iter().copied().fold(f32::MAX, f32::min)],
         };
         Outline {
-            lips: rounded(&l[48..60], [0, 6]),
-            lips_depth: l[48..60].iter().map(|p| p.z).fold(f32::MAX, f32::min) - 0.012,
-            brow_y: mean_y(17..27),
-            eye_y: mean_y(36..48),
-            mouth_y: 0.5 * (l[48].y + l[54].y),
+            lips: rounded(&l[ibug::OUTER_LIPS], [0, 6]),
+            lips_depth: l[ibug::OUTER_LIPS].iter().map(|p| p.z).fold(f32::MAX, f32::min) - 0.012,
+            brow_y: mean_y(ibug::BROWS),
+            eye_y: mean_y(ibug::EYES),
+            mouth_y: 0.5 * (l[ibug::MOUTH_RIGHT].y + l[ibug::MOUTH_LEFT].y),
             ear_z,
         }
     }
@@ -54,7 +55,7 @@ impl Outline {
         // Turns about an upright axis that runs through the ears' fronts: 0 ahead, 90 at the ears.
         let degrees = p.x.abs().atan2(p.z - front + 0.013).to_degrees();
         let height = |degrees: f32| self.brow_y + hairline_m(degrees);
-        // Millimetres across the line, not up: it is steep at the temples.
+        // Millimeters across the line, not up: it is steep at the temples.
         let slope = (height(degrees + 1.0) - height(degrees - 1.0)) / (2.0 * RADIUS_M * 1f32.to_radians());
         let above = (p.y - height(degrees) + uneven) / (1.0 + slope * slope).sqrt();
         let soft = 0.006 + 0.004 * smoothstep(50.0, 30.0, degrees);
@@ -71,10 +72,10 @@ impl Outline {
     }
 }
 
-/// Radius of the head at the hair line (metres).
+/// Radius of the head at the hair line (meters).
 const RADIUS_M: f32 = 0.075;
 
-/// Height of the hair line over the brows (metres) by degrees from straight ahead: highest at the recess between
+/// Height of the hair line over the brows (meters) by degrees from straight ahead: highest at the recess between
 /// forehead and temple, forwards again at the temples, then down before the ear.
 fn hairline_m(degrees: f32) -> f32 {
     const KEYS: [[f32; 2]; 10] = [
@@ -115,7 +116,7 @@ fn rounded(points: &[Vec3], sharp: [usize; 2]) -> Vec<Vec2> {
     line
 }
 
-/// Signed distance (metres) to a closed polygon, positive inside (even-odd rule).
+/// Signed distance (meters) to a closed polygon, positive inside (even-odd rule).
 fn inside_by(polygon: &[Vec2], p: Vec2) -> f32 {
     let mut inside = false;
     let mut nearest = f32::MAX;
@@ -147,9 +148,9 @@ mod tests {
         let model = head::analytic::head();
         let outline = Outline::new(&model);
         let l = model.landmarks_at(&model.template);
-        assert!(outline.scalp(l[30]) < 0.1 && outline.scalp(l[8]) < 0.1);
+        assert!(outline.scalp(l[ibug::NOSE_TIP]) < 0.1 && outline.scalp(l[ibug::CHIN]) < 0.1);
         let crown = model.template.iter().copied().max_by(|a, b| a.y.total_cmp(&b.y)).unwrap();
         assert!(outline.scalp(crown) > 0.9);
-        assert!(outline.lips((l[51] + l[57]) * 0.5) > 0.5);
+        assert!(outline.lips((l[ibug::UPPER_LIP_OUTER] + l[ibug::LOWER_LIP_OUTER]) * 0.5) > 0.5);
     }
 }

@@ -29,7 +29,7 @@ pub use lashes::Lashes;
 pub use pigment::Pigment;
 pub use skin::Skin;
 
-/// Facts about a person that colour and hair follow.
+/// Facts about a person that color and hair follow.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Origin {
     /// Years.

@@ -1,7 +1,7 @@
 //! The fine shape of skin, as heights over the mesh that bend the shading normal: unevenness, folds of the lids, lines of
 //! age, creases of the lips, and the grooves that a moving face folds into.
 //!
-//! Three heights (metres) per texel. The first stands always. The second and third are grooves at full compression of
+//! Three heights (meters) per texel. The first stands always. The second and third are grooves at full compression of
 //! the skin along the head's vertical and horizontal: how much of them shows is told per vertex by [`crate::people::strain`].
 //! Labels are those of the mesh: no height moves a silhouette.
 pub mod grain;
@@ -15,10 +15,10 @@ use grooves::Grooves;
 use head::model::Part;
 use rayon::prelude::*;
 
-/// Height of the slow unevenness of skin, by wavelength: metres, features a metre.
+/// Height of the slow unevenness of skin, by wavelength: meters, features a meter.
 const UNEVEN: [(f32, f32); 3] = [(1.5e-4, 90.0), (1.0e-4, 210.0), (1.1e-4, 520.0)];
 
-/// `[S, S]` rows from the top: fixed height, grooves under vertical and under horizontal compression (metres).
+/// `[S, S]` rows from the top: fixed height, grooves under vertical and under horizontal compression (meters).
 /// `neutral` are the refined neutral positions, `landmarks` the 68 on them.
 pub fn carve(stage: &Stage, looks: &Looks, neutral: &[Vec3], landmarks: &[Vec3]) -> Vec<[f32; 3]> {
     let places = stage.atlas.position_map(neutral);
@@ -69,7 +69,7 @@ impl<'a> Carver<'a> {
         [fixed, vertical, horizontal + 0.6 * lips * self.lip_creases(p)]
     }
 
-    /// Creases across the red, a millimetre apart, bent and broken.
+    /// Creases across the red, a millimeter apart, bent and broken.
     fn lip_creases(&self, p: Vec3) -> f32 {
         let bent = p.x + 6e-4 * noise(self.seed ^ 50, p * 300.0) + 0.18 * p.x * (p.y * 40.0).sin();
         let stretched = |x: f32, y: f32| noise(self.seed ^ 51, Vec3::new(bent * x, p.y * y, 0.0));

@@ -6,7 +6,7 @@ use glam::{Affine3A, Vec2, Vec3};
 /// A mesh without material. Letters: `V` vertices, `T` triangles.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Shell {
-    /// `[V]` metres.
+    /// `[V]` meters.
     pub positions: Vec<Vec3>,
     /// `[T]` counter-clockwise seen from outside.
     pub triangles: Vec<[u32; 3]>,
@@ -25,7 +25,7 @@ pub enum Path {
 pub struct Dress {
     /// What it is made of.
     pub material: Material,
-    /// Class id of `formats::frame::SEGMENTATION`.
+    /// Class id of `formats::segmentation`.
     pub class: u8,
     /// Part id in the labels.
     pub part: u8,

@@ -18,6 +18,7 @@ use crate::tracer::bsdf::opening::Opening;
 use crate::tracer::elementary::smoothstep;
 use exposure::Exposure;
 use glam::Vec3;
+use head::ibug;
 use head::model::Part;
 use rayon::prelude::*;
 
@@ -38,7 +39,7 @@ const BLOOD: Vec3 = Vec3::new(0.055, 0.42, 0.34);
 pub struct Paints {
     /// Linear RGB.
     pub albedo: Vec<[f32; 3]>,
-    /// Roughness factor, strength factor of the specular lobes, depth of the grain (metres).
+    /// Roughness factor, strength factor of the specular lobes, depth of the grain (meters).
     pub gloss: Vec<[f32; 3]>,
 }
 
@@ -55,9 +56,9 @@ pub fn skin_color(melanin: f32, blood: f32) -> Vec3 {
 pub struct Face<'a> {
     /// Its skin, refined.
     pub skin: &'a Surface,
-    /// The 68 on it (metres).
+    /// The 68 on it (meters).
     pub landmarks: &'a [Vec3],
-    /// Centres of the eyeballs, left and right (metres).
+    /// Centers of the eyeballs, left and right (meters).
     pub eyes: [Vec3; 2],
     /// Around the skull, where hair grows.
     pub shell: &'a Shell,
@@ -88,7 +89,7 @@ pub fn paint(stage: &Stage, looks: &Looks, neutral: &[Vec3], face: &Face) -> Pai
     Paints { albedo, gloss }
 }
 
-/// Colour of a part that has no pattern.
+/// Color of a part that has no pattern.
 pub fn flat_color(part: Part, looks: &Looks) -> Vec3 {
     match part {
         Part::TeethUpper | Part::TeethLower => looks.teeth.color,
@@ -187,11 +188,11 @@ impl<'a> Painter<'a> {
         (c.clamp(Vec3::splat(0.004), Vec3::splat(0.9)).to_array(), [roughness, strength, grain])
     }
 
-    /// 1 inside the nostrils: the mesh ends some millimetres in, where noses are still open and dark.
+    /// 1 inside the nostrils: the mesh ends some millimeters in, where noses are still open and dark.
     fn nostril(&self, p: Vec3, normal: Vec3) -> f32 {
         let l = self.landmarks;
         let inside = [31, 35].map(|wing: usize| {
-            let at = l[33].lerp(l[wing], 0.48) + Vec3::new(0.0, 0.0035, -0.0015);
+            let at = l[ibug::NOSE_BASE].lerp(l[wing], 0.48) + Vec3::new(0.0, 0.0035, -0.0015);
             let d = (p - at) / Vec3::new(0.0042, 0.0040, 0.0062);
             smoothstep(1.15, 0.55, d.length())
         });

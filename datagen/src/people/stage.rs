@@ -7,7 +7,9 @@ use crate::people::relief::grain;
 use crate::people::teeth::Arches;
 use crate::tracer::scene::Texture;
 use formats::exit::Failure;
+use formats::segmentation::Class;
 use glam::{Vec2, Vec3};
+use head::ibug;
 use head::model::{HeadModel, Part};
 use head::normals::triangles;
 use head::sampler::Sampler;
@@ -60,7 +62,7 @@ pub struct Piece {
     pub triangles: Vec<[u32; 3]>,
     /// `[T]`
     pub uvs: Vec<[Vec2; 3]>,
-    /// `[T]` class ids of `formats::frame::SEGMENTATION`.
+    /// `[T]` class ids of `formats::segmentation`.
     pub classes: Vec<u8>,
 }
 
@@ -80,7 +82,7 @@ impl Stage {
     pub fn with_model(model: HeadModel, config: &Config) -> Result<Self, Failure> {
         let levels = config.mesh.subdivision as usize;
         let subdivision = Subdivision::new(&model.faces, &model.face_uvs, model.n_vertices(), &model.uvs, levels);
-        if model.landmarks.len() < 68 {
+        if model.landmarks.len() < ibug::COUNT {
             return Err(Failure::bad_data("the head model has fewer than 68 landmarks"));
         }
         let mut refined: BTreeMap<String, Vec<f32>> =
@@ -98,7 +100,7 @@ impl Stage {
             return Err(Failure::bad_data("the head model has no skin"));
         };
         let landmarks = Landmarks::new(&model, &pieces, &template);
-        let chin = model.landmarks_at(&model.template)[8];
+        let chin = model.landmarks_at(&model.template)[ibug::CHIN];
         let cloth = cloth::Wardrobe::new(skin, &skin.gather(&template), chin);
         let on_skin = |mask: &Vec<f32>| skin.vertices.iter().map(|&v| mask[v as usize]).collect();
         let regions = refined.iter().map(|(name, mask)| (name.clone(), on_skin(mask))).collect();
@@ -180,26 +182,26 @@ fn cut(subdivision: &Subdivision, parts: &[Part], regions: &BTreeMap<String, Vec
         let uv = corners.map(|c| subdivision.uvs[subdivision.face_uvs[*face as usize][c as usize] as usize]);
         piece.triangles.push(triangle);
         piece.uvs.push(uv);
-        piece.classes.push(class(part, *indices, regions));
+        piece.classes.push(class(part, *indices, regions).id());
     }
     pieces.into_values().map(|(piece, _)| piece).collect()
 }
 
-/// Class id of a triangle, by part and by the regions its corners lie in.
-fn class(part: Part, corners: [u32; 3], regions: &BTreeMap<String, Vec<f32>>) -> u8 {
+/// Class of a triangle, by part and by the regions its corners lie in.
+fn class(part: Part, corners: [u32; 3], regions: &BTreeMap<String, Vec<f32>>) -> Class {
     let inside = |name: &str| {
         let mask = regions.get(name);
         mask.is_some_and(|m| corners.iter().map(|&v| m[v as usize]).sum::<f32>() > 1.5)
     };
     match part {
-        Part::Skin if inside("lips") => 5,
-        Part::Skin if inside("ears") => 10,
-        Part::Skin if inside("neck") => 11,
-        Part::Skin => 1,
-        Part::EyeLeft | Part::EyeRight => 3,
-        Part::TeethUpper | Part::TeethLower => 6,
-        Part::Tongue => 7,
-        Part::Gums | Part::Mouth => 14,
-        Part::Lashes => 15,
+        Part::Skin if inside("lips") => Class::Lip,
+        Part::Skin if inside("ears") => Class::Ear,
+        Part::Skin if inside("neck") => Class::Neck,
+        Part::Skin => Class::Skin,
+        Part::EyeLeft | Part::EyeRight => Class::Eye,
+        Part::TeethUpper | Part::TeethLower => Class::Teeth,
+        Part::Tongue => Class::Tongue,
+        Part::Gums | Part::Mouth => Class::Mouth,
+        Part::Lashes => Class::Lash,
     }
 }

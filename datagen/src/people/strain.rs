@@ -52,6 +52,7 @@ fn of_triangle([a, b, c]: [Vec3; 3], [pa, pb, pc]: [Vec3; 3]) -> Option<(Vec2, f
 mod tests {
     use super::*;
     use glam::{Mat3, Quat};
+    use head::ibug;
 
     /// A bent sheet of 2 × 9 × 9 triangles.
     fn sheet() -> (Vec<Vec3>, Vec<[u32; 3]>) {
@@ -87,7 +88,10 @@ mod tests {
             let within = (0..strain.len()).filter(|&v| model.template[v].distance(p) < 0.012);
             within.map(|v| strain[v].x).fold(0.0f32, f32::min)
         };
-        let (brow, chin) = (near(0.5 * (landmarks[21] + landmarks[22]) + 0.015 * Vec3::Y), near(landmarks[8]));
+        let (brow, chin) = (
+            near(0.5 * (landmarks[ibug::RIGHT_BROW_INNER] + landmarks[ibug::LEFT_BROW_INNER]) + 0.015 * Vec3::Y),
+            near(landmarks[ibug::CHIN]),
+        );
         assert!(brow < -0.02 && chin > -1e-3, "{brow} over the brows, {chin} at the chin");
     }
 }

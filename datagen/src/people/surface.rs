@@ -5,7 +5,7 @@ use glam::{Mat3, Vec3};
 /// A triangle mesh of skin. Letters: `V` vertices, `T` triangles.
 #[derive(Clone, Debug, Default)]
 pub struct Surface {
-    /// `[V]` world positions (metres).
+    /// `[V]` world positions (meters).
     pub positions: Vec<Vec3>,
     /// `[V]` unit normals.
     pub normals: Vec<Vec3>,

@@ -6,11 +6,11 @@ use std::f32::consts::TAU;
 /// A point of a path and the tube around it.
 #[derive(Clone, Copy, Debug)]
 pub struct Ring {
-    /// Metres.
+    /// Meters.
     pub center: Vec3,
     /// Unit, across the path: the direction of the first radius.
     pub side: Vec3,
-    /// Half the thickness along `side` and across both (metres).
+    /// Half the thickness along `side` and across both (meters).
     pub radii: [f32; 2],
 }
 

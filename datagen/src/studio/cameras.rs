@@ -1,21 +1,22 @@
 //! Where the camera stands: portrait distances, dense in front, sparse at the sides.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                               | source                                                         |
+//! | --------------------------------------- | -------------------------------------------------------------- |
+//! | distances and focal lengths of kinds    | chosen by eye for phones, webcams and portrait lenses          |
+//! | weights of kinds, share beside the axis | chosen by eye                                                  |
+//! | distribution of yaw, pitch and roll     | chosen by eye                                                  |
+//! | ranges that a user may want to change   | the `camera` section of the configuration                      |
 use crate::config::{CameraConfig, CameraKind, CameraPath, Config, SequenceKind};
 use crate::stream::{Stream, Subject};
 use crate::studio::develop::Development;
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::optics::{Lens, Motion, Optics};
 use glam::{Mat4, Quat, Vec2, Vec3};
+use head::HeadBox;
 use serde::Serialize;
 use splat::camera::Camera;
-
-/// The size of a head, which decides the focal length.
-#[derive(Clone, Copy, Debug)]
-pub struct HeadBox {
-    /// Midway between chin and crown, a little in front of the ears (world, metres).
-    pub center: Vec3,
-    /// Chin to crown (metres).
-    pub height_m: f32,
-}
 
 /// Which frame a camera is for.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +28,7 @@ pub struct View {
     /// Index within the expression; number 0 stands near the front.
     pub camera_id: u32,
     /// How much of its path it has gone, 0..=1; `None`: it stands still.
-    pub travelled: Option<f32>,
+    pub traveled: Option<f32>,
 }
 
 impl View {
@@ -35,8 +36,8 @@ impl View {
     pub fn of(config: &Config, identity_id: u32, expression_id: u32, camera_id: u32) -> Self {
         let frames = config.sequence.frames;
         let moves = config.sequence.kind != SequenceKind::Single && config.sequence.camera == CameraPath::Orbit;
-        let travelled = moves.then(|| (expression_id % frames) as f32 / (frames - 1) as f32);
-        View { identity_id, shot_id: config.shot_of(expression_id), camera_id, travelled }
+        let traveled = moves.then(|| (expression_id % frames) as f32 / (frames - 1) as f32);
+        View { identity_id, shot_id: config.shot_of(expression_id), camera_id, traveled }
     }
 }
 
@@ -52,7 +53,7 @@ pub struct Capture {
     /// Where the head stood in the photo that this picture was cropped from: tangents of its angles beside the optical axis,
     /// right and down. The principal point is as far beside the middle of the picture.
     pub off_axis: [f32; 2],
-    /// Focal length of a lens that shows as much on a frame 24 mm high (millimetres).
+    /// Focal length of a lens that shows as much on a frame 24 mm high (millimeters).
     pub focal_35mm: f32,
     /// Depth of field and motion blur.
     pub optics: Optics,
@@ -77,7 +78,7 @@ pub fn sample(config: &CameraConfig, seed: u64, view: View, head: HeadBox, size:
         _ => Vec2::ZERO,
     };
     let camera = orbit.cropped(head.center + placed.shift, head.height_m, size, off_axis);
-    let path = if view.travelled.is_some() { "orbit" } else { "still" };
+    let path = if view.traveled.is_some() { "orbit" } else { "still" };
     let focal_35mm = 24.0 * camera.fy / size as f32;
     let optics = optics(config, &mut placed.own, distance_m);
     let off_axis = off_axis.to_array();
@@ -85,13 +86,13 @@ pub fn sample(config: &CameraConfig, seed: u64, view: View, head: HeadBox, size:
     (camera, Capture { kind: placed.kind, path, orbit, off_axis, focal_35mm, optics, development })
 }
 
-/// Where the camera of `view` stands, from midway between the eyes of a head at rest (world, metres; exact to a centimetre).
+/// Where the camera of `view` stands, from midway between the eyes of a head at rest (world, meters; exact to a centimeter).
 pub fn from_eyes(config: &CameraConfig, seed: u64, view: View) -> Vec3 {
     let placed = Placed::sample(config, seed, view);
     back(placed.yaw_deg, placed.pitch_deg) * placed.distance_m + placed.shift + CENTER_FROM_EYES_M
 }
 
-/// [`HeadBox::center`] of a mean head, from midway between its eyes (metres).
+/// [`HeadBox::center`] of a mean head, from midway between its eyes (meters).
 const CENTER_FROM_EYES_M: Vec3 = Vec3::new(0.0, 0.01, -0.03);
 
 /// What a camera has before it is known which head it looks at.
@@ -102,7 +103,7 @@ struct Placed {
     pitch_deg: f32,
     roll_deg: f32,
     distance_m: f32,
-    /// Of what it looks at (metres).
+    /// Of what it looks at (meters).
     shift: Vec3,
     /// Where in the range of focal lengths or sizes, 0..1.
     zoom: f32,
@@ -123,7 +124,7 @@ impl Placed {
         let (place, zoom) = (s.uniform(0.0, 1.0), s.uniform(0.0, 1.0));
         let j = config.jitter_m;
         let shift = Vec3::new(s.normal(0.0, j), s.normal(0.0, j), s.normal(0.0, j));
-        let yaw_deg = match view.travelled {
+        let yaw_deg = match view.traveled {
             None => yaw_deg,
             Some(share) => {
                 // From the front to a side; every other camera comes back.
@@ -145,7 +146,7 @@ impl Placed {
     }
 }
 
-/// How far a kind of camera is held from the head (metres), and its focal lengths on a frame 24 mm high (millimetres).
+/// How far a kind of camera is held from the head (meters), and its focal lengths on a frame 24 mm high (millimeters).
 fn habits(kind: CameraKind) -> Option<([f32; 2], [f32; 2])> {
     match kind {
         CameraKind::Crop | CameraKind::Any | CameraKind::Mix => None,
@@ -169,7 +170,7 @@ fn kind(wanted: CameraKind, s: &mut Stream) -> CameraKind {
     }
 }
 
-/// Share of the crops whose head stands beside the middle of the photo.
+/// Fraction of the crops whose head stands beside the middle of the photo.
 const OFF_AXIS_SHARE: f32 = 0.65;
 
 /// Where in the full photo, 3:2 or 2:3 with one of those focal lengths, the head stands, as the tangents of its angles beside
@@ -196,7 +197,7 @@ fn optics(config: &CameraConfig, s: &mut Stream, focus_m: f32) -> Optics {
 }
 
 impl Capture {
-    /// Focuses on the nearer of two eyes (world, metres), as cameras do.
+    /// Focuses on the nearer of two eyes (world, meters), as cameras do.
     pub fn focus_on(&mut self, camera: &Camera, eyes: [Vec3; 2]) {
         if let Some(lens) = &mut self.optics.lens {
             let depth = |p: Vec3| camera.camera_from_world.transform_point3(p).z;
@@ -212,9 +213,9 @@ pub struct Orbit {
     pub yaw_deg: f32,
     /// Degrees; positive from above.
     pub pitch_deg: f32,
-    /// From the target (metres).
+    /// From the target (meters).
     pub distance_m: f32,
-    /// Share of the picture that `height_m` fills.
+    /// Fraction of the picture that `height_m` fills.
     pub fill: f32,
     /// Degrees about the line of sight.
     pub roll_deg: f32,
@@ -266,7 +267,7 @@ mod tests {
         let head = HeadBox { center: Vec3::new(0.0, 0.01, -0.03), height_m: 0.23 };
         let config = CameraConfig { jitter_m: 0.0, ..CameraConfig::default() };
         for camera_id in 0..50 {
-            let view = View { identity_id: 3, shot_id: 1, camera_id, travelled: None };
+            let view = View { identity_id: 3, shot_id: 1, camera_id, traveled: None };
             let c = sample(&config, 9, view, head, 256).0;
             let middle = c.project(head.center).0;
             assert!((middle - glam::Vec2::splat(128.0)).length() < 0.1, "{middle}");
@@ -281,7 +282,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for camera_id in 0..60 {
             let config = CameraConfig { kind: CameraKind::Any, jitter_m: 0.0, ..CameraConfig::default() };
-            let view = View { identity_id: 3, shot_id: 1, camera_id, travelled: None };
+            let view = View { identity_id: 3, shot_id: 1, camera_id, traveled: None };
             let (camera, capture) = sample(&config, 9, view, head, 256);
             let ([near, far], [wide, long]) = habits(capture.kind).expect("a kind that is one");
             assert!((near..=far).contains(&camera.eye().length()), "{capture:?}");
@@ -298,7 +299,7 @@ mod tests {
         let config = CameraConfig { kind: CameraKind::Mix, jitter_m: 0.0, roll_deg: 40.0, ..CameraConfig::default() };
         let (mut distances, mut beside) = (Vec::new(), Vec::new());
         for identity_id in 0..400 {
-            let view = View { identity_id, shot_id: 1, camera_id: 1, travelled: None };
+            let view = View { identity_id, shot_id: 1, camera_id: 1, traveled: None };
             let (c, capture) = sample(&config, 9, view, head, 256);
             let (middle, depth) = c.project(head.center);
             assert!((middle - Vec2::splat(128.0)).length() < 0.1, "{middle}");
@@ -321,7 +322,7 @@ mod tests {
     fn the_nearer_eye_is_in_focus() {
         let head = HeadBox { center: Vec3::ZERO, height_m: 0.23 };
         let config = CameraConfig { aperture_m: [0.02, 0.03], shutter_secs: [0.01, 0.02], ..CameraConfig::default() };
-        let view = View { identity_id: 3, shot_id: 1, camera_id: 5, travelled: None };
+        let view = View { identity_id: 3, shot_id: 1, camera_id: 5, traveled: None };
         let (camera, mut capture) = sample(&config, 9, view, head, 256);
         let eyes = [Vec3::new(0.03, 0.02, 0.1), Vec3::new(-0.03, 0.02, 0.1)];
         capture.focus_on(&camera, eyes);

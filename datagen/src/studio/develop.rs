@@ -1,5 +1,15 @@
 //! From light to a picture as a camera gives it: white balance, exposure, noise of the sensor, curve, 8 bits.
 //! Labels stay as traced; what was drawn is recorded in the row.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                      | source                          |
+//! | ---------------------------------------------- | ------------------------------- |
+//! | exposure ± 0.25 stops, white balance, contrast | chosen by eye                   |
+//! | read noise 2 to 8 electrons                    | chosen by eye                   |
+//! | shot noise                                     | Poisson statistics of electrons |
+//! | middle gray 0.18                               | photographic standard           |
+//! | knee of the shoulder 0.8                       | chosen by eye                   |
 use crate::config::{ImageConfig, Tone};
 use crate::stream::{Stream, Subject};
 use formats::image::srgb8_from_linear;
@@ -11,7 +21,7 @@ use serde::Serialize;
 pub struct Development {
     /// Multiplies red, green and blue: exposure and white balance.
     pub gain: Vec3,
-    /// Exponent about middle grey, 1: none.
+    /// Exponent about middle gray, 1: none.
     pub contrast: f32,
     /// Electrons that a white pixel collects; 0: no noise.
     pub full_well: f32,
@@ -22,8 +32,8 @@ pub struct Development {
     seed: u64,
 }
 
-/// Middle grey, which contrast leaves where it is.
-const GREY: f32 = 0.18;
+/// Middle gray, which contrast leaves where it is.
+const GRAY: f32 = 0.18;
 
 impl Development {
     /// As traced.
@@ -54,7 +64,7 @@ impl Development {
         let mut s = Stream::new(self.seed, Subject::SensorNoise, &[]);
         let mut one = |v: f32| {
             let v = self.noisy(v, &mut s);
-            let curved = if self.contrast == 1.0 { v } else { GREY * (v.max(0.0) / GREY).powf(self.contrast) };
+            let curved = if self.contrast == 1.0 { v } else { GRAY * (v.max(0.0) / GRAY).powf(self.contrast) };
             srgb8_from_linear(shoulder(curved))
         };
         light.iter().flat_map(|c| (*c * self.gain).to_array()).map(&mut one).collect()

@@ -1,5 +1,15 @@
 //! Procedural environments: latitude-longitude maps drawn from a seed, exposed so that a face in front of the
 //! camera comes out neither dark nor burnt.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                            | source                                |
+//! | ---------------------------------------------------- | ------------------------------------- |
+//! | weights of places; sizes, colors, strengths of lamps | chosen by eye                         |
+//! | colors of black bodies                               | fit of Planck's law, see `kelvin`     |
+//! | exposure 1.3 ± 0.3                                   | skin of type IV at 0.5, see `EXPOSED` |
+//! | share of the cast that is balanced away              | chosen by eye                         |
+//! | background                                           | chosen by eye                         |
 use crate::stream::{Stream, Subject, derive, noise};
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::environment::Environment;
@@ -172,7 +182,7 @@ impl Emitter {
     }
 }
 
-/// Share of a light's cast that cameras take away, least and most.
+/// Fraction of a light's cast that cameras take away, least and most.
 const BALANCED: [f32; 2] = [0.45, 1.0];
 /// Radiance that a white face shows on average, darkest and brightest. Photographers expose for the face: skin of type
 /// IV, whose albedo is 0.23, has 0.5 in official portraits.
@@ -181,7 +191,7 @@ const EXPOSED: [f32; 2] = [0.65, 2.0];
 /// Rec. 709 luminance of linear RGB.
 pub const LUMINANCE: Vec3 = Vec3::new(0.2126, 0.7152, 0.0722);
 
-/// Colour of a black body, scaled to luminance 1 (fit of Planck's law in linear Rec. 709, 2000–12000 K).
+/// Color of a black body, scaled to luminance 1 (fit of Planck's law in linear Rec. 709, 2000–12000 K).
 fn kelvin(k: f32) -> Vec3 {
     let t = (k / 6500.0).clamp(0.3, 2.0);
     let c = if t < 1.0 {
@@ -317,7 +327,7 @@ fn night(s: &mut Stream) -> Drawn {
         radiance: street * s.uniform(14.0, 40.0),
     }];
     for _ in 0..2 + s.pick(&[1.0, 1.0, 1.0]) {
-        // Signs are of one colour, windows nearly white.
+        // Signs are of one color, windows nearly white.
         let hue = Vec3::new(s.uniform(0.1, 1.0), s.uniform(0.1, 1.0), s.uniform(0.1, 1.0));
         let tint = if s.chance(0.5) { hue } else { kelvin(s.uniform(2800.0, 6500.0)) };
         lamps.push(Emitter {

@@ -10,14 +10,14 @@ use crate::tracer::trace::TraceError;
 use glam::{Vec3, Vec4};
 use std::sync::Arc;
 
-/// A half-open line, world space, metres.
+/// A half-open line, world space, meters.
 #[derive(Clone, Copy, Debug)]
 pub struct Ray {
     /// Where it starts.
     pub origin: Vec3,
     /// Unit direction.
     pub direction: Vec3,
-    /// Hits farther away are ignored (metres).
+    /// Hits farther away are ignored (meters).
     pub t_max: f32,
     /// Only shapes that share a bit with it are hit.
     pub mask: u32,
@@ -33,7 +33,7 @@ impl Ray {
 /// Nearest hit of a ray.
 #[derive(Clone, Copy, Debug)]
 pub struct Hit {
-    /// Distance (metres).
+    /// Distance (meters).
     pub t: f32,
     /// Index of the shape.
     pub shape: u32,
@@ -64,7 +64,7 @@ pub trait Accel: Send + Sync {
 pub enum Shape<'a> {
     /// A triangle mesh; both sides are hit.
     Triangles {
-        /// `[V]` metres.
+        /// `[V]` meters.
         positions: &'a [Vec3],
         /// `[T]` indices into `positions`.
         triangles: &'a [[u32; 3]],
@@ -73,7 +73,7 @@ pub enum Shape<'a> {
     },
     /// Uniform cubic B-spline segments, flat towards the ray (the portable backend takes them for capsules).
     Curves {
-        /// `[P]` position and radius, metres; shared with the accelerator, so that what it has read is near at hand.
+        /// `[P]` position and radius, meters; shared with the accelerator, so that what it has read is near at hand.
         points: &'a Arc<Vec<Vec4>>,
         /// First of the four control points of each segment.
         segments: &'a [u32],

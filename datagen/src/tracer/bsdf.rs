@@ -1,4 +1,4 @@
-//! How surfaces and fibres scatter: one enum, world-space directions pointing away from the surface.
+//! How surfaces and fibers scatter: one enum, world-space directions pointing away from the surface.
 //!
 //! `eval` gives `f · |cos θ|` and the density (per steradian) with which `sample` gives that direction; `sample` gives
 //! the weight `f · |cos θ| / density`.
@@ -13,15 +13,15 @@ pub mod skin;
 use crate::tracer::elementary::sin_cos;
 use glam::Vec3;
 
-/// What one hit scatters by; made anew at each hit with everything that depends on the outgoing direction.
+/// What one hit scatters by; made again at each hit with everything that depends on the outgoing direction.
 #[derive(Clone, Debug)]
 pub enum Bsdf<'a> {
     /// Lambertian.
     Diffuse(diffuse::Diffuse),
     /// A base under GGX lobes: skin, eyes, teeth, wet mouth.
     Coated(skin::Coated),
-    /// A fibre.
-    Hair(hair::Fibre<'a>),
+    /// A fiber.
+    Hair(hair::Fiber<'a>),
     /// Clear and smooth.
     Dielectric(dielectric::Dielectric),
 }

@@ -55,7 +55,7 @@ entry_points! {
 /// The library, loaded on first use; or why not.
 fn api() -> Result<&'static Api, TraceError> {
     static API: OnceLock<Result<Api, String>> = OnceLock::new();
-    // SAFETY: the library's initialisers have no preconditions; each symbol has the type of oidn.h 2.x, and the file
+    // SAFETY: the library's initializers have no preconditions; each symbol has the type of oidn.h 2.x, and the file
     // name carries the major version.
     let load = |path: &Path| unsafe { Api::load(path) };
     API.get_or_init(|| LIBRARY.open(load).map(|(api, _)| api)).as_ref().map_err(|why| TraceError::Denoise(why.clone()))

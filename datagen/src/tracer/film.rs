@@ -1,4 +1,4 @@
-//! What a rendering gives: the filtered picture and the labels of the rays through the pixel centres.
+//! What a rendering gives: the filtered picture and the labels of the rays through the pixel centers.
 use glam::{Vec2, Vec3};
 
 /// A rendered picture. Every buffer is row-major from the top left, `[height · width]`.
@@ -10,22 +10,22 @@ pub struct Film {
     pub height: usize,
     /// Linear RGB, premultiplied by `alpha`; the environment behind is left out.
     pub rgb: Vec<Vec3>,
-    /// Coverage, 0..=1; of more rays than the colour where it is partial.
+    /// Coverage, 0..=1; of more rays than the color where it is partial.
     pub alpha: Vec<f32>,
     /// Mean albedo of first hits, premultiplied: a guide for the denoiser.
     pub albedo: Vec<Vec3>,
     /// Mean shading normal of first hits (world), not unit: a guide for the denoiser.
     pub normal: Vec<Vec3>,
-    /// What the ray through each pixel centre meets.
+    /// What the ray through each pixel center meets.
     pub labels: Labels,
     /// Rays traced for it, shadow rays and label rays included.
     pub rays: u64,
 }
 
-/// First opaque hits of the rays through the pixel centres; clear materials are looked through. Buffers as in [`Film`].
+/// First opaque hits of the rays through the pixel centers; clear materials are looked through. Buffers as in [`Film`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Labels {
-    /// Depth along the camera's z (metres); 0 where nothing is hit.
+    /// Depth along the camera's z (meters); 0 where nothing is hit.
     pub depth: Vec<f32>,
     /// Unit shading normal (world, without bumps; a strand's faces the camera); zero where nothing is hit.
     pub normal: Vec<Vec3>,

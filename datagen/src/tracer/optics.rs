@@ -1,7 +1,7 @@
 //! What a real camera adds to a pinhole: a lens that is sharp at one distance, and an exposure during which it moves.
 //!
 //! Both blur the picture and its coverage. Labels (depth, normals, classes, landmarks …), the intrinsics and the pose in a
-//! row stay those of the pinhole at the lens's centre, in the middle of the exposure: exact, and what a reader wants to
+//! row stay those of the pinhole at the lens's center, in the middle of the exposure: exact, and what a reader wants to
 //! learn. Camera space: x right, y down, z forward.
 use crate::tracer::elementary::sin_cos;
 use crate::tracer::sampler::Sampler;
@@ -21,9 +21,9 @@ pub struct Optics {
 /// A thin lens (Potmesil and Chakravarty 1981).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Lens {
-    /// Diameter of the entrance pupil (metres): focal length by f-number.
+    /// Diameter of the entrance pupil (meters): focal length by f-number.
     pub aperture_m: f32,
-    /// Depth of the plane that is sharp (metres).
+    /// Depth of the plane that is sharp (meters).
     pub focus_m: f32,
 }
 
@@ -32,7 +32,7 @@ pub struct Lens {
 pub struct Motion {
     /// Scaled axis (radians), camera space; small: the turn is taken to the first order.
     pub turn_rad: Vec3,
-    /// Metres, camera space.
+    /// Meters, camera space.
     pub shift_m: Vec3,
 }
 
@@ -46,7 +46,7 @@ impl Lens {
 /// A ray in camera space: through the pinhole from the origin along `direction`, whose depth is 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sight {
-    /// Metres.
+    /// Meters.
     pub origin: Vec3,
     /// Not unit.
     pub direction: Vec3,

@@ -59,7 +59,7 @@ impl RuntimeLibrary {
 /// A struct `Api` of the library's entry points, and `unsafe fn load(path)` that fills it. The library is never closed:
 /// that would unmap its scheduler under threads that outlive any owner.
 ///
-/// What the caller of `load` answers for: the library's initialisers have no preconditions, and each symbol has the type
+/// What the caller of `load` answers for: the library's initializers have no preconditions, and each symbol has the type
 /// it is given here.
 macro_rules! entry_points {
     ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?;)*) => {

@@ -2,6 +2,7 @@
 //!
 //! Padded, Owen-scrambled Sobol points: every pair of dimensions takes its own shuffle of the same two-dimensional
 //! sequence (Burley 2020, "Practical Hash-based Owen Scrambling", sections 3 and 4).
+use splat::splitmix::{GAMMA, mix};
 
 /// The numbers of one path, drawn in order.
 #[derive(Clone, Debug)]
@@ -20,12 +21,7 @@ impl Sampler {
     /// Path `sample` of `pixel` under `seed`.
     #[inline]
     pub fn new(seed: u64, pixel: u32, sample: u32) -> Self {
-        Sampler {
-            key: mix(seed ^ mix(u64::from(pixel).wrapping_add(0x9e37_79b9_7f4a_7c15))),
-            sample,
-            dimension: 0,
-            plain: 0,
-        }
+        Sampler { key: mix(seed ^ mix(u64::from(pixel).wrapping_add(GAMMA))), sample, dimension: 0, plain: 0 }
     }
 
     /// Goes to the numbers of vertex `number` of the path, 0 being where it begins: whatever the path drew before, the
@@ -57,13 +53,13 @@ impl Sampler {
     pub fn next_plain(&mut self) -> f32 {
         self.plain += 1;
         let h = self.key ^ u64::from(self.sample).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        unit((mix(h.wrapping_add(u64::from(self.plain).wrapping_mul(0x9e37_79b9_7f4a_7c15))) >> 32) as u32)
+        unit((mix(h.wrapping_add(u64::from(self.plain).wrapping_mul(GAMMA))) >> 32) as u32)
     }
 
     #[inline]
     fn advance(&mut self) -> u64 {
         self.dimension += 1;
-        mix(self.key.wrapping_add(u64::from(self.dimension).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        mix(self.key.wrapping_add(u64::from(self.dimension).wrapping_mul(GAMMA)))
     }
 }
 
@@ -71,14 +67,6 @@ impl Sampler {
 #[inline]
 fn unit(bits: u32) -> f32 {
     (bits >> 8) as f32 * (1.0 / (1 << 24) as f32)
-}
-
-/// Finaliser of SplitMix64 (Steele, Lea, Flood 2014).
-#[inline]
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Owen scrambling of the bits, highest first, by the Laine–Karras hash on the reversed word

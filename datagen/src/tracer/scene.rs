@@ -1,6 +1,6 @@
 //! What is traced: meshes, strands and their materials, as plain data that the scene builders fill.
 //!
-//! World space: right-handed, metres, y up. Colours: linear RGB. Letters: `V` vertices, `T` triangles, `P` control
+//! World space: right-handed, meters, y up. Colors: linear RGB. Letters: `V` vertices, `T` triangles, `P` control
 //! points, `S` strands. [`crate::tracer::trace::build`] turns a description into something rays can hit;
 //! [`crate::tracer::trace::render`] looks at it through a camera under an environment.
 use crate::tracer::bsdf::opening::Opening;
@@ -19,7 +19,7 @@ pub struct SceneDesc {
 /// A triangle mesh with one material.
 #[derive(Clone, Debug)]
 pub struct MeshDesc {
-    /// `[V]` world positions (metres).
+    /// `[V]` world positions (meters).
     pub positions: Vec<Vec3>,
     /// `[V]` unit shading normals pointing outwards; empty: they are averaged from the triangles.
     pub normals: Vec<Vec3>,
@@ -29,7 +29,7 @@ pub struct MeshDesc {
     pub uvs: Vec<[Vec2; 3]>,
     /// What it is made of.
     pub material: Material,
-    /// `[T]` class id of each triangle (`formats::frame::SEGMENTATION`).
+    /// `[T]` class id of each triangle (`formats::segmentation`).
     pub classes: Vec<u8>,
     /// `[T]` part of each triangle (`head::model::Part as u8`, or above 8 for what is no head).
     pub parts: Vec<u8>,
@@ -41,7 +41,7 @@ pub struct MeshDesc {
 /// [`CurveDesc::push`] adds phantom ends to points that the strand shall pass near, first and last exactly.
 #[derive(Clone, Debug)]
 pub struct CurveDesc {
-    /// `[P]` control points, world position and radius (metres).
+    /// `[P]` control points, world position and radius (meters).
     pub points: Vec<Vec4>,
     /// `[S]` index of each strand's first control point, ascending; a strand ends where the next begins.
     pub first: Vec<u32>,
@@ -49,7 +49,7 @@ pub struct CurveDesc {
     pub absorption: Vec<f32>,
     /// What it is made of.
     pub material: HairMaterial,
-    /// Class id of all its strands (`formats::frame::SEGMENTATION`).
+    /// Class id of all its strands (`formats::segmentation`).
     pub class: u8,
     /// Part id of all its strands, for the labels.
     pub part: u8,
@@ -102,7 +102,7 @@ pub enum Material {
     Dielectric(DielectricMaterial),
 }
 
-/// A colour over a surface.
+/// A color over a surface.
 #[derive(Clone, Debug)]
 pub enum Paint {
     /// The same everywhere.
@@ -112,7 +112,7 @@ pub enum Paint {
 }
 
 impl Paint {
-    /// Colour at a texture coordinate.
+    /// Color at a texture coordinate.
     #[inline]
     pub fn at(&self, uv: Vec2) -> Vec3 {
         match self {
@@ -141,7 +141,7 @@ impl Texture {
         (self.width, self.height)
     }
 
-    /// Value at a texture coordinate, origin bottom left; texel centres lie at half-integers.
+    /// Value at a texture coordinate, origin bottom left; texel centers lie at half-integers.
     #[inline]
     pub fn at(&self, uv: Vec2) -> Vec3 {
         let (x, fx) = cell(uv.x, self.width);
@@ -153,7 +153,7 @@ impl Texture {
     }
 }
 
-/// The cell of `n` repeated ones whose centre lies at or before `u`, and how far `u` is on the way to the next centre.
+/// The cell of `n` repeated ones whose center lies at or before `u`, and how far `u` is on the way to the next center.
 /// Without `floor`, which is a call into the mathematics library on plain x86-64.
 #[inline]
 fn cell(u: f32, n: usize) -> (usize, f32) {
@@ -168,20 +168,20 @@ fn cell(u: f32, n: usize) -> (usize, f32) {
 pub struct SkinMaterial {
     /// Diffuse albedo.
     pub albedo: Paint,
-    /// Red: multiplies the roughness of both lobes; green: multiplies their strength; blue: depth of the grain (metres).
+    /// Red: multiplies the roughness of both lobes; green: multiplies their strength; blue: depth of the grain (meters).
     pub gloss: Paint,
     /// GGX roughness α of the broad and the sharp lobe.
     pub roughness: [f32; 2],
-    /// Share of the sharp lobe, 0..=1.
+    /// Fraction of the sharp lobe, 0..=1.
     pub sharp: f32,
     /// Index of refraction.
     pub ior: f32,
-    /// How far light spreads under the surface (metres), red, green, blue: the scale `d` of Christensen and Burley 2015,
+    /// How far light spreads under the surface (meters), red, green, blue: the scale `d` of Christensen and Burley 2015,
     /// whose profile is `(exp(-r/d) + exp(-r/3d)) / 8πdr`. Default: measured skin of Jensen et al. 2001, converted.
     pub spread: Vec3,
-    /// Share of light that the down on the skin throws back at grazing angles.
+    /// Fraction of light that the down on the skin throws back at grazing angles.
     pub fuzz: f32,
-    /// `[V]` of the mesh: how sharply it bends outwards (1/metre), empty: nowhere.
+    /// `[V]` of the mesh: how sharply it bends outwards (1/meter), empty: nowhere.
     pub bends: Arc<Vec<f32>>,
     /// Fine shape.
     pub relief: Option<Relief>,
@@ -190,7 +190,7 @@ pub struct SkinMaterial {
 /// Heights over the mesh that bend the shading normal.
 #[derive(Clone, Debug)]
 pub struct Relief {
-    /// Metres: always; at full compression along the head's vertical; along its horizontal.
+    /// Meters: always; at full compression along the head's vertical; along its horizontal.
     pub heights: Arc<Texture>,
     /// `[V]` of the mesh: how much of the second and third shows, 0..=1; empty: none.
     pub folds: Arc<Vec<Vec2>>,
@@ -233,25 +233,25 @@ pub struct CoatedMaterial {
 /// light reaches the iris straight.
 #[derive(Clone, Debug)]
 pub struct EyeMaterial {
-    /// Centre of the eyeball (world, metres).
+    /// Center of the eyeball (world, meters).
     pub center: Vec3,
     /// Unit direction out of the pupil (world).
     pub axis: Vec3,
     /// Unit direction towards the eyeball's own top (world), not parallel to `axis`.
     pub up: Vec3,
-    /// Radius of the iris disc as seen from outside (metres), about 0.0059.
+    /// Radius of the iris disc as seen from outside (meters), about 0.0059.
     pub iris_radius: f32,
-    /// Radius of the pupil (metres), about 0.002.
+    /// Radius of the pupil (meters), about 0.002.
     pub pupil_radius: f32,
-    /// Distance of the iris plane from the centre along the axis (metres), about 0.8 of the eyeball's radius.
+    /// Distance of the iris plane from the center along the axis (meters), about 0.8 of the eyeball's radius.
     pub iris_plane: f32,
-    /// Iris colour near the pupil and near the limbus.
+    /// Iris color near the pupil and near the limbus.
     pub iris: [Vec3; 2],
-    /// Colour of the white.
+    /// Color of the white.
     pub sclera: Vec3,
     /// Strength of the red veins, 0..=1.
     pub veins: f32,
-    /// Seed of the iris fibres and the veins.
+    /// Seed of the iris fibers and the veins.
     pub seed: u64,
     /// The gap between the lids, which shade and wet the ball.
     pub opening: Arc<Opening>,
@@ -280,7 +280,7 @@ pub enum Sheet {
 /// Hair after Chiang et al. 2016, "A Practical and Controllable Hair and Fur Model for Production Path Tracing".
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HairMaterial {
-    /// Absorption inside the fibre (per radius), red, green, blue.
+    /// Absorption inside the fiber (per radius), red, green, blue.
     pub sigma_a: Vec3,
     /// Longitudinal roughness β_m, 0..=1.
     pub beta_m: f32,

@@ -6,7 +6,7 @@
 //! A blind walk loses itself in the depth, and is then worth nothing. So most steps are drawn towards the surface by the
 //! zero-variance scheme of a half space (Dwivedi 1982; Křivánek, d'Eon 2014, "A Zero-Variance-Based Sampling Scheme for
 //! Monte Carlo Subsurface Scattering"); the rest stay blind, for ears and noses, which are no half space. The three
-//! colours share one walk, weighted over the chance of any colour and scheme having taken it (Wilkie et al. 2014).
+//! colors share one walk, weighted over the chance of any color and scheme having taken it (Wilkie et al. 2014).
 use crate::tracer::accel::{Accel, Ray};
 use crate::tracer::bsdf::{cosine, frame};
 use crate::tracer::elementary::{exp, exp3, ln, sin_cos};
@@ -16,23 +16,23 @@ use std::f32::consts::TAU;
 
 /// Longest walk in steps; the energy lost beyond it is below 0.1 % for skin.
 const STEPS: u32 = 256;
-/// Share of the steps that are drawn towards the surface.
+/// Fraction of the steps that are drawn towards the surface.
 const GUIDED: f32 = 0.75;
 /// Walks that carry less go on by chance, and then count for more.
 const FAINT: f32 = 0.25;
 
-// The walk's medium is fitted to a flat slab. Under a rim a millimetre or two across, as lids, lips and nostrils have,
+// The walk's medium is fitted to a flat slab. Under a rim a millimeter or two across, as lids, lips and nostrils have,
 // light finds its way out after fewer turns, and the rim comes out paler than its albedo. Skin does not: its pigment
 // lies in a layer at the surface, and rims are full of blood. So the medium of a rim is made for a deeper albedo.
-/// Exponent over one that a bend of one over a millimetre adds, red, green, blue: in the order of how far they spread.
+/// Exponent over one that a bend of one over a millimeter adds, red, green, blue: in the order of how far they spread.
 const DEEPER: Vec3 = Vec3::new(1.05, 0.75, 0.45);
 
-/// A homogeneous medium, per colour.
+/// A homogeneous medium, per color.
 #[derive(Clone, Copy, Debug)]
 pub struct Medium {
     /// Single-scattering albedo.
     scattering: Vec3,
-    /// Extinction (1/metre).
+    /// Extinction (1/meter).
     extinction: Vec3,
     /// One over the diffusion length, in mean free paths: how fast light falls off with depth.
     decay: Vec3,
@@ -41,7 +41,7 @@ pub struct Medium {
 }
 
 impl Medium {
-    /// From the albedo a flat slab shows under a diffuse light, and the mean free path of the light (metres).
+    /// From the albedo a flat slab shows under a diffuse light, and the mean free path of the light (meters).
     pub fn new(albedo: Vec3, spread: Vec3) -> Self {
         let a = albedo.clamp(Vec3::splat(1e-3), Vec3::splat(0.999));
         let scattering = Vec3::ONE - exp3(a * -5.094_06 + a * a * 2.611_88 - a * a * a * 4.318_05);
@@ -64,7 +64,7 @@ fn decay(s: Vec3) -> Vec3 {
 /// Where a walk leaves the skin.
 #[derive(Clone, Copy, Debug)]
 pub struct Exit {
-    /// World (metres), on the surface.
+    /// World (meters), on the surface.
     pub position: Vec3,
     /// Unit, outwards: what the walk looked along, turned to its own side.
     pub normal: Vec3,
@@ -98,27 +98,27 @@ fn steps(
     let mut position = position - normal * LIFT;
     let tangents = frame(normal);
     for step in 0..STEPS {
-        // a colour in proportion to what it still carries, and a scheme
+        // a color in proportion to what it still carries, and a scheme
         let chance = weight / weight.element_sum().max(1e-20);
         // every walk takes a first step, and the samples of a pixel spread theirs
         let mut draw = || if step == 0 { sampler.next_1d() } else { sampler.next_plain() };
         let (u, scheme, free) = (draw(), draw(), draw());
-        let colour = if u < chance.x { 0 } else { 1 + usize::from(u >= chance.x + chance.y) };
+        let color = if u < chance.x { 0 } else { 1 + usize::from(u >= chance.x + chance.y) };
         let drawn_up = scheme < guided;
         let (cos, direction) = if step == 0 {
             let direction = -cosine(normal, sampler.next_2d());
             (normal.dot(direction), direction)
         } else {
-            let cos = rise(medium, colour, drawn_up, sampler.next_plain());
+            let cos = rise(medium, color, drawn_up, sampler.next_plain());
             (cos, towards(normal, tangents, cos, sampler.next_plain()))
         };
         let pull = Vec3::ONE - medium.decay * cos;
-        let rate = medium.extinction[colour] * if drawn_up { pull[colour] } else { 1.0 };
+        let rate = medium.extinction[color] * if drawn_up { pull[color] } else { 1.0 };
         let flight = -ln(1.0 - free) / rate;
         *rays += 1;
         let hit = skin.intersect1(&Ray { t_max: flight, ..Ray::new(position, direction) });
         let t = hit.map_or(flight, |h| h.t);
-        // how likely such a step of `t` and more was, for each colour: blind, and guided over the chance of the
+        // how likely such a step of `t` and more was, for each color: blind, and guided over the chance of the
         // direction among all
         let left = exp3(medium.extinction * -t);
         let turned = if step == 0 { Vec3::ONE } else { 2.0 * medium.decay / (medium.span * pull) };
@@ -146,10 +146,10 @@ fn steps(
 
 /// Cosine between a new direction and the way up: even, or with density `1 / (1 - decay · cos)`.
 #[inline]
-fn rise(medium: &Medium, colour: usize, guided: bool, u: f32) -> f32 {
+fn rise(medium: &Medium, color: usize, guided: bool, u: f32) -> f32 {
     if guided {
-        let decay = medium.decay[colour];
-        ((1.0 - (1.0 + decay) * exp(-medium.span[colour] * u)) / decay).clamp(-1.0, 1.0)
+        let decay = medium.decay[color];
+        ((1.0 - (1.0 + decay) * exp(-medium.span[color] * u)) / decay).clamp(-1.0, 1.0)
     } else {
         1.0 - 2.0 * u
     }
@@ -163,7 +163,7 @@ fn towards(way_up: Vec3, (t, b): (Vec3, Vec3), up: f32, turns: f32) -> Vec3 {
     t * (r * cos) + b * (r * sin) + way_up * up
 }
 
-/// The albedo whose slab makes a rim of that bend (1/metre) look like `albedo`.
+/// The albedo whose slab makes a rim of that bend (1/meter) look like `albedo`.
 #[inline]
 pub fn deepened(albedo: Vec3, bend: f32) -> Vec3 {
     if bend <= 0.0 {

@@ -19,6 +19,7 @@ use crate::tracer::optics::Optics;
 use crate::tracer::sampler::Sampler;
 use crate::tracer::scene::{AccelKind, CurveDesc, Denoise, Material, MeshDesc, RenderSettings, SceneDesc, Subsurface};
 use coverage::Coverage;
+use formats::segmentation::Class;
 use glam::{Mat4, Vec2, Vec3, Vec4};
 use rayon::prelude::*;
 use splat::Camera;
@@ -100,7 +101,7 @@ fn mask_of(material: &Material) -> u32 {
 
 /// Whether strands of a class belong to the face: brows, beard, lashes.
 fn is_of_face(class: u8) -> bool {
-    matches!(formats::frame::SEGMENTATION.get(class as usize), Some(&("brow" | "beard" | "lash")))
+    matches!(Class::from_id(class), Some(Class::Brow | Class::Beard | Class::Lash))
 }
 
 /// A copy with normals filled in; or what does not fit.
@@ -184,7 +185,7 @@ impl Scene {
         self.skin.get()?.as_deref()
     }
 
-    /// Whether something opaque lies between two points (metres); what is nearer than `slack_m` to `to` does not count,
+    /// Whether something opaque lies between two points (meters); what is nearer than `slack_m` to `to` does not count,
     /// so that a point on a surface does not hide itself.
     pub fn hidden(&self, from: Vec3, to: Vec3, slack_m: f32) -> bool {
         self.blocked(from, to, slack_m, MASK_OPAQUE)
@@ -216,7 +217,7 @@ pub fn render(
     render_through(scene, camera, &Optics::default(), env, settings)
 }
 
-/// Renders the scene; `optics` blurs colour and coverage, and leaves the labels as they are.
+/// Renders the scene; `optics` blurs color and coverage, and leaves the labels as they are.
 ///
 /// # Errors
 /// [`TraceError::View`] for a camera or size without pixels, [`TraceError::Denoise`] if denoising is asked for and

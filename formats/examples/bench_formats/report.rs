@@ -1,6 +1,6 @@
 //! `shards report` and `shards stat` on 100,000 rows: 98 shards of small pictures with everything that a report counts.
 use crate::process::peak_mib_of;
-use crate::table::{Bar, Table};
+use crate::table::{Table, Threshold};
 use formats::{Error, Existing, FrameRow, IdentityRow, Provenance, ShardName, image};
 use glam::Vec3;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,8 @@ pub fn measure(folder: &Path, table: &mut Table) -> Result<(), Box<dyn std::erro
     table.push("report on 100,000 rows", report.secs, "s", None);
     table.push("report: processor time", report.cpu_secs, "s", None);
     let over = report.cpu_secs * 1e3 / crate::calibration::loop_ms();
-    table.push("report: processor time over 16 million multiply-adds", over, "x", Bar::most(8000.0));
-    table.push("report: peak memory", report.peak_mib, "MiB", Bar::most(500.0));
+    table.push("report: processor time over 16 million multiply-adds", over, "x", Threshold::most(8000.0));
+    table.push("report: peak memory", report.peak_mib, "MiB", Threshold::most(500.0));
     table.push("report: the page", std::fs::metadata(&page)?.len() as f64 / 1e6, "MB", None);
     let stat = run(&["stat", &data, "--where", "age > 60 and split = 'train'", "--quiet"])?;
     table.push("stat of 100,000 rows with a condition", stat.secs, "s", None);

@@ -2,7 +2,7 @@
 use crate::process::{bytes_read, forget_peak, peak_mib, percentile_ms};
 use crate::raw;
 use crate::rows::frame;
-use crate::table::{Bar, Table};
+use crate::table::{Table, Threshold};
 use formats::verify::{Depth, verify};
 use formats::{Error as FormatsError, Existing, FrameRow, Part, Provenance, Shard, order, write_frames};
 use std::error::Error;
@@ -31,8 +31,8 @@ pub fn measure(folder: &Path, table: &mut Table) -> Result<(), Box<dyn Error>> {
     table.push("write 100 kB images, checked and synced", payload / secs / 1e6, "MB/s", None);
     let content = (ROWS as usize * (IMAGE_BYTES + LANDMARK_BYTES)) as f64;
     let over = (written.bytes as f64 / content - 1.0) * 100.0;
-    table.push("file over its images, digests and landmarks", over, "%", Bar::most(1.0));
-    table.push("writer's peak memory, 100 kB images", peak_mib() - before, "MiB", Bar::most(64.0));
+    table.push("file over its images, digests and landmarks", over, "%", Threshold::most(1.0));
+    table.push("writer's peak memory, 100 kB images", peak_mib() - before, "MiB", Threshold::most(64.0));
 
     let shard = Shard::open(&path)?;
     let clock = Instant::now();
@@ -45,7 +45,7 @@ pub fn measure(folder: &Path, table: &mut Table) -> Result<(), Box<dyn Error>> {
     table.push("sequential read of all columns, page cache", sequential, "MB/s", None);
     let raw = raw::read_mb_per_s(&path)?;
     table.push("the same file read as bytes", raw, "MB/s", None);
-    table.push("sequential read over plain reading", sequential / raw, "x", Bar::least(0.15));
+    table.push("sequential read over plain reading", sequential / raw, "x", Threshold::least(0.15));
     assert!(bytes as f64 > payload, "everything was read");
     random(&shard, &path, table)?;
 
@@ -74,14 +74,14 @@ fn random(shard: &Shard, path: &Path, table: &mut Table) -> Result<(), Box<dyn E
         assert_eq!(image[0].as_deref(), Some(&frame(row as u64, IMAGE_BYTES).image[..]));
     }
     let share = (bytes_read() - before) / rows.len() as f64 / IMAGE_BYTES as f64;
-    table.push("bytes read for a random image, of its size", share, "x", Bar::most(1.1));
+    table.push("bytes read for a random image, of its size", share, "x", Threshold::most(1.1));
     let raw = percentile_ms(&raw::places(path, IMAGE_BYTES, 1000)?, 0.5);
     table.push("a random image, p50, page cache", percentile_ms(&times, 0.5), "ms", None);
     table.push(
         "a random image over opening and reading 100 kB",
         percentile_ms(&times, 0.5) / raw,
         "x",
-        Bar::most(30.0),
+        Threshold::most(30.0),
     );
     table.push("a random image, p95, page cache", percentile_ms(&times, 0.95), "ms", None);
     let mut times = Vec::new();
@@ -98,12 +98,12 @@ fn random(shard: &Shard, path: &Path, table: &mut Table) -> Result<(), Box<dyn E
 /// The memory depends on the row group, not on the shard.
 fn big(folder: &Path, plan: &Provenance, table: &mut Table) -> Result<(), Box<dyn Error>> {
     let path = folder.join("frames/val-00000-of-00001.parquet");
-    for (rows, bar) in [(BIG_ROWS / 2, None), (BIG_ROWS, Bar::most(300.0))] {
+    for (rows, threshold) in [(BIG_ROWS / 2, None), (BIG_ROWS, Threshold::most(300.0))] {
         forget_peak();
         let before = peak_mib();
         let frames = (0..rows).map(|id| Ok::<_, FormatsError>(frame(id, BIG_BYTES)));
         write_frames(&path, frames, plan, Existing::Replace)?;
-        table.push(format!("writer's peak memory, {rows} rows of 512² images"), peak_mib() - before, "MiB", bar);
+        table.push(format!("writer's peak memory, {rows} rows of 512² images"), peak_mib() - before, "MiB", threshold);
     }
     Ok(())
 }

@@ -5,27 +5,27 @@ use std::path::Path;
 
 /// What a figure is held to.
 #[derive(Clone, Copy)]
-pub enum Bar {
+pub enum Threshold {
     /// At most this.
     Most(f64),
     /// At least this.
     Least(f64),
 }
 
-impl Bar {
+impl Threshold {
     /// At most this.
-    pub fn most(value: f64) -> Option<Bar> {
-        Some(Bar::Most(value))
+    pub fn most(value: f64) -> Option<Threshold> {
+        Some(Threshold::Most(value))
     }
 
     /// At least this.
-    pub fn least(value: f64) -> Option<Bar> {
-        Some(Bar::Least(value))
+    pub fn least(value: f64) -> Option<Threshold> {
+        Some(Threshold::Least(value))
     }
 
     fn value(self) -> f64 {
         match self {
-            Bar::Most(value) | Bar::Least(value) => value,
+            Threshold::Most(value) | Threshold::Least(value) => value,
         }
     }
 }
@@ -34,14 +34,14 @@ struct Row {
     name: String,
     value: f64,
     unit: &'static str,
-    bar: Option<Bar>,
+    threshold: Option<Threshold>,
 }
 
 impl Row {
     fn ok(&self) -> bool {
-        match self.bar {
-            Some(Bar::Most(bar)) => self.value <= bar,
-            Some(Bar::Least(bar)) => self.value >= bar,
+        match self.threshold {
+            Some(Threshold::Most(threshold)) => self.value <= threshold,
+            Some(Threshold::Least(threshold)) => self.value >= threshold,
             None => self.value.is_finite(),
         }
     }
@@ -53,11 +53,11 @@ pub struct Table(Vec<Row>);
 
 impl Table {
     /// Adds a figure.
-    pub fn push(&mut self, name: impl Into<String>, value: f64, unit: &'static str, bar: Option<Bar>) {
-        self.0.push(Row { name: name.into(), value, unit, bar });
+    pub fn push(&mut self, name: impl Into<String>, value: f64, unit: &'static str, threshold: Option<Threshold>) {
+        self.0.push(Row { name: name.into(), value, unit, threshold });
     }
 
-    /// Does every figure keep its bar?
+    /// Does every figure meet its threshold?
     pub fn ok(&self) -> bool {
         self.0.iter().all(Row::ok)
     }
@@ -67,7 +67,10 @@ impl Table {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), formats::Error> {
-        let row = |r: &Row| json!({ "name": r.name, "value": r.value, "unit": r.unit, "bar": r.bar.map(Bar::value), "ok": r.ok() });
+        let row = |r: &Row| {
+            let threshold = r.threshold.map(Threshold::value);
+            json!({ "name": r.name, "value": r.value, "unit": r.unit, "bar": threshold, "ok": r.ok() })
+        };
         let rows: Vec<_> = self.0.iter().map(row).collect();
         let file =
             json!({ "machine": machine(), "commit": option_env!("EFFIGY_COMMIT").unwrap_or("unknown"), "rows": rows });
@@ -78,10 +81,10 @@ impl Table {
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for r in &self.0 {
-            let word = |bar| if matches!(bar, Bar::Most(_)) { "<=" } else { ">=" };
-            let bar = r.bar.map_or(String::new(), |b| format!("  bar {} {}", word(b), b.value()));
+            let word = |threshold| if matches!(threshold, Threshold::Most(_)) { "<=" } else { ">=" };
+            let threshold = r.threshold.map_or(String::new(), |b| format!("  threshold {} {}", word(b), b.value()));
             let missed = if r.ok() { "" } else { "  MISSED" };
-            writeln!(f, "  {:<52} {:>10.2} {:<5}{bar}{missed}", r.name, r.value, r.unit)?;
+            writeln!(f, "  {:<52} {:>10.2} {:<5}{threshold}{missed}", r.name, r.value, r.unit)?;
         }
         Ok(())
     }

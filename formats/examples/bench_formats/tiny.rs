@@ -1,7 +1,7 @@
 //! As many shards as fourteen million images make, each with one row: verify and merge.
 use crate::process::{forget_peak, peak_mib};
 use crate::rows::frame;
-use crate::table::{Bar, Table};
+use crate::table::{Table, Threshold};
 use formats::manifest::{Merged, merge};
 use formats::verify::{Depth, verify};
 use formats::{Existing, FrameRow, Provenance, ShardName, ShardWriter};
@@ -27,8 +27,8 @@ pub fn measure(folder: &Path, table: &mut Table) -> Result<(), Box<dyn Error>> {
     table.push("verify 13,672 tiny shards", verified, "s", None);
     table.push("verify and merge 13,672 tiny shards", both, "s", None);
     let raw = crate::raw::read_all_secs(&folder.join("frames"))?;
-    table.push("verify and merge over reading their bytes", both / raw, "x", Bar::most(100.0));
-    table.push("peak memory of both", peak_mib(), "MiB", Bar::most(500.0));
+    table.push("verify and merge over reading their bytes", both / raw, "x", Threshold::most(100.0));
+    table.push("peak memory of both", peak_mib(), "MiB", Threshold::most(500.0));
     Ok(())
 }
 

@@ -3,7 +3,7 @@ use crate::calibration;
 use crate::process::percentile_ms;
 use crate::raw;
 use crate::rows::clip;
-use crate::table::{Bar, Table};
+use crate::table::{Table, Threshold};
 use formats::verify::Depth;
 use formats::versions::{Commit, Spec};
 use formats::{ClipRow, Part, Provenance, VersionedSet};
@@ -44,7 +44,7 @@ pub fn measure(folder: &Path, table: &mut Table) -> Result<(), Box<dyn Error>> {
     commits(&times, &raw::durable(&folder.join("raw"), bytes, 100)?, table);
     let rows = (u64::from(CLIPS * FRAMES) + COMMITS * u64::from(FRAMES)) as f64;
     let payload = rows * (IMAGE_BYTES + LABEL_BYTES) as f64;
-    table.push("bytes on disk over payload, 2,001 versions", bytes_below(&root)? / payload, "x", Bar::most(1.05));
+    table.push("bytes on disk over payload, 2,001 versions", bytes_below(&root)? / payload, "x", Threshold::most(1.05));
     reading(&root, table)?;
     let clock = Instant::now();
     let found = VersionedSet::open(&root)?.verify(Depth::Quick, &mut |_| ())?;
@@ -59,11 +59,11 @@ fn commits(times: &[Duration], raw: &[Duration], table: &mut Table) {
     table.push("commit of 8 frames, p95", percentile_ms(times, 0.95), "ms", None);
     table.push("a durable file of as many bytes, p50", percentile_ms(raw, 0.5), "ms", None);
     let over = percentile_ms(times, 0.5) / percentile_ms(raw, 0.5);
-    table.push("commit over a durable file of as many bytes", over, "x", Bar::most(8.0));
+    table.push("commit over a durable file of as many bytes", over, "x", Threshold::most(8.0));
     let (first, last) = (percentile_ms(&times[..100], 0.5), percentile_ms(&times[times.len() - 100..], 0.5));
     table.push("p50 of the first 100 commits", first, "ms", None);
     table.push("p50 of the last 100 commits", last, "ms", None);
-    table.push("last 100 over first 100", last / first, "x", Bar::most(1.5));
+    table.push("last 100 over first 100", last / first, "x", Threshold::most(1.5));
 }
 
 /// Opens and reads as a process does that has just started.
@@ -77,7 +77,7 @@ fn reading(root: &Path, table: &mut Table) -> Result<(), Box<dyn Error>> {
     }
     table.push("open a version of 2,001, p50", percentile_ms(&opened, 0.5), "ms", None);
     let over = percentile_ms(&opened, 0.5) / calibration::loop_ms();
-    table.push("open a version over 16 million multiply-adds", over, "x", Bar::most(4.0));
+    table.push("open a version over 16 million multiply-adds", over, "x", Threshold::most(4.0));
     let clock = Instant::now();
     let version = VersionedSet::open(root)?.latest()?;
     let rows = version.rows::<ClipRow>(0..version.len(), Part::All)?;
@@ -96,7 +96,7 @@ fn reading(root: &Path, table: &mut Table) -> Result<(), Box<dyn Error>> {
     }
     table.push("a random image of a version, p50", percentile_ms(&times, 0.5), "ms", None);
     let over = percentile_ms(&times, 0.5) / calibration::loop_ms();
-    table.push("a random image of a version over 16 million multiply-adds", over, "x", Bar::most(0.5));
+    table.push("a random image of a version over 16 million multiply-adds", over, "x", Threshold::most(0.5));
     Ok(())
 }
 

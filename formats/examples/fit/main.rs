@@ -29,10 +29,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         if i % 8 == 4 { held_out.push(view) } else { train.push(view) }
     }
     eprintln!("{} photos to fit, {} held out, {} Gaussians", train.len(), held_out.len(), plan.gaussians);
-    let (start, mut told) = (Instant::now(), Instant::now());
+    let (start, mut last_report) = (Instant::now(), Instant::now());
     let gaussians = fit(&train, &plan, &mut |progress| {
-        if told.elapsed() > Duration::from_secs(1) || progress.step == plan.steps {
-            told = Instant::now();
+        if last_report.elapsed() > Duration::from_secs(1) || progress.step == plan.steps {
+            last_report = Instant::now();
             let rate = progress.step as f64 / start.elapsed().as_secs_f64();
             let left = (plan.steps - progress.step) as f64 / rate;
             let (step, steps, loss, n) = (progress.step, plan.steps, progress.loss, progress.gaussians);

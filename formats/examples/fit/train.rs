@@ -48,7 +48,7 @@ pub fn fit(views: &[View], plan: &Plan, tell: &mut dyn FnMut(Progress)) -> Resul
             order.shuffle(&mut rng);
         }
         let view = &views[order.pop().unwrap_or(0)];
-        // A new colour each step behind what is transparent, on both sides, so that opacity matters.
+        // A new color each step behind what is transparent, on both sides, so that opacity matters.
         let background: [f32; 3] = if transparent { std::array::from_fn(|_| rng.random()) } else { [0.0; 3] };
         let settings = Settings { background: background.to_vec(), ..Settings::default() };
         let camera = std::slice::from_ref(&view.camera);
@@ -99,7 +99,7 @@ fn region(views: &[View]) -> (Vec3, f32) {
     (middle, 0.5 * distance.max(1e-3))
 }
 
-/// Grey Gaussians all over a ball.
+/// Gray Gaussians all over a ball.
 fn start(plan: &Plan, middle: Vec3, reach: f32, rng: &mut ChaCha8Rng) -> Gaussians {
     let n = (plan.gaussians / 3).max(1);
     let kind = Colors::Sh { degree: plan.degree };

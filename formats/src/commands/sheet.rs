@@ -21,7 +21,7 @@ pub struct Look {
     pub captions: bool,
 }
 
-/// Draws `n` of the frames that match `condition`, drawn by lot with `seed`, in their order in the dataset.
+/// Draws `n` of the frames that match `condition`, sampled at random by `seed`, in their order in the dataset.
 pub fn run(
     path: &Path,
     condition: Option<&str>,

@@ -86,7 +86,7 @@ impl VersionedSet {
             }
         }
         added.extend(open.map(PartWriter::finish).transpose()?);
-        // What the parent said of itself holds on: a run that goes on from here reads it.
+        // What the parent said of itself holds on: a run that resumes from here reads it.
         let (put, removed, note) = (Vec::new(), Vec::new(), parent.log().note.clone());
         Ok(Change { kind: Kind::Compact, put, removed, added, untouched, note })
     }

@@ -86,7 +86,7 @@ impl Version {
     }
 
     /// All rows in the order of an epoch: a function of (seed, epoch, version) alone, so that a run resumed at any step
-    /// goes on exactly.
+    /// continues exactly.
     pub fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
         let rows: Vec<usize> = (0..self.len()).collect();
         order::shuffled_at(&rows, seed, epoch, self.number())

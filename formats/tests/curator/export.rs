@@ -146,9 +146,9 @@ fn nerfstudio_cameras_project_the_landmarks_where_they_are() {
 fn an_export_appears_whole_or_not_at_all() {
     let set = Set::new("export-whole");
     let out = set.beside("out");
-    let told = set.run(&["export", "--to", "coco", "--out", &out, "--dry-run"]);
-    assert_eq!((told.status.code(), Path::new(&out).exists()), (Some(0), false));
-    assert!(text(&told.stdout).starts_with("24 frames"));
+    let dry_run = set.run(&["export", "--to", "coco", "--out", &out, "--dry-run"]);
+    assert_eq!((dry_run.status.code(), Path::new(&out).exists()), (Some(0), false));
+    assert!(text(&dry_run.stdout).starts_with("24 frames"));
     std::fs::create_dir(&out).unwrap();
     let there = set.run(&["export", "--to", "coco", "--out", &out]);
     assert_eq!(there.status.code(), Some(73));

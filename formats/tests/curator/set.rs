@@ -9,7 +9,7 @@ pub struct Set(pub PathBuf);
 
 /// Pixels a side.
 pub const SIZE: usize = 48;
-/// Radius of the ball that stands for a head, metres.
+/// Radius of the ball that stands for a head, meters.
 const RADIUS_M: f32 = 0.1;
 
 impl Set {
@@ -74,7 +74,7 @@ pub fn provenance() -> Provenance {
     Provenance::new("datagen", "0.1.0", "cameras = 4\nhead_source = \"makehuman\"\n", 7)
 }
 
-/// A ball of the person's colour seen from four sides; landmarks on its surface.
+/// A ball of the person's color seen from four sides; landmarks on its surface.
 pub fn row(split: &str, identity: u32, expression: u32, camera_id: u32) -> FrameRow {
     let angle = camera_id as f32 * 0.5 - 0.75;
     let place = Vec3::new(angle.sin(), 0.2, angle.cos()) * 0.8;

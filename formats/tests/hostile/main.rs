@@ -46,10 +46,10 @@ fn mutants_are_read_or_refused() {
         for seed in &seeds {
             (target.read)(seed, &folder.0);
         }
-        let mut dice = ChaCha8Rng::seed_from_u64(1);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
         for k in 0..60 {
             eprintln!("{} {k}", target.name);
-            (target.read)(&mutate::mutant(&seeds, &mut dice), &folder.0);
+            (target.read)(&mutate::mutant(&seeds, &mut rng), &folder.0);
         }
     }
 }

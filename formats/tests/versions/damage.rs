@@ -5,8 +5,8 @@ use super::*;
 fn verify_finds_what_was_changed_or_lost() {
     let folder = Folder::new("damage");
     let set = folder.set();
-    for grey in 0..4 {
-        put(&set, u32::from(grey % 2), 2, grey);
+    for gray in 0..4 {
+        put(&set, u32::from(gray % 2), 2, gray);
     }
     set.tag("kept", 1).unwrap();
     let root = folder.root();
@@ -82,9 +82,9 @@ fn a_writer_that_died_on_the_way_hinders_nobody() {
     std::fs::write(root.join("LATEST"), "").unwrap();
     let next = VersionedSet::open(&root).unwrap();
     assert_eq!(findings(&next, Depth::Deep), [""; 0]);
-    assert_eq!(greys(&next.latest().unwrap()), greys(&version));
+    assert_eq!(grays(&next.latest().unwrap()), grays(&version));
     put(&next, 1, 1, 2);
     assert!(index.exists() && !draft.exists(), "the next writer puts the name right");
     assert_eq!(next.gc(Keep { newest: 9 }).unwrap().files.len(), 1, "the dead writer's draft");
-    assert_eq!(greys(&next.latest().unwrap()), BTreeMap::from([(0, vec![1, 1]), (1, vec![2])]));
+    assert_eq!(grays(&next.latest().unwrap()), BTreeMap::from([(0, vec![1, 1]), (1, vec![2])]));
 }

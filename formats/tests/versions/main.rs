@@ -47,33 +47,33 @@ fn spec() -> Spec {
     Spec::of(&row(0, 0, 0), ClipRow::GROUP, ClipRow::POSITION, provenance)
 }
 
-/// A frame whose grey value tells it apart.
-fn row(clip_id: u32, frame_in_clip: u32, grey: u8) -> ClipRow {
-    let image = image::png_from_rgb8(4, 4, &[grey; 48]).unwrap();
+/// A frame whose gray value tells it apart.
+fn row(clip_id: u32, frame_in_clip: u32, gray: u8) -> ClipRow {
+    let image = image::png_from_rgb8(4, 4, &[gray; 48]).unwrap();
     let frame = FrameRow { image, width: 4, height: 4, landmarks_2d: vec![[1.0, 2.0]; 3], ..FrameRow::default() };
-    ClipRow { clip_id, frame_in_clip, made_by: "test".into(), iteration: u64::from(grey), frame }
+    ClipRow { clip_id, frame_in_clip, made_by: "test".into(), iteration: u64::from(gray), frame }
 }
 
-fn clip(clip_id: u32, frames: u32, grey: u8) -> Vec<ClipRow> {
-    (0..frames).map(|i| row(clip_id, i, grey)).collect()
+fn clip(clip_id: u32, frames: u32, gray: u8) -> Vec<ClipRow> {
+    (0..frames).map(|i| row(clip_id, i, gray)).collect()
 }
 
-fn put(set: &VersionedSet, clip_id: u32, frames: u32, grey: u8) -> Version {
+fn put(set: &VersionedSet, clip_id: u32, frames: u32, gray: u8) -> Version {
     let mut commit = Commit::on(&set.latest().unwrap());
-    commit.put_rows(u64::from(clip_id), &clip(clip_id, frames, grey)).unwrap();
-    commit.note("grey", grey);
+    commit.put_rows(u64::from(clip_id), &clip(clip_id, frames, gray)).unwrap();
+    commit.note("grey", gray);
     set.commit(&commit).unwrap()
 }
 
-/// The grey values of each clip.
-fn greys(version: &Version) -> BTreeMap<u32, Vec<u64>> {
-    let mut greys: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+/// The gray values of each clip.
+fn grays(version: &Version) -> BTreeMap<u32, Vec<u64>> {
+    let mut grays: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     for row in version.rows::<ClipRow>(0..version.len(), Part::All).unwrap() {
         let pixels = image::rgb8_from_encoded(&row.frame.image).unwrap().data;
         assert_eq!(u64::from(pixels[0]), row.iteration, "the image is the row's");
-        greys.entry(row.clip_id).or_default().push(row.iteration);
+        grays.entry(row.clip_id).or_default().push(row.iteration);
     }
-    greys
+    grays
 }
 
 fn findings(set: &VersionedSet, depth: Depth) -> Vec<String> {
@@ -97,7 +97,7 @@ fn every_version_stays_as_it_was_committed() {
     // A second handle, which has seen nothing yet.
     let other = VersionedSet::open(&folder.root()).unwrap();
     for (number, expected) in expected.iter().enumerate() {
-        assert_eq!(&greys(&other.version(number as u64).unwrap()), expected, "version {number}");
+        assert_eq!(&grays(&other.version(number as u64).unwrap()), expected, "version {number}");
     }
     assert_eq!(other.latest_number().unwrap(), 6);
     assert_eq!(other.log(6).unwrap().note["grey"], 5);
@@ -118,7 +118,7 @@ fn groups_go_and_come_back() {
     commit.remove(9);
     let second = set.commit(&commit).unwrap();
     assert_eq!(second.log().removed, [0], "what was not there was not removed");
-    assert_eq!(greys(&second), BTreeMap::from([(1, vec![2, 2])]));
+    assert_eq!(grays(&second), BTreeMap::from([(1, vec![2, 2])]));
     assert_eq!((second.group(0), second.group(1)), (None, Some(0..2)));
     let third = put(&set, 0, 1, 3);
     assert_eq!(third.groups(), [(0, 0..1), (1, 1..3)]);

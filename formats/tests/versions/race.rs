@@ -6,9 +6,9 @@ fn writers_who_race_both_arrive_unless_they_touch_the_same_clip() {
     let folder = Folder::new("race");
     let set = folder.set();
     let base = put(&set, 0, 1, 0);
-    let change = |clip_id: u32, grey: u8| {
+    let change = |clip_id: u32, gray: u8| {
         let mut commit = Commit::on(&base);
-        commit.put_rows(u64::from(clip_id), &clip(clip_id, 1, grey)).unwrap();
+        commit.put_rows(u64::from(clip_id), &clip(clip_id, 1, gray)).unwrap();
         commit
     };
     let other = VersionedSet::open(&folder.root()).unwrap();
@@ -16,7 +16,7 @@ fn writers_who_race_both_arrive_unless_they_touch_the_same_clip() {
     set.commit(&change(2, 2)).unwrap();
     let lost = set.commit(&change(1, 3));
     assert!(matches!(lost, Err(Error::Conflict { version: 2, group: 1, .. })));
-    assert_eq!(greys(&set.latest().unwrap()), BTreeMap::from([(0, vec![0]), (1, vec![1]), (2, vec![2])]));
+    assert_eq!(grays(&set.latest().unwrap()), BTreeMap::from([(0, vec![0]), (1, vec![1]), (2, vec![2])]));
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn many_writers_at_once_lose_nothing_and_double_nothing() {
     seen.sort_unstable();
     assert_eq!(seen, (0..32).collect::<Vec<u64>>(), "every commit once");
     let last: BTreeMap<u32, Vec<u64>> = (0..writers).map(|w| (w, vec![u64::from(w * each + each - 1)])).collect();
-    assert_eq!(greys(&set.latest().unwrap()), last);
+    assert_eq!(grays(&set.latest().unwrap()), last);
     assert_eq!(findings(&set, Depth::Deep), [""; 0]);
     assert!(set.gc_preview(Keep { newest: 99 }).unwrap().files.is_empty(), "the losers left nothing");
 }
@@ -96,14 +96,14 @@ fn r09_readers_see_whole_versions_while_a_writer_commits() {
 fn r14_gc_while_a_reader_holds_an_old_version_and_a_writer_commits() {
     let folder = Folder::new("r14");
     let set = folder.set();
-    for grey in 0..5 {
-        put(&set, grey.into(), 1, grey);
+    for gray in 0..5 {
+        put(&set, gray.into(), 1, gray);
     }
     let rounds = commits_to_make(200, 15);
     let (mut whole, mut told, mut gone) = (0, 0, 0);
     for round in 0..rounds {
         let held = VersionedSet::open(&folder.root()).unwrap().latest().unwrap();
-        let expected = greys(&held);
+        let expected = grays(&held);
         let (read, collected) = std::thread::scope(|scope| {
             let writer = scope.spawn(|| (0..5).for_each(|i| drop(put(&set, i, 1, (round % 200) as u8))));
             let sweeper = scope.spawn(|| {
@@ -124,7 +124,7 @@ fn r14_gc_while_a_reader_holds_an_old_version_and_a_writer_commits() {
             Err(Error::Collected { .. }) => told += 1,
             Err(other) => panic!("{other}"),
         }
-        assert_eq!(greys(&set.latest().unwrap()).len(), 5);
+        assert_eq!(grays(&set.latest().unwrap()).len(), 5);
     }
     assert_eq!(findings(&VersionedSet::open(&folder.root()).unwrap(), Depth::Deep), [""; 0]);
     passed(

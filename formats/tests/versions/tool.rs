@@ -12,8 +12,8 @@ fn shards(words: &str, folder: &Folder) -> (i32, String, String) {
 fn three(name: &str) -> Folder {
     let folder = Folder::new(name);
     let set = folder.set();
-    for grey in 0..3 {
-        put(&set, u32::from(grey % 2), 2, grey);
+    for gray in 0..3 {
+        put(&set, u32::from(gray % 2), 2, gray);
     }
     folder
 }

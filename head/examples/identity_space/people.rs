@@ -1,6 +1,7 @@
 //! How people vary: simple distances on registered people beside our own.
 use glam::Vec3;
 use head::HeadModel;
+use head::ibug;
 use head::plausibility::{MEASURES, NORMS, Plausibility, measure};
 use head::register::Registered;
 use head::sampler::Sampler;
@@ -31,30 +32,30 @@ fn distances(model: &HeadModel, neutral: &[Vec3]) -> Vec<(&'static str, f32)> {
         })
         .map(|v| neutral[v].z)
         .fold(f32::MIN, f32::max);
-    let metres = vec![
-        ("nasion to crown", crown - p[27].y),
+    let meters = vec![
+        ("nasion to crown", crown - p[ibug::NASION].y),
         ("skull width", extent(0, &|v| scalp[v] > 0.6)),
         ("skull length", extent(2, &|v| scalp[v] > 0.6 || (model.template[v].y > 0.02 && mask("face")[v] > 0.6))),
-        ("forehead before nasion", forehead_z - p[27].z),
+        ("forehead before nasion", forehead_z - p[ibug::NASION].z),
         ("face width (1-15)", p[15].x - p[1].x),
         ("jaw width (4-12)", p[12].x - p[4].x),
         ("chin width (6-10)", p[10].x - p[6].x),
-        ("face height (27-8)", p[27].y - p[8].y),
-        ("nose length (27-33)", p[27].y - p[33].y),
-        ("nose width (31-35)", p[35].x - p[31].x),
-        ("nose depth (30-33)", p[30].z - p[33].z),
-        ("philtrum (33-51)", p[33].y - p[51].y),
-        ("mouth width (48-54)", p[54].x - p[48].x),
-        ("lips height (51-57)", p[51].y - p[57].y),
-        ("chin height (57-8)", p[57].y - p[8].y),
-        ("outer eyes (36-45)", p[45].x - p[36].x),
-        ("inner eyes (39-42)", p[42].x - p[39].x),
+        ("face height (27-8)", p[ibug::NASION].y - p[ibug::CHIN].y),
+        ("nose length (27-33)", p[ibug::NASION].y - p[ibug::NOSE_BASE].y),
+        ("nose width (31-35)", p[ibug::NOSE_LEFT].x - p[ibug::NOSE_RIGHT].x),
+        ("nose depth (30-33)", p[ibug::NOSE_TIP].z - p[ibug::NOSE_BASE].z),
+        ("philtrum (33-51)", p[ibug::NOSE_BASE].y - p[ibug::UPPER_LIP_OUTER].y),
+        ("mouth width (48-54)", p[ibug::MOUTH_LEFT].x - p[ibug::MOUTH_RIGHT].x),
+        ("lips height (51-57)", p[ibug::UPPER_LIP_OUTER].y - p[ibug::LOWER_LIP_OUTER].y),
+        ("chin height (57-8)", p[ibug::LOWER_LIP_OUTER].y - p[ibug::CHIN].y),
+        ("outer eyes (36-45)", p[ibug::LEFT_EYE_OUTER].x - p[ibug::RIGHT_EYE_OUTER].x),
+        ("inner eyes (39-42)", p[ibug::LEFT_EYE_INNER].x - p[ibug::RIGHT_EYE_INNER].x),
         ("eye openings (37-41)", p[37].y - p[41].y),
-        ("brow over eye (19-37)", p[19].y - p[37].y),
+        ("brow over eye (19-37)", p[ibug::RIGHT_BROW_MIDDLE].y - p[37].y),
         ("ear height", extent(1, &left_ear)),
         ("ear depth", extent(2, &left_ear)),
     ];
-    metres.into_iter().map(|(name, m)| (name, 1e3 * m)).collect()
+    meters.into_iter().map(|(name, m)| (name, 1e3 * m)).collect()
 }
 
 /// Prints mean and deviation of distances and of the plausibility measures: registered people, our own adults.

@@ -5,7 +5,7 @@ use head::nearest::SurfaceTree;
 use head::normals::vertex_normals;
 use head::register::{Registered, ShapeSpace, Surface};
 
-/// Farther than this is no counterpart but a hole or a lining (metres).
+/// Farther than this is no counterpart but a hole or a lining (meters).
 const REACH_M: f32 = 0.015;
 /// Least cosine of the normals of counterparts.
 const SAME_SIDE: f32 = 0.5;

@@ -1,6 +1,7 @@
 //! Surfaces that the model is registered to.
 use crate::{Failure, bytes, corners_of};
 use glam::{Affine3A, Vec3};
+use head::ibug;
 use head::model::Part;
 use head::register::{Mark, Surface};
 use head::{HeadModel, ict, obj};
@@ -12,8 +13,8 @@ use std::path::Path;
 /// Vertices of ICT's face and head come first; the linings of eyes and mouth follow.
 const ICT_OUTSIDE: u32 = 11_248;
 /// Landmarks that both schemes put on the same place: nose, eyes, lips.
-const SAME_PLACE: std::ops::Range<usize> = 27..68;
-/// Unit of the scan (metres), roughly: chin to crown is 4.6 units and the head 3.1 units wide, in men 230 and 154 mm.
+const SAME_PLACE: std::ops::Range<usize> = ibug::NASION..ibug::COUNT;
+/// Unit of the scan (meters), roughly: chin to crown is 4.6 units and the head 3.1 units wide, in men 230 and 154 mm.
 const SCAN_UNIT_M: f32 = 0.049;
 
 /// A surface, where the head is about, and what is known of it.
@@ -62,7 +63,7 @@ pub fn scan(path: &Path, model: &HeadModel) -> Result<Target, Failure> {
     let mesh = obj::read(&bytes(path)?)?;
     let surface = Surface::new(mesh.positions, &mesh.faces);
     let tip = surface.positions.iter().copied().max_by(|a, b| a.z.total_cmp(&b.z)).ok_or("an empty scan")?;
-    let own = model.landmarks_at(&model.template)[30];
+    let own = model.landmarks_at(&model.template)[ibug::NOSE_TIP];
     let scale = 1.0 / SCAN_UNIT_M;
     let start =
         Affine3A::from_translation(tip) * Affine3A::from_scale(Vec3::splat(scale)) * Affine3A::from_translation(-own);

@@ -82,13 +82,13 @@ fn soft(mesh: &Mesh, template: &[Vec3], stem: &str, sign: f32, v: usize) -> Vec3
         low: below_mouth(p, side),
         p,
     };
-    // A field centred on one side reaches over the middle as the tail of its bump, as skin does.
+    // A field centered on one side reaches over the middle as the tail of its bump, as skin does.
     front * if sign == 0.0 || matches!(stem, "mouth") { at.both(stem, sign) } else { at.one(stem, sign) }
 }
 
 /// Where on the face a displacement is asked for.
 struct Place {
-    /// Distance from the middle (metres).
+    /// Distance from the middle (meters).
     x: f32,
     /// −1..=1, the side, smooth over the middle.
     toward: f32,

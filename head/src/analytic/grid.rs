@@ -76,7 +76,7 @@ impl Mesh {
         mesh
     }
 
-    /// `[V]` metres.
+    /// `[V]` meters.
     pub fn positions(&self, shape: &Shape) -> Vec<Vec3> {
         let mut positions: Vec<Vec3> = Vec::with_capacity(self.sources.len());
         for source in &self.sources {

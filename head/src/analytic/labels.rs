@@ -7,7 +7,7 @@ use glam::{Vec2, Vec3};
 use std::collections::BTreeMap;
 use std::f32::consts::PI;
 
-/// Place of the jaw joint in the template (metres): in front of the ears.
+/// Place of the jaw joint in the template (meters): in front of the ears.
 pub const JAW_PIVOT: Vec3 = Vec3::new(0.0, -0.018, -0.068);
 const HEAD_PIVOT: Vec3 = Vec3::new(0.0, -0.055, -0.088);
 const NECK_PIVOT: Vec3 = Vec3::new(0.0, -0.180, -0.080);

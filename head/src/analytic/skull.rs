@@ -1,4 +1,4 @@
-//! The formulas: where the skin lies at an angle around the head and a height along it. Metres throughout.
+//! The formulas: where the skin lies at an angle around the head and a height along it. Meters throughout.
 use glam::Vec3;
 
 /// Names of the identity columns.
@@ -60,7 +60,7 @@ pub enum Side {
     Lower,
 }
 
-/// Half the distance between the eyeball centres.
+/// Half the distance between the eyeball centers.
 pub const EYE_X: f32 = 0.0315;
 /// Radius of an eyeball.
 pub const EYE_RADIUS: f32 = 0.012;
@@ -111,7 +111,7 @@ pub fn skin(shape: &Shape, angle: f32, row: f32, side: Side) -> Vec3 {
     shift(shape, p)
 }
 
-/// Centre of an eyeball; `sign` is +1 for the left.
+/// Center of an eyeball; `sign` is +1 for the left.
 pub fn eye_center(shape: &Shape, sign: f32) -> Vec3 {
     Vec3::new(sign * (EYE_X + eye_shift(shape)), 0.0, 0.0)
 }

@@ -3,17 +3,17 @@ use crate::model::{HeadModel, Joint, Part};
 use crate::normals::vertex_normals;
 use glam::Vec3;
 
-/// Lids keep at least this far from the ball (metres): about the thickness of their margin.
+/// Lids keep at least this far from the ball (meters): about the thickness of their margin.
 const CLEARANCE_M: f32 = 4e-4;
-/// Skin within so many radii of the ball's centre can touch it.
+/// Skin within so many radii of the ball's center can touch it.
 const NEAR: f32 = 1.35;
 
 /// A ball of the template: its profile about the optical axis, and the skin that can touch it.
 #[derive(Clone, Debug)]
 pub(super) struct Eyeball {
-    /// Radius of the template's ball away from the cornea (metres).
+    /// Radius of the template's ball away from the cornea (meters).
     radius: f32,
-    /// A vertex of the ball away from the cornea: how far it is from the centre tells the size of another's ball.
+    /// A vertex of the ball away from the cornea: how far it is from the center tells the size of another's ball.
     gauge: u32,
     /// Cosine of the angle from the axis, radius over the plain one; by falling cosine.
     profile: Vec<(f32, f32)>,
@@ -61,7 +61,7 @@ impl Eyeball {
         }
     }
 
-    /// Moves lids that came too near straight away from the centre; what is behind the ball stays.
+    /// Moves lids that came too near straight away from the center; what is behind the ball stays.
     pub fn push_out(&self, positions: &mut [Vec3], center: Vec3, gaze: Vec3) {
         let size = positions[self.gauge as usize].distance(center) / self.radius;
         for &v in &self.lids {
@@ -74,7 +74,7 @@ impl Eyeball {
         }
     }
 
-    /// Least distance of the lids from the surface (metres).
+    /// Least distance of the lids from the surface (meters).
     pub fn clearance(&self, positions: &[Vec3], center: Vec3, gaze: Vec3) -> f32 {
         let size = positions[self.gauge as usize].distance(center) / self.radius;
         let of = |&v: &u32| {

@@ -118,7 +118,7 @@ pub fn atlas(neutral: &Obj, kept: &Kept) -> Vec<Vec2> {
 }
 
 /// `[V]` pairs by reflection at x = 0 within mirrored blocks, each vertex in one pair; of vertices that coincide the
-/// first takes the first. What has no partner within half a millimetre is its own.
+/// first takes the first. What has no partner within half a millimeter is its own.
 pub fn mirror(template: &[Vec3], blocks: &[Block]) -> Vec<u32> {
     const REACH_M: f32 = 5e-4;
     let other_side = |block: Block| match block {

@@ -1,6 +1,7 @@
-//! Region masks of the ICT mesh, drawn around its landmarks. Template space, metres.
+//! Region masks of the ICT mesh, drawn around its landmarks. Template space, meters.
 use super::Kept;
 use super::layout::Block;
+use crate::ibug;
 use glam::{Vec2, Vec3};
 use std::collections::BTreeMap;
 
@@ -43,10 +44,10 @@ struct Face {
 
 impl Face {
     fn new(marks: &[Vec3]) -> Face {
-        let brow_y = marks[17..27].iter().map(|p| p.y).fold(f32::NEG_INFINITY, f32::max);
+        let brow_y = marks[ibug::BROWS].iter().map(|p| p.y).fold(f32::NEG_INFINITY, f32::max);
         Face {
-            marks: marks[..68].iter().map(|p| p.truncate()).collect(),
-            chin_y: marks[8].y,
+            marks: marks[..ibug::COUNT].iter().map(|p| p.truncate()).collect(),
+            chin_y: marks[ibug::CHIN].y,
             brow_y,
             hair_y: brow_y + 0.048,
         }
@@ -78,32 +79,33 @@ impl Face {
     }
 
     fn lips(&self, p: Vec3) -> f32 {
-        self.front(p) * self.inside(48..60, p, 0.0008, 0.0012)
+        self.front(p) * self.inside(ibug::OUTER_LIPS, p, 0.0008, 0.0012)
     }
 
     fn brows(&self, p: Vec3) -> f32 {
-        let right = self.to_line(17..22, p);
-        let left = self.to_line(22..27, p);
+        let right = self.to_line(ibug::RIGHT_BROW, p);
+        let left = self.to_line(ibug::LEFT_BROW, p);
         self.front(p) * ramp(0.0075, 0.0035, right.min(left))
     }
 
     fn beard(&self, p: Vec3) -> f32 {
-        let top = self.marks[33].y - 0.004 + 0.30 * (p.x.abs() - 0.02).max(0.0);
+        let top = self.marks[ibug::NOSE_BASE].y - 0.004 + 0.30 * (p.x.abs() - 0.02).max(0.0);
         let below = ramp(top, top - 0.008, p.y) * ramp(self.chin_y - 0.030, self.chin_y - 0.012, p.y);
         below * ramp(-0.085, -0.065, p.z) * (1.0 - self.lips(p)) * (1.0 - self.ears(p))
     }
 
     fn eyelids(&self, p: Vec3) -> f32 {
         let near = |eye: std::ops::Range<usize>| self.inside(eye, p, 0.0040, 0.0045);
-        self.front(p) * near(36..42).max(near(42..48))
+        self.front(p) * near(ibug::RIGHT_EYE).max(near(ibug::LEFT_EYE))
     }
 
     fn nose(&self, p: Vec3) -> f32 {
-        let along = ((self.marks[27].y - p.y) / (self.marks[27].y - self.marks[33].y)).clamp(0.0, 1.0);
-        let wings = (self.marks[35].x - self.marks[31].x) / 2.0 + 0.006;
+        let along = ((self.marks[ibug::NASION].y - p.y) / (self.marks[ibug::NASION].y - self.marks[ibug::NOSE_BASE].y))
+            .clamp(0.0, 1.0);
+        let wings = (self.marks[ibug::NOSE_LEFT].x - self.marks[ibug::NOSE_RIGHT].x) / 2.0 + 0.006;
         let half_width = 0.009 + (wings - 0.009) * along;
-        let height = ramp(self.marks[33].y - 0.004, self.marks[33].y + 0.001, p.y)
-            * ramp(self.marks[27].y + 0.006, self.marks[27].y - 0.002, p.y);
+        let height = ramp(self.marks[ibug::NOSE_BASE].y - 0.004, self.marks[ibug::NOSE_BASE].y + 0.001, p.y)
+            * ramp(self.marks[ibug::NASION].y + 0.006, self.marks[ibug::NASION].y - 0.002, p.y);
         self.front(p) * height * ramp(half_width + 0.003, half_width - 0.001, p.x.abs())
     }
 
@@ -112,7 +114,7 @@ impl Face {
             let center = (self.marks[eye] + self.marks[mouth] + self.marks[jaw]) / 3.0;
             ramp(0.028, 0.017, center.distance(p.truncate()))
         };
-        self.front(p) * spot(41, 48, 3).max(spot(46, 54, 13))
+        self.front(p) * spot(41, ibug::MOUTH_RIGHT, 3).max(spot(46, ibug::MOUTH_LEFT, 13))
     }
 
     fn forehead(&self, p: Vec3) -> f32 {

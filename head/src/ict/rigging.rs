@@ -4,14 +4,14 @@ use super::layout::Block;
 use crate::model::JointRest;
 use glam::{Vec2, Vec3};
 
-/// Template space (metres).
+/// Template space (meters).
 const NECK_PIVOT: Vec3 = Vec3::new(0.0, -0.170, -0.100);
 const HEAD_PIVOT: Vec3 = Vec3::new(0.0, -0.055, -0.090);
 
 /// Vertices of the left and the right eyeball in the files.
 const EYES: [std::ops::Range<usize>; 2] = [21_451..22_221, 23_021..23_791];
 
-/// Middle of the eyeball centres in the files' unit: the origin of the template.
+/// Middle of the eyeball centers in the files' unit: the origin of the template.
 pub fn eye_middle(positions: &[Vec3]) -> Vec3 {
     let centers = EYES.map(|range| sphere_center(positions[range].iter().copied()));
     0.5 * (centers[0] + centers[1])
@@ -112,7 +112,7 @@ fn yz(p: Vec3) -> Vec2 {
     Vec2::new(p.y, p.z)
 }
 
-/// Least-squares sphere: `|p|² = 2 p·c + k` is linear in centre and `k`.
+/// Least-squares sphere: `|p|² = 2 p·c + k` is linear in center and `k`.
 fn sphere_center(points: impl Iterator<Item = Vec3>) -> Vec3 {
     let points: Vec<glam::DVec3> = points.map(|p| p.as_dvec3()).collect();
     let n = points.len().max(1) as f64;

@@ -54,7 +54,7 @@ pub enum Jaw {
     Lower,
 }
 
-/// A place as a weighted sum of base vertices plus a fixed offset (metres).
+/// A place as a weighted sum of base vertices plus a fixed offset (meters).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Blend {
     pub weights: Vec<(u32, f32)>,
@@ -87,7 +87,7 @@ pub struct Arch<'a> {
     base: &'a Base,
     mirror: &'a [u32],
     strip: &'static Strip,
-    /// `[STEPS + 1]` length of the margin from the middle (metres).
+    /// `[STEPS + 1]` length of the margin from the middle (meters).
     lengths: Vec<f32>,
 }
 
@@ -103,12 +103,12 @@ impl<'a> Arch<'a> {
         arch
     }
 
-    /// Length of the half arch along the margin (metres).
+    /// Length of the half arch along the margin (meters).
     pub fn length(&self) -> f32 {
         self.lengths[STEPS]
     }
 
-    /// The column (0 middle … 8 back) at a length from the middle (metres).
+    /// The column (0 middle … 8 back) at a length from the middle (meters).
     pub fn column(&self, length: f32) -> f32 {
         let after = self.lengths.partition_point(|&l| l < length).clamp(1, STEPS);
         let (a, b) = (self.lengths[after - 1], self.lengths[after]);
@@ -146,7 +146,7 @@ impl<'a> Arch<'a> {
         if column < 0 { self.mirror[v as usize] } else { v }
     }
 
-    /// Where a blend lies on the template (metres).
+    /// Where a blend lies on the template (meters).
     pub fn place(&self, blend: &Blend) -> Vec3 {
         blend.of(&self.base.positions) + blend.offset
     }

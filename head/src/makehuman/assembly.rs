@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 pub enum Origin {
     /// It is this vertex of the base mesh.
     Base(u32),
-    /// A point of an eyeball: side (0 left, 1 right), offset from its centre (metres).
+    /// A point of an eyeball: side (0 left, 1 right), offset from its center (meters).
     Ball(usize, Vec3),
     /// A point of a dental arch, and the joint it follows.
     Blend(Blend, Joint),
@@ -23,7 +23,7 @@ pub enum Origin {
 pub struct Assembly {
     /// `[V]`
     pub origins: Vec<Origin>,
-    /// `[V]` (metres)
+    /// `[V]` (meters)
     pub template: Vec<Vec3>,
     /// `[F]`
     pub faces: Vec<[u32; 4]>,
@@ -104,7 +104,7 @@ impl Assembly {
             let shape = eyeball::mesh(self.balls[side].radius, side);
             let n = shape.offsets.len() as u32;
             self.mirror.extend((0..n).map(|v| first + v + if side == 0 { n } else { 0 }));
-            self.template.extend(shape.offsets.iter().map(|&offset| self.balls[side].centre + offset));
+            self.template.extend(shape.offsets.iter().map(|&offset| self.balls[side].center + offset));
             let origins = shape.offsets.into_iter().map(|offset| Origin::Ball(side, offset)).collect();
             let part = [Part::EyeLeft, Part::EyeRight][side];
             self.add_faces(origins, &shape.faces, &shape.face_uvs, shape.uvs, part);
@@ -168,7 +168,7 @@ impl Assembly {
         self.parts.extend(faces.iter().map(|_| part));
     }
 
-    /// The displacement of every vertex of the model under a field over the base mesh (metres).
+    /// The displacement of every vertex of the model under a field over the base mesh (meters).
     pub fn displace(&self, field: &[Vec3]) -> Vec<Vec3> {
         let moves: Vec<(Vec3, f32)> = self.balls.iter().map(|ball| ball.motion(field)).collect();
         let displacement = |origin: &Origin| match origin {
@@ -185,12 +185,12 @@ impl Assembly {
         (0..self.origins.len() as u32).filter(|&v| is_here(&self.origins[v as usize])).collect()
     }
 
-    /// Centre of the eyeball of a side (metres).
-    pub fn eye_centre(&self, side: usize) -> Vec3 {
-        self.balls[side].centre
+    /// Center of the eyeball of a side (meters).
+    pub fn eye_center(&self, side: usize) -> Vec3 {
+        self.balls[side].center
     }
 
-    /// Radius of the eyeball of a side (metres).
+    /// Radius of the eyeball of a side (meters).
     pub fn eye_radius(&self, side: usize) -> f32 {
         self.balls[side].radius
     }

@@ -42,7 +42,7 @@ pub fn pack(assembly: &Assembly) -> Result<(Vec<Vec2>, Vec<[u32; 4]>), Error> {
 
 /// How large the texture should be at a place, as a length: most at eyes and lips, least on the shoulders.
 fn density(p: Vec3) -> f64 {
-    let bell = |centre: Vec3, radius: f32| f64::from((-(p - centre).length_squared() / (radius * radius)).exp());
+    let bell = |center: Vec3, radius: f32| f64::from((-(p - center).length_squared() / (radius * radius)).exp());
     let aside = Vec3::new(p.x.abs(), p.y, p.z);
     let eye = f64::from((-(aside - Vec3::new(0.031, 0.0, 0.012)).length_squared() / (0.024f32 * 0.024)).exp());
     0.42 + 0.6 * bell(Vec3::new(0.0, -0.03, 0.01), 0.095)
@@ -109,7 +109,7 @@ fn stretched(points: &[Vec2], corner: Vec2, size: Vec2) -> Vec<Vec2> {
     points.iter().map(|&p| corner + (p - low) / (high - low).max(Vec2::splat(1e-9)) * size).collect()
 }
 
-/// Mean place of a chart on the head (metres).
+/// Mean place of a chart on the head (meters).
 fn middle(assembly: &Assembly, chart: &Chart) -> Vec3 {
     let corners = chart.faces.iter().flat_map(|&f| assembly.faces[f]);
     corners.map(|v| assembly.template[v as usize]).sum::<Vec3>() / (4 * chart.faces.len()) as f32

@@ -10,7 +10,7 @@ use crate::model::{Joint, JointRest, Part};
 use glam::Vec3;
 use std::collections::BTreeMap;
 
-/// Share of the head in the bones of the neck, from the bottom up.
+/// Fraction of the head in the bones of the neck, from the bottom up.
 const NECK_BONES: [(&str, f32); 3] = [("neck01", 0.15), ("neck02", 0.5), ("neck03", 0.85)];
 /// Skin vertices whose mean carries a joint that has no vertices of its own.
 const ANCHORS: usize = 24;
@@ -22,13 +22,13 @@ pub fn bind(base: &Base, assembly: &Assembly, wheel: &mut Wheel) -> Result<(Vec<
         Joint::Neck => anchored(assembly, cube(base, "joint-neck")),
         Joint::Head => anchored(assembly, cube(base, "joint-head")),
         Joint::Jaw => anchored(assembly, cube(base, "joint-mouth")),
-        Joint::EyeLeft => centred(assembly, 0),
-        Joint::EyeRight => centred(assembly, 1),
+        Joint::EyeLeft => centered(assembly, 0),
+        Joint::EyeRight => centered(assembly, 1),
     });
     Ok((joints.to_vec(), weights))
 }
 
-/// Centre of a joint cube (the helper boxes that mark where bones begin).
+/// Center of a joint cube (the helper boxes that mark where bones begin).
 fn cube(base: &Base, group: &str) -> Vec3 {
     mean_of(&base.positions, &base.mesh.vertices_of_group(group))
 }
@@ -47,9 +47,9 @@ fn anchored(assembly: &Assembly, place: Vec3) -> JointRest {
     JointRest { vertices, offset }
 }
 
-fn centred(assembly: &Assembly, side: usize) -> JointRest {
+fn centered(assembly: &Assembly, side: usize) -> JointRest {
     let vertices = assembly.eyeball(side);
-    let offset = assembly.eye_centre(side) - mean_of(&assembly.template, &vertices);
+    let offset = assembly.eye_center(side) - mean_of(&assembly.template, &vertices);
     JointRest { vertices, offset }
 }
 
@@ -88,7 +88,7 @@ fn weights(base: &Base, assembly: &Assembly, wheel: &mut Wheel) -> Result<Vec<[f
 }
 
 /// How a bone of the rig divides over the five joints: by its nearest ancestor that is one of them. Lids hang on
-/// bones beneath the eye's mount, not on the eye, and so follow the head.
+/// bones below the eye's mount, not on the eye, and so follow the head.
 fn shares(bone: &str, parents: &BTreeMap<&str, &str>) -> [f32; 5] {
     let mut at = bone;
     for _ in 0..parents.len() {

@@ -67,7 +67,7 @@ pub fn faces_within(base: &Base, start: u32) -> Result<BTreeSet<usize>, Error> {
 
 fn ring_in(base: &Base, topology: &Topology, start: u32) -> Result<Vec<u32>, Error> {
     let x = |v: u32| base.positions[v as usize].x;
-    let side = topology.neighbours(start).find(|&v| x(v) > x(start) + 1e-6);
+    let side = topology.neighbors(start).find(|&v| x(v) > x(start) + 1e-6);
     let side = side.ok_or_else(|| Error::invalid("base.obj", format!("vertex {start} has no neighbor to its left")))?;
     topology.closed_loop(start, side)
 }

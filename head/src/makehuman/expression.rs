@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::model::{ARKIT, Basis};
 use glam::Vec3;
 
-/// Share of the blink targets that is taken: whole, they were made for wider eyes and drive the upper lid 4 mm past the
+/// Fraction of the blink targets that is taken: whole, they were made for wider eyes and drive the upper lid 4 mm past the
 /// lower one. With this share the lids of 97 % of the sampler's people meet within 0.3 mm.
 const BLINK: f32 = 0.78;
 

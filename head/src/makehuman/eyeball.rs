@@ -8,19 +8,19 @@ const SEGMENTS: usize = 32;
 /// Angles of the rings from the optical axis (degrees), front to back; dense over cornea and limbus.
 const RING_DEGREES: [f32; 19] =
     [3.0, 6.0, 9.0, 12.0, 15.0, 17.5, 19.5, 21.0, 22.5, 24.0, 26.0, 29.0, 34.0, 42.0, 54.0, 72.0, 96.0, 125.0, 155.0];
-/// Half diameter of the iris (metres): 11.7 mm across (visible iris diameter of adults).
+/// Half diameter of the iris (meters): 11.7 mm across (visible iris diameter of adults).
 pub const IRIS_RADIUS_M: f32 = 0.00585;
 /// How far the cornea stands out of the ball at its apex, in radii of the ball.
 const CORNEA_BULGE: f32 = 0.055;
 
 /// An eyeball of the template and the stand-in it follows.
 pub struct Ball {
-    /// Metres.
-    pub centre: Vec3,
-    /// Metres.
+    /// Meters.
+    pub center: Vec3,
+    /// Meters.
     pub radius: f32,
     stand_in: Vec<u32>,
-    /// `[stand_in]` offsets from the centre (metres).
+    /// `[stand_in]` offsets from the center (meters).
     offsets: Vec<Vec3>,
 }
 
@@ -37,13 +37,13 @@ impl Ball {
     /// The stand-in of a side (0 left, 1 right) in the template.
     pub fn fit(base: &Base, side: usize) -> Ball {
         let stand_in = base.eyes[side].clone();
-        let centre = mean_of(&base.positions, &stand_in);
-        let offsets: Vec<Vec3> = stand_in.iter().map(|&v| base.positions[v as usize] - centre).collect();
+        let center = mean_of(&base.positions, &stand_in);
+        let offsets: Vec<Vec3> = stand_in.iter().map(|&v| base.positions[v as usize] - center).collect();
         let radius = offsets.iter().map(|o| o.length()).sum::<f32>() / offsets.len() as f32;
-        Ball { centre, radius, stand_in, offsets }
+        Ball { center, radius, stand_in, offsets }
     }
 
-    /// Least-squares translation (metres) and relative growth of the stand-in under a displacement field.
+    /// Least-squares translation (meters) and relative growth of the stand-in under a displacement field.
     pub fn motion(&self, field: &[Vec3]) -> (Vec3, f32) {
         let shift = mean_of(field, &self.stand_in);
         let (mut along, mut norm) = (0.0, 0.0);

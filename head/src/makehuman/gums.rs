@@ -43,7 +43,7 @@ fn profile(arch: &Arch, jaw: Jaw, column: f32) -> [Blend; ACROSS] {
     let outward = arch.outward(column);
     let forward = forward_m(jaw, column);
     let tooth_mm = 5.5 + 3.5 * (column / 5.0).clamp(0.0, 1.0);
-    // A point up the crown (0 margin, 1 bite), so many millimetres out of the front of the teeth.
+    // A point up the crown (0 margin, 1 bite), so many millimeters out of the front of the teeth.
     let point = |up: f32, out_mm: f32| -> Blend {
         let mut blend = arch.at(Row::Margin, column).lerp(&arch.at(Row::Edge, column), up);
         blend.offset += outward * (forward + 1e-3 * out_mm);

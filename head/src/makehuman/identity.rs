@@ -15,7 +15,7 @@ use glam::Vec3;
 pub const ANCESTRIES: [&str; 3] = ["african", "asian", "caucasian"];
 /// Sexes, in the order of their weights.
 pub const SEXES: [&str; 2] = ["female", "male"];
-/// Ages with a target; the sampler blends between neighbours.
+/// Ages with a target; the sampler blends between neighbors.
 pub const AGES: [&str; 3] = ["child", "young", "old"];
 const LEVELS: [&str; 3] = ["min", "average", "max"];
 /// Folders of local targets.
@@ -32,7 +32,7 @@ const OPPOSITES: [(&str, &str); 8] = [
     ("-l", "-r"),
     ("-square", "-round"),
 ];
-/// Columns that never reach this (metres) carry nothing.
+/// Columns that never reach this (meters) carry nothing.
 const SMALLEST_M: f32 = 2e-4;
 
 /// All identity columns.

@@ -4,6 +4,7 @@ use super::assembly::Assembly;
 use super::eyeball::IRIS_RADIUS_M;
 use super::vertices::{JAW, LANDMARKS};
 use crate::error::Error;
+use crate::ibug;
 use crate::model::{Part, SurfacePoint};
 use crate::normals::vertex_normals;
 use crate::surface::nearest_point;
@@ -11,7 +12,7 @@ use glam::Vec3;
 use std::collections::BTreeMap;
 
 /// The iBUG index on the other side.
-const OTHER_SIDE: [usize; 68] = [
+const OTHER_SIDE: [usize; ibug::COUNT] = [
     16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 27, 28, 29, 30,
     35, 34, 33, 32, 31, 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40, 54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55,
     64, 63, 62, 61, 60, 67, 66, 65,
@@ -26,7 +27,7 @@ const SKULL_HALF: usize = 20;
 const LIMBUS: usize = 8;
 /// Front teeth of a quadrant: central and lateral incisor, canine.
 const FRONT_TEETH: usize = 3;
-/// In the middle plane (metres).
+/// In the middle plane (meters).
 const MIDDLE: f32 = 1e-5;
 const TO_OTHER_SIDE: Vec3 = Vec3::new(-1.0, 1.0, 1.0);
 
@@ -38,7 +39,7 @@ const TO_OTHER_SIDE: Vec3 = Vec3::new(-1.0, 1.0, 1.0);
 /// # Errors
 /// [`Error::Invalid`] when an iBUG index has no place.
 pub fn place(base: &Base, assembly: &Assembly, ears: &[f32]) -> Result<Vec<SurfacePoint>, Error> {
-    let mut places = [None; 68];
+    let mut places = [None; ibug::COUNT];
     let mut set = |index: usize, p: Vec3| {
         places[index] = Some(p);
         places[OTHER_SIDE[index]] = Some(p * TO_OTHER_SIDE);
@@ -109,7 +110,7 @@ impl<'a> Skin<'a> {
 
     /// Over the visible skin of the face, from the tip of the nose outward.
     fn face(&self) -> Vec<u32> {
-        let behind_lids = |p: Vec3| [0, 1].iter().any(|&side| p.distance(self.assembly.eye_centre(side)) < 0.0172);
+        let behind_lids = |p: Vec3| [0, 1].iter().any(|&side| p.distance(self.assembly.eye_center(side)) < 0.0172);
         let candidates = self.right_half(|v, p| {
             let within = p.z > -0.05 && p.y > -0.115 && p.y < 0.062;
             within && self.outward(v) > 0.45 && !behind_lids(p)
@@ -160,7 +161,7 @@ fn eyes(assembly: &Assembly) -> Vec<u32> {
     let parts = assembly.vertex_parts();
     let mut chosen = Vec::new();
     for (side, part) in [Part::EyeLeft, Part::EyeRight].into_iter().enumerate() {
-        let center = assembly.eye_centre(side);
+        let center = assembly.eye_center(side);
         let ball: Vec<u32> = (0..parts.len() as u32).filter(|&v| parts[v as usize] == part).collect();
         let nearest = |to: Vec3| {
             let distance = |v: u32| assembly.template[v as usize].distance_squared(to);
@@ -228,6 +229,6 @@ mod tests {
 
     #[test]
     fn the_other_side_of_the_other_side_is_here() {
-        assert!((0..68).all(|i| OTHER_SIDE[OTHER_SIDE[i]] == i));
+        assert!((0..ibug::COUNT).all(|i| OTHER_SIDE[OTHER_SIDE[i]] == i));
     }
 }

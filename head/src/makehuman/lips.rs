@@ -13,9 +13,9 @@ const RINGS: [(u32, f32); 9] =
     [(492, 0.0), (496, 0.1), (495, 0.3), (513, 0.6), (494, 0.9), (493, 1.0), (523, 1.0), (540, 1.0), (557, 0.5)];
 /// Of these, the ones that touch the other lip.
 const CONTACT: std::ops::RangeInclusive<usize> = 4..=6;
-/// Lips of the template press into each other this far (metres): more than any identity parts them again.
+/// Lips of the template press into each other this far (meters): more than any identity parts them again.
 const OVERLAP_M: f32 = 7e-4;
-/// Width of the kernel that compares upper and lower lip along x (metres).
+/// Width of the kernel that compares upper and lower lip along x (meters).
 const KERNEL_M: f32 = 1.5e-3;
 
 /// What it takes to close lips.
@@ -99,7 +99,7 @@ fn halves(base: &Base, ring: &[u32]) -> Vec<(Vec<u32>, bool)> {
     vec![(lower, false), (ring[first + 1..last].to_vec(), true)]
 }
 
-/// Heights at which polylines cross a vertical (metres).
+/// Heights at which polylines cross a vertical (meters).
 fn heights<'a>(base: &'a Base, lines: &'a [Vec<u32>], x: f32) -> impl Iterator<Item = f32> + 'a {
     let edges = lines.iter().flat_map(|line| line.windows(2));
     edges.filter_map(move |edge| {

@@ -22,7 +22,7 @@ pub const EVEN: usize = 44;
 pub const ODD: usize = 36;
 /// So many of the lowest functions of each kind make asymmetric columns too.
 pub const ASYMMETRIC: usize = 12;
-/// Largest value of a function (metres): what a coefficient of one moves at most.
+/// Largest value of a function (meters): what a coefficient of one moves at most.
 const UNIT_M: f32 = 0.01;
 /// Steps of the Lanczos iteration for each function that is wanted.
 const STEPS_PER_FUNCTION: usize = 3;
@@ -30,11 +30,11 @@ const STEPS_PER_FUNCTION: usize = 3;
 const SHIFT: f64 = 20.0;
 /// Lids move with their ball up to this many radii from its center, and freely beyond the second.
 const RIGID_RADII: [f32; 2] = [1.12, 1.9];
-/// Width of the kernel by which teeth, gums and tongue follow the skin, and of the lashes' (metres).
+/// Width of the kernel by which teeth, gums and tongue follow the skin, and of the lashes' (meters).
 const INNER_KERNEL_M: f32 = 0.012;
 const LASH_KERNEL_M: f32 = 0.0025;
 
-/// Names and fields over the base mesh (metres).
+/// Names and fields over the base mesh (meters).
 pub fn fields(base: &Base, assembly: &Assembly) -> Vec<(String, Vec<Vec3>)> {
     let skin = Skin::new(assembly);
     let carry = Carry::new(base, assembly);
@@ -230,10 +230,10 @@ impl Carry {
             })
             .collect();
         let radii = |v: u32, side: usize| {
-            assembly.template[v as usize].distance(assembly.eye_centre(side)) / assembly.eye_radius(side)
+            assembly.template[v as usize].distance(assembly.eye_center(side)) / assembly.eye_radius(side)
         };
         let lids = [0, 1].map(|side| {
-            let before = |v: &u32| assembly.template[*v as usize].z > assembly.eye_centre(side).z;
+            let before = |v: &u32| assembly.template[*v as usize].z > assembly.eye_center(side).z;
             surface.iter().copied().filter(|&v| radii(v, side) < 1.3).filter(before).collect()
         });
         let rigid = [0, 1].map(|side| {

@@ -1,7 +1,7 @@
 //! Vertex masks of the head's regions: smooth, symmetric, 0..=1.
 //!
 //! Lips follow their edge loops and ears the targets that shift them; the rest is drawn on the template, in
-//! millimetres: heights over the azimuth about a vertical axis through the skull (0° front, 90° over the ear).
+//! millimeters: heights over the azimuth about a vertical axis through the skull (0° front, 90° over the ear).
 use super::Base;
 use super::assembly::Assembly;
 use super::cut;
@@ -25,10 +25,10 @@ const HAIRLINE: [(f32, f32); 9] = [
     (125.0, -52.0),
     (180.0, -72.0),
 ];
-/// Upper edge of the beard over the azimuth (degrees, mm): beneath the nose, cheek, sideburn.
+/// Upper edge of the beard over the azimuth (degrees, mm): below the nose, cheek, sideburn.
 const BEARD_TOP: [(f32, f32); 7] =
     [(0.0, -52.0), (12.0, -57.0), (20.0, -68.0), (45.0, -62.0), (62.0, -38.0), (70.0, 0.0), (90.0, 5.0)];
-/// Upper edge of the neck over depth (mm, mm): chin, beneath the ear, nape.
+/// Upper edge of the neck over depth (mm, mm): chin, below the ear, nape.
 const NECK_TOP: [(f32, f32); 4] = [(-160.0, -70.0), (-100.0, -66.0), (-60.0, -88.0), (12.0, -121.0)];
 /// Half width of the nose over height (mm, mm).
 const NOSE_WIDTH: [(f32, f32); 5] = [(-54.0, 13.0), (-46.0, 20.0), (-36.0, 19.0), (-20.0, 12.0), (2.0, 8.0)];

@@ -1,15 +1,15 @@
 //! Seats the eyeballs between the lids.
 //!
-//! MakeHuman's macro targets leave the lids of most adults two to six millimetres too low over the pupil, so that
+//! MakeHuman's macro targets leave the lids of most adults two to six millimeters too low over the pupil, so that
 //! every neutral face looks half asleep. In people at rest who look straight ahead the upper lid stands some 4 mm over
-//! the pupil's centre and the lower lid some 5 mm under it (margin reflex distances 1 and 2). So the balls of the
+//! the pupil's center and the lower lid some 5 mm under it (margin reflex distances 1 and 2). So the balls of the
 //! template, and of each macro column, follow the height of the lids; local columns move the lids alone.
 use crate::model::{HeadModel, Part};
 use glam::Vec3;
 
 /// Landmarks on the margins of the four lids.
 const MARGINS: [usize; 8] = [37, 38, 40, 41, 43, 44, 46, 47];
-/// How far the middle between the lids lies under the pupil (metres).
+/// How far the middle between the lids lies under the pupil (meters).
 const MIDDLE_BELOW_PUPIL_M: f32 = 6e-4;
 
 /// Lowers or lifts the eyeballs, and moves everything so that the origin is midway between them again.

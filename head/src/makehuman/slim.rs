@@ -130,14 +130,14 @@ struct System {
 
 impl System {
     fn new(n: usize, elements: &[Element]) -> System {
-        let mut neighbours: Vec<Vec<usize>> = (0..n).map(|i| vec![i]).collect();
+        let mut neighbors: Vec<Vec<usize>> = (0..n).map(|i| vec![i]).collect();
         for element in elements {
             for (a, b) in pairs(element.corners) {
-                neighbours[a].push(b);
+                neighbors[a].push(b);
             }
         }
         let (mut row_starts, mut columns) = (vec![0], Vec::new());
-        for row in &mut neighbours {
+        for row in &mut neighbors {
             row.sort_unstable();
             row.dedup();
             columns.extend_from_slice(row);

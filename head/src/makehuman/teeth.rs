@@ -11,7 +11,7 @@ const AROUND: usize = 12;
 /// Heights of the rings: 0 at the margin of the gum, 1 at the bite.
 const RINGS: [f32; 6] = [-0.3, 0.05, 0.35, 0.65, 0.88, 1.0];
 
-/// Mean dimensions of a crown (millimetres).
+/// Mean dimensions of a crown (millimeters).
 struct Kind {
     width: f32,
     /// Thickness at the gum and near the bite.
@@ -69,7 +69,7 @@ pub fn left_crowns(arch: &Arch, jaw: Jaw) -> Vec<Crown> {
     crowns
 }
 
-/// How far the front of the teeth stands before the strip (metres): upper ones bite over the lower ones.
+/// How far the front of the teeth stands before the strip (meters): upper ones bite over the lower ones.
 pub fn forward_m(jaw: Jaw, column: f32) -> f32 {
     let front = (1.0 - column / 5.0).clamp(0.0, 1.0);
     if jaw == Jaw::Upper { 0.0022 * front } else { -0.0006 * front }
@@ -80,7 +80,7 @@ fn crown(arch: &Arch, jaw: Jaw, kind: &Kind, start: f32, width: f32) -> Crown {
     let outward = arch.outward(middle);
     let overbite = if jaw == Jaw::Upper { 0.14 * (1.0 - middle / 5.0).clamp(0.0, 1.0) } else { -0.04 };
     let height = arch.place(&arch.at(Row::Margin, middle)).distance(arch.place(&arch.at(Row::Edge, middle)));
-    // Place on the arch of a point of the crown: along it, out of it (both metres), up the crown.
+    // Place on the arch of a point of the crown: along it, out of it (both meters), up the crown.
     let point = |along: f32, out: f32, up: f32| -> Blend {
         let column = arch.column((start + width / 2.0 + along).clamp(0.0, arch.length()));
         let mut blend = arch.at(Row::Margin, column).lerp(&arch.at(Row::Edge, column), up);
@@ -108,7 +108,7 @@ fn crown(arch: &Arch, jaw: Jaw, kind: &Kind, start: f32, width: f32) -> Crown {
     Crown { points, faces: faces(jaw), uvs }
 }
 
-/// Share of the full width at a height: narrow at the gum, widest near the bite, rounded corners.
+/// Fraction of the full width at a height: narrow at the gum, widest near the bite, rounded corners.
 fn belly(up: f32) -> f32 {
     let rise = (up / 0.7).clamp(0.0, 1.0);
     let corner = ((up - 0.88) / 0.12).clamp(0.0, 1.0);

@@ -6,27 +6,27 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Topology {
     /// Faces at each edge (the smaller vertex first).
     faces_of_edge: BTreeMap<(u32, u32), Vec<usize>>,
-    neighbours: BTreeMap<u32, BTreeSet<u32>>,
+    neighbors: BTreeMap<u32, BTreeSet<u32>>,
 }
 
 impl Topology {
     /// Of the faces listed, indices into `faces`.
     pub fn new(faces: &[[u32; 4]], listed: &[usize]) -> Topology {
         let mut faces_of_edge: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
-        let mut neighbours: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
+        let mut neighbors: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for &f in listed {
             for (a, b) in edges(&faces[f]) {
                 faces_of_edge.entry(edge(a, b)).or_default().push(f);
-                neighbours.entry(a).or_default().insert(b);
-                neighbours.entry(b).or_default().insert(a);
+                neighbors.entry(a).or_default().insert(b);
+                neighbors.entry(b).or_default().insert(a);
             }
         }
-        Topology { faces_of_edge, neighbours }
+        Topology { faces_of_edge, neighbors }
     }
 
     /// The vertices next to one.
-    pub fn neighbours(&self, vertex: u32) -> impl Iterator<Item = u32> + '_ {
-        self.neighbours.get(&vertex).into_iter().flatten().copied()
+    pub fn neighbors(&self, vertex: u32) -> impl Iterator<Item = u32> + '_ {
+        self.neighbors.get(&vertex).into_iter().flatten().copied()
     }
 
     /// Faces on both sides of an edge.
@@ -49,7 +49,7 @@ impl Topology {
             if next == a {
                 return Ok(ring);
             }
-            if ring.len() > self.neighbours.len() {
+            if ring.len() > self.neighbors.len() {
                 return Err(Error::invalid("mesh", format!("the edge loop through {a} and {b} never closes")));
             }
             ring.push(next);
@@ -57,7 +57,7 @@ impl Topology {
     }
 
     fn straight_on(&self, before: u32, here: u32) -> Option<u32> {
-        let around = self.neighbours.get(&here)?;
+        let around = self.neighbors.get(&here)?;
         let faces = self.faces_of_edge(before, here);
         let shares = |v: u32| self.faces_of_edge(here, v).iter().any(|f| faces.contains(f));
         (around.len() == 4).then(|| around.iter().copied().find(|&v| v != before && !shares(v)))?

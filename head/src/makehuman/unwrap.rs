@@ -102,13 +102,13 @@ fn boundaries(faces: &[[u32; 4]]) -> Result<Vec<Vec<u32>>, Error> {
 }
 
 /// Tutte's embedding: the outer border on the unit circle by arc length, its topmost vertex up; every other point is
-/// the mean of its neighbours. Each hole is closed by one point amidst it, which comes after the others.
+/// the mean of its neighbors. Each hole is closed by one point amidst it, which comes after the others.
 fn tutte(place: &[Vec3], faces: &[[u32; 4]], outer: &[u32], holes: &[Vec<u32>]) -> Vec<DVec2> {
     let n = place.len();
-    let mut neighbours: Vec<BTreeSet<u32>> = vec![BTreeSet::new(); n + holes.len()];
+    let mut neighbors: Vec<BTreeSet<u32>> = vec![BTreeSet::new(); n + holes.len()];
     let mut join = |a: u32, b: u32| {
-        neighbours[a as usize].insert(b);
-        neighbours[b as usize].insert(a);
+        neighbors[a as usize].insert(b);
+        neighbors[b as usize].insert(a);
     };
     for face in faces {
         (0..4).filter(|&i| face[i] != face[(i + 1) % 4]).for_each(|i| join(face[i], face[(i + 1) % 4]));
@@ -130,7 +130,7 @@ fn tutte(place: &[Vec3], faces: &[[u32; 4]], outer: &[u32], holes: &[Vec<u32>]) 
         fixed[v as usize] = true;
         along += steps[i];
     }
-    relax(&mut points, &neighbours, &fixed);
+    relax(&mut points, &neighbors, &fixed);
     points
 }
 
@@ -146,12 +146,12 @@ fn top_of_cut(place: &[Vec3], outer: &[u32]) -> Option<usize> {
         .max_by(|&a, &b| place[outer[a] as usize].y.total_cmp(&place[outer[b] as usize].y))
 }
 
-/// Solves "every free point is the mean of its neighbours" by conjugate gradients.
-fn relax(points: &mut [DVec2], neighbours: &[BTreeSet<u32>], fixed: &[bool]) {
+/// Solves "every free point is the mean of its neighbors" by conjugate gradients.
+fn relax(points: &mut [DVec2], neighbors: &[BTreeSet<u32>], fixed: &[bool]) {
     let apply = |x: &[DVec2]| -> Vec<DVec2> {
         let row = |i: usize| match fixed[i] {
             true => DVec2::ZERO,
-            false => x[i] * neighbours[i].len() as f64 - neighbours[i].iter().map(|&j| x[j as usize]).sum::<DVec2>(),
+            false => x[i] * neighbors[i].len() as f64 - neighbors[i].iter().map(|&j| x[j as usize]).sum::<DVec2>(),
         };
         (0..x.len()).map(row).collect()
     };
@@ -186,8 +186,8 @@ fn corner_triangles(face: &[u32; 4], place: &[Vec3], density: &impl Fn(Vec3) -> 
         face.iter().map(|&v| v as usize).collect()
     };
     let n = corners.len();
-    let centre = corners.iter().map(|&v| place[v]).sum::<Vec3>() / n as f32;
-    let size = density(centre);
+    let center = corners.iter().map(|&v| place[v]).sum::<Vec3>() / n as f32;
+    let size = density(center);
     (0..n)
         .map(|i| [corners[i], corners[(i + 1) % n], corners[(i + n - 1) % n]])
         .map(|[a, b, c]| {

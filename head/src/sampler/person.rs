@@ -1,4 +1,14 @@
 //! Age, sex, ancestry and build, and the macro weights that follow from them.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                             | source                                                   |
+//! | ------------------------------------- | -------------------------------------------------------- |
+//! | ages: 15 % under 18, 17 % over 65     | chosen by eye                                            |
+//! | concentration of the ancestry mixture | chosen by eye                                            |
+//! | blur of the sexes                     | chosen by eye                                            |
+//! | muscle and weight                     | chosen by eye                                            |
+//! | years of the age targets              | MakeHuman, but for `YOUNGER` and `OLDEST`, chosen by eye |
 use super::{normal, uniform};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Gamma};

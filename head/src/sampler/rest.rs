@@ -1,21 +1,29 @@
-//! Puts drawn faces to rest: whatever the bones, lids and corners of the mouth hang within a millimetre of where
+//! Puts drawn faces to rest: whatever the bones, lids and corners of the mouth hang within a millimeter of where
 //! relaxed lids and mouths do. Without it a neutral face carries an expression, mostly a sullen one.
 //!
 //! The margins and corners are linear in the shape, so columns that move them are solved for, and what is asked is drawn.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                     | source        |
+//! | --------------------------------------------- | ------------- |
+//! | heights of the lids, droop with age, children | chosen by eye |
+//! | corners of the mouth                          | chosen by eye |
 use super::person::Person;
 use super::{Landmarks, normal};
+use crate::ibug;
 use crate::model::HeadModel;
 use glam::Vec3;
 use rand_chacha::ChaCha8Rng;
 
 /// Landmarks of upper and lower margin, the middle of the ball they lie before being the origin's height.
 const LIDS: [([usize; 2], [usize; 2]); 2] = [([43, 44], [46, 47]), ([37, 38], [40, 41])];
-/// Height of the upper lid over the pupil and of the lower one under it in adults (metres), and how they vary.
+/// Height of the upper lid over the pupil and of the lower one under it in adults (meters), and how they vary.
 const UPPER_M: (f32, f32) = (0.0041, 0.0005);
 const LOWER_M: (f32, f32) = (0.0051, 0.0004);
-/// How much lower the upper lid hangs at ninety than at thirty-five (metres).
+/// How much lower the upper lid hangs at ninety than at thirty-five (meters).
 const DROOP_M: f32 = 0.0011;
-/// How much wider apart the lids of children stand, each (metres), scaled to the size of their heads.
+/// How much wider apart the lids of children stand, each (meters), scaled to the size of their heads.
 const CHILD_M: f32 = 0.0003;
 /// Height of the corners of the mouth over where the lips meet, in widths of the mouth, and how it varies.
 const CORNERS: (f32, f32) = (0.008, 0.016);
@@ -62,16 +70,25 @@ impl Rest {
         }
         if let Some(column) = self.corners {
             let points = landmarks.at(shape);
-            let width = points[54].x - points[48].x;
-            let meet = |p: &[Vec3; 68]| mean_y(p, [48, 54]) - mean_y(p, [62, 66]);
+            let width = points[ibug::MOUTH_LEFT].x - points[ibug::MOUTH_RIGHT].x;
+            let meet = |p: &[Vec3; ibug::COUNT]| {
+                mean_y(p, [ibug::MOUTH_RIGHT, ibug::MOUTH_LEFT])
+                    - mean_y(p, [ibug::UPPER_LIP_INNER, ibug::LOWER_LIP_INNER])
+            };
             let wanted = width * (CORNERS.0 + CORNERS.1 * normal(rng).clamp(-2.0, 2.0));
             step(shape, landmarks, &[column], meet, wanted - meet(&points));
         }
     }
 }
 
-/// Adds the same coefficient to all `columns` so that `height` changes by `wanted` (metres), as far as they reach.
-fn step(shape: &mut [f32], landmarks: &Landmarks, columns: &[usize], height: impl Fn(&[Vec3; 68]) -> f32, wanted: f32) {
+/// Adds the same coefficient to all `columns` so that `height` changes by `wanted` (meters), as far as they reach.
+fn step(
+    shape: &mut [f32],
+    landmarks: &Landmarks,
+    columns: &[usize],
+    height: impl Fn(&[Vec3; ibug::COUNT]) -> f32,
+    wanted: f32,
+) {
     let per_unit: f32 = columns.iter().map(|&k| height(&landmarks.columns[k])).sum();
     if per_unit.abs() < 1e-5 {
         return;
@@ -81,6 +98,6 @@ fn step(shape: &mut [f32], landmarks: &Landmarks, columns: &[usize], height: imp
     }
 }
 
-fn mean_y(points: &[Vec3; 68], pair: [usize; 2]) -> f32 {
+fn mean_y(points: &[Vec3; ibug::COUNT], pair: [usize; 2]) -> f32 {
     0.5 * (points[pair[0]].y + points[pair[1]].y)
 }

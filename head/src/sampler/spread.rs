@@ -1,5 +1,15 @@
-//! How far each local target is moved: told in millimetres at the place it moves most, so that a target that was
-//! modelled strongly (the brow ridge: 56 mm) counts no more than one that was modelled gently (the nostrils: 2 mm).
+//! How far each local target is moved: given in millimeters at the place it moves most, so that a target that was
+//! modeled strongly (the brow ridge: 56 mm) counts no more than one that was modeled gently (the nostrils: 2 mm).
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                 | source                                           |
+//! | ----------------------------------------- | ------------------------------------------------ |
+//! | deviations of local targets (millimeters) | chosen by eye                                    |
+//! | deviations of smooth modes                | measured on scans, see `modes`                   |
+//! | biases of nose, skull and chin depth      | scanned adults, see the example `identity_space` |
+//! | other biases by sex and ancestry          | chosen by eye                                    |
+//! | truncation, correlation of left and right | chosen by eye                                    |
 use super::person::Person;
 use super::{modes, normal};
 use crate::model::HeadModel;
@@ -94,7 +104,7 @@ pub(super) fn draw(columns: &[Column], person: &Person, rng: &mut ChaCha8Rng) ->
     shape
 }
 
-/// Standard deviation at the place a column moves most (millimetres), and whether it has no opposite.
+/// Standard deviation at the place a column moves most (millimeters), and whether it has no opposite.
 fn spread(name: &str) -> (f32, bool) {
     let (folder, target) = name.split_once('/').unwrap_or((name, ""));
     let target = target.trim_start_matches("l-").trim_start_matches("r-");
@@ -138,7 +148,7 @@ fn spread(name: &str) -> (f32, bool) {
     }
 }
 
-/// Where the middle of a column's distribution lies (millimetres at the place it moves most).
+/// Where the middle of a column's distribution lies (millimeters at the place it moves most).
 #[derive(Default)]
 struct Bias {
     mean_mm: f32,

@@ -6,7 +6,7 @@ use crate::pictures::{Pictures, Rates};
 use crate::residual::{NAMES, Residual};
 use crate::rig::Surface;
 use anyhow::Result;
-use nets::optim::{Adam, AdamConfig};
+use nets::training::optim::{Adam, AdamConfig};
 use prior::model::HeadGaussians;
 use prior::picture::draw;
 use tch::{Kind, Tensor};

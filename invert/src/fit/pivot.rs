@@ -4,7 +4,7 @@ use crate::config::PivotVariable;
 use crate::maps_avatar::MapsAvatar;
 use crate::pictures::{Pictures, Rates};
 use anyhow::Result;
-use nets::optim::{Adam, AdamConfig};
+use nets::training::optim::{Adam, AdamConfig};
 use tch::Kind;
 
 /// Of stage A, times its learning rate.

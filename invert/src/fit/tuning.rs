@@ -4,8 +4,8 @@ use crate::maps_avatar::{MapsAvatar, Motion};
 use crate::pictures::Pictures;
 use anyhow::Result;
 use head::HeadParams;
-use nets::optim::{Adam, AdamConfig};
-use nets::train::mix;
+use nets::rng::mix;
+use nets::training::optim::{Adam, AdamConfig};
 use prior::model::HeadGaussians;
 use tch::{Kind, Tensor};
 

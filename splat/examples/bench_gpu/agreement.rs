@@ -1,6 +1,6 @@
 //! Images and gradients against the CPU's, and run against run.
 use crate::Result;
-use crate::report::{Bar, Report};
+use crate::report::{Report, Threshold};
 use crate::scenes::{around, cloud, shell};
 use splat::cuda::{Gpu, Rasterizer};
 use splat::{Camera, Cutoff, Gaussians, Gradients, Rendered, Settings, Upstream};
@@ -15,19 +15,24 @@ pub fn with_the_cpu(gpu: &Gpu, report: &mut Report) -> Result<()> {
         let (scene, cameras) = (cloud(4000, seed), around(2, 150 + 7 * seed as usize));
         let (want, saved) = splat::forward(scene.slices(), &cameras, &settings)?;
         let weights = weights(&want);
-        let slopes = splat::backward(scene.slices(), &cameras, &settings, &saved, &upstream(&weights))?;
-        let (got, got_slopes) = both(&mut rasterizer, &scene, &cameras, &settings, &weights)?;
+        let gradients = splat::backward(scene.slices(), &cameras, &settings, &saved, &upstream(&weights))?;
+        let (got, got_gradients) = both(&mut rasterizer, &scene, &cameras, &settings, &weights)?;
         for (got, want) in got.iter().zip(&want) {
             of_images = of_images.max(apart(&got.color, &want.color)).max(apart(&got.alpha, &want.alpha));
         }
-        for (got, want) in arrays(&got_slopes).iter().zip(&arrays(&slopes)) {
+        for (got, want) in arrays(&got_gradients).iter().zip(&arrays(&gradients)) {
             let greatest = want.iter().fold(1e-6f64, |m, v| m.max(v.abs() as f64));
             of_gradients = of_gradients.max(apart(got, want) / greatest);
         }
     }
-    report.judge("20 random scenes: greatest distance of a pixel from the CPU's", of_images, "", Bar::AtMost(3e-6));
+    report.check(
+        "20 random scenes: greatest distance of a pixel from the CPU's",
+        of_images,
+        "",
+        Threshold::AtMost(3e-6),
+    );
     let name = "20 random scenes: gradients, greatest distance over greatest gradient";
-    report.judge(name, of_gradients, "", Bar::AtMost(3e-5));
+    report.check(name, of_gradients, "", Threshold::AtMost(3e-5));
     Ok(())
 }
 
@@ -43,7 +48,12 @@ pub fn with_itself(gpu: &Gpu, report: &mut Report) -> Result<()> {
         runs.push(images.chain(arrays(&gradients).concat()).map(f32::to_bits).collect::<Vec<u32>>());
     }
     let alike = runs.iter().filter(|run| **run == runs[0]).count();
-    report.judge("runs of ten whose images and gradients have the same bits", alike as f64, "", Bar::AtLeast(10.0));
+    report.check(
+        "runs of ten whose images and gradients have the same bits",
+        alike as f64,
+        "",
+        Threshold::AtLeast(10.0),
+    );
     Ok(())
 }
 

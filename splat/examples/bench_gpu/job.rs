@@ -1,6 +1,6 @@
 //! A training step on the device, stage by stage.
 use crate::Result;
-use crate::report::{Bar, Report};
+use crate::report::{Report, Threshold};
 use crate::scenes::{around, shell};
 use splat::cuda::{
     AdamArray, AdamStep, Address, DeviceAdam, DeviceGaussians, DeviceGradients, DeviceImages, DeviceLoss,
@@ -13,14 +13,14 @@ use std::time::Instant;
 
 pub const SIZE_PX: usize = 512;
 
-/// What forward and backward may take, and their scratch memory; of others there is no bar.
-fn bars(n: usize, n_views: usize) -> [Bar; 2] {
+/// What forward and backward may take, and their scratch memory; of others there is no threshold.
+fn thresholds(n: usize, n_views: usize) -> [Threshold; 2] {
     match (n, n_views) {
-        (100_000, 1) => [Bar::AtMost(0.60), Bar::None],
-        (50_000, 8) => [Bar::AtMost(1.7), Bar::None],
-        (100_000, 8) => [Bar::AtMost(2.6), Bar::AtMost(600.0)],
-        (200_000, 8) => [Bar::AtMost(4.6), Bar::None],
-        _ => [Bar::None; 2],
+        (100_000, 1) => [Threshold::AtMost(0.60), Threshold::None],
+        (50_000, 8) => [Threshold::AtMost(1.7), Threshold::None],
+        (100_000, 8) => [Threshold::AtMost(2.6), Threshold::AtMost(600.0)],
+        (200_000, 8) => [Threshold::AtMost(4.6), Threshold::None],
+        _ => [Threshold::None; 2],
     }
 }
 
@@ -129,17 +129,17 @@ impl Job {
         self.gpu.synchronize()?;
         let streamed = start.elapsed().as_secs_f64() / repeats as f64;
         let name = format!("{}k × {}", self.n / 1000, self.cameras.len());
-        let [time, memory] = bars(self.n, self.cameras.len());
-        for (what, seconds, bar) in [
-            ("forward", best.forward, Bar::None),
-            ("backward", best.backward, Bar::None),
+        let [time, memory] = thresholds(self.n, self.cameras.len());
+        for (what, seconds, threshold) in [
+            ("forward", best.forward, Threshold::None),
+            ("backward", best.backward, Threshold::None),
             ("forward + backward", best.both, time),
-            ("with loss and Adam", best.training, Bar::None),
-            ("with loss and Adam, never waiting", streamed, Bar::None),
+            ("with loss and Adam", best.training, Threshold::None),
+            ("with loss and Adam, never waiting", streamed, Threshold::None),
         ] {
-            report.judge(format!("{name} {what}"), 1e3 * seconds, "ms", bar);
+            report.check(format!("{name} {what}"), 1e3 * seconds, "ms", threshold);
         }
-        report.judge(format!("{name} scratch"), self.rasterizer.device_bytes() as f64 / 1e6, "MB", memory);
+        report.check(format!("{name} scratch"), self.rasterizer.device_bytes() as f64 / 1e6, "MB", memory);
         Ok(())
     }
 

@@ -16,7 +16,7 @@ mod report;
 mod scenes;
 
 use job::{Job, SIZE_PX};
-use report::{Bar, Report};
+use report::{Report, Threshold};
 use scenes::{around, shell};
 use splat::Settings;
 use splat::cuda::{Gpu, Rasterizer};
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether every bar was kept.
+/// Whether every threshold was met.
 fn run() -> Result<bool> {
     let (mut json, mut repeats, mut python): (Option<PathBuf>, usize, Option<String>) = (None, 200, None);
     let mut args = std::env::args().skip(1);
@@ -52,8 +52,8 @@ fn run() -> Result<bool> {
     }
     let gpu = Gpu::new(0)?;
     let mut report = Report::on("splat", format!("{}, sm_{}", gpu.name(), gpu.arch()));
-    report.judge("first pass, kernels compiled if they are new", first_pass_ms(&gpu)?, "ms", Bar::AtMost(1500.0));
-    report.judge("first pass, kernels from the disk", first_pass_ms(&Gpu::new(0)?)?, "ms", Bar::AtMost(50.0));
+    report.check("first pass, kernels compiled if they are new", first_pass_ms(&gpu)?, "ms", Threshold::AtMost(1500.0));
+    report.check("first pass, kernels from the disk", first_pass_ms(&Gpu::new(0)?)?, "ms", Threshold::AtMost(50.0));
     agreement::with_the_cpu(&gpu, &mut report)?;
     agreement::with_itself(&gpu, &mut report)?;
     for n_views in [1, 8] {

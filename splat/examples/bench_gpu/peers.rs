@@ -1,7 +1,7 @@
 //! Others on the same GPU, scene and cameras, by a Python that has them.
 use crate::Result;
 use crate::job::SIZE_PX;
-use crate::report::{Bar, Report};
+use crate::report::{Report, Threshold};
 use crate::scenes::{around, shell};
 use splat::Camera;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn rows(python: &str, folder: &Path, report: &mut Report) -> Result<()> {
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let Some((name, value)) = line.split_once('\t') else { continue };
         match value.parse() {
-            Ok(value) => report.judge(name, value, "ms", Bar::None),
+            Ok(value) => report.check(name, value, "ms", Threshold::None),
             Err(_) => report.skip(name, value),
         }
     }

@@ -51,7 +51,7 @@ fn measure(case: &Case, memory: &Pool) -> Result<Times, splat::Error> {
     let (start, processor) = (Instant::now(), processor_ms());
     let (images, saved) = memory.forward(slices, &camera, &settings)?;
     let forward_ms = start.elapsed().as_secs_f64() * 1e3;
-    // The gradient of the mean distance from a grey image.
+    // The gradient of the mean distance from a gray image.
     let per = 1.0 / images[0].color.len() as f32;
     let color: Vec<f32> = images[0].color.iter().map(|v| if *v > 0.5 { per } else { -per }).collect();
     let upstream = [Upstream { color: &color, alpha: None, depth: None }];

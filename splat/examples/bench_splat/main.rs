@@ -1,10 +1,10 @@
-//! How fast the rasterizer is on this machine, against its bars: `make bench-splat`.
+//! How fast the rasterizer is on this machine, against its thresholds: `make bench-splat`.
 //!
 //! `cargo run --release -p splat --example bench_splat -- [--json FILE] [--rounds R] [--head FILE.ply] [--torch PYTHON] [--strict]`
 //!
 //! Every figure is the best of R rounds, and rounds go through all cases in turn, so that a busy minute of a shared machine
 //! spoils no one case. `--head` adds a real head's Gaussians, `--torch` a plain PyTorch rasterizer if that Python has
-//! torch. `--strict` exits with 1 if a bar is missed.
+//! torch. `--strict` exits with 1 if a threshold is missed.
 #[path = "../../../bench/calibration.rs"]
 mod calibration;
 mod cases;
@@ -17,7 +17,7 @@ mod report;
 mod scenes;
 
 use cases::{Case, Times, measure_all};
-use report::{Bar, Report};
+use report::{Report, Threshold};
 use scenes::{cloud, front, shell};
 use splat::adam::{Adam, Rates};
 use splat::loss::L1Ssim;
@@ -67,7 +67,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let mut report = Report::new("splat");
     let alone = Case { gaussians: shell(100_000), threads: 1, instructions: Instructions::best() };
     measure_all(&[alone], 1)?;
-    report.judge("peak memory, shell 100k", peak_mib()?, "MiB", Bar::None);
+    report.check("peak memory, shell 100k", peak_mib()?, "MiB", Threshold::None);
     speed(arguments, &mut report)?;
     agreement(&mut report)?;
     parts_of_a_step(arguments.rounds, &mut report)?;
@@ -129,20 +129,20 @@ fn ratios(threads: usize, together: &Times, alone: &[(Instructions, &Times)], re
     let unit = calibration::loop_ms();
     report.push("calibration: 16 million multiply-adds on one core", unit, "ms");
     let name = format!("shell 100k, {}: forward + backward, processor time over calibration", best.name());
-    report.judge(name, fastest.processor_ms / unit, "x", Bar::AtMost(MOST_LOOPS));
+    report.check(name, fastest.processor_ms / unit, "x", Threshold::AtMost(MOST_LOOPS));
     // Without two real cores of its own, the machine's threads say nothing about ours.
     let real = calibration::two_threads();
     report.push("calibration: two spinning threads over one", real, "x");
     let name = format!("shell 100k: 1 → {threads} threads");
     let gain = fastest.both_ms / together.both_ms;
     match threads == 2 && real >= 1.9 {
-        true => report.judge(name, gain, "x", Bar::AtLeast(0.93 * real)),
+        true => report.check(name, gain, "x", Threshold::AtLeast(0.93 * real)),
         false => report.push(format!("{name} (not judged: no two cores of its own)"), gain, "x"),
     }
     for (set, t) in alone.iter().rev().skip(1) {
         let name = format!("shell 100k: {} over {}, processor time", set.name(), best.name());
         // Wider registers must be worth their code.
-        report.judge(name, t.processor_ms / fastest.processor_ms, "x", Bar::AtLeast(1.05));
+        report.check(name, t.processor_ms / fastest.processor_ms, "x", Threshold::AtLeast(1.05));
     }
 }
 
@@ -160,7 +160,7 @@ fn agreement(report: &mut Report) -> Result<(), Box<dyn Error>> {
         apart += (*g as f64 - w).powi(2);
         size += w * w;
     }
-    report.judge("shell 2k at 96²: image, relative to f64", (apart / size).sqrt(), "", Bar::AtMost(1e-5));
+    report.check("shell 2k at 96²: image, relative to f64", (apart / size).sqrt(), "", Threshold::AtMost(1e-5));
     Ok(())
 }
 
@@ -183,8 +183,8 @@ fn parts_of_a_step(rounds: usize, report: &mut Report) -> Result<(), Box<dyn Err
         adam.step(&mut gaussians, &gradients, &Rates::usual(0.1, 0.5))?;
         best_adam = best_adam.min(start.elapsed().as_secs_f64() * 1e3);
     }
-    report.judge("L1 + SSIM and gradient, 512²", best_loss, "ms", Bar::None);
-    report.judge("Adam step, 100k", best_adam, "ms", Bar::None);
+    report.check("L1 + SSIM and gradient, 512²", best_loss, "ms", Threshold::None);
+    report.check("Adam step, 100k", best_adam, "ms", Threshold::None);
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 //! The mark beside our figures: the same scene by `tests/parity/torch_tiles.py`, which also vouches for image and gradients.
-use crate::report::{Bar, Report};
+use crate::report::{Report, Threshold};
 use crate::scenes::{front, shell};
 use splat::{Settings, Upstream};
 use std::error::Error;
@@ -24,11 +24,13 @@ pub fn torch(python: &str, report: &mut Report) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&folder)?;
     let rows = rows(python, &folder);
     std::fs::remove_dir_all(&folder)?;
-    rows?.into_iter().for_each(|(what, value, unit, bar)| report.judge(format!("{NAME}{what}"), value, unit, bar));
+    rows?
+        .into_iter()
+        .for_each(|(what, value, unit, threshold)| report.check(format!("{NAME}{what}"), value, unit, threshold));
     Ok(())
 }
 
-type Figure = (String, f64, &'static str, Bar);
+type Figure = (String, f64, &'static str, Threshold);
 
 fn rows(python: &str, folder: &Path) -> Result<Vec<Figure>, Box<dyn Error>> {
     let threads = std::thread::available_parallelism()?.get();
@@ -38,22 +40,22 @@ fn rows(python: &str, folder: &Path) -> Result<Vec<Figure>, Box<dyn Error>> {
     let output = Command::new(python).arg(script).args([&ply, &ours]).arg(threads.to_string()).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    let [both, processor, apart, beyond, slope] = numbers[..] else {
+    let [both, processor, apart, beyond, gradients] = numbers[..] else {
         return Err(format!("{script}: expected 5 figures, got {text:?}: {}", last_line(&output.stderr)).into());
     };
     Ok(vec![
-        (format!(", {threads} threads: forward + backward"), both, "ms", Bar::None),
-        (format!(", {threads} threads: forward + backward, processor time"), processor, "ms", Bar::None),
+        (format!(", {threads} threads: forward + backward"), both, "ms", Threshold::None),
+        (format!(", {threads} threads: forward + backward, processor time"), processor, "ms", Threshold::None),
         (
             format!(", {threads} threads: forward + backward over ours, not warmed up"),
             both / ours_ms,
             "x",
-            Bar::AtLeast(10.0),
+            Threshold::AtLeast(10.0),
         ),
-        (": greatest distance of a pixel".into(), apart, "", Bar::None),
-        // An alpha at the cutoff may fall on either side of it: worth 1/255 of a colour, in few pixels.
-        (": pixels further than 2e-3 apart".into(), beyond, "", Bar::AtMost(100.0)),
-        (": gradients, relative".into(), slope, "", Bar::AtMost(1e-2)),
+        (": greatest distance of a pixel".into(), apart, "", Threshold::None),
+        // An alpha at the cutoff may fall on either side of it: worth 1/255 of a color, in few pixels.
+        (": pixels further than 2e-3 apart".into(), beyond, "", Threshold::AtMost(100.0)),
+        (": gradients, relative".into(), gradients, "", Threshold::AtMost(1e-2)),
     ])
 }
 

@@ -10,7 +10,7 @@ use super::frame::Frame;
 use super::pool::{Pieces, Pool, Scratch};
 use crate::rasterize::Depth;
 
-/// The way back of one frame.
+/// The backward pass of one frame.
 pub struct BackwardPass<'a> {
     pub pool: &'a Pool,
     pub frame: &'a Frame,

@@ -5,7 +5,7 @@ use crate::Colors;
 /// Gaussians of a batch of scenes that have equally many, on the device.
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceGaussians {
-    /// `[B, N, 3]` metres, world.
+    /// `[B, N, 3]` meters, world.
     pub means: Address,
     /// `[B, N, 4]` w x y z.
     pub quats: Address,

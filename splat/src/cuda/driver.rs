@@ -65,7 +65,7 @@ fn load() -> Result<Driver, String> {
     let names = if cfg!(windows) { &["nvcuda.dll"][..] } else { &["libcuda.so.1", "libcuda.so"] };
     let mut reason = String::new();
     for &name in names {
-        // SAFETY: the driver's own initialisation, which has no conditions.
+        // SAFETY: the driver's own initialization, which has no conditions.
         match unsafe { libloading::Library::new(name) } {
             Ok(library) => return start(library),
             Err(error) => reason = error.to_string(),

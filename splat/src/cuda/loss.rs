@@ -34,7 +34,7 @@ pub struct LossPass {
 struct LossArgs {
     image: Address,
     target: Address,
-    slopes: Address,
+    partials: Address,
     shares: Address,
     gradient: Address,
     width: u32,
@@ -73,12 +73,12 @@ impl DeviceLoss {
         if blocks == 0 {
             return Ok(());
         }
-        let slopes: Buffer = self.pool.take::<f32>(3 * count)?;
+        let partials: Buffer = self.pool.take::<f32>(3 * count)?;
         let shares: Buffer = self.pool.take::<f32>(2 * blocks)?;
         let args = LossArgs {
             image: pass.image,
             target: pass.target,
-            slopes: slopes.address(),
+            partials: partials.address(),
             shares: shares.address(),
             gradient: pass.gradient,
             width: width as u32,

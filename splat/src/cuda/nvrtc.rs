@@ -87,7 +87,7 @@ fn load() -> Result<Compiler, Vec<String>> {
 
 fn open(path: &Path) -> Result<Compiler, libloading::Error> {
     let mut libraries: Vec<_> = builtins_beside(path).collect();
-    // SAFETY: NVRTC's own initialisation, which has no conditions.
+    // SAFETY: NVRTC's own initialization, which has no conditions.
     let library = unsafe { libloading::Library::new(path)? };
     // SAFETY: signatures as in nvrtc.h; the library is kept beside the table.
     let functions = unsafe { Functions::of(&library)? };

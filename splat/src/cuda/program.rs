@@ -20,7 +20,7 @@ pub struct Program {
 /// What the kernels of the rasterizer are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variant {
-    /// How colours are stored.
+    /// How colors are stored.
     pub kind: Colors,
     /// Whether expected depth is drawn.
     pub depth: bool,

@@ -10,7 +10,7 @@ use crate::{Camera, GaussianSlices, Gradients, Rendered, Settings, Upstream};
 pub struct SavedSlices {
     frame: Frame,
     device: DeviceGaussians,
-    /// Means, quats, log scales, opacity logits, colours.
+    /// Means, quats, log scales, opacity logits, colors.
     _inputs: [Buffer; 5],
     n_cameras: usize,
 }

@@ -14,7 +14,7 @@ pub struct Adaptive {
     pub huge: f32,
     /// Opacity under which it is pruned.
     pub least_opacity: f32,
-    /// How far the scene reaches from its middle, metres.
+    /// How far the scene reaches from its middle, meters.
     pub extent_m: f32,
     /// Most Gaussians there may be.
     pub most: usize,

@@ -16,7 +16,7 @@ pub struct Mcmc {
     pub noise: f32,
     /// Weight of the mean opacity in the loss.
     pub opacity_weight: f32,
-    /// Weight of the mean scale (metres) in the loss.
+    /// Weight of the mean scale (meters) in the loss.
     pub scale_weight: f32,
     /// Of all randomness.
     pub seed: u64,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn regularizer_is_the_slope() {
+    fn regularizer_matches_a_finite_difference() {
         let g = some(10);
         let mut by = Gradients { opacity_logits: vec![0.0; 10], log_scales: vec![0.0; 30], ..Gradients::default() };
         let mcmc = Mcmc::default();
@@ -219,7 +219,7 @@ mod tests {
         let mut up = g.clone();
         up.opacity_logits[3] += 1e-2;
         up.log_scales[4] += 1e-2;
-        let slope = (cost(&up) - cost(&g)) / 1e-2;
-        assert!(((by.opacity_logits[3] + by.log_scales[4]) as f64 / slope - 1.0).abs() < 0.02);
+        let numeric = (cost(&up) - cost(&g)) / 1e-2;
+        assert!(((by.opacity_logits[3] + by.log_scales[4]) as f64 / numeric - 1.0).abs() < 0.02);
     }
 }

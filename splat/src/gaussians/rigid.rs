@@ -4,7 +4,7 @@ use crate::rasterize::harmonics;
 use glam::{Quat, Vec3};
 
 impl Gaussians {
-    /// The same Gaussians turned by `rotation` about the origin, then moved by `translation` (metres).
+    /// The same Gaussians turned by `rotation` about the origin, then moved by `translation` (meters).
     ///
     /// Means, quaternions and spherical harmonics turn (so that highlights turn with the body); scales, opacities and
     /// feature channels stay. `rotation` is taken as unit length.

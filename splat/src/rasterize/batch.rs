@@ -6,7 +6,7 @@ use rayon::prelude::*;
 /// One scene of a batch and the cameras that look at it.
 #[derive(Clone, Copy, Debug)]
 pub struct SceneViews<'a> {
-    /// The scene; its colours are its own.
+    /// The scene; its colors are its own.
     pub gaussians: GaussianSlices<'a>,
     /// Any number.
     pub cameras: &'a [Camera],

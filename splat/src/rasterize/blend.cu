@@ -2,13 +2,13 @@
 // grid: one block per tile of every image; block: 16×16 threads, one pixel each, 8 warps of 8×4 pixels.
 // Splats come through shared memory 256 at a time; a warp asks which of 32 reach its 8×4 pixels and walks only those
 // (as in "Faster-GS", arXiv 2602.09999). Before each bucket of instances but a tile's first every unfinished pixel leaves
-// its state, so that the way back can begin anywhere (Mallick et al. 2024, "Taming 3DGS").
+// its state, so that the backward pass can begin anywhere (Mallick et al. 2024, "Taming 3DGS").
 //
 // Tiles come in order of index, not the longest first as on the CPU: an H100 holds 792 of these blocks at once, more than
 // a head fills of one camera's tiles, so sorting them would cost a launch and change nothing; of eight cameras it could
-// gain half a long tile's time. The way back is even by construction.
+// gain half a long tile's time. The backward pass is even by construction.
 
-// Which splats each tile blends, and what the way back begins from.
+// Which splats each tile blends, and what the backward pass begins from.
 struct Lists {
     const float* splats;        // [P, SPLAT_FLOATS]
     const u32* slots;           // [Q] slot of each instance, tile by tile, front to back
@@ -85,7 +85,7 @@ DEVICE float greatest_on_edge(float aa, float ab, float bb, float across, float 
     return (aa * across + ab * best) * across + bb * best * best;
 }
 
-// Whether alpha reaches the cut anywhere in the rectangle of pixel centres (Radl et al. 2024, "StopThePop": the
+// Whether alpha reaches the cut anywhere in the rectangle of pixel centers (Radl et al. 2024, "StopThePop": the
 // nearest point of a rectangle outside the mean lies on an edge that faces it). Errs towards yes.
 DEVICE bool reaches(const float* splat, float left, float right, float top, float bottom) {
     const float x0 = left - splat[0], x1 = right - splat[0], y0 = top - splat[1], y1 = bottom - splat[1];
@@ -100,7 +100,7 @@ DEVICE bool reaches(const float* splat, float left, float right, float top, floa
 
 // A pixel on its way through the tile.
 struct Pixel {
-    float x, y;             // its centre
+    float x, y;             // its center
     float transmittance;
     float sums[PLANES + 1]; // + 1: there may be none
     u32 last;

@@ -37,7 +37,7 @@ impl<'a> Tile<'a> {
     }
 }
 
-/// What the way back needs of each pixel.
+/// What the backward pass needs of each pixel.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pixels {
     /// After the last Gaussian.
@@ -156,10 +156,10 @@ impl Forward<'_> {
         assert_eq!(planes.len(), tile.planes);
         planes.fill(Plane::default());
         *pixels = Pixels { transmittance: Plane::default(), last: [Block([NONE; WIDTH]); WIDTH], end: 0 };
-        // Transmittance of pixels that still take light; negative once finished, or outside the image.
-        let mut light = initial_light(tile.inside);
+        // Transmittance of unfinished pixels; negative once finished, or outside the image.
+        let mut transmittance = initial_transmittance(tile.inside);
         // A block may have live pixels where this has its bit.
-        let mut live = lit_blocks::<L>(&light);
+        let mut live = live_blocks::<L>(&transmittance);
         let mut staged = [Splat::default(); STAGE];
         for (stage, instances) in tile.instances.chunks(STAGE).enumerate() {
             for (to, from) in staged.iter_mut().zip(instances) {
@@ -180,13 +180,13 @@ impl Forward<'_> {
                 while blocks != 0 {
                     let block = take_block(&mut blocks);
                     let alpha = Alpha::<L>::new::<SMOOTH>(placed.at(block).log2, cutoff_width);
-                    let before = L::load(&light[block]);
+                    let before = L::load(&transmittance[block]);
                     let after = alpha.blended.neg_mul_add(before, before);
                     let counts = L::both(alpha.touches, after.above(L::all(TRANSMITTANCE_STOP)));
                     let weight = (alpha.blended * before).or_zero(counts);
                     // Touched, but not counted: finished.
                     let finished = L::all(0.0) - before.abs();
-                    after.or_else(counts, finished.or_else(alpha.touches, before)).store(&mut light[block]);
+                    after.or_else(counts, finished.or_else(alpha.touches, before)).store(&mut transmittance[block]);
                     counted |= ((L::bits(counts) != 0) as u32) << block;
                     let last = &mut pixels.last[block];
                     L::all(place as f32).or_else(counts, L::load(last)).store(last);
@@ -205,36 +205,36 @@ impl Forward<'_> {
                     pixels.end = place + 1;
                 }
             }
-            live = lit_blocks::<L>(&light);
+            live = live_blocks::<L>(&transmittance);
             if live == 0 {
                 break;
             }
         }
-        for (to, from) in pixels.transmittance.iter_mut().zip(&light) {
+        for (to, from) in pixels.transmittance.iter_mut().zip(&transmittance) {
             L::load(from).abs().store(to);
         }
     }
 }
 
 /// 1 inside the image, −1 outside.
-fn initial_light(inside: [usize; 2]) -> Plane {
+fn initial_transmittance(inside: [usize; 2]) -> Plane {
     if inside == [TILE, TILE] {
         return [Block([1.0; WIDTH]); WIDTH];
     }
-    let mut light = [Block([-1.0; WIDTH]); WIDTH];
+    let mut transmittance = [Block([-1.0; WIDTH]); WIDTH];
     for (x, y) in (0..inside[1].min(TILE)).flat_map(|y| (0..inside[0].min(TILE)).map(move |x| (x, y))) {
         let (block, lane) = place(x, y);
-        light[block].0[lane] = 1.0;
+        transmittance[block].0[lane] = 1.0;
     }
-    light
+    transmittance
 }
 
 /// One bit per block that has a pixel above 0.
 #[inline(always)]
-fn lit_blocks<L: Lanes>(light: &Plane) -> u32 {
+fn live_blocks<L: Lanes>(transmittance: &Plane) -> u32 {
     let mut bits = 0;
     for block in 0..WIDTH {
-        bits |= ((L::bits(L::load(&light[block]).above(L::all(0.0))) != 0) as u32) << block;
+        bits |= ((L::bits(L::load(&transmittance[block]).above(L::all(0.0))) != 0) as u32) << block;
     }
     bits
 }

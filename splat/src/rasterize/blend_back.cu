@@ -34,29 +34,29 @@ extern "C" __global__ void __launch_bounds__(TILE_PIXELS) pixels_back(PixelBackA
     const u64 in_tiles = (u64)place.tile * (1 + PLANES) * TILE_PIXELS + thread;
     const float* end = a.end_states + in_tiles;
     float* out = a.upstream + in_tiles;
-    const float light = end[0];
-    float total = 0.0f, by_light = inside && a.by_alpha ? -a.by_alpha[at] : 0.0f;
+    const float transmittance = end[0];
+    float total = 0.0f, by_transmittance = inside && a.by_alpha ? -a.by_alpha[at] : 0.0f;
     for (int c = 0; c < CHANNELS; c++) {
         const float g = inside ? a.by_color[at * CHANNELS + c] : 0.0f;
         out[(1 + c) * TILE_PIXELS] = g;
         total += g * end[(1 + c) * TILE_PIXELS];
-        by_light += g * a.background[c];
-        const float share = warp_sum(light * g);
+        by_transmittance += g * a.background[c];
+        const float share = warp_sum(transmittance * g);
         if (lane_index() == 0) shares[thread / WARP][c] = share;
     }
     if constexpr (DEPTH) {
         const float sum = end[(1 + CHANNELS) * TILE_PIXELS];
         float g = inside && a.by_depth ? a.by_depth[at] : 0.0f;
         if (a.expected_depth) {
-            // By `sum` and by `light` through sum / alpha; where alpha is tiny the divisor is a constant.
-            const float alpha = 1.0f - light;
-            if (alpha > LEAST_ALPHA) by_light += g * sum / (alpha * alpha);
+            // By `sum` and by `transmittance` through sum / alpha; where alpha is tiny the divisor is a constant.
+            const float alpha = 1.0f - transmittance;
+            if (alpha > LEAST_ALPHA) by_transmittance += g * sum / (alpha * alpha);
             g /= fmaxf(alpha, LEAST_ALPHA);
         }
         out[(1 + CHANNELS) * TILE_PIXELS] = g;
         total += g * sum;
     }
-    out[0] = total + light * by_light;
+    out[0] = total + transmittance * by_transmittance;
     __syncthreads();
     for (int c = thread; c < CHANNELS; c += TILE_PIXELS) {
         float sum = 0.0f;

@@ -18,7 +18,7 @@ pub struct TileUpstream<'a> {
     /// By the channels, then by the depth `Σ wᵢ zᵢ`.
     pub planes: &'a [Plane],
     /// By the transmittance that is left, but for the background's share.
-    pub by_light: Plane,
+    pub by_transmittance: Plane,
     /// `[C]`, or empty for black.
     pub background: &'a [f32],
 }
@@ -106,23 +106,23 @@ impl Backward<'_> {
         by_background
     }
 
-    /// What the light that is left gave the loss, pixel by pixel; and the gradient by the background.
+    /// What the remaining transmittance gave the loss, pixel by pixel; and the gradient by the background.
     #[inline(always)]
     fn behind_all<L: Lanes>(&self, behind: &mut Plane) -> Vec<f32> {
         let channels = self.tile.planes - 1;
-        let light = &self.pixels.transmittance;
+        let transmittance = &self.pixels.transmittance;
         for block in 0..WIDTH {
-            let mut by_light = L::load(&self.upstream.by_light[block]);
+            let mut by_transmittance = L::load(&self.upstream.by_transmittance[block]);
             for (plane, &value) in self.upstream.planes[..channels].iter().zip(self.upstream.background) {
-                by_light = L::load(&plane[block]).mul_add(L::all(value), by_light);
+                by_transmittance = L::load(&plane[block]).mul_add(L::all(value), by_transmittance);
             }
-            (L::load(&light[block]) * by_light).store(&mut behind[block]);
+            (L::load(&transmittance[block]) * by_transmittance).store(&mut behind[block]);
         }
         let mut by_background = vec![0.0; channels];
         for (sum, plane) in by_background.iter_mut().zip(self.upstream.planes) {
             let mut rows = [L::all(0.0); WIDTH];
             for block in 0..WIDTH {
-                rows[block] = L::load(&light[block]) * L::load(&plane[block]);
+                rows[block] = L::load(&transmittance[block]) * L::load(&plane[block]);
             }
             let mut of_rows = Block::default();
             L::sums(&rows).store(&mut of_rows);
@@ -161,13 +161,13 @@ impl Backward<'_> {
             for p in 0..PLANES {
                 along = L::load(&inner[p][block]).mul_add(L::all(own[p]), along);
             }
-            let (light, behind) = (&mut state.transmittance[block], &mut state.behind[block]);
-            let (after, rest) = (L::load(light), L::load(behind));
+            let (transmittance, behind) = (&mut state.transmittance[block], &mut state.behind[block]);
+            let (after, rest) = (L::load(transmittance), L::load(behind));
             let per_light = one / (one - blended);
             let here = after * per_light;
             let weight = blended * here;
             let by_alpha = after.mul_add(along, zero - rest) * per_light;
-            here.store(light);
+            here.store(transmittance);
             weight.mul_add(along, rest).store(behind);
             for (sum, g) in state.by_outer.iter_mut().zip(outer) {
                 weight.mul_add(L::load(&g[block]), L::load(sum)).store(sum);

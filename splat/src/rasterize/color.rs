@@ -1,11 +1,11 @@
-//! Colour of one Gaussian from one camera, and its gradient.
+//! Color of one Gaussian from one camera, and its gradient.
 use super::harmonics::{self, MAX_K};
 use super::project::Lens;
 use super::vectors::{dot, mix, scaled, triple};
 use crate::{Colors, GaussianSlices};
 
 impl Lens {
-    /// Colour of Gaussian `n` from here, into `out` `[C]`; false if it is not finite.
+    /// Color of Gaussian `n` from here, into `out` `[C]`; false if it is not finite.
     #[inline(always)]
     pub fn color(&self, gaussians: &GaussianSlices<'_>, n: usize, out: &mut [f32]) -> bool {
         let stride = gaussians.kind.stride();
@@ -23,7 +23,7 @@ impl Lens {
         out.iter().all(|v| v.is_finite())
     }
 
-    /// The colour in direction `d`, before it is cut at 0.
+    /// The color in direction `d`, before it is cut at 0.
     #[inline(always)]
     fn sh_color(&self, gaussians: &GaussianSlices<'_>, n: usize, d: [f32; 3]) -> [f32; 3] {
         let Colors::Sh { degree } = gaussians.kind else { return [0.0; 3] };
@@ -38,8 +38,8 @@ impl Lens {
         [0, 1, 2].map(|c| sums[0][c] + sums[1][c])
     }
 
-    /// Gradient of the colour, `by_color` being that by [`Self::color`], which gave `rgb` if there are harmonics. Writes the
-    /// gradient by the Gaussian's stored colour to `stored` (adds it, unless `fresh`) and returns that by its mean.
+    /// Gradient of the color, `by_color` being that by [`Self::color`], which gave `rgb` if there are harmonics. Writes the
+    /// gradient by the Gaussian's stored color to `stored` (adds it, unless `fresh`) and returns that by its mean.
     #[inline(always)]
     pub fn color_backward(
         &self,
@@ -55,7 +55,7 @@ impl Lens {
         };
         let (d, length) = self.direction(gaussians, n);
         let b = harmonics::basis(degree, d);
-        // A colour that was cut at 0 stays there.
+        // A color that was cut at 0 stays there.
         let open = |c: usize| if rgb[c] > 0.0 { by_color[c] } else { 0.0 };
         let g = [open(0), open(1), open(2)];
         let coefficients = &gaussians.colors[n * stored.len()..(n + 1) * stored.len()];

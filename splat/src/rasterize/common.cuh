@@ -1,6 +1,6 @@
 // What the kernels share. The host writes before it the constants of the CPU rasterizer (ALPHA_CUT, ALPHA_CAP,
 // TRANSMITTANCE_STOP, DILATION_PX2) and the variant:
-//   CHANNELS   C of the image                     SH_DEGREE  0 to 3, or -1 where colours are features
+//   CHANNELS   C of the image                     SH_DEGREE  0 to 3, or -1 where colors are features
 //   DEPTH      1 if expected depth is drawn too   SMOOTH     1 for the smooth alpha cutoff of tests
 //
 // Letters: B scenes, N Gaussians a scene, V cameras a scene, I = B·V images, P = I·N (image, Gaussian) pairs,
@@ -17,7 +17,7 @@ constexpr int TILE_PIXELS = TILE * TILE;
 
 // Values blended: channels, then camera z.
 constexpr int PLANES = CHANNELS + DEPTH;
-// Instances that a lane owns on the way back, and a warp: what a pixel's state before each bucket is kept for. Two a lane
+// Instances that a lane owns on the backward pass, and a warp: what a pixel's state before each bucket is kept for. Two a lane
 // halve that memory, and the shuffles and loads an instance; wide images have no registers for it.
 constexpr int OWN = PLANES <= 4 ? 2 : 1;
 constexpr int BUCKET = OWN * WARP;
@@ -27,7 +27,7 @@ constexpr int COLOR_FLOATS = SH_DEGREE < 0 ? CHANNELS : 3 * (SH_DEGREE + 1) * (S
 
 #define DEVICE __device__ __forceinline__
 
-// A camera as the host uploads it. Rows of the rotation from world to camera, pixels, metres.
+// A camera as the host uploads it. Rows of the rotation from world to camera, pixels, meters.
 struct Lens {
     float rotation[9];
     float translation[3];

@@ -1,4 +1,4 @@
-// Sums each Gaussian's slots in order and takes the gradient back through colour and projection, for every camera of
+// Sums each Gaussian's slots in order and takes the gradient back through color and projection, for every camera of
 // its scene. Mirrors gather.rs, project_back.rs, `color_backward` of color.rs and `gradient` of harmonics.rs.
 
 struct GatherArgs {
@@ -71,7 +71,7 @@ DEVICE void harmonics_gradient(const float* d, const float* v, float* g) {
     }
 }
 
-// Adds to `stored` (gradient by the Gaussian's colours); `by_mean` is that by its mean through the view direction.
+// Adds to `stored` (gradient by the Gaussian's colors); `by_mean` is that by its mean through the view direction.
 DEVICE void color_back(const Scene& s, const Lens& lens, u32 g, const float* by_color, float* stored, float* by_mean) {
     by_mean[0] = by_mean[1] = by_mean[2] = 0.0f;
     if constexpr (SH_DEGREE < 0) {
@@ -162,7 +162,7 @@ DEVICE void axes_back(const Lens& lens, const Geometry& geometry, const float* b
     for (int i = 0; i < 4; i++) by_quat[i] = (by_unit[i] - along * q[i]) / geometry.quat_length;
 }
 
-// From the sums over pixels; `by_mean` is what reached the mean through the colour's view direction.
+// From the sums over pixels; `by_mean` is what reached the mean through the color's view direction.
 DEVICE void project_back(
     const Scene& s, const Lens& lens, u32 g, const float* moments, float by_depth, const float* by_mean, Share& out) {
     float t[3];
@@ -220,7 +220,7 @@ DEVICE void reduce_camera(const float* share, float* out) {
     __syncthreads();
 }
 
-// Third-degree colours take 48 sums a thread, so 200 registers and two blocks a multiprocessor. Bounded to three blocks the
+// Third-degree colors take 48 sums a thread, so 200 registers and two blocks a multiprocessor. Bounded to three blocks the
 // assembler spills 200 bytes on sm_90; in shared memory each view would load and store all sums, which costs what it gains.
 //
 // grid: blocks of 128 threads, one Gaussian each; a scene begins with a block of its own, scenes one after the other.

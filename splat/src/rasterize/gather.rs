@@ -63,7 +63,7 @@ pub fn gradients(
 }
 
 impl Gradients {
-    /// For N Gaussians of `stride` colours; what is in it stays.
+    /// For N Gaussians of `stride` colors; what is in it stays.
     fn resize(&mut self, n: usize, stride: usize, absolute: bool) {
         self.means.resize(3 * n, 0.0);
         self.quats.resize(4 * n, 0.0);
@@ -220,7 +220,7 @@ fn tile_backward(view: &View, tile: usize, settings: &Settings, up: &Upstream<'_
     let channels = view.planes - 1;
     let (pixels, [left, top]) = (&view.pixels[tile], view.corner(tile));
     let mut planes = vec![Plane::default(); view.planes];
-    let mut by_light = Plane::default();
+    let mut by_transmittance = Plane::default();
     let inside = [TILE.min(view.width - left), TILE.min(view.height - top)];
     for (x, y) in (0..inside[1]).flat_map(|y| (0..inside[0]).step_by(SIDE).map(move |x| (x, y))) {
         let (block, lane) = place(x, y);
@@ -243,7 +243,7 @@ fn tile_backward(view: &View, tile: usize, settings: &Settings, up: &Upstream<'_
         }
         for i in 0..count {
             if let Some(by_alpha) = up.alpha {
-                by_light[block].0[lane + i] = -by_alpha[at + i];
+                by_transmittance[block].0[lane + i] = -by_alpha[at + i];
             }
             if let Some(by_depth) = up.depth {
                 planes[channels][block].0[lane + i] = by_depth[at + i];
@@ -252,22 +252,22 @@ fn tile_backward(view: &View, tile: usize, settings: &Settings, up: &Upstream<'_
     }
     if settings.depth == Depth::Expected {
         let sums = &view.canvas[tile * view.planes + channels];
-        through_expected_depth(sums, &pixels.transmittance, &mut planes[channels], &mut by_light);
+        through_expected_depth(sums, &pixels.transmittance, &mut planes[channels], &mut by_transmittance);
     }
-    let upstream = TileUpstream { planes: &planes, by_light, background: &settings.background };
+    let upstream = TileUpstream { planes: &planes, by_transmittance, background: &settings.background };
     let (tile, cutoff, absolute) = (view.tile(tile), settings.cutoff, settings.absolute_gradients);
     settings.instructions.run(blend_back::Backward { tile, pixels, upstream, slots, cutoff, absolute })
 }
 
-/// From the gradient by `sum / alpha` to that by `sum`, in place; adds to the gradient by `light` = 1 − alpha. Where
+/// From the gradient by `sum / alpha` to that by `sum`, in place; adds to the gradient by `transmittance` = 1 − alpha. Where
 /// alpha is under [`LEAST_ALPHA`] the divisor is a constant.
-fn through_expected_depth(sums: &Plane, light: &Plane, by_depth: &mut Plane, by_light: &mut Plane) {
+fn through_expected_depth(sums: &Plane, transmittance: &Plane, by_depth: &mut Plane, by_transmittance: &mut Plane) {
     for block in 0..WIDTH {
         for lane in 0..WIDTH {
-            let alpha = 1.0 - light[block].0[lane];
+            let alpha = 1.0 - transmittance[block].0[lane];
             let g = &mut by_depth[block].0[lane];
             if alpha > LEAST_ALPHA {
-                by_light[block].0[lane] += *g * sums[block].0[lane] / (alpha * alpha);
+                by_transmittance[block].0[lane] += *g * sums[block].0[lane] / (alpha * alpha);
             }
             *g /= alpha.max(LEAST_ALPHA);
         }

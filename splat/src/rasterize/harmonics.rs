@@ -1,4 +1,5 @@
 //! Real spherical harmonics up to degree 3, in the order and with the signs of Kerbl et al. 2023.
+use crate::gaussians::SH_C0_F32;
 
 /// Coefficients at the highest degree.
 pub const MAX_K: usize = 16;
@@ -7,7 +8,7 @@ pub const MAX_K: usize = 16;
 #[inline(always)]
 pub fn basis(degree: usize, [x, y, z]: [f32; 3]) -> [f32; MAX_K] {
     let mut b = [0.0; MAX_K];
-    b[0] = 0.282_094_8;
+    b[0] = SH_C0_F32;
     if degree >= 1 {
         b[1] = -0.488_602_5 * y;
         b[2] = 0.488_602_5 * z;

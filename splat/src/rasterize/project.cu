@@ -3,7 +3,7 @@
 // grid: one thread per Gaussian of every scene, 128 a block; cameras in a loop, so that a Gaussian is read once a batch.
 
 struct Scene {
-    const float* means;           // [B, N, 3] metres, world
+    const float* means;           // [B, N, 3] meters, world
     const float* quats;           // [B, N, 4] w x y z
     const float* log_scales;      // [B, N, 3]
     const float* opacity_logits;  // [B, N]
@@ -180,7 +180,7 @@ DEVICE Culled project_one(const Scene& s, const Lens& lens, u32 g, Footprint& ou
     return DRAWN;
 }
 
-// ---- colour -----------------------------------------------------------------------------------------------------
+// ---- color -----------------------------------------------------------------------------------------------------
 
 // Unit direction from the eye to the Gaussian; returns the distance.
 DEVICE float view_direction(const Scene& s, const Lens& lens, u32 g, float* d) {
@@ -221,7 +221,7 @@ DEVICE void harmonics_basis(const float* d, float* b) {
     }
 }
 
-// Colour before it is cut at 0.
+// Color before it is cut at 0.
 DEVICE void sh_color(const Scene& s, u32 g, const float* basis, float* sum) {
     const float* stored = s.colors + (u64)g * COLOR_FLOATS;
     for (int c = 0; c < 3; c++) sum[c] = 0.5f;
@@ -229,7 +229,7 @@ DEVICE void sh_color(const Scene& s, u32 g, const float* basis, float* sum) {
         for (int c = 0; c < 3; c++) sum[c] += basis[k] * stored[3 * k + c];
 }
 
-// Colour into `out` [C]; false if it is not finite.
+// Color into `out` [C]; false if it is not finite.
 DEVICE bool color_of(const Scene& s, const Lens& lens, u32 g, float* out) {
     bool finite = true;
     if constexpr (SH_DEGREE >= 0) {
@@ -268,7 +268,7 @@ DEVICE Outline outline_of(const Footprint& f) {
     return out;
 }
 
-// Tiles that hold a pixel centre within low..=high, both pixels.
+// Tiles that hold a pixel center within low..=high, both pixels.
 DEVICE Range tile_range(float low, float high, u32 count) {
     const float end = (float)(count * TILE);
     const int first = (int)fminf(fmaxf(ceilf(__fsub_rn(low, 0.5f)), 0.0f), end) / TILE;

@@ -37,7 +37,7 @@ pub struct Footprint {
     pub determinant: f32,
     /// After the antialiasing factor; at least [`ALPHA_CUT`].
     pub opacity: f32,
-    /// Camera z, metres.
+    /// Camera z, meters.
     pub depth: f32,
     /// ln(opacity / cut): the ellipse where alpha falls to the cut is `½ dᵀ covariance⁻¹ d = reach`.
     pub reach: f32,

@@ -30,7 +30,7 @@ pub struct ShapeGradient {
 
 impl Lens {
     /// Gradients by shape, pose and intrinsics from the sums over pixels; `by_depth` is the gradient by camera z of
-    /// the drawn depth, `by_mean` what reached the mean through the colour's view direction.
+    /// the drawn depth, `by_mean` what reached the mean through the color's view direction.
     #[inline(always)]
     pub fn backward(
         &self,

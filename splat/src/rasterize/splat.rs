@@ -28,7 +28,7 @@ pub struct Splat {
     lean_x: f32,
     /// dy of the greatest alpha at a given dx, per dx.
     lean_y: f32,
-    /// Camera z, metres.
+    /// Camera z, meters.
     pub depth: f32,
     /// If there are three channels; others are kept apart.
     pub rgb: [f32; 3],
@@ -138,7 +138,7 @@ impl Outline {
     }
 }
 
-/// Tiles that hold a pixel centre within `low..=high`, both pixels.
+/// Tiles that hold a pixel center within `low..=high`, both pixels.
 #[inline(always)]
 fn tile_range(low: f32, high: f32, count: usize) -> Range<usize> {
     let end = (count * TILE) as f32;

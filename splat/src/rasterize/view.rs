@@ -116,7 +116,7 @@ impl View {
         image.color.resize(width * height * channels, 0.0);
         image.alpha.resize(width * height, 0.0);
         image.depth.resize(width * height, 0.0);
-        // Of each row of pixels: alpha, depth, colour. Zero channels have no colour to split into rows.
+        // Of each row of pixels: alpha, depth, color. Zero channels have no color to split into rows.
         let mut colors = image.color.chunks_mut((width * channels).max(1));
         let rows: Vec<_> = image
             .alpha
@@ -129,9 +129,9 @@ impl View {
                 let tile = (y / TILE) * self.tiles.size[0] + x / TILE;
                 let at = place(x % TILE, y % TILE);
                 let planes = &self.canvas[tile * self.planes..][..self.planes];
-                let light = four(&self.pixels[tile].transmittance, at);
+                let transmittance = four(&self.pixels[tile].transmittance, at);
                 let end = (x + SIDE).min(width);
-                let opaque = light.map(|light| 1.0 - light);
+                let opaque = transmittance.map(|transmittance| 1.0 - transmittance);
                 alpha[x..end].copy_from_slice(&opaque[..end - x]);
                 let mut sums = four(&planes[channels], at);
                 if settings.depth == Depth::Expected {
@@ -148,8 +148,8 @@ impl View {
                     }
                 }
                 if !settings.background.is_empty() {
-                    for (out, light) in color.chunks_exact_mut(channels).zip(light) {
-                        out.iter_mut().zip(&settings.background).for_each(|(out, b)| *out += light * b);
+                    for (out, transmittance) in color.chunks_exact_mut(channels).zip(transmittance) {
+                        out.iter_mut().zip(&settings.background).for_each(|(out, b)| *out += transmittance * b);
                     }
                 }
             }

@@ -195,13 +195,13 @@ fn image_is_the_reference_image() {
 
 /// Every kind of gradient against central differences of the `f64` reference.
 #[test]
-fn gradients_are_slopes_of_the_reference() {
+fn gradients_match_central_differences_of_the_reference() {
     const STEP: f64 = 1e-5;
     let (gaussians, cameras, settings) = (cloud(9, Colors::Sh { degree: 3 }, 11), cameras(37, 30), settings(3));
     let loss = Loss::new(&cameras, 3, 5);
     let scene = Scene::new(gaussians.slices(), &settings.background);
     let pinholes: Vec<Pinhole> = cameras.iter().map(Pinhole::new).collect();
-    let slope = |change: &dyn Fn(&mut Scene, &mut [Pinhole], f64)| {
+    let central_difference = |change: &dyn Fn(&mut Scene, &mut [Pinhole], f64)| {
         let at = |step| {
             let (mut scene, mut pinholes) = (scene.clone(), pinholes.clone());
             change(&mut scene, &mut pinholes, step);
@@ -228,12 +228,13 @@ fn gradients_are_slopes_of_the_reference() {
             close(&format!("{name}: {what}"), got, want, 3e-4 * scale);
         };
         for (what, got, field) in fields {
-            let want: Vec<f32> = (0..got.len()).map(|i| slope(&|s, _, step| field(s)[i] += step)).collect();
+            let want: Vec<f32> =
+                (0..got.len()).map(|i| central_difference(&|s, _, step| field(s)[i] += step)).collect();
             check(what, got, &want);
         }
         for camera in 0..cameras.len() {
             let turned = |i: usize| {
-                slope(&|_, p, step| {
+                central_difference(&|_, p, step| {
                     let mut xi = [0.0; 6];
                     xi[i] = 0.1 * step;
                     p[camera] = p[camera].twisted(xi);
@@ -242,7 +243,8 @@ fn gradients_are_slopes_of_the_reference() {
             let pose: Vec<f32> = (0..6).map(turned).collect();
             check("camera_pose, translation", &got.camera_pose[camera][..3], &pose[..3]);
             check("camera_pose, rotation", &got.camera_pose[camera][3..], &pose[3..]);
-            let want: Vec<f32> = (0..4).map(|i| slope(&|_, p, step| p[camera].intrinsics[i] += step)).collect();
+            let want: Vec<f32> =
+                (0..4).map(|i| central_difference(&|_, p, step| p[camera].intrinsics[i] += step)).collect();
             check("intrinsics", &got.intrinsics[camera], &want);
         }
     }

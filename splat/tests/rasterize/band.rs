@@ -96,7 +96,7 @@ proptest! {
 
     /// The derivative along one random direction of everything at once.
     #[test]
-    fn gradients_are_slopes_from_any_camera(case in any_case()) {
+    fn gradients_match_central_differences_from_any_camera(case in any_case()) {
         let kind = Colors::Sh { degree: 2 };
         let (g, camera) = (case.gaussians(12, kind), case.camera());
         let settings = case.settings(Cutoff::Smooth { width: 4e-3 });
@@ -127,7 +127,7 @@ proptest! {
             pinhole.intrinsics.iter_mut().zip(&lens).for_each(|(v, d)| *v += step * *d as f64);
             loss.of_reference(&scene, &[pinhole], &settings)
         };
-        let slope = (at(1e-6) - at(-1e-6)) / 2e-6;
+        let numeric = (at(1e-6) - at(-1e-6)) / 2e-6;
         // Where a step crosses the cap, the stop or the frame's edge there are two slopes, and neither is this one.
         let (left, right) = ((at(0.0) - at(-1e-6)) / 1e-6, (at(1e-6) - at(0.0)) / 1e-6);
         let got: f64 = parts.iter().sum();
@@ -135,7 +135,7 @@ proptest! {
         if (left - right).abs() < 1e-3 * size {
             // The cutoff's slope and the moments of dx make some fifty times the exponent's rounding of it (seen: 1.3e-2 at
             // anisotropy 1.4).
-            prop_assert!((got - slope).abs() < 66.0 * case.rounding() * size, "{got} against {slope}, size {size}");
+            prop_assert!((got - numeric).abs() < 66.0 * case.rounding() * size, "{got} against {numeric}, size {size}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a call takes and gives beyond one scene's colours: batches, radii, clipping, memory that is used again.
+//! What a call takes and gives beyond one scene's colors: batches, radii, clipping, memory that is used again.
 use crate::scene::{Loss, cameras, cloud};
 use glam::Vec3;
 use splat::rasterize::{Depth, Pool, SceneViews, backward_batch, forward_batch};

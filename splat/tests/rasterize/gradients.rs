@@ -34,7 +34,7 @@ fn check(case: &Case) {
 
     let scene = Scene::new(g.slices(), &settings.background);
     let pinholes: Vec<Pinhole> = cameras.iter().map(Pinhole::new).collect();
-    let slope = |change: &dyn Fn(&mut Scene, &mut Vec<Pinhole>, f64)| {
+    let central_difference = |change: &dyn Fn(&mut Scene, &mut Vec<Pinhole>, f64)| {
         let at = |step: f64| {
             let (mut scene, mut pinholes) = (scene.clone(), pinholes.clone());
             change(&mut scene, &mut pinholes, step);
@@ -52,7 +52,8 @@ fn check(case: &Case) {
         ("background", &got.background, |s| &mut s.background, 1.0),
     ];
     for (what, got, field, unit) in fields {
-        let want: Vec<f64> = (0..got.len()).map(|i| slope(&|s, _, step| field(s)[i] += unit * step) / unit).collect();
+        let want: Vec<f64> =
+            (0..got.len()).map(|i| central_difference(&|s, _, step| field(s)[i] += unit * step) / unit).collect();
         compare(what, got, &want);
     }
     for camera in 0..cameras.len() {
@@ -63,11 +64,12 @@ fn check(case: &Case) {
                 p[camera] = p[camera].twisted(xi);
             }
         };
-        let want: Vec<f64> = (0..6).map(|i| slope(&turned(i)) / 0.1).collect();
+        let want: Vec<f64> = (0..6).map(|i| central_difference(&turned(i)) / 0.1).collect();
         compare("camera_pose, translation", &got.camera_pose[camera][..3], &want[..3]);
         compare("camera_pose, rotation", &got.camera_pose[camera][3..], &want[3..]);
-        let want: Vec<f64> =
-            (0..4).map(|i| slope(&|_, p: &mut Vec<Pinhole>, step| p[camera].intrinsics[i] += step)).collect();
+        let want: Vec<f64> = (0..4)
+            .map(|i| central_difference(&|_, p: &mut Vec<Pinhole>, step| p[camera].intrinsics[i] += step))
+            .collect();
         compare("intrinsics", &got.intrinsics[camera], &want);
     }
 }

@@ -29,7 +29,7 @@ impl Random {
     }
 }
 
-/// `n` rotated anisotropic Gaussians around the origin, a few millimetres to centimetres in size, alpha below the cap.
+/// `n` rotated anisotropic Gaussians around the origin, a few millimeters to centimeters in size, alpha below the cap.
 pub fn cloud(n: usize, kind: Colors, seed: u64) -> Gaussians {
     let mut random = Random::new(seed);
     let means = random.normals(3 * n, 0.06);
@@ -99,7 +99,7 @@ pub fn any_gaussians() -> impl Strategy<Value = Gaussians> {
     })
 }
 
-/// Two cameras off the axis, with unequal focal lengths and an off-centre principal point; sides not multiples of 16.
+/// Two cameras off the axis, with unequal focal lengths and an off-center principal point; sides not multiples of 16.
 pub fn cameras(width: usize, height: usize) -> Vec<Camera> {
     let focal = 1.4 * width as f32;
     let mut a = Camera::look_at(Vec3::new(0.2, 0.1, 0.5), Vec3::ZERO, Vec3::Y, focal, width, height);

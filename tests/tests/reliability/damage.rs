@@ -1,6 +1,6 @@
 //! Bits that flip, files that are cut, emptied or swapped.
 use crate::set::{commits, log};
-use effigy_tests::fault::{Dice, passed, times};
+use effigy_tests::fault::{Rng, passed, times};
 use effigy_tests::folder::{Folder, copy, files, read};
 use effigy_tests::tool::{Run, Tool};
 use effigy_tests::toy::toy;
@@ -57,19 +57,19 @@ fn below(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
 fn r06_every_flipped_bit_is_found() {
     let (_folder, data, set) = dataset_and_set("r06");
     let targets = [(&data, below(&data, &["frames", "identities"])), (&set, below(&set, &["data", "index", "log"]))];
-    let (mut dice, flips, mut caught) = (Dice(6), times(1000, 30), 0);
+    let (mut rng, flips, mut caught) = (Rng(6), times(1000, 30), 0);
     for _ in 0..flips {
-        let (of, files) = &targets[dice.below(2) as usize];
-        let path = &files[dice.below(files.len() as u64) as usize];
+        let (of, files) = &targets[rng.below(2) as usize];
+        let path = &files[rng.below(files.len() as u64) as usize];
         let damaged = Damaged::with(path, |bytes| {
-            let at = dice.below(bytes.len() as u64) as usize;
-            bytes[at] ^= 1 << dice.below(8);
+            let at = rng.below(bytes.len() as u64) as usize;
+            bytes[at] ^= 1 << rng.below(8);
         });
         assert!(found(&verify(of, true)), "{path:?}");
         caught += 1;
         drop(damaged);
     }
-    let (reads, of) = flipped_images(&set, &mut dice);
+    let (reads, of) = flipped_images(&set, &mut rng);
     passed(
         "R6",
         &format!("verify --deep found {caught} of {flips} flipped bits; readers {reads} of {of} in image bytes"),
@@ -77,20 +77,20 @@ fn r06_every_flipped_bit_is_found() {
 }
 
 /// Flips bits in image bytes of the parts; a reader of the version that has them must refuse.
-fn flipped_images(set: &Path, dice: &mut Dice) -> (u64, u64) {
+fn flipped_images(set: &Path, rng: &mut Rng) -> (u64, u64) {
     let flips = times(100, 5);
     let version = log(set).len();
     let out = set.with_file_name("out.parquet");
     for _ in 0..flips {
         // The version whose part is damaged reads it.
-        let number = 1 + dice.below(version as u64);
+        let number = 1 + rng.below(version as u64);
         let prefix = format!("part-{number:06}-");
         let named = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&prefix));
         let part = below(set, &["data"]).into_iter().find(named).expect("each commit has a part");
         let _damaged = Damaged::with(&part, |bytes| {
             let pngs: Vec<usize> = (0..bytes.len() - 8).filter(|&i| &bytes[i..i + 8] == b"\x89PNG\r\n\x1a\n").collect();
-            let png = pngs[dice.below(pngs.len() as u64) as usize];
-            bytes[png + 8 + dice.below(3000) as usize] ^= 1 << dice.below(8);
+            let png = pngs[rng.below(pngs.len() as u64) as usize];
+            bytes[png + 8 + rng.below(3000) as usize] ^= 1 << rng.below(8);
         });
         let checkout = Tool::new("shards", Path::new(".")).words("checkout --quiet").path(set);
         let run = checkout.words(&format!("--version {number} --out")).path(&out).run();

@@ -1,6 +1,6 @@
 //! `kill -9` at any moment.
 use crate::set::{clean, commits, latest, temporary};
-use effigy_tests::fault::{Dice, passed, times};
+use effigy_tests::fault::{Rng, passed, times};
 use effigy_tests::folder::{Folder, files, read};
 use effigy_tests::tool::Tool;
 use effigy_tests::toy::config;
@@ -55,10 +55,10 @@ fn r01_a_killed_rendering_goes_on_as_if_nothing_had_been() {
     let at = folder.path().join("killed");
     std::fs::create_dir_all(&at).expect("a folder");
     let kills = times(300, 6);
-    let (mut dice, mut killed, mut finished) = (Dice(1), 0, 0);
+    let (mut rng, mut killed, mut finished) = (Rng(1), 0, 0);
     while killed < kills {
         let mut child = render(&at).start();
-        std::thread::sleep(Duration::from_micros(dice.below(length / 2)));
+        std::thread::sleep(Duration::from_micros(rng.below(length / 2)));
         child.kill().expect("it can be killed");
         let status = child.wait().expect("it has ended");
         if status.success() {
@@ -85,13 +85,13 @@ fn r04_a_killed_writer_loses_no_acknowledged_version() {
     let set = folder.path().join("set");
     commits(&set, 1, 0).done();
     let kills = times(300, 10);
-    let (mut dice, mut acknowledged) = (Dice(4), 1);
+    let (mut rng, mut acknowledged) = (Rng(4), 1);
     for kill in 0..kills {
         let mut child = commits(&set, 1_000_000, kill).command().stdout(Stdio::piped()).spawn().expect("it starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         // Now and then it dies while it opens the set, else while it commits.
         let first = if kill % 4 == 0 { None } else { lines.next() };
-        std::thread::sleep(Duration::from_micros(dice.below(60_000)));
+        std::thread::sleep(Duration::from_micros(rng.below(60_000)));
         child.kill().expect("it can be killed");
         let lines = first.into_iter().chain(lines);
         let said: Vec<u64> = lines.map_while(Result::ok).filter_map(|l| l.parse().ok()).collect();

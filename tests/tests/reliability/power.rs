@@ -1,6 +1,6 @@
 //! The power goes: what the block device holds at that moment is all there is.
 use crate::set::{clean, commits, latest};
-use effigy_tests::fault::{Dice, has, is_full, is_root, passed, skipped, times};
+use effigy_tests::fault::{Rng, has, is_full, is_root, passed, skipped, times};
 use effigy_tests::folder::Folder;
 use effigy_tests::tool::signal;
 use std::io::{BufRead, BufReader};
@@ -48,7 +48,7 @@ fn r05_a_power_cut_loses_no_acknowledged_version() {
     let [image, cut, a, b] = ["image", "cut", "a", "b"].map(|name| folder.path().join(name));
     let file = std::fs::File::create(&image).expect("a file");
     file.set_len(96 << 20).expect("a size");
-    let (mut dice, mut versions) = (Dice(5), 0);
+    let (mut rng, mut versions) = (Rng(5), 0);
     let cuts = times(50, 0);
     for n in 0..cuts {
         assert!(run("mkfs.ext4", &["-q", "-F", text(&image)]), "a file system");
@@ -62,7 +62,7 @@ fn r05_a_power_cut_loses_no_acknowledged_version() {
                 *shared.lock().expect("a lock") = line.parse().unwrap_or(0);
             }
         });
-        std::thread::sleep(Duration::from_millis(200 + dice.below(1500)));
+        std::thread::sleep(Duration::from_millis(200 + rng.below(1500)));
         signal(&child, "STOP");
         // What was said by now was acknowledged before the copy begins.
         std::thread::sleep(Duration::from_millis(20));

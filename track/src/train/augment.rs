@@ -1,14 +1,14 @@
 //! What cameras, lamps and files do to a picture: the bridge from renders to photos.
 //!
-//! Every function changes colours only; geometry is the business of [`super::compose`]. Beside [`nets::augment`], whose
+//! Every function changes colours only; geometry is the business of [`super::compose`]. Beside [`nets::pictures::augment`], whose
 //! blur and JPEG serve here too, because a tracker meets worse photos than a recogniser's crops: hard light, sharpening,
 //! blotchy grain.
 use crate::picture::Canvas;
-use nets::augment::blur_rows;
-use nets::dice::Dice;
+use nets::pictures::augment::blur_rows;
+use nets::rng::Rng;
 
 /// Degrades `canvas` at random. Order: light, lens, sensor, development, file.
-pub fn degrade(canvas: &mut Canvas, dice: &mut Dice) {
+pub fn degrade(canvas: &mut Canvas, dice: &mut Rng) {
     if dice.chance(0.45) {
         light(canvas, dice);
     }
@@ -32,7 +32,7 @@ pub fn degrade(canvas: &mut Canvas, dice: &mut Dice) {
 }
 
 /// A brighter side, a soft lamp or a hard shadow's edge.
-fn light(canvas: &mut Canvas, dice: &mut Dice) {
+fn light(canvas: &mut Canvas, dice: &mut Rng) {
     let (w, h) = (canvas.width, canvas.height);
     let turn = dice.range(0.0, std::f32::consts::TAU);
     let (dx, dy) = (turn.cos(), turn.sin());
@@ -51,7 +51,7 @@ fn light(canvas: &mut Canvas, dice: &mut Dice) {
 }
 
 /// White balance, exposure, gamma, contrast, saturation; sometimes grey.
-fn tone(canvas: &mut Canvas, dice: &mut Dice) {
+fn tone(canvas: &mut Canvas, dice: &mut Rng) {
     let exposure = dice.log_range(0.6, 1.5);
     let cast: [f32; 3] = std::array::from_fn(|_| exposure * dice.log_range(0.86, 1.16));
     let gamma = dice.log_range(0.65, 1.5);
@@ -94,7 +94,7 @@ impl Power {
 }
 
 /// Grain: white or blotchy, coloured or grey.
-fn noise(canvas: &mut Canvas, dice: &mut Dice) {
+fn noise(canvas: &mut Canvas, dice: &mut Rng) {
     let strength = dice.log_range(0.004, 0.07);
     let (coloured, cell) = (dice.chance(0.6), 1 + dice.below(2));
     let w = canvas.width;
@@ -141,7 +141,7 @@ fn sharpen(canvas: &mut Canvas, amount: f32) {
 /// Through the JPEG codec and back.
 fn jpeg(canvas: &mut Canvas, quality: u8) {
     let codes = canvas.to_rgb8();
-    let back = nets::augment::jpeg_rgb8(codes.as_raw(), canvas.width, canvas.height, quality);
+    let back = nets::pictures::augment::jpeg_rgb8(codes.as_raw(), canvas.width, canvas.height, quality);
     canvas.set_rgb8(&back.expect("JPEG takes any picture of at least one pixel"));
 }
 
@@ -158,7 +158,7 @@ mod tests {
         canvas.planes[3].fill(0.25);
         for i in 0..40 {
             let mut c = canvas.clone();
-            degrade(&mut c, &mut Dice::new(&[3, 0, i]));
+            degrade(&mut c, &mut Rng::new(&[3, 0, i]));
             assert!(c.planes[..3].iter().flatten().all(|v| (0.0..=1.0).contains(v)), "index {i}");
             assert!(c.planes[3].iter().all(|a| *a == 0.25));
         }

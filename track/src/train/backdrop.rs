@@ -1,7 +1,7 @@
 //! Procedural pictures without a face: what renders are laid upon, and what the networks must not take for a face.
 use crate::picture::{Canvas, Mips};
-use nets::align::Affine;
-use nets::dice::Dice;
+use nets::pictures::align::Affine;
+use nets::rng::Rng;
 
 /// Pixels a side of a bank picture.
 const SIDE: usize = 192;
@@ -15,12 +15,12 @@ impl Backdrops {
     /// Draws `n` pictures; the same for the same seed.
     pub fn new(n: usize, seed: u64) -> Self {
         use rayon::prelude::*;
-        let bank = (0..n).into_par_iter().map(|i| mips_of(&draw(&mut Dice::new(&[seed, STREAM, i as u64])))).collect();
+        let bank = (0..n).into_par_iter().map(|i| mips_of(&draw(&mut Rng::new(&[seed, STREAM, i as u64])))).collect();
         Backdrops { bank }
     }
 
     /// A cut-out of a random picture.
-    pub fn fill(&self, out: &mut Canvas, dice: &mut Dice) {
+    pub fn fill(&self, out: &mut Canvas, dice: &mut Rng) {
         let picture = &self.bank[dice.below(self.bank.len())];
         let scale = out.width as f32 / SIDE as f32 * dice.log_range(1.05, 3.0);
         let turn = if dice.chance(0.5) { 0.0 } else { dice.range(-3.2, 3.2) };
@@ -38,7 +38,7 @@ impl Backdrops {
     }
 }
 
-/// Stream of [`Dice`].
+/// Stream of [`Rng`].
 const STREAM: u64 = 0xBAC0;
 
 fn mips_of(canvas: &Canvas) -> Mips {
@@ -52,7 +52,7 @@ fn mips_of(canvas: &Canvas) -> Mips {
 }
 
 /// One picture: a ground, then layers of things.
-fn draw(dice: &mut Dice) -> Canvas {
+fn draw(dice: &mut Rng) -> Canvas {
     let mut canvas = Canvas::new(SIDE, SIDE);
     ground(&mut canvas, dice);
     if dice.chance(0.4) {
@@ -79,7 +79,7 @@ fn draw(dice: &mut Dice) -> Canvas {
 }
 
 /// Any colour, greys and skin-like ones more often than chance would have them.
-pub fn colour(dice: &mut Dice) -> [f32; 3] {
+pub fn colour(dice: &mut Rng) -> [f32; 3] {
     match dice.below(4) {
         0 => {
             let grey = dice.unit();
@@ -91,7 +91,7 @@ pub fn colour(dice: &mut Dice) -> [f32; 3] {
 }
 
 /// Somewhere on the line from dark to pale skin, with some spread.
-pub fn skin(dice: &mut Dice) -> [f32; 3] {
+pub fn skin(dice: &mut Rng) -> [f32; 3] {
     let t = dice.unit();
     let tone = [0.25 + 0.68 * t, 0.15 + 0.60 * t, 0.10 + 0.56 * t];
     let light = dice.range(0.7, 1.1);
@@ -99,7 +99,7 @@ pub fn skin(dice: &mut Dice) -> [f32; 3] {
 }
 
 /// Gradient, cloud noise or texture over the whole picture.
-fn ground(canvas: &mut Canvas, dice: &mut Dice) {
+fn ground(canvas: &mut Canvas, dice: &mut Rng) {
     let (low, high) = (colour(dice), colour(dice));
     let kind = dice.below(4);
     let noise = Clouds::new(dice, if kind == 3 { 24 } else { 3 });
@@ -129,7 +129,7 @@ struct Clouds {
 }
 
 impl Clouds {
-    fn new(dice: &mut Dice, most_cells: usize) -> Self {
+    fn new(dice: &mut Rng, most_cells: usize) -> Self {
         let cells = 2 + dice.below(most_cells);
         Clouds { lattice: (0..64 * 64).map(|_| dice.unit()).collect(), cells }
     }
@@ -181,7 +181,7 @@ fn paint(canvas: &mut Canvas, at: [f32; 2], size: f32, turn: f32, tint: [f32; 3]
 }
 
 /// Something about as large as `size` pixels in radius: what a detector might take for a face.
-pub fn thing(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+pub fn thing(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Rng) {
     match dice.below(6) {
         0 => blob(canvas, at, size, dice),
         1 => rings(canvas, at, size, dice),
@@ -191,7 +191,7 @@ pub fn thing(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
 }
 
 /// A lit ball, egg, tube or bowl with a highlight: helmets, fruit, lamps, machines.
-fn solid(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+fn solid(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Rng) {
     let (tint, turn, squeeze) = (colour(dice), dice.range(0.0, 3.2), dice.range(0.4, 1.0));
     let lamp =
         glam::Vec3::new(dice.range(-1.0, 1.0), dice.range(-1.0, 0.6), dice.range(0.1, 1.0)).normalize_or(glam::Vec3::Z);
@@ -214,7 +214,7 @@ fn solid(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
 }
 
 /// Creases of cloth or skin: the ground's brightness follows a warped wave.
-fn folds(canvas: &mut Canvas, dice: &mut Dice) {
+fn folds(canvas: &mut Canvas, dice: &mut Rng) {
     let (warp, depth) = (Clouds::new(dice, 4), dice.range(0.15, 0.6));
     let (rate, bend, turn) = (dice.log_range(6.0, 40.0), dice.range(1.0, 12.0), dice.range(0.0, 3.2));
     for y in 0..SIDE {
@@ -228,7 +228,7 @@ fn folds(canvas: &mut Canvas, dice: &mut Dice) {
 }
 
 /// An ellipse or rounded box.
-fn blob(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+fn blob(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Rng) {
     let (turn, tint) = (dice.range(0.0, 3.2), colour(dice));
     let (squeeze, power) = (dice.range(0.3, 1.0), [2.0, 2.0, 4.0, 12.0][dice.below(4)]);
     let edge = dice.log_range(2.0, 40.0);
@@ -239,7 +239,7 @@ fn blob(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
 }
 
 /// Stripes or checks in a patch, like flags, shirts and blinds.
-fn stripes(canvas: &mut Canvas, at: [f32; 2], dice: &mut Dice) {
+fn stripes(canvas: &mut Canvas, at: [f32; 2], dice: &mut Rng) {
     let (size, turn, tint) = (dice.log_range(15.0, 120.0), dice.range(0.0, 3.2), colour(dice));
     let (rate, checks, aspect) = (dice.log_range(3.0, 25.0), dice.chance(0.3), dice.range(0.3, 1.0));
     paint(canvas, at, size, turn, tint, |u, v| {
@@ -250,7 +250,7 @@ fn stripes(canvas: &mut Canvas, at: [f32; 2], dice: &mut Dice) {
 }
 
 /// Rows of small marks, like writing.
-fn glyphs(canvas: &mut Canvas, start: [f32; 2], dice: &mut Dice) {
+fn glyphs(canvas: &mut Canvas, start: [f32; 2], dice: &mut Rng) {
     let (size, tint) = (dice.log_range(1.5, 7.0), colour(dice));
     let turn = dice.range(-0.4, 0.4);
     for row in 0..1 + dice.below(4) {
@@ -268,14 +268,14 @@ fn glyphs(canvas: &mut Canvas, start: [f32; 2], dice: &mut Dice) {
 }
 
 /// Long straight edges: walls, shelves, frames, cables.
-fn bars(canvas: &mut Canvas, at: [f32; 2], dice: &mut Dice) {
+fn bars(canvas: &mut Canvas, at: [f32; 2], dice: &mut Rng) {
     let (turn, tint) = ([0.0, 1.571, 0.3, 0.8][dice.below(4)], colour(dice));
     let thin = dice.log_range(0.006, 0.2);
     paint(canvas, at, SIDE as f32, turn, tint, |_, v| ((thin - v.abs()) * 100.0).clamp(0.0, 1.0));
 }
 
 /// Discs in discs: helmets, plates, badges, wheels, eyes of other things.
-fn rings(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+fn rings(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Rng) {
     let mut radius = 1.0;
     for _ in 0..1 + dice.below(4) {
         let tint = colour(dice);
@@ -285,7 +285,7 @@ fn rings(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
 }
 
 /// A skin-coloured head-like shape with hair-like cap and stray marks, but no face: the hard case.
-fn decoy(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+fn decoy(canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Rng) {
     let turn = dice.range(-0.6, 0.6);
     let (tint, squeeze) = (skin(dice), dice.range(0.6, 1.0));
     if dice.chance(0.6) {
@@ -311,7 +311,7 @@ mod tests {
     fn the_bank_is_a_function_of_its_seed() {
         let cut = |seed: u64| {
             let mut out = Canvas::new(48, 48);
-            Backdrops::new(3, seed).fill(&mut out, &mut Dice::new(&[1, 2, 3]));
+            Backdrops::new(3, seed).fill(&mut out, &mut Rng::new(&[1, 2, 3]));
             out
         };
         assert_eq!(cut(5), cut(5));

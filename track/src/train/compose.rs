@@ -8,9 +8,9 @@ use crate::train::augment::{Power, degrade};
 use crate::train::backdrop::{Backdrops, colour, skin, thing};
 use crate::train::labels::FaceLabels;
 use crate::train::renders::Render;
-use nets::align::Affine;
-use nets::augment::blur_rows;
-use nets::dice::Dice;
+use nets::pictures::align::Affine;
+use nets::pictures::augment::blur_rows;
+use nets::rng::Rng;
 
 /// What examples are made of.
 pub struct Material<'a> {
@@ -46,7 +46,7 @@ const PATCHES: u64 = 0xDE7E;
 impl Material<'_> {
     /// Crop `index` of the run.
     pub fn crop(&self, index: u64) -> CropExample {
-        let mut dice = Dice::new(&[self.seed, CROPS, index]);
+        let mut dice = Rng::new(&[self.seed, CROPS, index]);
         let side = face_net::SIDE;
         let mut canvas = self.ground(side, &mut dice);
         if dice.chance(0.12) {
@@ -73,7 +73,7 @@ impl Material<'_> {
 
     /// Patch `index` of the run, `side` pixels; faces of `sizes` pixels, a few just outside that range.
     pub fn patch(&self, index: u64, side: usize, sizes: [f32; 2]) -> PatchExample {
-        let mut dice = Dice::new(&[self.seed, PATCHES, index]);
+        let mut dice = Rng::new(&[self.seed, PATCHES, index]);
         let mut canvas = self.ground(side, &mut dice);
         if dice.chance(0.3) {
             self.shreds(&mut canvas, &mut dice);
@@ -109,7 +109,7 @@ impl Material<'_> {
     }
 
     /// What a detector may have mistaken for a face: a thing in the middle, pieces of heads, a face in disorder.
-    fn faceless(&self, canvas: &mut Canvas, dice: &mut Dice) {
+    fn faceless(&self, canvas: &mut Canvas, dice: &mut Rng) {
         let side = canvas.width as f32;
         match dice.below(6) {
             0 => {}
@@ -135,14 +135,14 @@ impl Material<'_> {
         }
     }
 
-    fn ground(&self, side: usize, dice: &mut Dice) -> Canvas {
+    fn ground(&self, side: usize, dice: &mut Rng) -> Canvas {
         let mut canvas = Canvas::new(side, side);
         self.backdrops.fill(&mut canvas, dice);
         canvas
     }
 
     /// A head with shoulders: the render's own, continued below where the render ends, sometimes in other clothes.
-    fn person(&self, canvas: &mut Canvas, placed: &Placed, dice: &mut Dice) -> FaceLabels {
+    fn person(&self, canvas: &mut Canvas, placed: &Placed, dice: &mut Rng) -> FaceLabels {
         if dice.chance(0.95) {
             let neckline = dice.range(0.52, 0.72);
             self.bust(canvas, placed, neckline, dice);
@@ -156,7 +156,7 @@ impl Material<'_> {
     }
 
     /// Shoulders in clothes of any look, from `neckline` face sizes beneath the face's middle downwards.
-    fn bust(&self, canvas: &mut Canvas, placed: &Placed, neckline: f32, dice: &mut Dice) {
+    fn bust(&self, canvas: &mut Canvas, placed: &Placed, neckline: f32, dice: &mut Rng) {
         let mut cloth = Canvas::new(canvas.width, canvas.height);
         self.backdrops.fill(&mut cloth, dice);
         let tint = if dice.chance(0.2) { skin(dice) } else { colour(dice) };
@@ -180,7 +180,7 @@ impl Material<'_> {
     }
 
     /// Something in front: a hand, a cup, a bar. Takes its part of the coverage away.
-    fn cover(&self, canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Dice) {
+    fn cover(&self, canvas: &mut Canvas, at: [f32; 2], size: f32, dice: &mut Rng) {
         let mut thing = Canvas::new(canvas.width, canvas.height);
         self.backdrops.fill(&mut thing, dice);
         let tint = if dice.chance(0.4) { skin(dice) } else { colour(dice) };
@@ -206,7 +206,7 @@ impl Material<'_> {
     }
 
     /// Pieces of heads in disorder: skin and hair without a face.
-    fn shreds(&self, canvas: &mut Canvas, dice: &mut Dice) {
+    fn shreds(&self, canvas: &mut Canvas, dice: &mut Rng) {
         for _ in 0..1 + dice.below(5) {
             let render = &self.renders[dice.below(self.renders.len())];
             let mut piece = Canvas::new(canvas.width, canvas.height);
@@ -250,13 +250,13 @@ enum Detail {
 }
 
 impl<'a> Placed<'a> {
-    fn new(render: &'a Render, centre: [f32; 2], size: f32, turn: f32, detail: Detail, dice: &mut Dice) -> Self {
+    fn new(render: &'a Render, centre: [f32; 2], size: f32, turn: f32, detail: Detail, dice: &mut Rng) -> Self {
         Placed { render, centre, size, turn, detail, mirrored: dice.chance(0.5) }
     }
 
     /// Lays the head upon `canvas` (its coverage becomes the union) and says what is known of it there; `other` names the
     /// landmark on the other side of each.
-    fn lay(&self, canvas: &mut Canvas, other: &[usize], dice: &mut Dice) -> FaceLabels {
+    fn lay(&self, canvas: &mut Canvas, other: &[usize], dice: &mut Rng) -> FaceLabels {
         let face = &self.render.face;
         // Mirroring happens about the middle of the canvas, after the similarity.
         let width = canvas.width as f32;
@@ -291,7 +291,7 @@ impl<'a> Placed<'a> {
 }
 
 /// Other skin, hair and white balance than the rest of the picture: pasted heads must not be told by one look.
-fn recolour(head: &mut Canvas, dice: &mut Dice) {
+fn recolour(head: &mut Canvas, dice: &mut Rng) {
     let gain: [f32; 3] = std::array::from_fn(|_| dice.log_range(0.88, 1.14));
     let (exposure, gamma) = (dice.log_range(0.65, 1.5), dice.log_range(0.75, 1.3));
     let curve = Power::new(gamma);
@@ -302,7 +302,7 @@ fn recolour(head: &mut Canvas, dice: &mut Dice) {
 }
 
 /// Cuts the picture into tiles and lays them out anew: all parts of a face, but no face.
-fn shuffle_tiles(canvas: &mut Canvas, dice: &mut Dice) {
+fn shuffle_tiles(canvas: &mut Canvas, dice: &mut Rng) {
     let n = 3 + dice.below(2);
     let tile = canvas.width / n;
     let first = dice.below(n * n);

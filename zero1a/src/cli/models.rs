@@ -4,8 +4,8 @@ use formats::digest;
 use formats::exit::{ExitCode, Failure};
 use formats::provenance::Provenance;
 use head::HeadModel;
-use nets::identity::Recogniser;
-use nets::perceptual::Perceptual;
+use nets::losses::perceptual::Perceptual;
+use nets::losses::recognizer::Recognizer;
 use std::path::{Path, PathBuf};
 use tch::Device;
 use track::networks::Networks;
@@ -45,7 +45,7 @@ pub struct Opened {
     pub head: HeadModel,
     pub tracker: Networks,
     pub perceptual: Option<Perceptual>,
-    pub recogniser: Option<Recogniser>,
+    pub recogniser: Option<Recognizer>,
     pub clip: Option<ClipVision>,
     pub device: Device,
 }
@@ -53,14 +53,14 @@ pub struct Opened {
 impl Models {
     pub fn open(&self) -> Result<Opened> {
         let device = nets::device::parse(&self.device)?;
-        nets::render::check_device(device)?;
+        nets::bridge::render::check_device(device)?;
         Ok(Opened {
             head: HeadModel::load(&self.head)?,
             tracker: Networks::load(&self.tracker, device)?,
             perceptual: Perceptual::open(&self.perceptual, device)?,
             recogniser: match self.recogniser.as_str() {
                 "none" => None,
-                path => Some(Recogniser::load(Path::new(path), device).context("--recogniser none does without")?),
+                path => Some(Recognizer::load(Path::new(path), device).context("--recogniser none does without")?),
             },
             clip: self.clip.as_ref().map(|folder| ClipVision::load(folder, device)).transpose()?,
             device,

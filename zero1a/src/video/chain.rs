@@ -1,6 +1,6 @@
 //! The noise levels that a clip passes through, up by inversion and down by sampling.
 use super::VideoModel;
-use nets::noise::{angle, trailing};
+use nets::blocks::diffusion::{angle, trailing_timesteps};
 
 /// How a clip is noised and denoised.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -36,7 +36,7 @@ impl Default for ChainConfig {
 pub struct Level {
     /// What the model is asked at.
     pub timestep: i64,
-    /// φ, radians; see [`nets::noise`].
+    /// φ, radians; see [`nets::blocks::diffusion`].
     pub angle: f64,
 }
 
@@ -50,7 +50,7 @@ impl ChainConfig {
     pub fn levels(&self, model: &dyn VideoModel) -> Vec<Level> {
         let alphas = model.alphas_cumprod();
         let reached = (self.steps as f64 * self.strength).round().clamp(0.0, self.steps as f64) as usize;
-        trailing(alphas.len(), self.steps)
+        trailing_timesteps(alphas.len(), self.steps)
             .into_iter()
             .skip(self.steps - reached)
             .map(|timestep| Level { timestep, angle: angle(alphas[timestep as usize]) })

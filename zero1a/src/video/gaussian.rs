@@ -2,7 +2,7 @@
 use super::chain::ChainConfig;
 use super::{Condition, VideoModel, invert, noise, sample};
 use anyhow::Result;
-use nets::noise::{Betas, NoiseSchedule};
+use nets::blocks::diffusion::{Betas, NoiseSchedule};
 use tch::{Device, Kind, Tensor};
 
 /// `x0 ~ N(mean of each map, sd²)`, frames independent, a picture is its latent.

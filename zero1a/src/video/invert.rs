@@ -2,7 +2,7 @@
 use super::chain::{ChainConfig, Level};
 use super::{Condition, VideoModel, window};
 use anyhow::Result;
-use nets::noise::turned;
+use nets::blocks::diffusion::ddim_step;
 use tch::Tensor;
 
 /// Takes clean latents `[F, C, s, s]` up to the noisiest of the chain's levels, without guidance.
@@ -34,7 +34,7 @@ fn step_up(
 ) -> Result<Tensor> {
     let velocity = |x: &Tensor| window::velocity(model, x, to.timestep, condition, 1.0, chain.overlap);
     let by = to.angle - from;
-    let mut upper = turned(lower, &velocity(lower)?, by);
+    let mut upper = ddim_step(lower, &velocity(lower)?, by);
     for _ in 0..chain.refinements {
         upper = (lower + velocity(&upper)? * by.sin()) / by.cos();
     }

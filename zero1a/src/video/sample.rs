@@ -2,7 +2,7 @@
 use super::chain::ChainConfig;
 use super::{Condition, VideoModel, window};
 use anyhow::Result;
-use nets::noise::turned;
+use nets::blocks::diffusion::ddim_step;
 use tch::{Device, Kind, Tensor};
 
 /// Denoises latents `[F, C, s, s]` that are at the noisiest of the chain's levels down to clean ones.
@@ -17,7 +17,7 @@ pub fn sample(model: &dyn VideoModel, noisy: &Tensor, condition: &Condition, cha
     for (i, level) in levels.iter().enumerate() {
         let v = window::velocity(model, &x, level.timestep, condition, guidance, chain.overlap)?;
         let next = levels.get(i + 1).map_or(0.0, |l| l.angle);
-        x = turned(&x, &v, next - level.angle);
+        x = ddim_step(&x, &v, next - level.angle);
     }
     Ok(x)
 }
@@ -25,6 +25,6 @@ pub fn sample(model: &dyn VideoModel, noisy: &Tensor, condition: &Condition, cha
 /// Noise for `frames` latents, the same for the same seed on every device.
 pub fn noise(model: &dyn VideoModel, frames: i64, seed: u64, device: Device) -> Tensor {
     let [channels, side, _] = model.latent_shape();
-    let values = nets::dice::normals(seed, (frames * channels * side * side) as usize);
+    let values = nets::rng::normals(seed, (frames * channels * side * side) as usize);
     Tensor::from_slice(&values).view([frames, channels, side, side]).to_kind(Kind::Float).to_device(device)
 }

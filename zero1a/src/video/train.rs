@@ -11,7 +11,7 @@ use formats::Dataset;
 use formats::exit::ExitCode;
 use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::progress::Talk;
-use nets::trainer::{self, Outcome, TrainConfig, checkpoint_path, device_of};
+use nets::training::trainer::{self, Outcome, TrainConfig, checkpoint_path, device_of};
 use nets::{Error, Perceptual};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;

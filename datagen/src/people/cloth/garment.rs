@@ -1,4 +1,11 @@
-//! What is worn on the shoulders: its neck line, what finishes it, colour and weave.
+//! What is worn on the shoulders: its neck line, what finishes it, color and weave.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                    | source        |
+//! | ---------------------------- | ------------- |
+//! | weights of kinds and weaves  | chosen by eye |
+//! | colors; neck lines and trims | chosen by eye |
 use crate::stream::{Stream, lattice};
 use crate::tracer::elementary::smoothstep;
 use crate::tracer::scene::{Paint, Texture};
@@ -41,11 +48,11 @@ pub enum GarmentKind {
     Dress,
 }
 
-/// How two colours mix.
+/// How two colors mix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weave {
-    /// One colour, faintly uneven.
+    /// One color, faintly uneven.
     Plain,
     /// Level stripes.
     Striped,
@@ -85,7 +92,7 @@ impl Garment {
         Garment { kind, color, second, weave, seed: s.uniform(0.0, 1e6) as u64 }
     }
 
-    /// Its colours; texture coordinates are [`crate::people::cloth`]'s.
+    /// Its colors; texture coordinates are [`crate::people::cloth`]'s.
     pub fn paint(&self) -> Paint {
         const SIDE: usize = 128;
         let texel = |i: usize| {
@@ -104,7 +111,7 @@ impl Garment {
             .map_or(Paint::Flat(self.color), |t| Paint::Map(Arc::new(t)))
     }
 
-    /// Mean of its colours (linear RGB).
+    /// Mean of its colors (linear RGB).
     pub fn mean_color(&self) -> Vec3 {
         let share = match self.weave {
             Weave::Plain => 0.0,
@@ -116,7 +123,7 @@ impl Garment {
 }
 
 impl GarmentKind {
-    /// How much lower (metres) its neck line lies than a T-shirt's, at a place `x` aside of and `ahead` before the neck's
+    /// How much lower (meters) its neck line lies than a T-shirt's, at a place `x` aside of and `ahead` before the neck's
     /// axis.
     pub fn lower_m(self, x: f32, ahead: f32) -> f32 {
         let front = smoothstep(0.0, 0.05, ahead);
@@ -146,7 +153,7 @@ impl GarmentKind {
 /// What runs along a neck line.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Trim {
-    /// A tube of that radius (metres).
+    /// A tube of that radius (meters).
     Roll {
         /// In front.
         front_m: f32,
@@ -155,9 +162,9 @@ pub enum Trim {
     },
     /// A band that stands and is turned over.
     Collar {
-        /// Height (metres).
+        /// Height (meters).
         stand_m: f32,
-        /// How far the turned part hangs down (metres).
+        /// How far the turned part hangs down (meters).
         fall_m: f32,
     },
 }

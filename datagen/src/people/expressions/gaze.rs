@@ -1,4 +1,12 @@
 //! Where the eyes of a still face look: into a camera, ahead, or anywhere within their reach, whatever the head does.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                              | source                             |
+//! | -------------------------------------- | ---------------------------------- |
+//! | camera 35 %, ahead 20 %, anywhere 45 % | chosen by eye                      |
+//! | half the distance of the pupils 31 mm  | chosen by eye, near the adult mean |
+//! | deviation of a look ahead              | chosen by eye                      |
 use super::recipes::{EyeSide, Face, add_eye};
 use crate::config::Config;
 use crate::stream::Stream;
@@ -6,9 +14,9 @@ use crate::studio::cameras::{self, View};
 use glam::{Quat, Vec3};
 use head::rig::{LOOK_DOWN_RAD, LOOK_SIDE_RAD, LOOK_UP_RAD};
 
-/// Half the distance of the eyes (metres); the head's origin is midway between them.
+/// Half the distance of the eyes (meters); the head's origin is midway between them.
 const HALF_PUPILS_M: f32 = 0.031;
-/// Largest share of the units' reach with which eyes still turn to a camera.
+/// Largest fraction of the units' reach with which eyes still turn to a camera.
 const REACHABLE: f32 = 0.95;
 
 /// Adds a drawn gaze to `face` and returns its name; `neck_and_head` are the turns of these joints (axis-angle, radians).
@@ -58,7 +66,7 @@ fn anywhere(s: &mut Stream) -> [f32; 2] {
     [0.0; 2]
 }
 
-/// Shares of the units' reach, left and right eye, that turn the eyes to a point (head space, metres); `None` if they cannot.
+/// Shares of the units' reach, left and right eye, that turn the eyes to a point (head space, meters); `None` if they cannot.
 fn eyes_on(point: Vec3) -> Option<[[f32; 2]; 2]> {
     let one = |x: f32| {
         let d = point - Vec3::new(x, 0.0, 0.0);

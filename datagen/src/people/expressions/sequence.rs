@@ -4,8 +4,17 @@
 //! emotion; and a slow sway of head and neck. Times of blinks and saccades follow what people show: a blink closes in
 //! about 0.1 s and opens in 0.16 s (VanderWerf et al. 2003), eyes rest 0.15 to 0.6 s between jumps of 0.04 to 0.08 s,
 //! speech changes its shape some seven times a second.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                   | source                                |
+//! | ------------------------------------------- | ------------------------------------- |
+//! | closing and opening of a blink              | VanderWerf et al. 2003                |
+//! | pauses between blinks, heights of brows     | chosen by eye                         |
+//! | rests and jumps of the eyes, rate of speech | chosen by eye within what people show |
+//! | sway of neck and head                       | chosen by eye                         |
 use super::recipes::{self, EMOTIONS, Face, Recipe, VISEMES};
-use super::{Action, Moment, Performance};
+use super::{Action, ClipFrame, Performance};
 use crate::config::{Config, SequenceKind};
 use crate::stream::{Stream, Subject};
 use crate::tracer::elementary::smoothstep;
@@ -92,7 +101,7 @@ impl Clip {
         for layer in &self.layers {
             expression.iter_mut().zip(layer.at(secs)).for_each(|(sum, v)| *sum += v);
         }
-        let moment = Moment { clip: self.number, frame, fps: self.fps };
+        let moment = ClipFrame { clip: self.number, frame, fps: self.fps };
         let [neck, head] = [&self.sway[0], &self.sway[1]].map(|s| s.at(secs));
         Performance {
             action: Action { kind: self.kind, names: self.names.clone(), moment: Some(moment) },
@@ -318,7 +327,7 @@ mod tests {
         let config = config(SequenceKind::Any, 16);
         let direct = Performance::sample(&config, 3, 37);
         assert_eq!(direct, Clip::sample(&config, 3, 2).frame(5));
-        assert_eq!(direct.action.moment, Some(Moment { clip: 2, frame: 5, fps: 25.0 }));
+        assert_eq!(direct.action.moment, Some(ClipFrame { clip: 2, frame: 5, fps: 25.0 }));
         assert_ne!(direct.expression, Performance::sample(&config, 4, 37).expression);
     }
 }

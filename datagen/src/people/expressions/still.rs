@@ -2,6 +2,15 @@
 //!
 //! Made to be learned from: every unit of the head reaches its full range often enough (see the test), alone and in company,
 //! and gaze, lids and head turn are independent of the rest.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                    | source                                                  |
+//! | -------------------------------------------- | ------------------------------------------------------- |
+//! | weights of kinds, numbers of units           | set so that every unit reaches its range (see the test) |
+//! | strengths and their spread                   | chosen by eye                                           |
+//! | lids: 14 % shut, 12 % half shut, 6 % winking | chosen by eye                                           |
+//! | asymmetry ± 8 %, lopsided 12 %               | chosen by eye                                           |
 use super::recipes::{self, EMOTIONS, Recipe, VISEMES};
 use super::{Performance, gaze};
 use crate::config::Config;

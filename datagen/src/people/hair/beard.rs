@@ -1,16 +1,18 @@
 //! Beard, moustache, stubble: on the region `beard`, trimmed to the style by the mouth's landmarks.
-use super::{Binding, CLASS_BEARD, Ground, Strand, Tuft, along, tapered, thickened};
+use super::{Binding, Ground, Strand, Tuft, along, tapered, thickened};
 use crate::people::person::{Beard, BeardStyle};
 use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
+use formats::segmentation::Class;
 use glam::Vec3;
+use head::ibug;
 
 pub(super) fn grow(ground: &Ground, beard: &Beard, strands: u32, seed: u64) -> Option<Tuft> {
-    if beard.style == BeardStyle::None || ground.landmarks.len() < 68 {
+    if beard.style == BeardStyle::None || ground.landmarks.len() < ibug::COUNT {
         return None;
     }
     let mut s = Stream::new(seed, Subject::BeardStrands, &[]);
-    let mut tuft = Tuft::new(CLASS_BEARD, Binding::Skin, beard.pigment.material());
+    let mut tuft = Tuft::new(Class::Beard, Binding::Skin, beard.pigment.material());
     let density = density(ground, beard.style, seed);
     let covered = density.iter().sum::<f32>() / ground.region("beard").iter().sum::<f32>().max(1e-6);
     let count = (0.8 * strands as f32 * beard.density * covered.clamp(0.0, 1.0)) as usize;
@@ -18,7 +20,7 @@ pub(super) fn grow(ground: &Ground, beard: &Beard, strands: u32, seed: u64) -> O
         BeardStyle::Stubble => 0.5 * thickened(50e-6, strands),
         _ => 0.8 * thickened(50e-6, strands),
     };
-    let mouth = (ground.landmarks[48] + ground.landmarks[54]) * 0.5;
+    let mouth = (ground.landmarks[ibug::MOUTH_RIGHT] + ground.landmarks[ibug::MOUTH_LEFT]) * 0.5;
     for root in ground.skin.scatter(&density, count, &mut s) {
         let (p, n) = (ground.skin.position(root), ground.skin.normal(root));
         // Towards its edge a beard is short and fine.
@@ -58,8 +60,8 @@ pub(super) fn grow(ground: &Ground, beard: &Beard, strands: u32, seed: u64) -> O
 fn density(ground: &Ground, style: BeardStyle, seed: u64) -> Vec<f32> {
     let (beard, lips) = (ground.region("beard"), ground.region("lips"));
     let l = ground.landmarks;
-    let mouth = (l[48] + l[54]) * 0.5;
-    let half_width = 0.5 * (l[54] - l[48]).length();
+    let mouth = (l[ibug::MOUTH_RIGHT] + l[ibug::MOUTH_LEFT]) * 0.5;
+    let half_width = 0.5 * (l[ibug::MOUTH_LEFT] - l[ibug::MOUTH_RIGHT]).length();
     let trim = |p: Vec3| {
         let (x, y) = ((p.x - mouth.x).abs() / half_width, p.y - mouth.y);
         let over_lip = smoothstep(-0.004, 0.002, y) * (1.0 - smoothstep(1.05, 1.3, x));

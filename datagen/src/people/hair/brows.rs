@@ -1,9 +1,11 @@
 //! Brows: short strands along the brow landmarks, upright near the nose, lying outwards.
-use super::{Binding, CLASS_BROW, Ground, Strand, Tuft, along, tapered, thickened};
+use super::{Binding, Ground, Strand, Tuft, along, tapered, thickened};
 use crate::people::person::Brows;
 use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
+use formats::segmentation::Class;
 use glam::Vec3;
+use head::ibug;
 
 /// Landmarks of the right and the left brow, from the nose outwards.
 pub const LINES: [[usize; 5]; 2] = [[21, 20, 19, 18, 17], [22, 23, 24, 25, 26]];
@@ -12,11 +14,11 @@ pub const LINES: [[usize; 5]; 2] = [[21, 20, 19, 18, 17], [22, 23, 24, 25, 26]];
 const POINTS: usize = 5;
 
 pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> Option<Tuft> {
-    if ground.landmarks.len() < 68 {
+    if ground.landmarks.len() < ibug::COUNT {
         return None;
     }
     let mut s = Stream::new(seed, Subject::BrowStrands, &[]);
-    let mut tuft = Tuft::new(CLASS_BROW, Binding::Skin, brows.pigment.material());
+    let mut tuft = Tuft::new(Class::Brow, Binding::Skin, brows.pigment.material());
     // A brow has some 250 to 700 hairs; few thick strands would look like a comb, so they thin out slower than hair.
     let count = (640.0 * brows.density * (strands as f32 / 12_000.0).clamp(0.5, 1.6)) as usize;
     let radius = 0.42 * thickened(45e-6, strands.max(8000));
@@ -33,7 +35,7 @@ pub(super) fn grow(ground: &Ground, brows: &Brows, strands: u32, seed: u64) -> O
                 continue;
             }
             grown += 1;
-            // The nearer to an edge, the finer; the odd hair grows longer than its neighbours.
+            // The nearer to an edge, the finer; the odd hair grows longer than its neighbors.
             let fine = 1.0 - (0.45 * smoothstep(0.5, 1.2, v.abs())).max(0.4 * smoothstep(0.2, 0.0, at.t));
             let wiry = if s.chance(brows.wiry) { s.uniform(1.2, 1.7) } else { 1.0 };
             let length = brows.length_m * s.uniform(0.6, 1.08) * length_at(at.t) * fine * wiry;
@@ -82,7 +84,7 @@ fn wanted(t: f32, v: f32, seed: u64, p: Vec3) -> f32 {
     across * head + strays
 }
 
-/// Share of the full length at `t`: short at the head, longest before the arch's top, short at the tail.
+/// Fraction of the full length at `t`: short at the head, longest before the arch's top, short at the tail.
 fn length_at(t: f32) -> f32 {
     (0.6 + 0.4 * smoothstep(0.0, 0.3, t)) * (1.0 - 0.4 * smoothstep(0.55, 1.0, t))
 }
@@ -93,7 +95,7 @@ pub fn arched(line: [Vec3; 5]) -> [Vec3; 5] {
     std::array::from_fn(|i| line[i] + Vec3::Y * RISE_M[i])
 }
 
-/// Share of the half height at `t` along the brow, 0 at the nose.
+/// Fraction of the half height at `t` along the brow, 0 at the nose.
 fn profile(t: f32) -> f32 {
     (0.8 + 0.2 * smoothstep(0.0, 0.35, t)) * (1.0 - 0.72 * smoothstep(0.4, 1.05, t))
 }
@@ -101,9 +103,9 @@ fn profile(t: f32) -> f32 {
 struct OnLine {
     /// 0 at the first point … 1 at the last, a little beyond at both ends.
     t: f32,
-    /// Over (+) or under the line (metres).
+    /// Over (+) or under the line (meters).
     offset: f32,
-    /// From the line (metres).
+    /// From the line (meters).
     distance: f32,
     /// Unit direction along it.
     direction: Vec3,

@@ -1,22 +1,22 @@
 //! How far a point is from skin and cloth, signed: what keeps strands out of skull, ears, neck and shoulders.
 use glam::Vec3;
 
-/// Side of a cell (metres).
+/// Side of a cell (meters).
 const CELL_M: f32 = 0.003;
-/// Up to here distances are exact at the cells' corners (metres); beyond they are counted in cells.
+/// Up to here distances are exact at the cells' corners (meters); beyond they are counted in cells.
 const EXACT_M: f32 = 0.006;
-/// Room around the meshes (metres).
+/// Room around the meshes (meters).
 const MARGIN_M: f32 = 0.012;
 
 /// Triangles that strands must stay outside of.
 pub struct Obstacle<'a> {
-    /// `[V]` metres.
+    /// `[V]` meters.
     pub positions: &'a [Vec3],
     /// `[T]` counter-clockwise seen from outside.
     pub triangles: &'a [[u32; 3]],
 }
 
-/// A signed distance sampled on a grid: positive outside (metres).
+/// A signed distance sampled on a grid: positive outside (meters).
 pub struct Clearance {
     low: Vec3,
     size: [usize; 3],
@@ -44,7 +44,7 @@ impl Clearance {
         field
     }
 
-    /// Signed distance (metres); a metre outside the grid.
+    /// Signed distance (meters); a meter outside the grid.
     pub fn at(&self, p: Vec3) -> f32 {
         let g = (p - self.low) / CELL_M;
         let cell = g.floor();
@@ -116,11 +116,11 @@ impl Clearance {
                 let place = [i % steps[1], i / steps[1] % self.size[1], i / steps[2]];
                 let farther = self.distance[i] + CELL_M.copysign(self.distance[i]);
                 for axis in 0..3 {
-                    let neighbours = [
+                    let neighbors = [
                         (place[axis] > 0).then(|| i - steps[axis]),
                         (place[axis] + 1 < self.size[axis]).then(|| i + steps[axis]),
                     ];
-                    for n in neighbours.into_iter().flatten() {
+                    for n in neighbors.into_iter().flatten() {
                         if !self.distance[n].is_finite() {
                             self.distance[n] = farther;
                             next.push(n);

@@ -7,9 +7,9 @@ use crate::stream::{Stream, noise};
 use crate::tracer::elementary::smoothstep;
 use glam::Vec3;
 
-/// Longest step of a guide (metres).
+/// Longest step of a guide (meters).
 const STEP_M: f32 = 0.006;
-/// Radius of the band that ties hair (metres).
+/// Radius of the band that ties hair (meters).
 const BAND_M: f32 = 0.009;
 
 /// One person's way of growing and wearing hair.
@@ -20,7 +20,7 @@ pub struct Walk<'a> {
     pub clearance: &'a Clearance,
     /// How it is worn.
     pub hair: &'a Hair,
-    /// Height of the brows (metres).
+    /// Height of the brows (meters).
     pub brow_y: f32,
     /// Of noise patterns.
     pub seed: u64,
@@ -39,7 +39,7 @@ pub struct Guide {
     pub root: Vec3,
     /// Locks mix within a group only: left and right of a parting, a fringe.
     pub group: u8,
-    /// Metres along `points`.
+    /// Meters along `points`.
     pub length_m: f32,
     /// Evenly spaced.
     pub points: Vec<Vec3>,
@@ -54,7 +54,7 @@ impl Walk<'_> {
         let length = if coils(self.hair) { length * self.cut(root) } else { length };
         let steps = ((length / STEP_M).ceil() as usize).max(6);
         let step = length / steps as f32;
-        // Neighbours lie at like heights: a smooth layer rather than one of chance.
+        // Neighbors lie at like heights: a smooth layer rather than one of chance.
         let layer = self.layer_m() * (0.55 + 0.45 * noise(self.seed ^ 31, root * 30.0));
         let mut stray = || 0.16 * s.normal(0.0, 1.0);
         let mut d = (normal * self.lift(q) + along(self.field(root, q, 0.0, fringe), normal)).normalize_or(normal);
@@ -111,7 +111,7 @@ impl Walk<'_> {
             && q.x.abs() < 0.55 + 0.1 * noise(self.seed ^ 41, q * 9.0)
     }
 
-    /// Length of a strand rooted at `q` (metres).
+    /// Length of a strand rooted at `q` (meters).
     fn length(&self, root: Vec3, q: Vec3) -> f32 {
         let h = self.hair;
         let top = smoothstep(0.15, 0.75, q.y + 0.06 * noise(self.seed ^ 5, q * 5.0));
@@ -144,7 +144,7 @@ impl Walk<'_> {
         1.0 + 0.10 * noise(self.seed ^ 32, root * 22.0) + 0.10 * noise(self.seed ^ 33, root * 75.0)
     }
 
-    /// How far the outermost strands lie over the skull (metres).
+    /// How far the outermost strands lie over the skull (meters).
     fn layer_m(&self) -> f32 {
         match self.hair.style {
             _ if coils(self.hair) => 0.0,
@@ -169,7 +169,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Over what length a strand bends at `p` to where it is combed (metres).
+    /// Over what length a strand bends at `p` to where it is combed (meters).
     fn bend_m(&self, p: Vec3) -> f32 {
         match self.hair.style {
             _ if coils(self.hair) => 0.012,
@@ -193,7 +193,7 @@ impl Walk<'_> {
         self.shell.center + d * (self.shell.radius(surface) + BAND_M)
     }
 
-    /// The direction hair takes at `p` (`q` in half extents), `walked` metres from its root.
+    /// The direction hair takes at `p` (`q` in half extents), `walked` meters from its root.
     fn field(&self, p: Vec3, q: Vec3, walked: f32, fringe: Fringe) -> Vec3 {
         let n = self.shell.outward(p);
         let eddy = |k: u64, scale: f32| {

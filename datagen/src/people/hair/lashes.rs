@@ -1,10 +1,12 @@
 //! Lashes: two or three rows on each lid margin, curled away from the eye, their tips gathered in small groups; longest
 //! above, a little outside of the middle.
-use super::{Binding, CLASS_LASH, Ground, Strand, Tuft, thickened};
+use super::{Binding, Ground, Strand, Tuft, thickened};
 use crate::people::person::Lashes;
 use crate::stream::{Stream, Subject};
 use crate::tracer::elementary::smoothstep;
+use formats::segmentation::Class;
 use glam::{Vec3, Vec4};
+use head::ibug;
 
 /// A lid: its landmarks from the outer corner to the inner, and what grows there.
 struct Lid {
@@ -23,7 +25,7 @@ struct Row {
     /// Elevation at the root (radians); they bend upwards by the person's curl times `bend`.
     elevation_rad: f32,
     bend: f32,
-    /// Depth of the rows, away from the eye's opening (metres, up is positive).
+    /// Depth of the rows, away from the eye's opening (meters, up is positive).
     depth_m: f32,
 }
 
@@ -40,11 +42,11 @@ const LIDS: [Lid; 4] = [
 const POINTS: usize = 6;
 
 pub(super) fn grow(ground: &Ground, lashes: &Lashes, strands: u32, seed: u64) -> Option<Tuft> {
-    if ground.landmarks.len() < 68 {
+    if ground.landmarks.len() < ibug::COUNT {
         return None;
     }
     let mut s = Stream::new(seed, Subject::LashStrands, &[]);
-    let mut tuft = Tuft::new(CLASS_LASH, Binding::Skin, lashes.pigment.material());
+    let mut tuft = Tuft::new(Class::Lash, Binding::Skin, lashes.pigment.material());
     let radius = 0.6 * thickened(45e-6, strands.max(8000)) * (1.0 + 0.6 * lashes.mascara);
     for lid in LIDS {
         let points = lid.landmarks.map(|i| ground.landmarks[i]);
@@ -131,7 +133,7 @@ fn arc(place: Vec3, ahead: Vec3, seat: &Seat, row: &Row, curl_rad: f32) -> Vec<V
     (0..POINTS).scan(place, next).collect()
 }
 
-/// Share of the full radius at `k` along a lash: thick over its first half, then a fine point.
+/// Fraction of the full radius at `k` along a lash: thick over its first half, then a fine point.
 fn taper(k: f32) -> f32 {
     1.0 - 0.2 * k - 0.7 * smoothstep(0.4, 1.0, k)
 }

@@ -11,7 +11,7 @@ use std::f32::consts::TAU;
 /// A strand's root on the head.
 #[derive(Clone, Copy)]
 pub struct Seat {
-    /// Metres.
+    /// Meters.
     pub position: Vec3,
     /// Unit, out of the skin.
     pub normal: Vec3,
@@ -34,9 +34,9 @@ struct Lock {
     /// `[n]` two directions across the guide, carried along it without twist.
     across: Vec<[Vec3; 2]>,
     phase: f32,
-    /// Metres.
+    /// Meters.
     radius: f32,
-    /// Turns a metre.
+    /// Turns a meter.
     turns: f32,
 }
 
@@ -53,7 +53,7 @@ impl Lock {
         }
     }
 
-    /// How far the winding leads away from the guide at point `i`, `walked` metres from the root.
+    /// How far the winding leads away from the guide at point `i`, `walked` meters from the root.
     fn winding(&self, i: usize, walked: f32, phase: f32, hair: &Hair) -> Vec3 {
         let [a, b] = self.across[i];
         let (sin, cos) = (self.phase + phase + walked * self.turns * TAU).sin_cos();

@@ -1,12 +1,14 @@
-//! Hair on the scalp: roots by density, guides for locks, strands from guides, pigment with streaks of grey.
+//! Hair on the scalp: roots by density, guides for locks, strands from guides, pigment with streaks of gray.
 use super::guides::Walk;
 use super::locks::{self, Seat, coils};
-use super::{Binding, CLASS_HAIR, Ground, Shell, Strand, Tuft, tapered, thickened};
+use super::{Binding, Ground, Shell, Strand, Tuft, tapered, thickened};
 use crate::people::headwear::Cover;
 use crate::people::person::{Curl, Hair, HairStyle};
 use crate::stream::{Stream, Subject, noise};
 use crate::tracer::elementary::smoothstep;
+use formats::segmentation::Class;
 use glam::Vec3;
+use head::ibug;
 
 /// Locks of a head at most.
 const MOST_LOCKS: usize = 2800;
@@ -37,7 +39,7 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands:
     if guides.is_empty() {
         return None;
     }
-    let mut tuft = Tuft::new(CLASS_HAIR, Binding::Skull, hair.pigment.material());
+    let mut tuft = Tuft::new(Class::Hair, Binding::Skull, hair.pigment.material());
     let radius =
         if hair.style == HairStyle::Buzz { 0.6 } else { 0.85 } * thickened(40e-6, strands) * share(hair).powf(-0.4);
     let shade: Vec<f32> = guides.iter().map(|_| s.normal_within(1.0, 0.12, [0.7, 1.4])).collect();
@@ -47,7 +49,7 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands:
         let fine = 0.45 + 0.55 * smoothstep(0.0, 0.7, seat.weight);
         let q = shell.local(seat.position);
         let absorption =
-            shade[lock] * hair.pigment.streaked(greying(q, seat.position, guides[lock].root, seed), &mut s);
+            shade[lock] * hair.pigment.streaked(graying(q, seat.position, guides[lock].root, seed), &mut s);
         let pressed = |p: &Vec3| cover.map_or(*p, |c| c.pressed(*p));
         let spine: Vec<Vec3> = spine.iter().map(pressed).collect();
         let points = tapered(&spine, radius * fine);
@@ -56,8 +58,8 @@ pub(super) fn grow(ground: &Ground, hair: &Hair, cover: Option<&Cover>, strands:
     Some(tuft)
 }
 
-/// How much earlier than elsewhere a place turns grey: the temples first, and streak by streak.
-fn greying(q: Vec3, p: Vec3, lock: Vec3, seed: u64) -> f32 {
+/// How much earlier than elsewhere a place turns gray: the temples first, and streak by streak.
+fn graying(q: Vec3, p: Vec3, lock: Vec3, seed: u64) -> f32 {
     let temples = smoothstep(0.5, 0.9, q.x.abs()) * smoothstep(-0.3, 0.3, q.z) * (1.0 - smoothstep(0.2, 0.6, q.y));
     0.35 * temples + 0.55 * noise(seed ^ 81, lock * 55.0) + 0.25 * noise(seed ^ 82, p * 14.0)
 }
@@ -126,7 +128,7 @@ pub fn hairline(q: Vec3, hair: &Hair) -> f32 {
 }
 
 fn brow_y(ground: &Ground) -> f32 {
-    ground.landmarks.get(17..27).map_or(0.02, |l| l.iter().map(|p| p.y).sum::<f32>() / 10.0)
+    ground.landmarks.get(ibug::BROWS).map_or(0.02, |l| l.iter().map(|p| p.y).sum::<f32>() / 10.0)
 }
 
 #[cfg(test)]

@@ -5,16 +5,16 @@ use std::f32::consts::{PI, TAU};
 
 const COLUMNS: usize = 96;
 const ROWS: usize = 48;
-/// How far below the centre the head and upper neck reach (metres).
+/// How far below the center the head and upper neck reach (meters).
 const REACH_M: f32 = 0.125;
 
 /// Distance of the skin from `center`, by direction.
 pub struct Shell {
-    /// Middle of the skull (world, metres).
+    /// Middle of the skull (world, meters).
     pub center: Vec3,
-    /// Half extents of the scalp (metres).
+    /// Half extents of the scalp (meters).
     pub half: Vec3,
-    /// `[ROWS, COLUMNS]` metres; row 0 looks up (+y), column 0 looks back (-z).
+    /// `[ROWS, COLUMNS]` meters; row 0 looks up (+y), column 0 looks back (-z).
     radius: Vec<f32>,
 }
 
@@ -51,7 +51,7 @@ impl Shell {
         shell
     }
 
-    /// Distance of the skin from the centre towards `p` (metres).
+    /// Distance of the skin from the center towards `p` (meters).
     pub fn radius(&self, p: Vec3) -> f32 {
         let (x, y) = cell(p - self.center);
         let (x, y) = (x - 0.5, (y - 0.5).clamp(0.0, ROWS as f32 - 1.0));
@@ -82,7 +82,7 @@ impl Shell {
         ((p - self.center) / (self.half * self.half)).normalize_or(Vec3::Y)
     }
 
-    /// Empty cells (the neck's opening) take the mean of their filled neighbours, ring by ring.
+    /// Empty cells (the neck's opening) take the mean of their filled neighbors, ring by ring.
     fn fill(&mut self) {
         for _ in 0..ROWS {
             let old = self.radius.clone();

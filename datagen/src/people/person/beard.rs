@@ -1,4 +1,12 @@
 //! Beard.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                      | source        |
+//! | ---------------------------------------------- | ------------- |
+//! | from 17 years; growth halved by asian ancestry | chosen by eye |
+//! | weights of styles, lengths, density, shadow    | chosen by eye |
+//! | beards are 1.2 times as gray as the head       | chosen by eye |
 use super::{Origin, Pigment};
 use crate::stream::Stream;
 use serde::Serialize;
@@ -8,7 +16,7 @@ use serde::Serialize;
 pub struct Beard {
     /// How it is worn.
     pub style: BeardStyle,
-    /// Length (metres).
+    /// Length (meters).
     pub length_m: f32,
     /// 0..=1 of the most.
     pub density: f32,

@@ -1,4 +1,12 @@
 //! Brows.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                         | source        |
+//! | ------------------------------------------------- | ------------- |
+//! | density, height, length and their sex differences | chosen by eye |
+//! | thinning and wiry hairs from 50 years on          | chosen by eye |
+//! | pigment relative to the hair of the head          | chosen by eye |
 use super::{Origin, Pigment};
 use crate::stream::Stream;
 use serde::Serialize;
@@ -8,11 +16,11 @@ use serde::Serialize;
 pub struct Brows {
     /// Strands in one brow, 0..=1 of the most.
     pub density: f32,
-    /// Half height in the middle (metres).
+    /// Half height in the middle (meters).
     pub half_height_m: f32,
-    /// Length of a hair (metres).
+    /// Length of a hair (meters).
     pub length_m: f32,
-    /// Share of hairs that outgrow the others.
+    /// Fraction of hairs that outgrow the others.
     pub wiry: f32,
     /// Pigment.
     pub pigment: Pigment,
@@ -21,7 +29,7 @@ pub struct Brows {
 impl Brows {
     pub(super) fn sample(s: &mut Stream, origin: Origin, hair: Pigment) -> Self {
         let male = origin.sex;
-        // Brows are darker than blond hair and turn grey later.
+        // Brows are darker than blond hair and turn gray later.
         let pigment =
             Pigment { eumelanin: hair.eumelanin.max(0.45) * 1.1, pheomelanin: hair.pheomelanin, grey: 0.4 * hair.grey };
         let aged = ((origin.age - 50.0) / 35.0).clamp(0.0, 1.0);

@@ -1,4 +1,14 @@
 //! Hair on the scalp: how it is worn.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                        | source        |
+//! | ------------------------------------------------ | ------------- |
+//! | weights of styles by sex; bald men with age      | chosen by eye |
+//! | what coily and curly hair adds and takes away    | chosen by eye |
+//! | lengths of styles, radii and turns of curls      | chosen by eye |
+//! | hair line: share of its retreat by age           | chosen by eye |
+//! | locks, stray strands, fringe, sweep, quiff, fade | chosen by eye |
 use super::{Curl, HairStyle, Origin, Pigment};
 use crate::stream::Stream;
 use serde::Serialize;
@@ -10,17 +20,17 @@ pub struct Hair {
     pub style: HairStyle,
     /// Pigment.
     pub pigment: Pigment,
-    /// Typical length (metres).
+    /// Typical length (meters).
     pub length_m: f32,
     /// Where it is parted: x in half head widths; the sign is the side.
     pub part: f32,
-    /// Thickness of the whole (metres over the skull).
+    /// Thickness of the whole (meters over the skull).
     pub volume_m: f32,
     /// How it curls by itself.
     pub curl: Curl,
-    /// Radius of curls (metres); 0 straight.
+    /// Radius of curls (meters); 0 straight.
     pub curl_radius_m: f32,
-    /// Turns a metre.
+    /// Turns a meter.
     pub curl_turns: f32,
     /// How strands gather to locks, 0..=1.
     pub clump: f32,

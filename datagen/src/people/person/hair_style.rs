@@ -7,9 +7,9 @@ use serde::Serialize;
 pub enum HairStyle {
     /// None.
     Bald,
-    /// A few millimetres.
+    /// A few millimeters.
     Buzz,
-    /// Some centimetres, from the crown outwards.
+    /// Some centimeters, from the crown outwards.
     Short,
     /// Combed back.
     Swept,

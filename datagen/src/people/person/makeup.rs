@@ -1,4 +1,12 @@
 //! What is laid over the skin.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                       | source        |
+//! | ------------------------------- | ------------- |
+//! | 40 % of women, from 16 years    | chosen by eye |
+//! | colors, opacities, liner, rouge | chosen by eye |
+//! | readiness for age spots         | chosen by eye |
 use super::Origin;
 use crate::stream::Stream;
 use glam::Vec3;

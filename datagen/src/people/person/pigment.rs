@@ -1,4 +1,13 @@
 //! Pigment of hair.
+//!
+//! Constants, and where they come from:
+//!
+//! | constants                                       | source                                            |
+//! | ----------------------------------------------- | ------------------------------------------------- |
+//! | eumelanin 8, 1.3, 0.3 for black, brown, blond   | scale of pbrt's hair material, whose brown is 1.3 |
+//! | ranges and weights of the five light colors     | chosen by eye                                     |
+//! | cube of the caucasian weight (dark is dominant) | chosen by eye                                     |
+//! | onset of graying 50 ± 9 years, 28 years long    | chosen by eye                                     |
 use super::Origin;
 use crate::stream::Stream;
 use serde::Serialize;
@@ -10,12 +19,12 @@ pub struct Pigment {
     pub eumelanin: f32,
     /// Concentration of pheomelanin (red).
     pub pheomelanin: f32,
-    /// Share of strands without pigment.
+    /// Fraction of strands without pigment.
     pub grey: f32,
 }
 
 impl Pigment {
-    /// Melanins of the head hair; red hair is rare and caucasian; grey comes with age. Dark hair is dominant: whoever has
+    /// Melanins of the head hair; red hair is rare and caucasian; gray comes with age. Dark hair is dominant: whoever has
     /// some of it among the ancestors mostly has it too.
     pub(super) fn sample(s: &mut Stream, origin: Origin) -> Self {
         let light = s.pick(&[origin.ancestry[0] + origin.ancestry[1], origin.ancestry[2].powi(3)]) == 1;

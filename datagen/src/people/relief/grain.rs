@@ -8,7 +8,7 @@ use head::model::Part;
 /// Side of the tile in texels, and in cells.
 const SIZE: usize = 256;
 const CELLS: i32 = 26;
-/// Breadth of a cell on the cheek (metres).
+/// Breadth of a cell on the cheek (meters).
 const CELL_M: f32 = 8.5e-4;
 
 /// The tile: heights from -1 (the bottom of a pore) to about 0.4, as multiples of a depth.
@@ -32,8 +32,8 @@ pub fn repeats(model: &HeadModel) -> f32 {
         surface += f64::from(head::normals::face_area_normal(&model.template, face).length());
         texture += f64::from(0.5 * (c - a).perp_dot(d - b).abs());
     }
-    let metres_per_unit = if texture > 0.0 { (surface / texture).sqrt() as f32 } else { 0.6 };
-    (metres_per_unit / (CELL_M * CELLS as f32)).max(1.0).round()
+    let meters_per_unit = if texture > 0.0 { (surface / texture).sqrt() as f32 } else { 0.6 };
+    (meters_per_unit / (CELL_M * CELLS as f32)).max(1.0).round()
 }
 
 /// Worley's cells on a torus: pits amid some cells, furrows where cells meet.

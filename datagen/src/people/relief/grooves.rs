@@ -6,14 +6,15 @@ use crate::people::person::Looks;
 use crate::stream::{Stream, noise};
 use crate::tracer::elementary::smoothstep;
 use glam::{Vec2, Vec3};
+use head::ibug;
 
-/// A line on the face, seen from the front (metres), and how deep it is.
+/// A line on the face, seen from the front (meters), and how deep it is.
 struct Line {
     points: Vec<Vec2>,
     depth_m: f32,
-    /// Half width of the groove (metres).
+    /// Half width of the groove (meters).
     width_m: f32,
-    /// Box around the points, widened by what the groove reaches (metres).
+    /// Box around the points, widened by what the groove reaches (meters).
     low: Vec2,
     high: Vec2,
 }
@@ -24,7 +25,7 @@ pub(super) struct Grooves {
     standing: Vec<Line>,
     /// Show when the skin shortens along the vertical, or along the horizontal.
     moving: [Vec<Line>; 2],
-    /// Skin behind this depth has no lines (metres).
+    /// Skin behind this depth has no lines (meters).
     front_z: f32,
     seed: u64,
 }
@@ -35,7 +36,7 @@ impl Grooves {
         let mut grooves = Grooves {
             standing: Vec::new(),
             moving: [Vec::new(), Vec::new()],
-            front_z: 0.5 * (l[0].z + l[16].z) + 0.02,
+            front_z: 0.5 * (l[ibug::JAW_RIGHT].z + l[ibug::JAW_LEFT].z) + 0.02,
             seed: looks.skin.seed ^ 0x6f01,
         };
         let up = 0.5 * (front(19) + front(24)) - 0.25 * (front(36) + front(39) + front(42) + front(45));
@@ -46,20 +47,21 @@ impl Grooves {
         }
         // Across the root of the nose.
         for i in 0..3 {
-            let y = l[27].y - 0.004 - 0.005 * i as f32;
+            let y = l[ibug::NASION].y - 0.004 - 0.005 * i as f32;
             let points = [-0.011, -0.005, 0.0, 0.005, 0.011]
-                .map(|x: f32| Vec2::new(l[27].x + x, y + 6.0 * x.abs() * x.abs() * 8.0));
+                .map(|x: f32| Vec2::new(l[ibug::NASION].x + x, y + 6.0 * x.abs() * x.abs() * 8.0));
             grooves.add(Family::Vertical, &points, 1.8e-4, 8e-4);
         }
         // Dents of the chin.
         for i in 0..3 {
-            let y = l[57].y + (l[8].y - l[57].y) * (0.32 + 0.16 * i as f32);
-            let points =
-                [-0.012, -0.006, 0.0, 0.006, 0.012].map(|x: f32| Vec2::new(l[8].x + x, y + s.normal(0.0, 0.0008)));
+            let y =
+                l[ibug::LOWER_LIP_OUTER].y + (l[ibug::CHIN].y - l[ibug::LOWER_LIP_OUTER].y) * (0.32 + 0.16 * i as f32);
+            let points = [-0.012, -0.006, 0.0, 0.006, 0.012]
+                .map(|x: f32| Vec2::new(l[ibug::CHIN].x + x, y + s.normal(0.0, 0.0008)));
             grooves.add(Family::Vertical, &points, 1.6e-4, 1.3e-3);
         }
         for i in 0..2 {
-            let y = l[8].y - 0.032 - 0.019 * i as f32 + s.normal(0.0, 0.002);
+            let y = l[ibug::CHIN].y - 0.032 - 0.019 * i as f32 + s.normal(0.0, 0.002);
             let points = [-0.05, -0.025, 0.0, 0.025, 0.05].map(|x: f32| Vec2::new(x, y + 3.0 * x * x));
             grooves.add(Family::Standing, &points, 1.2e-4 + 2.5e-4 * looks.skin.wrinkles, 1.1e-3);
         }
@@ -67,7 +69,7 @@ impl Grooves {
     }
 
     fn forehead(&mut self, l: &[Vec3], brow_over_eye: f32, s: &mut Stream) {
-        let top = 0.5 * (l[19].y + l[24].y);
+        let top = 0.5 * (l[ibug::RIGHT_BROW_MIDDLE].y + l[ibug::LEFT_BROW_MIDDLE].y);
         let lines = 3 + s.pick(&[1.0, 1.0, 1.0]);
         for i in 0..lines {
             let y = top + 0.011 + 0.45 * (brow_over_eye - 0.024) + 0.0082 * i as f32 + s.normal(0.0, 0.0008);
@@ -87,7 +89,7 @@ impl Grooves {
         // Between the brows.
         for side in [-1.0, 1.0] {
             let x = side * s.uniform(0.0065, 0.0095);
-            let y = 0.5 * (l[21].y + l[22].y);
+            let y = 0.5 * (l[ibug::RIGHT_BROW_INNER].y + l[ibug::LEFT_BROW_INNER].y);
             let points = [(1.15, 0.012), (1.0, 0.004), (0.9, -0.004), (0.95, -0.010)]
                 .map(|(k, dy): (f32, f32)| Vec2::new(x * k, y + dy));
             self.add(Family::Horizontal, &points, s.uniform(2.6e-4, 4.0e-4), 1.6e-3);
@@ -188,8 +190,8 @@ impl Grooves {
         self.add(Family::Horizontal, &smile, 2.6e-4 * s.uniform(0.2, 1.0), 1.7e-3);
         // Small lines over the upper lip.
         for i in 0..5 {
-            let x = corner.x + (l[51].x - corner.x) * (0.25 + 0.15 * i as f32 + s.normal(0.0, 0.02));
-            let top = Vec2::new(x, l[51].y + 0.0065 + s.normal(0.0, 0.001));
+            let x = corner.x + (l[ibug::UPPER_LIP_OUTER].x - corner.x) * (0.25 + 0.15 * i as f32 + s.normal(0.0, 0.02));
+            let top = Vec2::new(x, l[ibug::UPPER_LIP_OUTER].y + 0.0065 + s.normal(0.0, 0.001));
             self.add(Family::Horizontal, &[top, top - Vec2::Y * 0.0065], 1.5e-4, 5.5e-4);
         }
     }
@@ -206,12 +208,12 @@ impl Grooves {
         }
     }
 
-    /// Height (metres) of what stands in the neutral face.
+    /// Height (meters) of what stands in the neutral face.
     pub fn standing(&self, p: Vec3) -> f32 {
         self.sum(&self.standing, p)
     }
 
-    /// Heights (metres) of what shows at full compression along the vertical and the horizontal.
+    /// Heights (meters) of what shows at full compression along the vertical and the horizontal.
     pub fn moving(&self, p: Vec3) -> [f32; 2] {
         [self.sum(&self.moving[0], p), self.sum(&self.moving[1], p)]
     }
@@ -266,7 +268,7 @@ impl Side {
 }
 
 impl Line {
-    /// A groove with a low wall on either side (metres); it runs out at both ends.
+    /// A groove with a low wall on either side (meters); it runs out at both ends.
     fn height(&self, p: Vec2) -> f32 {
         if p.cmplt(self.low).any() || p.cmpgt(self.high).any() {
             return 0.0;

@@ -3,11 +3,11 @@ use super::{Painter, skin_color};
 use crate::tracer::elementary::smoothstep;
 use glam::Vec3;
 
-/// Half the breadth of the shade in the fold over an upper lid (metres): a texel of a coarse atlas at least.
+/// Half the breadth of the shade in the fold over an upper lid (meters): a texel of a coarse atlas at least.
 const FOLD_M: f32 = 1.2e-3;
 
 impl Painter<'_> {
-    /// Fold, lash roots, colour and liner of the upper lids.
+    /// Fold, lash roots, color and liner of the upper lids.
     pub(super) fn lids(&self, skin: Vec3, p: Vec3) -> Vec3 {
         let k = &self.looks.skin;
         let mut c = skin;
@@ -43,7 +43,7 @@ impl Painter<'_> {
         self.openings.iter().map(|opening| opening.margin(p)).fold(0.0, f32::max)
     }
 
-    /// `skin` turned to the colour of a lid's margin where `margin` is one: thin, full of blood, with little melanin.
+    /// `skin` turned to the color of a lid's margin where `margin` is one: thin, full of blood, with little melanin.
     pub(super) fn reddened(&self, skin: Vec3, margin: f32) -> Vec3 {
         let k = &self.looks.skin;
         skin.lerp(skin_color(0.55 * k.melanin + 0.5, 1.1 * k.haemoglobin), margin)

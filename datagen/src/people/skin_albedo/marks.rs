@@ -5,7 +5,7 @@ use crate::tracer::elementary::smoothstep;
 use glam::{Vec2, Vec3};
 
 impl Painter<'_> {
-    /// Extra melanin of freckles: spots of some tenths of a millimetre to a millimetre and a half in cells of 3 mm.
+    /// Extra melanin of freckles: spots of some tenths of a millimeter to a millimeter and a half in cells of 3 mm.
     pub(super) fn freckles(&self, p: Vec3, zone: f32) -> f32 {
         let amount = self.looks.skin.freckles * (0.25 + 0.75 * zone);
         if amount <= 0.01 || p.z < -0.03 {
@@ -31,7 +31,7 @@ impl Painter<'_> {
         sum * 0.85
     }
 
-    /// Extra melanin of the flat spots that come with age: some millimetres wide, with ragged borders.
+    /// Extra melanin of the flat spots that come with age: some millimeters wide, with ragged borders.
     pub(super) fn age_spots(&self, p: Vec3, spared: f32) -> f32 {
         let k = &self.looks.skin;
         if k.age_spots <= 0.0 {

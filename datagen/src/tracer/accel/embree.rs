@@ -111,7 +111,7 @@ pub fn device() -> Result<&'static Device, &'static String> {
 
 impl Device {
     fn open() -> Result<Self, String> {
-        // SAFETY: the initialisers of Embree and TBB have no preconditions; each symbol has the type that the headers of
+        // SAFETY: the initializers of Embree and TBB have no preconditions; each symbol has the type that the headers of
         // 4.3 and later give it, and `with` refuses other versions before any other call.
         let (api, path) = LIBRARY.open(|path| unsafe { Api::load(path) })?;
         Self::with(api, &path)

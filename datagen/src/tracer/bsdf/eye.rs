@@ -10,13 +10,13 @@ use glam::Vec3;
 
 /// Index of refraction of the aqueous humour with the cornea before it.
 const CORNEA_IOR: f32 = 1.336;
-/// Radius of curvature of the cornea (metres).
+/// Radius of curvature of the cornea (meters).
 const CORNEA_RADIUS_M: f32 = 0.0080;
 /// Roughness α of the tear film.
 const TEAR_FILM: f32 = 0.03;
-/// Height of the wedge of tears along a lid (metres); adults have 0.2 to 0.5 mm along the lower one.
+/// Height of the wedge of tears along a lid (meters); adults have 0.2 to 0.5 mm along the lower one.
 const MENISCUS_M: f32 = 4.5e-4;
-/// How far the flesh of the inner corner and the fold beside it reach from the corner (metres).
+/// How far the flesh of the inner corner and the fold beside it reach from the corner (meters).
 const CARUNCLE_M: [f32; 2] = [0.0032, 0.0062];
 /// Linear RGB of that flesh over the white's.
 const FLESH: Vec3 = Vec3::new(0.86, 0.40, 0.36);
@@ -42,7 +42,7 @@ pub fn at(m: &EyeMaterial, position: Vec3, normal: Vec3, wo: Vec3) -> EyePoint {
     let along = p.dot(m.axis);
     let lateral = p - m.axis * along;
     let (rho, outward) = (lateral.length(), lateral.normalize_or(m.up));
-    // the limbus is a soft border of half a millimetre
+    // the limbus is a soft border of half a millimeter
     let cornea = if along > 0.0 { 1.0 - smoothstep(0.93 * m.iris_radius, 1.05 * m.iris_radius, rho) } else { 0.0 };
     let between = m.opening.place(position);
     let shade = lid_shade(&between);
@@ -68,7 +68,7 @@ pub fn at(m: &EyeMaterial, position: Vec3, normal: Vec3, wo: Vec3) -> EyePoint {
     }
 }
 
-/// Colour and normal of the iris disc where the refracted ray meets it.
+/// Color and normal of the iris disc where the refracted ray meets it.
 fn behind(m: &EyeMaterial, p: Vec3, along: f32, cornea_normal: Vec3, wo: Vec3) -> (Vec3, Vec3) {
     let inward = refract(wo, cornea_normal, CORNEA_IOR).unwrap_or(-m.axis);
     let t = (m.iris_plane - along) / inward.dot(m.axis).min(-0.05);
@@ -77,29 +77,29 @@ fn behind(m: &EyeMaterial, p: Vec3, along: f32, cornea_normal: Vec3, wo: Vec3) -
     let r = q.length();
     // the iris is a shallow bowl, so light from one side brightens the other
     let normal = (m.axis - q * (0.35 / m.iris_radius)).normalize_or(m.axis);
-    (iris_colour(m, q, r), normal)
+    (iris_color(m, q, r), normal)
 }
 
-/// Fibres from pupil to limbus, a brighter collarette, a dark ring at the limbus.
-fn iris_colour(m: &EyeMaterial, q: Vec3, r: f32) -> Vec3 {
+/// Fibers from pupil to limbus, a brighter collarette, a dark ring at the limbus.
+fn iris_color(m: &EyeMaterial, q: Vec3, r: f32) -> Vec3 {
     let x = q.dot(m.up.cross(m.axis).normalize_or(Vec3::X)) / r.max(1e-6);
     let y = q.dot(m.up) / r.max(1e-6);
     let ring = ((r - m.pupil_radius) / (m.iris_radius - m.pupil_radius).max(1e-5)).clamp(0.0, 1.2);
     // noise over the circle, stretched along the radius
-    let fibres = 0.65 * noise(m.seed, Vec3::new(14.0 * x, 14.0 * y, 1.5 * ring))
+    let fibers = 0.65 * noise(m.seed, Vec3::new(14.0 * x, 14.0 * y, 1.5 * ring))
         + 0.35 * noise(m.seed ^ 1, Vec3::new(34.0 * x, 34.0 * y, 3.0 * ring));
     // crypts: gaps in the front layer, mostly around the collarette
     let crypts =
         smoothstep(0.35, 0.75, noise(m.seed ^ 9, Vec3::new(9.0 * x, 9.0 * y, 4.0 * ring))) * smoothstep(1.0, 0.5, ring);
     let collarette = (-((ring - 0.28) / 0.12).powi(2)).exp();
-    let colour = m.iris[0].lerp(m.iris[1], smoothstep(0.1, 0.75, ring))
-        * (1.0 + 0.6 * fibres + 0.3 * collarette - 0.35 * crypts);
+    let color = m.iris[0].lerp(m.iris[1], smoothstep(0.1, 0.75, ring))
+        * (1.0 + 0.6 * fibers + 0.3 * collarette - 0.35 * crypts);
     let limbal = 1.0 - 0.75 * smoothstep(0.8, 1.0, ring);
     let open = smoothstep(m.pupil_radius * 0.93, m.pupil_radius * 1.05, r);
-    (colour * limbal).max(Vec3::ZERO).min(Vec3::splat(0.9)) * open + Vec3::splat(0.002)
+    (color * limbal).max(Vec3::ZERO).min(Vec3::splat(0.9)) * open + Vec3::splat(0.002)
 }
 
-/// The white: greyer and redder away from the iris, with veins that run in from the corners.
+/// The white: grayer and redder away from the iris, with veins that run in from the corners.
 fn sclera(m: &EyeMaterial, p: Vec3, rho: f32) -> Vec3 {
     let d = p.normalize_or(Vec3::Z);
     let far = smoothstep(1.15 * m.iris_radius, 2.1 * m.iris_radius, rho);

@@ -1,8 +1,8 @@
-//! A fibre after Chiang, Bitterli, Tappan, Burley 2016, "A Practical and Controllable Hair and Fur Model for Production
+//! A fiber after Chiang, Bitterli, Tappan, Burley 2016, "A Practical and Controllable Hair and Fur Model for Production
 //! Path Tracing", with its four lobes: reflected (R), through (TT), reflected inside once (TRT), and all the rest.
 //!
-//! Frame: x along the fibre, y towards the viewer across it, so that the outgoing azimuth is zero. What depends on
-//! the material is computed once ([`Strands`]), what depends on the viewer once a hit ([`Fibre`]).
+//! Frame: x along the fiber, y towards the viewer across it, so that the outgoing azimuth is zero. What depends on
+//! the material is computed once ([`Strands`]), what depends on the viewer once a hit ([`Fiber`]).
 use super::{Scattered, fresnel};
 use crate::tracer::elementary::{asin, atan2, exp3, exp4, ln, sin_cos, sqrt4};
 use crate::tracer::scene::HairMaterial;
@@ -26,8 +26,8 @@ pub struct Strands {
     logistic: f32,
     /// Sine and cosine of the tilt of each lobe.
     tilt: [Vec4; 2],
-    /// Turns absorption into the colour of many fibres (Chiang et al. 2016, eq. 9).
-    colour: f32,
+    /// Turns absorption into the color of many fibers (Chiang et al. 2016, eq. 9).
+    color: f32,
 }
 
 impl Strands {
@@ -42,7 +42,7 @@ impl Strands {
         let (s, c) = m.tilt.sin_cos();
         let (s2, c2) = (2.0 * s * c, c * c - s * s);
         let (s4, c4) = (2.0 * s2 * c2, c2 * c2 - s2 * s2);
-        let colour =
+        let color =
             5.969 - 0.215 * bn + 2.532 * bn.powi(2) - 10.73 * bn.powi(3) + 5.574 * bn.powi(4) + 0.245 * bn.powi(5);
         Strands {
             sigma_a: m.sigma_a,
@@ -56,19 +56,19 @@ impl Strands {
             logistic: 1.0 / ((1.0 - 2.0 * cdf_low) * scale),
             // R leaves towards the root by two tilts, TT by one towards the tip, TRT by four
             tilt: [Vec4::new(s2, -s, -s4, 0.0), Vec4::new(c2, c, c4, 1.0)],
-            colour,
+            color,
         }
     }
 
-    /// Colour that a mass of such fibres shows: a guide for the denoiser.
+    /// Color that a mass of such fibers shows: a guide for the denoiser.
     pub fn albedo(&self, absorption: f32) -> Vec3 {
-        exp3(-(self.sigma_a * absorption).map(f32::sqrt) * self.colour)
+        exp3(-(self.sigma_a * absorption).map(f32::sqrt) * self.color)
     }
 }
 
-/// A fibre seen from one direction.
+/// A fiber seen from one direction.
 #[derive(Clone, Copy, Debug)]
-pub struct Fibre<'a> {
+pub struct Fiber<'a> {
     s: &'a Strands,
     /// Axes of the frame in the world.
     axes: [Vec3; 3],
@@ -81,8 +81,8 @@ pub struct Fibre<'a> {
     azimuth: Vec4,
 }
 
-impl<'a> Fibre<'a> {
-    /// `tangent` is unit, `wo` points to the viewer, `h` in -1..=1 says where across the fibre it is hit;
+impl<'a> Fiber<'a> {
+    /// `tangent` is unit, `wo` points to the viewer, `h` in -1..=1 says where across the fiber it is hit;
     /// `absorption` multiplies the material's.
     #[inline]
     pub fn new(s: &'a Strands, absorption: f32, tangent: Vec3, wo: Vec3, h: f32) -> Self {
@@ -95,7 +95,7 @@ impl<'a> Fibre<'a> {
         let weight = Vec4::new(r.element_sum(), tt.element_sum(), trt.element_sum(), rest.element_sum());
         let (around, inside) = (-2.0 * asin(h), 2.0 * asin(sin_gamma_t) + PI);
         let [sin_tilt, cos_tilt] = s.tilt;
-        Fibre {
+        Fiber {
             s,
             axes: [tangent, y, tangent.cross(y)],
             tilted: [cos_tilt * sin_o - sin_tilt * cos_o, (cos_tilt * cos_o + sin_tilt * sin_o).abs()],
@@ -113,7 +113,7 @@ impl<'a> Fibre<'a> {
         self.towards(sin_i, cos_i, atan2(across.1, across.0))
     }
 
-    /// As [`Fibre::eval`], by inclination and azimuth.
+    /// As [`Fiber::eval`], by inclination and azimuth.
     #[inline]
     fn towards(&self, sin_i: f32, cos_i: f32, phi: f32) -> (Vec3, f32) {
         let [sin_o, cos_o] = self.tilted;
@@ -227,11 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn clear_fibres_keep_all_light() {
+    fn clear_fibers_keep_all_light() {
         for (roughness, h) in [(0.2, 0.0), (0.3, 0.6), (0.3, -0.9), (0.6, 0.3)] {
             for wo in [Vec3::Z, Vec3::new(0.5, 0.0, 0.75f32.sqrt()), Vec3::new(-0.8, 0.36, 0.48)] {
                 let kept =
-                    furnace(&Bsdf::Hair(Fibre::new(&strands(Vec3::ZERO, roughness), 1.0, Vec3::X, wo, h)), 1 << 14);
+                    furnace(&Bsdf::Hair(Fiber::new(&strands(Vec3::ZERO, roughness), 1.0, Vec3::X, wo, h)), 1 << 14);
                 assert!((kept - Vec3::ONE).abs().max_element() < 0.01, "roughness {roughness} h {h} {wo}: {kept}");
             }
         }
@@ -241,7 +241,7 @@ mod tests {
     fn density_integrates_to_one_and_sampling_agrees() {
         for h in [-0.7, 0.0, 0.5] {
             let hair = strands(Vec3::new(0.4, 0.8, 1.6), 0.4);
-            let bsdf = Bsdf::Hair(Fibre::new(&hair, 1.0, Vec3::X, Vec3::new(0.3, 0.5, 0.812_4), h));
+            let bsdf = Bsdf::Hair(Fiber::new(&hair, 1.0, Vec3::X, Vec3::new(0.3, 0.5, 0.812_4), h));
             let (density, albedo) = over_the_sphere(&bsdf, 1 << 20);
             assert!((density - 1.0).abs() < 0.01, "h {h}: {density}");
             assert!((furnace(&bsdf, 1 << 16) - albedo).abs().max_element() < 5e-3, "h {h}");

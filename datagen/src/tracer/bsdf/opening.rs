@@ -4,25 +4,25 @@ use glam::Vec3;
 
 /// Stations between the corners.
 const STATIONS: usize = 32;
-/// How broad the margins of the upper and the lower lid are, seen from ahead (metres).
+/// How broad the margins of the upper and the lower lid are, seen from ahead (meters).
 const MARGIN_M: [f32; 2] = [5e-4, 9e-4];
 
 /// The visible gap of one eye, seen along the head's own forward direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Opening {
-    /// Corner beside the nose (world, metres).
+    /// Corner beside the nose (world, meters).
     inner: Vec3,
     /// Unit, from the inner to the outer corner.
     along: Vec3,
     /// Unit, from the lower to the upper lid.
     up: Vec3,
-    /// Inner to outer corner (metres).
+    /// Inner to outer corner (meters).
     width_m: f32,
-    /// Heights over the line between the corners at which the upper and the lower lid end (metres).
+    /// Heights over the line between the corners at which the upper and the lower lid end (meters).
     edges_m: [[f32; STATIONS]; 2],
 }
 
-/// Where a point of the eyeball lies between the lids (metres).
+/// Where a point of the eyeball lies between the lids (meters).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Between {
     /// Down from the upper lid, along the ball's face.
@@ -34,7 +34,7 @@ pub struct Between {
 }
 
 impl Opening {
-    /// From the lids' landmarks, inner to outer corner, upper and lower (world, metres), and `forward`, a unit vector.
+    /// From the lids' landmarks, inner to outer corner, upper and lower (world, meters), and `forward`, a unit vector.
     pub fn new([upper, lower]: [[Vec3; 4]; 2], forward: Vec3) -> Self {
         let (inner, across) = (upper[0], upper[3] - upper[0]);
         let along = (across - forward * across.dot(forward)).normalize_or(Vec3::X);
@@ -50,7 +50,7 @@ impl Opening {
         opening
     }
 
-    /// That of an eyeball about `center` without lids: a metre each way.
+    /// That of an eyeball about `center` without lids: a meter each way.
     pub fn bare(center: Vec3) -> Self {
         let edges_m = [[1.0; STATIONS], [-1.0; STATIONS]];
         Opening { inner: center - Vec3::X, along: Vec3::X, up: Vec3::Y, width_m: 2.0, edges_m }
@@ -120,7 +120,7 @@ impl Opening {
         self.up
     }
 
-    /// Along the line between the corners, and up from it (metres).
+    /// Along the line between the corners, and up from it (meters).
     fn flat(&self, p: Vec3) -> (f32, f32) {
         ((p - self.inner).dot(self.along), (p - self.inner).dot(self.up))
     }

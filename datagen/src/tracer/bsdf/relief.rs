@@ -3,7 +3,7 @@ use crate::tracer::accel::Hit;
 use crate::tracer::scene::{MeshDesc, Relief, SkinMaterial, Texture};
 use glam::{Vec2, Vec3};
 
-/// Depth of a groove at which the light that reaches its bottom has fallen to 1/e (metres).
+/// Depth of a groove at which the light that reaches its bottom has fallen to 1/e (meters).
 const SHADE_M: f32 = 1.8e-3;
 /// Steepest slope of the heights: beyond it a normal would tell of sides that the mesh has not.
 const STEEPEST: f32 = 0.9;
@@ -40,7 +40,7 @@ pub fn carved(m: &SkinMaterial, mesh: &MeshDesc, hit: &Hit, uv: Vec2, normal: Ve
     ((normal - gradient).normalize_or(normal), shade)
 }
 
-/// Height gained per unit of `u` and of `v` (metres), and the light that gets in.
+/// Height gained per unit of `u` and of `v` (meters), and the light that gets in.
 #[inline]
 fn slopes(m: &SkinMaterial, relief: &Relief, uv: Vec2, folds: Vec2) -> (Vec2, f32) {
     let weights = Vec3::new(1.0, folds.x, folds.y);

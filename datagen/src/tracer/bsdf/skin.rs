@@ -19,7 +19,7 @@ pub enum Base {
 /// A GGX lobe.
 #[derive(Clone, Copy, Debug)]
 pub struct Lobe {
-    /// Share of the reflected light.
+    /// Fraction of the reflected light.
     pub share: f32,
     /// Roughness α.
     pub alpha: f32,
@@ -36,7 +36,7 @@ pub struct CoatDesc {
     pub base: Base,
     /// Shares sum to one, or less for a duller coat.
     pub lobes: [Lobe; 2],
-    /// Share of light that down throws back when both it and the viewer graze the surface, 0..=1.
+    /// Fraction of light that down throws back when both it and the viewer graze the surface, 0..=1.
     pub fuzz: f32,
     /// Index of refraction of the coat.
     pub ior: f32,
@@ -56,7 +56,7 @@ pub struct Coated {
     /// Sum of the lobes' shares, and the square root of their mean α.
     strength: f32,
     roughness: f32,
-    /// Share of light that passes the coat towards the viewer, and its mean over cosine-weighted directions.
+    /// Fraction of light that passes the coat towards the viewer, and its mean over cosine-weighted directions.
     passed_out: f32,
     passed_mean: f32,
     /// Chance to sample a lobe rather than the base.
@@ -93,13 +93,13 @@ impl Coated {
         self.f0 + (1.0 - self.f0) * (1.0 - cos).max(0.0).powi(5)
     }
 
-    /// Share of light that passes the coat once, down included.
+    /// Fraction of light that passes the coat once, down included.
     #[inline]
     fn passed(&self, cos: f32) -> f32 {
         self.below_lobes(cos) * (1.0 - self.desc.fuzz * grazing(cos))
     }
 
-    /// Share of light that the lobes leave.
+    /// Fraction of light that the lobes leave.
     #[inline]
     fn below_lobes(&self, cos: f32) -> f32 {
         1.0 - self.strength * reflected(cos, self.f0, self.roughness)
@@ -159,7 +159,7 @@ impl Coated {
     }
 }
 
-/// Share of light from one direction that a GGX lobe reflects: the fit of Karis 2014, "Physically Based Shading on
+/// Fraction of light from one direction that a GGX lobe reflects: the fit of Karis 2014, "Physically Based Shading on
 /// Mobile", to the split-sum table; `r` is √α.
 #[inline]
 fn reflected(cos: f32, f0: f32, r: f32) -> f32 {

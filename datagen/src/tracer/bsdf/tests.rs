@@ -115,7 +115,7 @@ fn directions_are_drawn_with_the_density_that_is_said() {
             ("diffuse", diffuse(0.7)),
             ("skin", coated(wo, 0.6, Base::Diffuse, SKIN, 1.4)),
             ("tooth", coated(wo, 0.8, Base::Diffuse, [(1.0, 0.25), (0.0, 1.0)], 1.5)),
-            ("hair", Bsdf::Hair(hair::Fibre::new(&hair, 1.0, Vec3::X, wo, 0.4))),
+            ("hair", Bsdf::Hair(hair::Fiber::new(&hair, 1.0, Vec3::X, wo, 0.4))),
         ];
         for (name, bsdf) in kinds {
             let deviate = chi_square(&bsdf, 200_000);
@@ -146,15 +146,15 @@ fn light_goes_both_ways_alike() {
     }
 }
 
-/// Averaged over the fibre's width, at one inclination and without tilt; beyond that the model is not reciprocal, for the
+/// Averaged over the fiber's width, at one inclination and without tilt; beyond that the model is not reciprocal, for the
 /// attenuation knows the viewer's side alone (Chiang et al. 2016 take that for granted, and so do we).
 #[test]
-fn a_fibre_without_tilt_is_reciprocal_across() {
+fn a_fiber_without_tilt_is_reciprocal_across() {
     let s = strands(0.3, 0.0);
     let across = |to: Vec3, from: Vec3| {
         let n = 4000;
         let at = |i: i32| -0.998 + 1.996 * (i as f32 + 0.5) / n as f32;
-        (0..n).map(|i| hair::Fibre::new(&s, 1.0, Vec3::X, to, at(i)).eval(from).0.x).sum::<f32>() / n as f32
+        (0..n).map(|i| hair::Fiber::new(&s, 1.0, Vec3::X, to, at(i)).eval(from).0.x).sum::<f32>() / n as f32
     };
     for (inclination, apart) in [(0.0f32, 2.0f32), (0.4, 0.7), (-0.6, 2.8)] {
         let to = Vec3::new(inclination.sin(), 0.0, inclination.cos());
@@ -180,7 +180,7 @@ fn furnaces_show_what_is_kept_and_no_more() {
         }
         for absorption in [0.0, 0.5, 4.0] {
             let s = strands(absorption, 0.035);
-            let kept = furnace(&Bsdf::Hair(hair::Fibre::new(&s, 1.0, Vec3::X, wo, 0.3)), 1 << 15).x;
+            let kept = furnace(&Bsdf::Hair(hair::Fiber::new(&s, 1.0, Vec3::X, wo, 0.3)), 1 << 15).x;
             let exact = absorption == 0.0;
             assert!(kept < 1.005 && (!exact || kept > 0.99), "fibre of absorption {absorption} cos {cos}: {kept}");
         }
@@ -204,7 +204,7 @@ fn drawn_and_summed_light_agree() {
         for (name, bsdf) in [
             ("skin", coated(wo, 0.5, Base::Diffuse, [(0.85, 0.5), (0.15, 0.3)], 1.4)),
             ("eye", eye_at(0.004, wo, 0.4)),
-            ("hair", Bsdf::Hair(hair::Fibre::new(&hair, 1.0, Vec3::X, wo, -0.5))),
+            ("hair", Bsdf::Hair(hair::Fiber::new(&hair, 1.0, Vec3::X, wo, -0.5))),
         ] {
             // the eye's tear film is a peak of a hundredth of a steradian: more points find it
             let n = if name == "eye" { 1 << 22 } else { 1 << 19 };

@@ -12,7 +12,7 @@ const SLACK: f32 = 0.35;
 pub struct Aim(u16);
 
 impl Aim {
-    /// All light, by brightness alone: for fibres, which see all around.
+    /// All light, by brightness alone: for fibers, which see all around.
     pub const ANYWHERE: Aim = Aim((SIDE * SIDE) as u16);
 
     /// For a surface of that unit normal.

@@ -1,4 +1,4 @@
-//! What the ray through a pixel's centre meets.
+//! What the ray through a pixel's center meets.
 use super::mesh_hit::{shading_normal, texture_coordinate};
 use super::strand_hit::across;
 use super::{Integrator, MASK_OPAQUE};
@@ -8,10 +8,10 @@ use crate::tracer::film::{NO_PART, SurfaceHit};
 use crate::tracer::scene::Material;
 use glam::{Vec2, Vec3};
 
-/// What the ray through a pixel's centre meets; fields as in `film::Labels`.
+/// What the ray through a pixel's center meets; fields as in `film::Labels`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Label {
-    /// Metres along the camera's z.
+    /// Meters along the camera's z.
     pub depth: f32,
     /// World.
     pub normal: Vec3,

@@ -1,7 +1,7 @@
-//! Where on a strand a hit lies, and the fibre there.
+//! Where on a strand a hit lies, and the fiber there.
 use super::vertex::{Depth, Vertex};
 use crate::tracer::accel::Hit;
-use crate::tracer::bsdf::{Bsdf, hair::Fibre};
+use crate::tracer::bsdf::{Bsdf, hair::Fiber};
 use crate::tracer::trace::StrandSet;
 use glam::{Vec3, Vec4};
 
@@ -38,7 +38,7 @@ impl StrandSet {
             position,
             facing: None,
             lift: 2.2 * p.radius,
-            bsdf: Bsdf::Hair(Fibre::new(&self.constants, absorption, p.tangent, wo, h)),
+            bsdf: Bsdf::Hair(Fiber::new(&self.constants, absorption, p.tangent, wo, h)),
             albedo: if depth == Depth::First { self.constants.albedo(absorption) } else { Vec3::ZERO },
             normal,
             medium: None,
@@ -46,7 +46,7 @@ impl StrandSet {
     }
 }
 
-/// The part of `wo` across a fibre, unit.
+/// The part of `wo` across a fiber, unit.
 pub(super) fn across(wo: Vec3, tangent: Vec3) -> Vec3 {
     (wo - tangent * tangent.dot(wo)).normalize_or(crate::tracer::bsdf::frame(tangent).0)
 }

@@ -9,7 +9,7 @@ use crate::tracer::subsurface::Medium;
 use crate::tracer::subsurface::deepened;
 use glam::{Vec2, Vec3};
 
-/// How far new rays start above a surface (metres).
+/// How far new rays start above a surface (meters).
 const LIFT: f32 = 1e-5;
 
 /// Which hit of its path.
@@ -26,7 +26,7 @@ pub(super) struct Vertex<'a> {
     pub position: Vec3,
     /// Unit normal of the triangle on the side of the viewer; `None` on a strand.
     pub facing: Option<Vec3>,
-    /// How far new rays start off (metres).
+    /// How far new rays start off (meters).
     pub lift: f32,
     pub bsdf: Bsdf<'a>,
     /// Guides of the denoiser; zero where it asks for nothing.
@@ -102,7 +102,7 @@ impl<'a> Integrator<'a> {
     }
 }
 
-/// How sharply the skin bends at a hit (1/metre).
+/// How sharply the skin bends at a hit (1/meter).
 fn bend(m: &SkinMaterial, mesh: &MeshDesc, hit: &Hit) -> f32 {
     if m.bends.is_empty() {
         return 0.0;

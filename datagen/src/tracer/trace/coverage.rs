@@ -14,7 +14,7 @@ const ACROSS: usize = 16;
 const DOWN: usize = 64;
 /// Straight pieces of a strand's segment, as many as the accelerator is told to make.
 const PIECES: usize = 4;
-/// What is nearer than that to the camera's plane (metres) cannot be projected.
+/// What is nearer than that to the camera's plane (meters) cannot be projected.
 const NEAR_M: f32 = 0.02;
 
 /// The shapes of a scene as a camera sees them, sorted into tiles.
@@ -181,7 +181,7 @@ impl Mask {
         if self.is_full(low, high) {
             return;
         }
-        // An edge from above always, so that neighbours agree on the one that they share.
+        // An edge from above always, so that neighbors agree on the one that they share.
         let mut edges = [Edge::default(); 4];
         for (edge, (i, a)) in edges.iter_mut().zip(corners.iter().enumerate()) {
             *edge = Edge::new(*a, corners[(i + 1) % corners.len()]);

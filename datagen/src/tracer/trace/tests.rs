@@ -34,7 +34,7 @@ fn made_of(material: Material) -> SceneDesc {
     alone(MeshDesc { material, ..ball(0.1, 24) })
 }
 
-/// Mean colour where the film is fully covered.
+/// Mean color where the film is fully covered.
 fn covered_mean(film: &Film) -> Vec3 {
     let inside: Vec<Vec3> = film.rgb.iter().zip(&film.alpha).filter(|(_, a)| **a == 1.0).map(|(c, _)| *c).collect();
     inside.iter().sum::<Vec3>() / inside.len() as f32
@@ -162,8 +162,8 @@ fn labels_are_the_geometry() {
         let [a, b, c] = mesh.triangles[hit.triangle as usize].map(|k| mesh.positions[k as usize]);
         let point = a * (1.0 - hit.bary.x - hit.bary.y) + b * hit.bary.x + c * hit.bary.y;
         let (pixel, depth) = camera.project(point);
-        let centre = Vec2::new((i % 64) as f32 + 0.5, (i / 64) as f32 + 0.5);
-        assert!((pixel - centre).length() < 0.01 && (depth - film.labels.depth[i]).abs() < 1e-5, "{pixel} {centre}");
+        let center = Vec2::new((i % 64) as f32 + 0.5, (i / 64) as f32 + 0.5);
+        assert!((pixel - center).length() < 0.01 && (depth - film.labels.depth[i]).abs() < 1e-5, "{pixel} {center}");
         assert!(film.labels.normal[i].dot(point.normalize_or(Vec3::Z)) > 0.99 && film.labels.class[i] == 1);
     }
     assert!(seen > 1000, "{seen}");

@@ -157,7 +157,7 @@ impl Work<'_> {
         (sum / count.max(1.0)).sqrt()
     }
 
-    /// Colour, coverage and label of a pixel that has its paths.
+    /// Color, coverage and label of a pixel that has its paths.
     fn finished(&self, pixel: Pixel, rays: &mut u64) -> (PathSample, Label) {
         let Pixel { within, label, share, sum, paths, .. } = pixel;
         if let Some(share) = share.filter(|share| *share < 1.0) {

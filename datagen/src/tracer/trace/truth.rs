@@ -26,7 +26,7 @@ fn camera(size: usize) -> Camera {
     Camera { fy: 1.03 * camera.fy, cx: camera.cx + 1.7, ..camera }
 }
 
-/// Where the ray through a pixel's centre meets the ball about the origin (world), by the quadratic formula in `f64`.
+/// Where the ray through a pixel's center meets the ball about the origin (world), by the quadratic formula in `f64`.
 fn on_ball(camera: &Camera, x: usize, y: usize) -> Option<glam::DVec3> {
     let world_from_camera = camera.camera_from_world.as_dmat4().inverse();
     let across = (x as f64 + 0.5 - f64::from(camera.cx)) / f64::from(camera.fx);

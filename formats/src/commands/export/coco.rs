@@ -1,9 +1,10 @@
 //! COCO: `images/SPLIT/…`, `annotations/SPLIT.json` with a head (box, 68 keypoints, mask) and a mask of each class.
 //!
-//! Keypoints and boxes are in pixels from the top left corner of the image; pixel centres lie at +0.5.
+//! Keypoints and boxes are in pixels from the top left corner of the image; pixel centers lie at +0.5.
 use super::{Sink, rle, safe_name, write};
 use arrow::array::RecordBatch;
-use formats::frame::{FrameRow, SEGMENTATION};
+use formats::frame::FrameRow;
+use formats::segmentation;
 use formats::{Error, image};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// iBUG landmarks.
-const KEYPOINTS: usize = 68;
+const KEYPOINTS: usize = head::ibug::COUNT;
 /// Id of the category of whole heads; class `k` of the segmentation is `k + 1`.
 const HEAD: usize = 1;
 
@@ -81,7 +82,7 @@ fn annotations_of(frame: &FrameRow) -> Result<Vec<Value>, Error> {
     let (keypoints, n) = keypoints(frame);
     (head["keypoints"], head["num_keypoints"]) = (json!(keypoints), json!(n));
     let mut found = vec![head];
-    for class in 1..SEGMENTATION.len() {
+    for class in 1..segmentation::NAMES.len() {
         let Some(classes) = &classes else { break };
         let mask: Vec<bool> = classes.data.iter().map(|&c| usize::from(c) == class).collect();
         if let Some(mut annotation) = annotation_of_mask(&mask, width, height) {
@@ -144,8 +145,8 @@ fn categories() -> Value {
     skeleton.extend(closed.iter().map(|c| [*c.end(), *c.start()]));
     let mut all =
         vec![json!({"id": HEAD, "name": "head", "supercategory": "person", "keypoints": names, "skeleton": skeleton})];
-    let class = |k: usize| json!({"id": k + 1, "name": SEGMENTATION[k], "supercategory": "head"});
-    all.extend((1..SEGMENTATION.len()).map(class));
+    let class = |k: usize| json!({"id": k + 1, "name": segmentation::NAMES[k], "supercategory": "head"});
+    all.extend((1..segmentation::NAMES.len()).map(class));
     Value::Array(all)
 }
 

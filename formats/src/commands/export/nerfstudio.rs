@@ -1,6 +1,6 @@
-//! nerfstudio: a folder `IDENTITY-EXPRESSION` with `transforms.json`, images, masks, depth in millimetres.
+//! nerfstudio: a folder `IDENTITY-EXPRESSION` with `transforms.json`, images, masks, depth in millimeters.
 //!
-//! Its cameras look along −z with y up (OpenGL), ours along +z with y down; the world is the same: metres, y up.
+//! Its cameras look along −z with y up (OpenGL), ours along +z with y down; the world is the same: meters, y up.
 use super::{Sink, write};
 use anyhow::Context;
 use arrow::array::RecordBatch;
@@ -63,7 +63,7 @@ impl Sink for Scenes {
             put("mask_path", format!("masks/{stem}.png"), &mask(alpha)?)?;
         }
         if let Some(depth) = &frame.depth {
-            put("depth_file_path", format!("depth/{stem}.png"), &millimetres(depth)?)?;
+            put("depth_file_path", format!("depth/{stem}.png"), &millimeters(depth)?)?;
         }
         scene.frames.push(entry);
         Ok(())
@@ -103,13 +103,13 @@ fn mask(alpha: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 /// Ours are tenths of it.
-fn millimetres(depth: &[u8]) -> Result<Vec<u8>, Error> {
+fn millimeters(depth: &[u8]) -> Result<Vec<u8>, Error> {
     let depth = image::gray16_from_png(depth)?;
     let whole: Vec<u16> = depth.data.iter().map(|&d| d / 10 + u16::from(d % 10 >= 5)).collect();
     image::png_from_gray16(depth.width, depth.height, &whole)
 }
 
-/// Points to start Gaussians from, grey.
+/// Points to start Gaussians from, gray.
 fn ply(points: &[[f32; 3]]) -> String {
     let mut text = format!(
         "ply\nformat ascii 1.0\nelement vertex {}\nproperty float x\nproperty float y\nproperty float z\n\

@@ -1,4 +1,4 @@
-//! Masks as COCO's compressed run lengths: columns first, runs of nought and one in turn.
+//! Masks as COCO's compressed run lengths: columns first, runs of zeros and ones in turn.
 
 /// The `counts` string of a mask `[height, width]`, row-major.
 pub fn counts(mask: &[bool], width: usize, height: usize) -> String {

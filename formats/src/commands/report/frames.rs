@@ -47,7 +47,7 @@ pub struct Frames {
     pub views: Sphere,
     /// Where the head turns, in the world.
     pub heads: Sphere,
-    /// Metres from the middle of the head to the camera.
+    /// Meters from the middle of the head to the camera.
     pub distance_m: Histogram,
     /// Vertical field of view, degrees.
     pub view_deg: Histogram,

@@ -312,7 +312,7 @@ fn grid(charts: &[(String, String)]) -> String {
     html + "</div>\n"
 }
 
-/// A name in the colour of its series.
+/// A name in the color of its series.
 fn key(series: usize, name: &str) -> String {
     format!("<b class=\"k{series}\">{name}</b>")
 }

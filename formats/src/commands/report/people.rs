@@ -21,7 +21,7 @@ pub struct People {
     pub tones: BTreeMap<String, u64>,
     /// Hair styles.
     pub hair: BTreeMap<String, u64>,
-    /// Colours of the iris.
+    /// Colors of the iris.
     pub eyes: BTreeMap<String, u64>,
     /// Beards.
     pub beards: BTreeMap<String, u64>,

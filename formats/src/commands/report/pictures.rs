@@ -28,11 +28,11 @@ pub struct Pictures {
     pub measured: usize,
     /// Mean of each picture, sRGB codes.
     pub brightness: Histogram,
-    /// Share of the pixels at 0 or 255 in all channels, percent.
+    /// Percentage of the pixels at 0 or 255 in all channels.
     pub clipped: Histogram,
-    /// Share of the picture that the head covers, percent.
+    /// Percentage of the picture that the head covers.
     pub coverage: Histogram,
-    /// By individual typology angle of the mean skin colour (Chardon et al. 1991), from light to dark.
+    /// By individual typology angle of the mean skin color (Chardon et al. 1991), from light to dark.
     pub tones: Vec<(String, u64)>,
     /// Pictures that cannot be decoded.
     pub broken: u64,
@@ -200,7 +200,7 @@ fn measure(frame: &FrameRow) -> Result<Measure, Error> {
     Ok(Measure { mean, clipped, coverage, typology_deg: classes.and_then(|c| typology_deg(&decoded, &c.data)) })
 }
 
-/// Individual typology angle of the mean skin colour: `atan((L* − 50) / b*)`, CIELAB under D65, degrees.
+/// Individual typology angle of the mean skin color: `atan((L* − 50) / b*)`, CIELAB under D65, degrees.
 fn typology_deg(picture: &Decoded<u8>, classes: &[u8]) -> Option<f64> {
     const SKIN: u8 = 1;
     let (mut sum, mut n) = ([0.0f64; 3], 0u32);

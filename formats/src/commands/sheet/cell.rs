@@ -2,9 +2,11 @@
 use super::Look;
 use super::grid::strip;
 use formats::Error;
-use formats::frame::{FrameRow, SEGMENTATION};
+use formats::frame::FrameRow;
 use formats::image::{self, Decoded, Picture, linear_from_srgb};
+use formats::segmentation::Class;
 use glam::Vec3;
+use head::ibug;
 
 /// A layer. Landmarks, segmentation and gaze are drawn on the image, the others beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -36,7 +38,7 @@ impl Draw {
     pub fn is_in(self, frame: &FrameRow) -> bool {
         match self {
             Draw::Landmarks => !frame.landmarks_2d.is_empty(),
-            Draw::Gaze => frame.landmarks_3d.len() >= 48,
+            Draw::Gaze => frame.landmarks_3d.len() >= ibug::EYES.end,
             Draw::Segmentation => frame.segmentation.is_some(),
             Draw::Alpha => frame.alpha.is_some(),
             Draw::Depth => frame.depth.is_some(),
@@ -67,8 +69,7 @@ pub fn of_frame(frame: &FrameRow, look: &Look) -> Result<Decoded<u8>, Error> {
     for layer in &look.draw {
         if let Some(map) = map_of(frame, *layer)? {
             let resized = map.resized(width, height);
-            let codes = resized.data.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0 + 0.5) as u8).collect();
-            tiles.push(Decoded { width, height, channels: 3, data: codes });
+            tiles.push(Decoded { width, height, channels: 3, data: resized.raw8() });
         }
     }
     let FrameRow { identity_id, expression_id, camera_id, light_id, .. } = frame;
@@ -88,7 +89,7 @@ fn map_of(frame: &FrameRow, layer: Draw) -> Result<Option<Picture>, Error> {
     }
 }
 
-/// Depth over its own range, near bright (colours of Smith and van der Walt's viridis, five points of it).
+/// Depth over its own range, near bright (colors of Smith and van der Walt's viridis, five points of it).
 fn depth(map: &Decoded<u16>) -> Picture {
     const VIRIDIS: [[f32; 3]; 5] = [
         [0.267, 0.005, 0.329],
@@ -118,7 +119,7 @@ fn uv(map: &Decoded<u16>) -> Picture {
     Picture { width: map.width, height: map.height, channels: 3, data }
 }
 
-/// Mixes the colour of its class into each pixel; the background stays.
+/// Mixes the color of its class into each pixel; the background stays.
 fn tint(picture: &mut Picture, classes: &Decoded<u8>) {
     if (classes.width, classes.height) != (picture.width, picture.height) {
         return;
@@ -133,10 +134,10 @@ fn tint(picture: &mut Picture, classes: &Decoded<u8>) {
     }
 }
 
-/// sRGB of a class: hues far apart for neighbouring ids.
+/// sRGB of a class: hues far apart for neighboring ids.
 pub fn class_color(class: u8) -> [f32; 3] {
     let hue = f32::from(class) * 0.618_034 % 1.0 * 6.0;
-    let value = if usize::from(class) < SEGMENTATION.len() { 0.9 } else { 0.3 };
+    let value = if Class::from_id(class).is_some() { 0.9 } else { 0.3 };
     [0.0, 4.0, 2.0].map(|offset| {
         let distance = ((hue + offset) % 6.0 - 3.0).abs() - 1.0;
         value * (0.25 + 0.75 * distance.clamp(0.0, 1.0))
@@ -147,16 +148,16 @@ fn landmarks(picture: &mut Picture, frame: &FrameRow, scale: f32, cell: usize) {
     for (i, [x, y]) in frame.landmarks_2d.iter().enumerate() {
         let seen = frame.landmark_visible.get(i).copied().unwrap_or(1.0).clamp(0.0, 1.0);
         // The dense ones, several hundred, must not hide the face.
-        let radius = if i < 68 { 1.0 } else { 0.35 } * cell as f32 / 160.0;
+        let radius = if i < ibug::COUNT { 1.0 } else { 0.35 } * cell as f32 / 160.0;
         dot(picture, x * scale, y * scale, [1.0 - seen, 0.1 + 0.9 * seen, 0.1], radius);
     }
 }
 
-/// From the middle of each eye's landmarks (iBUG: 42..48 the person's left eye, 36..42 the right one).
+/// From the middle of each eye's landmarks (the person's left eye first).
 fn gaze(picture: &mut Picture, frame: &FrameRow, scale: f32) {
     const LENGTH_M: f32 = 0.04;
     let camera = frame.camera();
-    for (direction, landmarks) in frame.gaze.iter().zip([42..48, 36..42]) {
+    for (direction, landmarks) in frame.gaze.iter().zip([ibug::LEFT_EYE, ibug::RIGHT_EYE]) {
         let Some(points) = frame.landmarks_3d.get(landmarks) else { return };
         let eye = points.iter().map(|p| Vec3::from_array(*p)).sum::<Vec3>() / points.len() as f32;
         for step in 0..=24 {
@@ -177,8 +178,8 @@ fn dot(picture: &mut Picture, x: f32, y: f32, color: [f32; 3], radius: f32) {
         return;
     }
     let reach = radius + 1.0;
-    let range = |centre: f32, size: usize| {
-        (centre - reach).max(0.0) as usize..((centre + reach).max(0.0) as usize + 1).min(size)
+    let range = |center: f32, size: usize| {
+        (center - reach).max(0.0) as usize..((center + reach).max(0.0) as usize + 1).min(size)
     };
     for row in range(y, picture.height) {
         for column in range(x, picture.width) {

@@ -50,7 +50,7 @@ impl Grid {
     }
 }
 
-/// A picture of one colour.
+/// A picture of one color.
 pub fn blank(width: usize, height: usize, color: [u8; 3]) -> Decoded<u8> {
     Decoded { width, height, channels: 3, data: color.repeat(width * height) }
 }

@@ -8,7 +8,8 @@
 //!   denoising_unet.pth   motion_module.pth   reference_unet.pth   pose_guider.pth   (or .safetensors)
 //! ```
 use anyhow::{Context, Result};
-use nets::{Checkpoint, Error, pth};
+use nets::weights::pth;
+use nets::{Checkpoint, Error};
 use std::path::{Path, PathBuf};
 use tch::nn;
 

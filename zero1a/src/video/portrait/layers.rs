@@ -11,7 +11,7 @@ pub fn conv(p: nn::Path, from: i64, to: i64, size: i64, stride: i64, padding: i6
 
 /// Linear layer with a bias.
 pub fn linear(p: nn::Path, from: i64, to: i64) -> nn::Linear {
-    nets::attention::linear(p, from, to, nets::mlp::Last::Zero)
+    nets::blocks::attention::linear(p, from, to, nets::blocks::mlp::Last::Zero)
 }
 
 /// Normalisation over groups of channels.

@@ -9,7 +9,7 @@ use super::unet::{Frames, Role, Unet};
 use super::vae::AutoencoderKl;
 use crate::video::{Condition, VideoModel};
 use anyhow::{Context, Result};
-use nets::noise::{Betas, NoiseSchedule};
+use nets::blocks::diffusion::{Betas, NoiseSchedule};
 use std::cell::RefCell;
 use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};

@@ -1,7 +1,7 @@
 //! Attention over the frames of a clip: AnimateDiff's motion module (Guo et al. 2024), by its public names.
 use super::layers::{group_norm, layer_norm, linear};
-use nets::attention::{Attention, AttentionConfig, FeedForward};
-use nets::mlp::Last;
+use nets::blocks::attention::{Attention, AttentionConfig, FeedForward};
+use nets::blocks::mlp::Last;
 use tch::nn;
 use tch::{Device, Kind, Tensor};
 

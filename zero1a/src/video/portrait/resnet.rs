@@ -1,6 +1,6 @@
 //! Residual blocks and changes of size, as in `diffusers`' `ResnetBlock2D`, `Downsample2D`, `Upsample2D`.
 use super::layers::{conv, group_norm, linear};
-use nets::conv::double;
+use nets::blocks::conv::double;
 use tch::Tensor;
 use tch::nn;
 

@@ -1,8 +1,8 @@
 //! Attention over the pixels of a frame: a transformer block, its place in a U-Net, and the bank that carries the reference
 //! network's tokens into the denoising one (mutual self-attention).
 use super::layers::{conv, group_norm, layer_norm};
-use nets::attention::{Attention, AttentionConfig, FeedForward, image, tokens};
-use nets::mlp::Last;
+use nets::blocks::attention::{Attention, AttentionConfig, FeedForward, image, tokens};
+use nets::blocks::mlp::Last;
 use tch::Tensor;
 use tch::nn;
 

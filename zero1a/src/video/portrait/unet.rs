@@ -5,7 +5,7 @@ use super::layers::{conv, group_norm, linear};
 use super::motion::{Motion, MotionConfig};
 use super::resnet::{Downsample, Padding, Resnet, ResnetConfig, Upsample};
 use super::transformer::{Bank, Transformer, TransformerConfig};
-use nets::attention::waves;
+use nets::blocks::attention::waves;
 use tch::Tensor;
 use tch::nn;
 

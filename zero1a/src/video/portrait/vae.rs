@@ -2,8 +2,8 @@
 use super::config::VaeConfig;
 use super::layers::{conv, group_norm};
 use super::resnet::{Downsample, Padding, Resnet, ResnetConfig, Upsample};
-use nets::attention::{Attention, AttentionConfig, image, tokens};
-use nets::mlp::Last;
+use nets::blocks::attention::{Attention, AttentionConfig, image, tokens};
+use nets::blocks::mlp::Last;
 use tch::Tensor;
 use tch::nn;
 

@@ -1,7 +1,7 @@
 //! Blocks of the small video model: a residual block that is told the noise level, attention over pixels, over frames.
-use nets::attention::{Attention, AttentionConfig, FeedForward, image, linear, tokens};
-use nets::conv::{conv1, conv3, conv3_zero, norm};
-use nets::mlp::Last;
+use nets::blocks::attention::{Attention, AttentionConfig, FeedForward, image, linear, tokens};
+use nets::blocks::conv::{conv1, conv3, conv3_zero, norm};
+use nets::blocks::mlp::Last;
 use tch::Tensor;
 use tch::nn::{self, Module};
 

@@ -1,6 +1,6 @@
 //! Sizes of the small video model.
 use nets::Error;
-use nets::noise::{Betas, NoiseSchedule};
+use nets::blocks::diffusion::{Betas, NoiseSchedule};
 
 /// Timesteps that it is trained on.
 pub const TIMESTEPS: usize = 1000;

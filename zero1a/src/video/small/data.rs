@@ -6,8 +6,8 @@ use crate::video::moved::moved;
 use formats::image::rgb8_from_encoded;
 use formats::{Dataset, FrameRow};
 use nets::Error;
-use nets::data::{linear_from_srgb, mask_from_png, srgb_from_linear, tensor_from_decoded};
-use nets::dice::Dice;
+use nets::pictures::data::{linear_from_srgb, mask_from_png, srgb_from_linear, tensor_from_decoded};
+use nets::rng::Rng;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
@@ -151,7 +151,7 @@ impl ClipData {
     /// Clips of held-out people who have so many frames, one each; less frames where nobody has.
     pub fn held_out_clips(&self, frames: usize) -> Vec<Clip> {
         let most = self.held_out.iter().map(|p| p.frames.len()).max().unwrap_or(0).min(frames);
-        let draw = |(i, p): (usize, &Person)| draw(&p.frames, most, &mut Dice::new(&[0xc119, i as u64]));
+        let draw = |(i, p): (usize, &Person)| draw(&p.frames, most, &mut Rng::new(&[0xc119, i as u64]));
         let long = self.held_out.iter().filter(|p| p.frames.len() >= most);
         long.take(HELD_OUT_CLIPS).enumerate().map(draw).collect()
     }
@@ -165,14 +165,14 @@ pub struct ClipDrawer {
 
 impl ClipDrawer {
     /// A clip of any person.
-    pub fn draw(&self, dice: &mut Dice) -> Clip {
+    pub fn draw(&self, dice: &mut Rng) -> Clip {
         draw(&self.people[dice.below(self.people.len())], self.frames, dice)
     }
 }
 
 /// Half of the clips go around one face, topped up with others; half are any frames of the person. The reference is a
 /// frame seen near the front, mostly.
-fn draw(person: &[Frame], frames: usize, dice: &mut Dice) -> Clip {
+fn draw(person: &[Frame], frames: usize, dice: &mut Rng) -> Clip {
     let near_front: Vec<&Frame> = person.iter().filter(|f| f.camera_id == 0).collect();
     let reference = if !near_front.is_empty() && dice.chance(0.85) {
         near_front[dice.below(near_front.len())].row
@@ -282,7 +282,7 @@ mod tests {
         let person = people();
         let mut around_one_face = 0;
         for i in 0..200 {
-            let clip = draw(&person, 4, &mut Dice::new(&[i]));
+            let clip = draw(&person, 4, &mut Rng::new(&[i]));
             let yaw: Vec<f32> = clip.frames.iter().map(|&r| person[r].yaw_rad).collect();
             assert!(yaw.windows(2).all(|w| w[0] < w[1]), "{yaw:?}");
             let face = person[clip.frames[0]].expression_id;

@@ -1,7 +1,8 @@
 //! How good a video model's clips are, on people it was not trained on.
 use super::data::{Clip, ClipData};
 use crate::video::{ChainConfig, Condition, VideoModel, invert, noise, sample};
-use nets::{Error, metric};
+use nets::Error;
+use nets::losses::metric;
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 

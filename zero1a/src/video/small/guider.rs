@@ -1,7 +1,7 @@
 //! Landmark maps as features at every size of the U-Net.
 use super::block::{act, fold};
 use super::config::SmallConfig;
-use nets::conv::{conv3, halve};
+use nets::blocks::conv::{conv3, halve};
 use tch::Tensor;
 use tch::nn;
 

@@ -4,7 +4,7 @@ use super::unet::{Conditions, SpaceTimeUnet, Told};
 use super::vae::Vae;
 use crate::video::{Condition, VideoModel};
 use anyhow::{Context, Result};
-use nets::noise::NoiseSchedule;
+use nets::blocks::diffusion::NoiseSchedule;
 use nets::{Checkpoint, Error};
 use std::cell::RefCell;
 use std::path::Path;
@@ -55,7 +55,7 @@ impl SmallVideo {
         let model = Self::untrained(&vars.root(), config_of(&file, path)?);
         file.restore_vars("", &vars)?;
         vars.freeze();
-        nets::conv::weights_channels_last(&vars);
+        nets::blocks::conv::weights_channels_last(&vars);
         Ok(model)
     }
 
@@ -114,12 +114,12 @@ impl VideoModel for SmallVideo {
 
     fn encode(&self, pictures: &Tensor) -> Result<Tensor> {
         self.check("pictures", pictures, [3, self.config.size, self.config.size])?;
-        Ok(tch::no_grad(|| self.vae.encode(&nets::conv::channels_last(pictures)).contiguous()))
+        Ok(tch::no_grad(|| self.vae.encode(&nets::blocks::conv::channels_last(pictures)).contiguous()))
     }
 
     fn decode(&self, latents: &Tensor) -> Result<Tensor> {
         self.check("latents", latents, self.latent_shape())?;
-        Ok(tch::no_grad(|| self.vae.decode(&nets::conv::channels_last(latents)).contiguous()))
+        Ok(tch::no_grad(|| self.vae.decode(&nets::blocks::conv::channels_last(latents)).contiguous()))
     }
 
     fn velocity(&self, latents: &Tensor, timestep: i64, condition: &Condition, guidance: f64) -> Result<Tensor> {
@@ -133,7 +133,7 @@ impl VideoModel for SmallVideo {
         // Guided: the clip twice, once told and once not.
         let clips = if guidance == 1.0 { 1 } else { 2 };
         let timesteps = Tensor::full([clips], timestep, (Kind::Int64, latents.device()));
-        let noisy = nets::conv::channels_last(&latents.repeat([clips, 1, 1, 1]));
+        let noisy = nets::blocks::conv::channels_last(&latents.repeat([clips, 1, 1, 1]));
         let v = self.with_told(condition, |told| match clips {
             1 => self.unet.forward(&noisy, &timesteps, told),
             _ => self.unet.forward(&noisy, &timesteps, &told.and_untold()),

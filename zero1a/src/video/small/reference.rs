@@ -1,8 +1,8 @@
 //! Who the person is: the reference picture as tokens for the U-Net's attention at every size, and as one vector.
 use super::config::SmallConfig;
-use nets::attention::{linear, tokens};
-use nets::conv::{ResBlock, conv3, double, halve};
-use nets::mlp::Last;
+use nets::blocks::attention::{linear, tokens};
+use nets::blocks::conv::{ResBlock, conv3, double, halve};
+use nets::blocks::mlp::Last;
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
 

@@ -7,12 +7,12 @@ use super::train_vae;
 use super::unet::{Conditions, SpaceTimeUnet};
 use super::vae::Vae;
 use formats::card::WeightsCard;
-use nets::conv::{channels_last, weights_channels_last};
-use nets::dice::Dice;
-use nets::loader::Make;
-use nets::noise::{NoiseSchedule, noised, velocity};
-use nets::train::Means;
-use nets::trainer::{Task, TrainConfig, device_of};
+use nets::blocks::conv::{channels_last, weights_channels_last};
+use nets::blocks::diffusion::{NoiseSchedule, add_noise, velocity};
+use nets::rng::Rng;
+use nets::training::loader::Make;
+use nets::training::means::Means;
+use nets::training::trainer::{Task, TrainConfig, device_of};
 use nets::{Checkpoint, Error};
 use serde_json::json;
 use std::path::Path;
@@ -146,7 +146,7 @@ impl UnetTask {
                 parts.zip(clips).map(|((x, e), c)| f(&x, &e, self.schedule.angle(c.timestep))).collect();
             Tensor::cat(&parts, 0)
         };
-        let (noisy, target) = (per_clip(&noised), per_clip(&velocity));
+        let (noisy, target) = (per_clip(&add_noise), per_clip(&velocity));
         let moved = clips.iter().map(|c| self.data.moved(c.clip.reference, &c.clip.frames, device));
         let moved = Tensor::cat(&moved.collect::<Vec<_>>(), 0);
         let conditions = Conditions {
@@ -218,7 +218,7 @@ impl Task for UnetTask {
         let (drawer, seed, batch) = (self.data.drawer(self.frames), self.train.seed, self.train.batch);
         Arc::new(move |step| {
             let draw = |k: usize| {
-                let dice = &mut Dice::new(&[seed, 0xc11b, step, k as u64]);
+                let dice = &mut Rng::new(&[seed, 0xc11b, step, k as u64]);
                 // One of each part of the noise levels.
                 let share = (k as f32 + dice.unit()) / batch as f32;
                 let timestep = ((share * TIMESTEPS as f32) as i64).min(TIMESTEPS as i64 - 1);

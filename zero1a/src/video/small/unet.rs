@@ -3,9 +3,9 @@ use super::block::{FilmBlock, FrameAttention, PixelAttention};
 use super::config::SmallConfig;
 use super::guider::Guider;
 use super::reference::{Identity, ReferenceNet};
-use nets::attention::{linear, waves};
-use nets::conv::{conv3, conv3_zero, double, halve, norm};
-use nets::mlp::Last;
+use nets::blocks::attention::{linear, waves};
+use nets::blocks::conv::{conv3, conv3_zero, double, halve, norm};
+use nets::blocks::mlp::Last;
 use tch::Tensor;
 use tch::nn;
 

@@ -1,7 +1,7 @@
 //! Pictures ↔ latents: a variational autoencoder (Kingma and Welling 2014) of convolutions alone.
 use super::block::fold;
 use super::config::SmallConfig;
-use nets::conv::{ResBlock, conv3, conv3_zero, double, halve, norm};
+use nets::blocks::conv::{ResBlock, conv3, conv3_zero, double, halve, norm};
 use tch::nn::{self, ModuleT};
 use tch::{Kind, Tensor};
 

@@ -1,0 +1,5 @@
+//! Images as tensors: decoding, face crops, augmentations.
+
+pub mod align;
+pub mod augment;
+pub mod data;
