@@ -80,6 +80,8 @@ pub fn fit(
         }
         Geometry::Rig => on_rig(&loaded, model, &subject.shape, &coarse_grids, first.detach()),
     };
+    // `on_rig` makes a new network, whose variables require gradients. Stage A needs none of them.
+    avatar.loaded.vars.freeze();
     let mut pictures = Pictures::new(subject);
     let mut fit = Fit::new(subject, judges, config, &avatar);
     let start = fit.measure(&mut avatar, &pictures)?;
