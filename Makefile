@@ -53,10 +53,10 @@ $(DEMO)/photos.sha256: FORCE
 
 # Photo → landmarks, matte, head parameters → avatar.
 $(DEMO)/tracked/README.md: $(HEAD) weights/track.safetensors $(DEMO)/photos.sha256
-	@rm -rf "$(@D)" "$(DEMO)/avatar" "$(DEMO)/zero1a"
+	@rm -rf "$(@D)" "$(DEMO)/avatar" "$(DEMO)/inputs" "$(DEMO)/zero1a"
 	$(BIN)/track fit --photos "$(PHOTOS)" --face largest --head $(HEAD) --weights weights/track.safetensors --out $(@D)
 $(DEMO)/avatar/card.json: $(DEMO)/tracked/README.md weights/prior.safetensors $(LOSS_NETS)
-	$(BIN)/invert fit --input $(<D) --head $(HEAD) --prior weights/prior.safetensors --name "The photo" --out $(@D)
+	$(BIN)/invert fit --input $(<D) --head $(HEAD) --prior weights/prior.safetensors --name "The photo" --pictures $(DEMO)/inputs --out $(@D)
 $(DEMO)/sheet.png: $(DEMO)/avatar/card.json
 	$(BIN)/invert sheet --avatar $(<D) --out $@
 $(DEMO)/performance.webp: $(DEMO)/avatar/card.json

@@ -343,10 +343,13 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
     avatar.card.provenance = Provenance::new("invert", env!("CARGO_PKG_VERSION"), &toml, config.seed)
         .with_input("prior", &prior)?
         .with_input("head", &head)?;
+    let compared: Vec<eval::Compared> =
+        subjects.fine.views.iter().zip(&inputs).map(|(view, drawn)| eval::Compared::new(drawn, view)).collect();
+    avatar.card.metrics["inputs"] = compared.iter().map(|pair| json!(pair.figures())).collect();
     avatar.save(&out)?;
     if let Some(folder) = pictures {
-        for (view, drawn) in subjects.fine.views.iter().zip(&inputs) {
-            eval::Compared::new(drawn, view).write(&folder, &format!("{:05}", view.frame_id))?;
+        for (view, pair) in subjects.fine.views.iter().zip(&compared) {
+            pair.write(&folder, &format!("{:05}", view.frame_id))?;
         }
     }
     Ok(ExitCode::Done)
