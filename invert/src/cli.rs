@@ -3,6 +3,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use formats::Dataset;
 use formats::card::write_json;
+use formats::digest::{hex, sha256, sha256_of_file};
 use formats::exit::{ExitCode, Failure};
 use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
@@ -13,7 +14,7 @@ use invert::avatar::Avatar;
 use invert::config::{FAST, FitConfig};
 use invert::drive::Turn;
 use invert::export::{self, Up};
-use invert::fit::Judges;
+use invert::fit::{Judges, Work};
 use invert::subject::{Choice, Subject, View};
 use invert::{clip, drive, eval, fit, report, view};
 use nets::identity::Recogniser;
@@ -39,6 +40,9 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Fit an avatar to the images of a tracked or rendered dataset.
+    ///
+    /// Run the same command again to resume an interrupted fit after its last completed stage. While it runs,
+    /// `OUT/unfinished/preview.png` shows the first image, the avatar in its place, and the avatar from the side.
     Fit {
         /// Dataset or shard with the images.
         #[arg(long)]
@@ -224,6 +228,15 @@ struct JudgeFlags {
 }
 
 impl JudgeFlags {
+    /// Digests of the weight files; `random` and `none` stay as they are.
+    fn digests(&self) -> Result<[String; 2]> {
+        let digest = |name: &str| match Path::new(name).is_file() {
+            true => sha256_of_file(Path::new(name)),
+            false => Ok(name.to_string()),
+        };
+        Ok([digest(&self.perceptual)?, digest(&self.recogniser)?])
+    }
+
     fn open(&self, device: Device) -> Result<Judges> {
         let recogniser = match self.recogniser.as_str() {
             "none" => None,
@@ -327,7 +340,7 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
     if let Some(code) = rehearsal.print(&config, common)? {
         return Ok(code);
     }
-    let (dataset, model, judges) = (Dataset::open(&input)?, HeadModel::load(&head)?, judges.open(device)?);
+    let (dataset, model, networks) = (Dataset::open(&input)?, HeadModel::load(&head)?, judges.open(device)?);
     let mut loaded = prior::weights::load(&prior, device)?;
     let rows = choice.choice(Vec::new()).rows(&dataset)?;
     if let Some(code) = rehearsal.tell(|| format!("would fit an avatar to {} pictures: {out:?}", rows.len())) {
@@ -339,17 +352,20 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
     if without_prior {
         loaded = fit::without_prior(&loaded)?;
     }
-    let talk = common.talk();
-    let fit::Fitted { mut avatar, inputs } = fit::fit(loaded, &model, &subjects, &judges, &config, |line| {
-        talk.say(&format!("invert: {line}"));
-        talk.event("fit", json!({ "line": line }));
-    })?;
-    avatar.card.name =
-        name.unwrap_or_else(|| out.file_name().map_or("avatar".into(), |n| n.to_string_lossy().into_owned()));
     let toml = formats::config::to_toml(&config)?;
-    avatar.card.provenance = Provenance::new("invert", env!("CARGO_PKG_VERSION"), &toml, config.seed)
+    let provenance = Provenance::new("invert", env!("CARGO_PKG_VERSION"), &toml, config.seed)
         .with_input("prior", &prior)?
         .with_input("head", &head)?;
+    let inputs = json!({
+        "provenance": provenance, "networks": judges.digests()?, "without_prior": without_prior, "device": format!("{device:?}"),
+        "pictures": [subjects.coarse.digest(), subjects.fine.digest()],
+    });
+    let work = Work::open(&out, hex(&sha256(inputs.to_string().as_bytes())))?;
+    let talk = common.talk();
+    let fit::Fitted { mut avatar, inputs } = fit::fit(loaded, &model, &subjects, &networks, &config, &work, talk)?;
+    avatar.card.name =
+        name.unwrap_or_else(|| out.file_name().map_or("avatar".into(), |n| n.to_string_lossy().into_owned()));
+    avatar.card.provenance = provenance;
     avatar.card.metrics["plan"] = if fast { "fast" } else { "full" }.into();
     let compared: Vec<eval::Compared> =
         subjects.fine.views.iter().zip(&inputs).map(|(view, drawn)| eval::Compared::new(drawn, view)).collect();
@@ -360,6 +376,7 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
             pair.write(&folder, &format!("{:05}", view.frame_id))?;
         }
     }
+    work.done();
     Ok(ExitCode::Done)
 }
 
