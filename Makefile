@@ -1,5 +1,5 @@
 # All tasks of the repository. `make` lists the targets.
-# Variables to set: PHOTOS (a folder or file), OUT, THREADS.
+# Variables to set: PHOTOS (a folder or file), OUT, THREADS, FAST=1 (fast fit of the demo, less sharp).
 .DELETE_ON_ERROR:
 .SUFFIXES:
 SHELL := /bin/sh
@@ -53,10 +53,10 @@ $(DEMO)/photos.sha256: FORCE
 
 # Photo → landmarks, matte, head parameters → avatar.
 $(DEMO)/tracked/README.md: $(HEAD) weights/track.safetensors $(DEMO)/photos.sha256
-	@rm -rf "$(@D)" "$(DEMO)/avatar" "$(DEMO)/zero1a"
+	@rm -rf "$(@D)" "$(DEMO)/avatar" "$(DEMO)/inputs" "$(DEMO)/zero1a"
 	$(BIN)/track fit --photos "$(PHOTOS)" --face largest --head $(HEAD) --weights weights/track.safetensors --out $(@D)
 $(DEMO)/avatar/card.json: $(DEMO)/tracked/README.md weights/prior.safetensors $(LOSS_NETS)
-	$(BIN)/invert fit --input $(<D) --head $(HEAD) --prior weights/prior.safetensors --name "The photo" --out $(@D)
+	$(BIN)/invert fit --input $(<D) --head $(HEAD) --prior weights/prior.safetensors --name "The photo" --pictures $(DEMO)/inputs $(if $(FAST),--fast) --out $(@D)
 $(DEMO)/sheet.png: $(DEMO)/avatar/card.json
 	$(BIN)/invert sheet --avatar $(<D) --out $@
 $(DEMO)/performance.webp: $(DEMO)/avatar/card.json

@@ -197,8 +197,8 @@ fn bar(stage: &str, total: u64, unit: &str) -> ProgressBar {
     bar
 }
 
-/// `1:02:03`, `2:03` or `4 s`.
-fn clock(secs: f64) -> String {
+/// Seconds as people read them: `1:02:03`, `2:03` or `4.0 s`.
+pub fn clock(secs: f64) -> String {
     if !secs.is_finite() {
         return "unknown time".into();
     }

@@ -5,7 +5,7 @@ use formats::{AvatarCard, AvatarKind};
 use head::model::{HeadModel, HeadParams};
 use nets::{Checkpoint, GaussianTensors, Rigged};
 use std::path::Path;
-use tch::Device;
+use tch::{Device, Kind};
 
 /// One person. Poses are of the face: neck and head stay at rest, cameras move instead.
 pub enum Avatar {
@@ -22,6 +22,13 @@ impl Avatar {
             Avatar::Maps(avatar) => &avatar.card,
             Avatar::Rigged(_, card) => card,
         }
+    }
+
+    /// `[N]` how much of each Gaussian the photos showed, 0..=1; none for avatars that do not know it.
+    pub fn seen(&self) -> Option<Vec<f32>> {
+        let Avatar::Maps(avatar) = self else { return None };
+        let seen = avatar.seen.as_ref()?.to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
+        Vec::try_from(seen).ok()
     }
 
     /// The head at 52 ARKit weights, in head space (metres, display RGB); no gradient.

@@ -201,6 +201,10 @@ impl Default for FitConfig {
     }
 }
 
+/// Settings of the fast fit, in place of the defaults: fewer steps, smaller images.
+pub const FAST: [&str; 5] =
+    ["pivot.steps=80", "tuning.steps=25", "gaussians.steps=160", "coarse_size=192", "image_size=384"];
+
 impl FitConfig {
     /// Learning rate of stage A at a step.
     pub fn pivot_lr(&self, step: u64) -> f64 {
@@ -239,6 +243,28 @@ fn scaled(grids: &Grids, share: f64) -> Grids {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_fast_plan_takes_less_and_changes_nothing_else() {
+        let sets = FAST.map(String::from);
+        let (fast, full): (FitConfig, FitConfig) = (formats::config::load(None, &sets).unwrap(), Default::default());
+        // Cost of a step grows with the pixels; a step of A is taken for one of C.
+        let cost = |c: &FitConfig| {
+            let pixels = |size: usize| (size * size) as u64;
+            (c.pivot.steps + c.tuning.steps) * pixels(c.coarse()) + c.gaussians.steps * pixels(c.image_size)
+        };
+        assert!(2 * cost(&fast) < cost(&full), "{} and {}", cost(&fast), cost(&full));
+        for size in [fast.image_size, fast.coarse_size] {
+            assert!(size.is_multiple_of(8) && size >= 16, "{size}");
+        }
+        let mut same = fast.clone();
+        (same.pivot.steps, same.tuning.steps) = (full.pivot.steps, full.tuning.steps);
+        (same.gaussians.steps, same.coarse_size) = (full.gaussians.steps, full.coarse_size);
+        assert_eq!(FitConfig { image_size: full.image_size, ..same }, full);
+        // What is set by hand wins.
+        let sets: Vec<String> = sets.into_iter().chain(["image_size=256".into()]).collect();
+        assert_eq!(formats::config::load::<FitConfig>(None, &sets).unwrap().image_size, 256);
+    }
 
     #[test]
     fn the_rate_ramps_up_and_comes_down() {

@@ -43,7 +43,28 @@ pub struct Compared {
     pub alpha: Tensor,
 }
 
+/// Figures of one comparison, see [`Report`].
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Figures {
+    /// dB.
+    pub psnr_db: f64,
+    /// 1 is alike.
+    pub ssim: f64,
+    /// Within the head; 1 is as sharp.
+    pub sharpness: f64,
+}
+
 impl Compared {
+    /// What can be measured without a network.
+    pub fn figures(&self) -> Figures {
+        let Compared { made, truth, valid, alpha } = self;
+        Figures {
+            psnr_db: psnr_masked(made, truth, valid).double_value(&[0]),
+            ssim: 1.0 - nets::losses::image::ssim_loss_masked(made, truth, valid).double_value(&[]),
+            sharpness: sharpness(made, truth, &(valid * alpha)),
+        }
+    }
+
     /// `made` is a drawing `[1, 3, S, S]` before mid grey.
     pub fn new(made: &Tensor, view: &View) -> Self {
         let (valid, alpha) = (view.valid_tensor().to_device(made.device()), view.alpha_tensor());
@@ -88,10 +109,10 @@ pub fn evaluate(
     for view in views {
         let drawn = draw_one(&avatar.posed(model, &view.params), &view.camera, GREY[0])?.color;
         let pair = Compared::new(&drawn, view);
-        let Compared { made, truth, valid, alpha } = &pair;
-        psnr += psnr_masked(made, truth, valid).double_value(&[0]);
-        ssim += 1.0 - nets::losses::image::ssim_loss_masked(made, truth, valid).double_value(&[]);
-        sharp += sharpness(made, truth, &(valid * alpha));
+        let (figures, made, truth) = (pair.figures(), &pair.made, &pair.truth);
+        psnr += figures.psnr_db;
+        ssim += figures.ssim;
+        sharp += figures.sharpness;
         if let Some(net) = &judges.perceptual {
             lpips += net.distance(made, truth).double_value(&[]);
         }

@@ -52,6 +52,7 @@ pub fn puppet(avatar: &mut Avatar, clip: &crate::clip::Clip) -> Result<Puppet> {
     Ok(Puppet {
         title: avatar.card().name.clone(),
         neutral,
+        seen: avatar.seen(),
         units,
         clip: (clip.fps, clip.frames.iter().map(|f| f.to_vec()).collect()),
         view: ([0.0, -0.01, -0.04], 0.9, 2.6),

@@ -1,8 +1,13 @@
 //! Pivotal tuning in three stages: A finds the identity code and what belongs to each picture, B bends the network around
 //! it, C moves the Gaussians themselves. Each is anchored to the one before.
+mod costs;
 mod gaussians;
+mod monitor;
 mod pivot;
 mod tuning;
+mod work;
+
+pub use work::Work;
 
 use crate::config::{FitConfig, FitLoss, Geometry};
 use crate::loss::l1_and_ssim;
@@ -11,8 +16,11 @@ use crate::pictures::Pictures;
 use crate::rig::{Rig, Surface};
 use crate::subject::{Subject, View};
 use anyhow::Result;
+use costs::peak_mib;
+use formats::progress::{Talk, clock};
 use head::HeadModel;
 use head::model::SurfacePoint;
+use monitor::Monitor;
 use nets::blocks::vq::Mode;
 use nets::losses::perceptual::Perceptual;
 use nets::losses::recognizer::Recognizer;
@@ -22,8 +30,9 @@ use prior::model::HeadGaussians;
 use prior::picture::draw;
 use prior::regions::{Grids, avatar_points};
 use prior::weights::{LoadedPrior, with_points};
-use std::time::Instant;
+use std::cell::RefCell;
 use tch::{Kind, Tensor};
+use work::Record;
 
 /// The frozen nets that judge a picture.
 #[derive(Default)]
@@ -51,20 +60,22 @@ pub struct Fitted {
     pub inputs: Vec<Tensor>,
 }
 
-/// Fits `loaded` (a prior, or an untrained network for comparison) to a person.
+/// Fits `loaded` (a prior, or an untrained network for comparison) to a person. Stages that an earlier fit of the
+/// same inputs completed are restored from `work`, with the same result.
 ///
 /// # Errors
-/// A loss that is no number.
+/// A loss that is no number; a working folder that cannot be written.
 pub fn fit(
     mut loaded: LoadedPrior,
     model: &HeadModel,
     subjects: &Subjects,
     judges: &Judges,
     config: &FitConfig,
-    mut say: impl FnMut(&str),
+    work: &Work,
+    talk: Talk,
 ) -> Result<Fitted> {
-    let clock = Instant::now();
-    let seconds = || clock.elapsed().as_secs_f64();
+    let monitor = RefCell::new(Monitor::new(config, work.preview(), talk));
+    let mut say = |line: &str| monitor.borrow().say(line);
     loaded.vars.freeze();
     let (subject, fine) = (&subjects.coarse, &subjects.fine);
     // A photo's texture is lit and partly guessed, which no training texture was: the nearest codes the decoders know
@@ -81,38 +92,65 @@ pub fn fit(
         }
         Geometry::Rig => on_rig(&loaded, model, &subject.shape, &coarse_grids, first.detach()),
     };
-    let mut pictures = Pictures::new(subject);
-    let mut fit = Fit::new(subject, judges, config, &avatar);
-    let start = fit.measure(&mut avatar, &pictures)?;
-    say(&format!("before: PSNR {start:.2} dB on {} pictures", subject.views.len()));
-    fit.find_pivot(&mut avatar, &mut pictures)?;
-    let pivot = fit.measure(&mut avatar, &pictures)?;
-    say(&format!("A code: PSNR {pivot:.2} dB after {} steps, {:.0} s", config.pivot.steps, seconds()));
-    fit.tune(&mut avatar, &pictures)?;
+    // `on_rig` makes a new network, whose variables require gradients. Stage A needs none of them.
     avatar.loaded.vars.freeze();
-    let tuned = fit.measure(&mut avatar, &pictures)?;
-    say(&format!("B network: PSNR {tuned:.2} dB after {} steps, {:.0} s", config.tuning.steps, seconds()));
+    let mut pictures = Pictures::new(subject);
+    let mut record = work.resume(&mut avatar, &mut pictures)?.unwrap_or_default();
+    monitor.borrow_mut().costs.seconds.clone_from(&record.seconds);
+    say(&format!("preview every 20 s: {:?}", work.preview()));
+    let fit = Fit::new(subject, judges, config, &avatar, &monitor);
+    match record.seconds.len() {
+        0 => {
+            record.psnr_db = vec![fit.measure(&mut avatar, &pictures)?];
+            say(&format!("before: PSNR {:.2} dB on {} pictures", record.psnr_db[0], subject.views.len()));
+            monitor.borrow_mut().begin();
+            fit.find_pivot(&mut avatar, &mut pictures)?;
+            // A checkpoint restores contiguous tensors; the memory format must not change the result.
+            avatar.pivot = avatar.pivot.contiguous();
+            fit.end_stage(&mut avatar, &pictures, &mut record)?;
+            work.keep(&record, &avatar, &pictures)?;
+        }
+        done => say(&format!(
+            "resumes after stage {}, {} done before",
+            ["A", "B"][done - 1],
+            clock(record.seconds.iter().sum())
+        )),
+    }
+    if record.seconds.len() < 2 {
+        monitor.borrow_mut().begin();
+        fit.tune(&mut avatar, &pictures)?;
+        avatar.loaded.vars.freeze();
+        fit.end_stage(&mut avatar, &pictures, &mut record)?;
+        work.keep(&record, &avatar, &pictures)?;
+    }
     if config.geometry == Geometry::Rig {
         avatar = on_rig(&avatar.loaded, model, &subject.shape, &fine_grids, avatar.pivot);
         avatar.loaded.vars.freeze();
     }
-    let mut fit = Fit::new(fine, judges, config, &avatar);
+    let fit = Fit::new(fine, judges, config, &avatar, &monitor);
     if config.geometry == Geometry::Rig && config.gaussians.steps > 0 {
+        monitor.borrow_mut().begin();
         fit.polish(&mut avatar, &mut pictures, &mut say)?;
+        fit.end_stage(&mut avatar, &pictures, &mut record)?;
+    } else {
+        record.psnr_db.push(fit.measure(&mut avatar, &pictures)?);
     }
-    let end = fit.measure(&mut avatar, &pictures)?;
-    let seconds = seconds();
-    say(&format!("C Gaussians: PSNR {end:.2} dB at {} px, {seconds:.0} s", config.image_size));
+    let monitor = monitor.borrow();
+    let costs = &monitor.costs;
+    costs.lines().iter().for_each(|line| monitor.say(line));
     avatar.card.frame_ids = fine.views.iter().map(|v| v.frame_id).collect();
     avatar.card.expressions = pictures.weights();
     avatar.card.gaussians = avatar.loaded.prior.n_points().iter().sum();
     avatar.card.metrics = serde_json::json!({
         "geometry": config.geometry,
         "input_psnr_db": {
-            "first_guess": start, "pivot": pivot, "tuned": tuned, "end": end,
+            "first_guess": record.psnr_db[0], "pivot": record.psnr_db[1], "tuned": record.psnr_db[2], "end": record.psnr_db[3],
             "protocol": "valid pixels of the input pictures before mid grey; the end at image_size, before it at coarse_size",
         },
-        "seconds": seconds,
+        "seen": avatar.seen.as_ref().map(|seen| seen.mean(Kind::Float).double_value(&[])),
+        "seconds": costs.total(),
+        "stages": costs.card(),
+        "peak_mib": peak_mib(),
     });
     let inputs = (0..fine.views.len()).map(|v| fit.draw(&mut avatar, &pictures, v)).collect::<Result<_>>()?;
     Ok(Fitted { avatar, inputs })
@@ -166,19 +204,26 @@ struct Fit<'a> {
     subject: &'a Subject,
     judges: &'a Judges,
     config: &'a FitConfig,
+    monitor: &'a RefCell<Monitor>,
     targets: Targets,
     /// `[52, N · 3]` of the rig, where there is one.
     units: Option<Tensor>,
 }
 
 impl<'a> Fit<'a> {
-    fn new(subject: &'a Subject, judges: &'a Judges, config: &'a FitConfig, avatar: &MapsAvatar) -> Self {
+    fn new(
+        subject: &'a Subject,
+        judges: &'a Judges,
+        config: &'a FitConfig,
+        avatar: &MapsAvatar,
+        monitor: &'a RefCell<Monitor>,
+    ) -> Self {
         let refines = config.pivot.refine_expressions;
         let units = match &avatar.motion {
             Motion::Rig(motion) if refines => Some(motion.rig.units()),
             _ => None,
         };
-        Fit { subject, judges, config, targets: Targets::new(subject), units }
+        Fit { subject, judges, config, monitor, targets: Targets::new(subject), units }
     }
 
     /// The head of picture `v`, in its place before the camera, differentiable.
@@ -246,7 +291,7 @@ impl<'a> Fit<'a> {
     }
 
     /// Mean PSNR (dB) over the valid pixels of the input pictures, before mid grey.
-    fn measure(&mut self, avatar: &mut MapsAvatar, pictures: &Pictures) -> Result<f64> {
+    fn measure(&self, avatar: &mut MapsAvatar, pictures: &Pictures) -> Result<f64> {
         let mut sum = 0.0;
         for v in 0..self.subject.views.len() {
             let made = self.draw(avatar, pictures, v)?;
@@ -254,6 +299,19 @@ impl<'a> Fit<'a> {
             sum += nets::losses::metric::psnr_masked(&made, &target, &self.targets.valid[v]).double_value(&[0]);
         }
         Ok(sum / self.subject.views.len() as f64)
+    }
+
+    /// Measures and reports the result of a stage, and draws the preview.
+    fn end_stage(&self, avatar: &mut MapsAvatar, pictures: &Pictures, record: &mut Record) -> Result<()> {
+        let psnr = self.measure(avatar, pictures)?;
+        self.show(avatar, pictures)?;
+        let mut monitor = self.monitor.borrow_mut();
+        let (stage, steps) = monitor.costs.stage();
+        let seconds = monitor.end();
+        monitor.say(&format!("{stage}: PSNR {psnr:.2} dB after {steps} steps, {}", clock(seconds)));
+        record.psnr_db.push(psnr);
+        record.seconds.push(seconds);
+        Ok(())
     }
 
     /// Sets requires_grad on the variables under a prefix, and names them.

@@ -7,6 +7,7 @@
 use crate::rig::{Rig, Surface, quat_mul, quat_turn, quat_unit};
 use crate::subject::Subject;
 use head::HeadParams;
+use nets::Checkpoint;
 use nets::training::optim::Adam;
 use prior::model::HeadGaussians;
 use tch::{Kind, Tensor};
@@ -14,7 +15,7 @@ use tch::{Kind, Tensor};
 /// DC coefficient of the spherical harmonics: color = C0 · sh₀ + 0.5.
 const SH_C0: f64 = 0.282_094_791_773_878_14;
 /// What a camera's moves turn about (head space, metres): the middle of the head.
-const CENTER: [f32; 3] = [0.0, 0.02, -0.06];
+pub(crate) const CENTER: [f32; 3] = [0.0, 0.02, -0.06];
 
 /// Learning rates of one stage.
 pub struct Rates {
@@ -78,6 +79,25 @@ impl Pictures {
         for tensor in [&mut self.now, &mut self.moves, &mut self.tones] {
             *tensor = tensor.detach().copy();
         }
+    }
+
+    /// Adds them to a file, as they are now.
+    pub fn put(&self, file: &mut Checkpoint) {
+        for (name, tensor) in [("expressions", &self.now), ("cameras", &self.moves), ("tones", &self.tones)] {
+            file.put(&format!("pictures.{name}"), tensor);
+        }
+    }
+
+    /// Takes them back from a file that [`Pictures::put`] filled.
+    ///
+    /// # Errors
+    /// One is missing.
+    pub fn restore(&mut self, file: &Checkpoint) -> Result<(), nets::Error> {
+        for (name, tensor) in [("expressions", &mut self.now), ("cameras", &mut self.moves), ("tones", &mut self.tones)]
+        {
+            *tensor = file.get(&format!("pictures.{name}"))?.to_device(tensor.device());
+        }
+        Ok(())
     }
 
     /// Whether they are being optimized.

@@ -2,6 +2,7 @@
 use crate::config::Geometry;
 use crate::unwrap::unwrap;
 use anyhow::{Context, Result};
+use formats::digest::{hex, sha256};
 use formats::exit::Failure;
 use formats::image::Picture;
 use formats::{Dataset, FrameRow};
@@ -256,6 +257,19 @@ impl Subject {
             expressions: self.expressions.shallow_clone(),
             units: self.units.shallow_clone(),
         })
+    }
+
+    /// Hexadecimal digest of the pictures and of all that the rows say of them: what a fit takes from its data.
+    pub fn digest(&self) -> String {
+        let mut text = format!("{:?}", self.shape);
+        for v in &self.views {
+            text += &format!("\n{} {:?} {:?} {:?}", v.frame_id, v.camera, v.params, v.landmarks_2d);
+            for picture in [&v.image, &v.alpha, &v.valid] {
+                let bytes: Vec<u8> = picture.data.iter().flat_map(|x| x.to_le_bytes()).collect();
+                text += &format!(" {}x{} {}", picture.width, picture.height, hex(&sha256(&bytes)));
+            }
+        }
+        hex(&sha256(text.as_bytes()))
     }
 
     /// The same with its maps on a device; the pictures stay where they were decoded.

@@ -18,6 +18,8 @@ pub struct Puppet {
     pub title: String,
     /// The neutral head.
     pub neutral: Gaussians,
+    /// `[N]` how much of each Gaussian the photos showed, 0..=1; none where that is not known.
+    pub seen: Option<Vec<f32>>,
     /// ARKit name and Gaussians at weight 1, same order and number as `neutral`.
     pub units: Vec<(String, Gaussians)>,
     /// Clip: frames a second, and the 52 weights of each frame in the order of `units`.
@@ -62,6 +64,7 @@ fn pack(puppet: &Puppet) -> Value {
         "quats": base64_f32(&neutral.quats),
         "scales": base64_f32(&scales),
         "colors": base64_f32(&colors),
+        "seen": puppet.seen.as_ref().map(|seen| BASE64.encode(bytes_of_shares(seen))),
         "units": units,
         "clip": { "fps": puppet.clip.0, "frames": rounded(&puppet.clip.1) },
         "view": { "target": target, "distance": distance, "focal": focal },
@@ -112,6 +115,11 @@ fn base64_f32(values: &[f32]) -> String {
     BASE64.encode(bytes)
 }
 
+/// 0..=1 as 0..=255.
+fn bytes_of_shares(values: &[f32]) -> Vec<u8> {
+    values.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8).collect()
+}
+
 fn rounded(frames: &[Vec<f32>]) -> Vec<Vec<f32>> {
     frames.iter().map(|f| f.iter().map(|w| (w * 1000.0).round() / 1000.0).collect()).collect()
 }
@@ -135,6 +143,7 @@ mod tests {
         Puppet {
             title: title.into(),
             neutral: two(0.0),
+            seen: Some(vec![0.0, 0.6]),
             units: vec![("jawOpen".into(), two(-0.02))],
             clip: (25.0, vec![vec![0.0], vec![1.0]]),
             view: ([0.0; 3], 0.8, 1.5),
@@ -153,6 +162,13 @@ mod tests {
     #[test]
     fn a_title_cannot_break_out() {
         assert!(!page(&puppet("</script><b>")).contains("</script><b>"));
+    }
+
+    #[test]
+    fn what_was_seen_is_a_byte_each() {
+        let value = pack(&puppet("x"));
+        assert_eq!(BASE64.decode(value["seen"].as_str().unwrap()).unwrap(), [0, 153]);
+        assert!(pack(&Puppet { seen: None, ..puppet("x") })["seen"].is_null());
     }
 
     #[test]

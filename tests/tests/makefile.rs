@@ -73,6 +73,20 @@ fn other_photos_are_followed_anew() {
 }
 
 #[test]
+fn a_fast_demo_is_asked_for_by_name() {
+    let folder = stage("makefile-fast");
+    let at = folder.path();
+    let photos = format!("PHOTOS={}", put(at.join("a.jpg"), "one"));
+    let avatar = format!("{}/out/demo/avatar/card.json", at.display());
+    let fit = |words: &[&str]| {
+        let output = make(at, &[&["-n", photos.as_str()][..], words, &[avatar.as_str()]].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.lines().find(|line| line.contains("invert fit")).unwrap_or_else(|| panic!("{text}")).to_string()
+    };
+    assert!(fit(&["FAST=1"]).contains("--fast") && !fit(&[]).contains("--fast"));
+}
+
+#[test]
 fn every_photo_has_a_folder_of_its_own() {
     let folder = stage("makefile-zero1a");
     let at = folder.path();

@@ -269,6 +269,72 @@ fn a_fit_comes_nearer_and_is_the_same_each_time() {
     assert!(pivot > first + 0.17, "the code gains too little: {}", card["metrics"]);
     assert!(tuned > pivot + 0.27, "the decoders gain too little: {}", card["metrics"]);
     assert_eq!(card["frame_ids"].as_array().unwrap().len(), 3);
+    let stages: f64 = card["metrics"]["stages"].as_array().unwrap().iter().filter_map(|s| s["seconds"].as_f64()).sum();
+    assert!((stages - card["metrics"]["seconds"].as_f64().unwrap()).abs() < 1e-6, "{}", card["metrics"]);
+    let inputs = card["metrics"]["inputs"].as_array().unwrap();
+    let psnr = inputs.iter().filter_map(|i| i["psnr_db"].as_f64()).sum::<f64>() / 3.0;
+    let end = card["metrics"]["input_psnr_db"]["end"].as_f64().unwrap();
+    assert!((psnr - end).abs() < 0.01, "the pictures' own figures have that mean: {psnr} and {end}");
+}
+
+/// Starts the toy's fit, kills it as soon as it has written the checkpoint `state`, and checks the preview.
+fn fit_until(state: &str, at: &Path) {
+    let unfinished = at.join("avatar/unfinished");
+    let mut child = toy::fit(at).start();
+    while !unfinished.join(state).exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the fit ended before it kept {state}");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // It is drawn before the checkpoint is written, and atomically.
+    let preview = image::open(unfinished.join("preview.png")).unwrap();
+    assert_eq!((preview.width(), preview.height()), (3 * 32, 32), "picture, avatar, avatar from the side");
+}
+
+#[test]
+fn a_killed_fit_resumes_at_its_stage_and_ends_in_the_same_bytes() {
+    let weights = |folder: &Folder| read(&folder.path().join("avatar/avatar.safetensors"));
+    let lines = |run: effigy_tests::tool::Run| {
+        let events = run.events();
+        events.iter().filter_map(|e| Some(e["line"].as_str()?.to_owned())).collect::<Vec<_>>().join("\n")
+    };
+    let started = |name: &str, state: &str| {
+        let folder = Folder::new(name);
+        links(&["data", "head.safetensors", "prior.safetensors"], folder.path());
+        fit_until(state, folder.path());
+        folder
+    };
+    for (stage, state) in [("A", "stage-a.safetensors"), ("B", "stage-b.safetensors")] {
+        let folder = started(&format!("fit-killed-{stage}"), state);
+        let told = lines(toy::fit(folder.path()).words("--json").done());
+        assert!(told.contains(&format!("resumes after stage {stage}")), "{told}");
+        assert!(weights(&folder) == read(&toy().join("avatar/avatar.safetensors")), "after {stage}: other bytes");
+        assert_eq!(files(&folder.path().join("avatar")), files(&toy().join("avatar")), "nothing else remains");
+    }
+    // Another configuration takes nothing of it.
+    let folder = started("fit-killed-other", "stage-a.safetensors");
+    let told = lines(toy::fit(folder.path()).words("--json --set tuning.steps=3").done());
+    assert!(!told.contains("resumes"), "{told}");
+    let fresh = Folder::new("fit-other");
+    links(&["data", "head.safetensors", "prior.safetensors"], fresh.path());
+    toy::fit(fresh.path()).words("--set tuning.steps=3").done();
+    assert!(weights(&folder) == weights(&fresh), "a state of other settings shows in the result");
+    assert_eq!(files(&folder.path().join("avatar")), files(&toy().join("avatar")));
+}
+
+#[test]
+fn the_fast_plan_is_recorded_and_gives_way_to_what_is_set() {
+    let folder = Folder::new("fit-fast");
+    let print = |line: &str| {
+        let tool = Tool::new("invert", folder.path()).words("fit --input absent --head absent --out a --print-config");
+        tool.words(line).done().stdout.parse::<toml::Table>().unwrap()
+    };
+    let (fast, full, set) = (print("--fast"), print(""), print("--fast --set image_size=256"));
+    assert!(fast["image_size"].as_integer() < full["image_size"].as_integer());
+    assert!(fast["gaussians"]["steps"].as_integer() < full["gaussians"]["steps"].as_integer());
+    assert_eq!(set["image_size"].as_integer(), Some(256));
+    assert_eq!(fast["gaussians"]["color"], full["gaussians"]["color"], "rates are the same");
 }
 
 fn on_avatar(folder: &Folder, line: &str) -> Tool {
@@ -331,6 +397,7 @@ fn an_avatar_is_viewed_without_network() {
         assert!(!page.contains(word), "the page holds {word}");
     }
     assert!(page.contains("Toy") && page.contains("jawOpen"));
+    assert!(page.contains(r#""seen":""#), "the page knows what the pictures showed");
 }
 
 #[test]

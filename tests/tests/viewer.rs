@@ -52,6 +52,10 @@ fn the_page_draws_the_avatar_and_its_presets_move_the_face() {
 
     let other = stage().filter(|&(x, y)| differs(rest.get_pixel(x, y), turned.get_pixel(x, y))).count();
     assert!(other > moved, "a turned head changes more than an open mouth: {other} and {moved} pixels");
+
+    let (behind, tinted) = (shot("#yaw=2.8"), shot("#yaw=2.8&unseen"));
+    let unseen = stage().filter(|&(x, y)| differs(behind.get_pixel(x, y), tinted.get_pixel(x, y))).count();
+    assert!(unseen * 4 > drawn, "no picture shows the back of the head: {unseen} pixels are tinted");
 }
 
 /// What two fingers, one finger and a lost context do, tried by a script in the page; its findings become the title.

@@ -76,7 +76,8 @@ impl Fit<'_> {
                 (Some(surface), _) => surface.carry(&made, rest),
                 (None, None) => motion.rig.pose(&pictures.params(v)).carry(&made, rest),
             };
-            let mut loss = self.loss(&pictures.placed(v, &posed), v, FIRST_STEP + step, Ask::Pixels)?
+            let head = pictures.placed(v, &posed);
+            let mut loss = self.loss(&head, v, FIRST_STEP + step, Ask::Pixels)?
                 + residual.size(&hold, &hold_look) * c.anchor
                 + residual.roughness(&neighbors) * c.smooth;
             if pictures.are_free() {
@@ -87,6 +88,7 @@ impl Fit<'_> {
             loss.backward();
             optimizer.step(1.0 - 0.9 * step as f64 / c.steps as f64);
             pictures.clamp();
+            self.after_step(step, v, &loss, &head)?;
         }
         pictures.freeze();
         let mut residual = residual.weighted(&seen).frozen();

@@ -33,7 +33,8 @@ impl Fit<'_> {
                 avatar.pivot = avatar.loaded.prior.encode_identity(&self.subject.texture, &self.subject.position);
             }
             let v = step as usize % self.subject.views.len();
-            let mut loss = self.loss(&self.head(avatar, pictures, v), v, step, Ask::Networks)?
+            let head = self.head(avatar, pictures, v);
+            let mut loss = self.loss(&head, v, step, Ask::Networks)?
                 + ((&avatar.pivot - &first) / spread).square().mean(Kind::Float) * c.stay;
             if pictures.are_free() {
                 loss += pictures.strayed() * c.trust_expressions + pictures.wandered() * c.trust_cameras;
@@ -42,6 +43,7 @@ impl Fit<'_> {
             loss.backward();
             optimizer.step(self.config.pivot_lr(step));
             pictures.clamp();
+            self.after_step(step, v, &loss, &head)?;
         }
         pictures.freeze();
         avatar.pivot = avatar.pivot.detach().copy();

@@ -23,7 +23,8 @@ impl Fit<'_> {
         for step in 0..c.steps {
             let v = step as usize % self.subject.views.len();
             let of_all = self.config.pivot.steps + step;
-            let mut loss = self.loss(&self.head(avatar, pictures, v), v, of_all, Ask::Networks)?;
+            let head = self.head(avatar, pictures, v);
+            let mut loss = self.loss(&head, v, of_all, Ask::Networks)?;
             if c.drift > 0.0 {
                 let (expression, before) = &anchors[step as usize % anchors.len()];
                 let maps = avatar.decode_map(expression);
@@ -34,6 +35,7 @@ impl Fit<'_> {
             optimizer.clip_grad_norm(1.0);
             let done = step as f64 / c.steps.max(1) as f64;
             optimizer.step(c.lr * (1.0 - 0.9 * done));
+            self.after_step(step, v, &loss, &head)?;
         }
         Ok(())
     }

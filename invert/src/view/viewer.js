@@ -1,7 +1,7 @@
 // Draws an avatar's Gaussians by WebGL 2 and moves them by the 52 ARKit units. No network, no library.
 //
-// The page carries one JSON object: { title, n, units, means, quats, scales, colors, deltas, clip, view }.
-// Arrays are base64 of little-endian numbers; see `pack` in pack.rs, which writes them. Colours are display RGB.
+// The page carries one JSON object: { title, n, units, means, quats, scales, colors, seen, clip, view }.
+// Arrays are base64 of little-endian numbers; see `pack` in view.rs, which writes them. Colours are display RGB.
 
 const avatar = JSON.parse(document.getElementById("avatar").textContent);
 const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
@@ -13,6 +13,8 @@ const base = { means: f32(avatar.means), quats: f32(avatar.quats), scales: f32(a
 // Each unit: the Gaussians it moves [R]; displacement of their means [R, 3] and of colours and opacity [R, 4], as int8 times
 // one step a unit.
 const units = avatar.units.map(u => ({ name: u.name, rows: new Uint32Array(bytes(u.rows).buffer), step: u.step, colorStep: u.color_step, means: i8(u.means), colors: i8(u.colors) }));
+// How much of each Gaussian the photos showed, 0 to 255; none where that is not known.
+const seen = avatar.seen ? bytes(avatar.seen) : null;
 const clip = { fps: avatar.clip.fps, frames: avatar.clip.frames };
 const weights = new Float32Array(units.length);
 
@@ -32,6 +34,16 @@ function deform() {
       for (let j = 0; j < 4; j++) colors[4 * i + j] += c * u.colors[4 * r + j];
     }
   }
+}
+
+// ---- overlay: what no photo showed is tinted -----------------------------------------------------------------------
+const TINT = [0.95, 0.25, 0.55], MOST_TINT = 0.75;
+let tinting = false;
+
+// The color at `o` of the instances is that of Gaussian `i`.
+function tint(o, i) {
+  const share = MOST_TINT * (1 - seen[i] / 255);
+  for (let j = 0; j < 3; j++) instances[o + j] += share * (TINT[j] - instances[o + j]);
 }
 
 // ---- camera: orbits the head; y up, the face looks along +z ----------------------------------------------------------
@@ -159,6 +171,7 @@ function draw() {
     instances[o] = means[3*i]; instances[o+1] = means[3*i+1]; instances[o+2] = means[3*i+2];
     for (let j = 0; j < 4; j++) { instances[o+3+j] = base.quats[4*i+j]; instances[o+10+j] = colors[4*i+j]; }
     for (let j = 0; j < 3; j++) instances[o+7+j] = base.scales[3*i+j];
+    if (tinting) tint(o + 10, i);
   }
   gl.bindBuffer(gl.ARRAY_BUFFER, instanceBuffer);
   gl.bufferData(gl.ARRAY_BUFFER, instances, gl.DYNAMIC_DRAW);
@@ -221,6 +234,9 @@ function panel() {
   orbit.onclick = () => { turning = !turning; orbit.setAttribute("aria-pressed", turning); };
   document.getElementById("reset").onclick = () => { turning = false; orbit.setAttribute("aria-pressed", false); Object.assign(view, home); stale = true; };
   play.hidden = clip.frames.length === 0;
+  const unseen = document.getElementById("unseen");
+  unseen.hidden = !seen;
+  unseen.onclick = () => { tinting = !tinting && !!seen; unseen.setAttribute("aria-pressed", tinting); stale = true; };
 }
 function stop() { playing = false; document.getElementById("play").setAttribute("aria-pressed", false); }
 
@@ -273,8 +289,9 @@ function frame(now) {
 // The mean of the last frames, since browsers round their clocks; without a running clock there is no figure.
 function status() {
   const mean = spent.reduce((sum, ms) => sum + ms, 0) / spent.length;
-  return `${N.toLocaleString("en")} Gaussians` + (mean > 0 ? ` · ${mean.toFixed(1)} ms per frame` : "");
+  return `${N.toLocaleString("en")} Gaussians` + (tinting ? `, ${shown} % seen in photos` : "") + (mean > 0 ? ` · ${mean.toFixed(1)} ms per frame` : "");
 }
+const shown = seen ? Math.round(seen.reduce((sum, v) => sum + v, 0) / 255 / N * 100) : 0;
 
 start(); panel(); pointer();
 // For scripts and tests: the same things a hand does.
@@ -282,5 +299,6 @@ window.effigy = { setExpression, setView: (yaw, pitch) => { view.yaw = yaw; view
 const wanted = new URLSearchParams(location.hash.slice(1));
 if (wanted.has("preset")) setExpression(PRESETS[wanted.get("preset")] || {});
 if (wanted.has("yaw")) view.yaw = +wanted.get("yaw");
+if (wanted.has("unseen")) document.getElementById("unseen").click();
 if (wanted.has("play")) document.getElementById("play").click();
 requestAnimationFrame(frame);
