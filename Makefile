@@ -192,7 +192,7 @@ kernels: setup-kernels ## compile every CUDA kernel for every supported GPU; fai
 	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release --workspace --test kernels
 
 gpu-check: setup-kernels ## test and benchmark the GPU backend, here or on another machine after copying OUT/gpu-check
-	@mkdir -p "$(OUT)/gpu-check/nvrtc" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+	@mkdir -p "$(OUT)/gpu-check/nvrtc" && cp splat/tests/gpu-check.sh hpc/gpu.sh "$(OUT)/gpu-check/"
 	@cp third_party/nvrtc/libnvrtc.so.1* third_party/nvrtc/libnvrtc-builtins.so.* "$(OUT)/gpu-check/nvrtc/"
 	@echo "$(EFFIGY_COMMIT)" > "$(OUT)/gpu-check/commit"
 	@$(CARGO) build --release --quiet --workspace --example bench_gpu && cp target/release/examples/bench_gpu "$(OUT)/gpu-check/splat-bench-gpu"
