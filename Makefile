@@ -181,6 +181,17 @@ video-weights: build $(HEAD) ## render data and train a small video model like t
 	$(BIN)/datagen render --out $(OUT)/weights/people
 	$(BIN)/zero1a train-video --config configs/video.toml --data $(OUT)/weights/people --out $(OUT)/weights/video.safetensors
 
+# Where there is no GPU, OUT/gpu-train is only written: copy it to a machine with one and call its run.sh.
+NETWORKS ?= track
+DEVICE   ?= auto
+START    ?= weights
+PACK_MB  ?= 55
+gpu-train: build $(HEAD) ## train NETWORKS (track) on a GPU for MINUTES each, here or on another machine after copying OUT/gpu-train (DEVICE=cpu MINUTES=1: rehearsal)
+	@BIN="$(BIN)" DATA="$(OUT)/data" HEAD="$(HEAD)" START="$(START)" MAX_MB=$(PACK_MB) \
+		hpc/gpu-train.sh "$(OUT)/gpu-train" $(NETWORKS)
+	@OUT="$(OUT)/gpu-train/results" DEVICE="$(DEVICE)" TORCH_FOLDER="$(CURDIR)/third_party/torch/torch/lib" \
+		"$(OUT)/gpu-train/run.sh" $(MINUTES) $(NETWORKS) || { code=$$?; [ $$code = 66 ] && [ "$(DEVICE)" = auto ]; }
+
 # ---- checks ----------------------------------------------------------------------------------------------------------
 test: build setup-kernels ## run every test
 	@$(CARGO) test --release --workspace
@@ -192,7 +203,7 @@ kernels: setup-kernels ## compile every CUDA kernel for every supported GPU; fai
 	@SPLAT_REQUIRE_NVRTC=1 $(CARGO) test --release --workspace --test kernels
 
 gpu-check: setup-kernels ## test and benchmark the GPU backend, here or on another machine after copying OUT/gpu-check
-	@mkdir -p "$(OUT)/gpu-check/nvrtc" && cp splat/tests/gpu-check.sh "$(OUT)/gpu-check/"
+	@mkdir -p "$(OUT)/gpu-check/nvrtc" && cp splat/tests/gpu-check.sh hpc/gpu.sh "$(OUT)/gpu-check/"
 	@cp third_party/nvrtc/libnvrtc.so.1* third_party/nvrtc/libnvrtc-builtins.so.* "$(OUT)/gpu-check/nvrtc/"
 	@echo "$(EFFIGY_COMMIT)" > "$(OUT)/gpu-check/commit"
 	@$(CARGO) build --release --quiet --workspace --example bench_gpu && cp target/release/examples/bench_gpu "$(OUT)/gpu-check/splat-bench-gpu"
@@ -377,7 +388,7 @@ clean: ## delete OUT (third_party/ and target/ stay)
 
 FORCE:
 
-.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen FORCE demo data pipeline weights video-weights test faults fuzz lint clean \
+.PHONY: help setup setup-base setup-kernels kernels gpu-check build datagen FORCE demo data pipeline weights video-weights gpu-train test faults fuzz lint clean \
 	array slurm-test man completions gallery peers parity-data parity-video parity-python \
 	identity-space likeness likeness-python realism realism-python realism-photos realism-people realism-renders zero1a ladder kills \
 	bench bench-splat bench-formats bench-datagen bench-prior bench-track bench-invert bench-video bench-zero1a

@@ -1,6 +1,7 @@
 //! What is typed.
 use crate::commands::export::Target;
 use crate::commands::missing::Format;
+use crate::commands::pack;
 use crate::commands::sheet::cell::Draw;
 use clap::{Parser, Subcommand};
 use formats::exit::EXIT_HELP;
@@ -129,6 +130,21 @@ pub enum Command {
         #[arg(long, default_value = "train", value_parser = ["train", "val", "test"])]
         split: String,
         /// Print what would be written, without writing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Make a dataset reduced to a given size, as many people as possible in it, to be carried to another machine
+    Pack {
+        /// Dataset folder or shard
+        path: PathBuf,
+        #[command(flatten)]
+        rows: Rows,
+        #[command(flatten)]
+        request: pack::Request,
+        /// Dataset folder to make; it must not be there yet
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Only tell about what would be written
         #[arg(long)]
         dry_run: bool,
     },

@@ -11,6 +11,8 @@ mod log;
 mod ls;
 mod merge;
 pub mod missing;
+mod new_folder;
+pub mod pack;
 mod repair;
 mod report;
 mod schema;
@@ -52,6 +54,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             export::run(&path, rows.condition.as_deref(), to, &out, dry_run, talk)
         }
         Command::Import { folder, out, split, dry_run } => import::run(&folder, &out, &split, dry_run, talk),
+        Command::Pack { path, rows, request, out, dry_run } => {
+            pack::run(&path, rows.condition.as_deref(), &request, &out, dry_run, talk)
+        }
         Command::Card { path, license, write } => card::run(&path, license.as_deref(), write, talk),
         Command::Verify { path, deep } => verify::run(&path, deep, talk),
         Command::Status { path } => status::run(&path, talk),

@@ -23,9 +23,10 @@ pub struct DatasetCard {
 impl DatasetCard {
     /// The license: the one that was asked for, else what follows from what renders are made of.
     pub fn license(&self) -> &str {
-        match (&self.license, self.provenance.tool.as_str()) {
+        let origin = self.provenance.origin();
+        match (&self.license, origin.tool.as_str()) {
             (Some(license), _) => license,
-            (None, "datagen") => Ingredients::of(&self.provenance).license(),
+            (None, "datagen") => Ingredients::of(&origin).license(),
             (None, _) => "unknown",
         }
     }
@@ -38,7 +39,7 @@ impl DatasetCard {
     /// Images show in viewers because the shards say which columns are images; this tells where the shards are.
     fn front_matter(&self) -> String {
         let frames: u64 = self.splits.iter().map(|s| s.1).sum();
-        let kind = if self.provenance.tool == "datagen" { "synthetic, " } else { "" };
+        let kind = if self.provenance.origin().tool == "datagen" { "synthetic, " } else { "" };
         let mut text = format!(
             "---\npretty_name: {:?}\nlicense: {}\ntags: [{kind}faces, heads, 3d, landmarks, camera-pose]\n\
              task_categories: [image-segmentation, keypoint-detection, depth-estimation, image-feature-extraction]\n\
@@ -94,6 +95,11 @@ impl DatasetCard {
             "datagen" => "The same plan gives the same bytes, on any machine, in any number of tasks:\n\n```sh\n\
                           cp plan.toml NEW/ && datagen render --out NEW && shards merge NEW\n```\n"
                 .to_string(),
+            "shards" if p.source().is_some() => {
+                "Chosen and reduced from another dataset by `shards pack`; `plan.toml` holds its \
+                                                 settings and the plan of that dataset.\n"
+                    .into()
+            }
             "shards" => "Imported from a folder of images: `shards import FOLDER --out DIR`.\n".into(),
             tool => format!("Made by `{tool}` with the settings in `plan.toml` from the inputs below.\n"),
         };
@@ -106,8 +112,9 @@ impl DatasetCard {
 
     fn rights(&self) -> String {
         let mut text = format!("\n## Licence\n\n`{}`. ", self.license());
-        text += &match self.provenance.tool.as_str() {
-            "datagen" => Ingredients::of(&self.provenance).sentences(),
+        let origin = self.provenance.origin();
+        text += &match origin.tool.as_str() {
+            "datagen" => Ingredients::of(&origin).sentences(),
             _ => "The pictures belong to whoever made them.".into(),
         };
         if self.license.is_some() {
@@ -229,6 +236,13 @@ mod tests {
             assert_eq!(card.license(), license, "{plan}");
             assert!(text.contains(words) && text.contains(&format!("\nlicense: {license}\n")), "{text}");
         }
+        let renders = card("datagen", "head_source = \"makehuman\"").provenance;
+        let mut plan = toml::Table::new();
+        plan.insert("source".into(), toml::Value::Table(renders.as_source()));
+        let packed = card("shards", &plan.to_string());
+        let text = packed.to_markdown();
+        assert!(packed.license() == "cc0-1.0" && text.contains("MakeHuman's, which is CC0"), "{text}");
+        assert!(text.contains("by `shards pack`") && !text.contains("Imported"), "{text}");
         // Photos are not ours to give, whatever tracked them; who publishes may know better.
         assert_eq!(card("track", "").license(), "unknown");
         let named = DatasetCard { license: Some("mit".into()), ..card("track", "") };

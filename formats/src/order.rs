@@ -2,7 +2,7 @@
 use crate::digest;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A copy of `items` shuffled by (seed, epoch): Fisher–Yates with ChaCha8 keyed by their digest.
 pub fn shuffled<T: Copy>(items: &[T], seed: u64, epoch: u64) -> Vec<T> {
@@ -21,6 +21,23 @@ fn shuffled_by<T: Copy>(items: &[T], name: &str) -> Vec<T> {
         items.swap(last, below(&mut rng, last + 1));
     }
     items
+}
+
+/// The indices of `groups`, in rounds that hold one row of each group that has one left: every beginning of them has as
+/// many rows of each group as of any other, within one. Both the rows of a group and the groups of a round are shuffled
+/// by `seed`.
+pub fn evenly<K: Ord + Copy>(groups: &[K], seed: u64) -> Vec<usize> {
+    let indices: Vec<usize> = (0..groups.len()).collect();
+    let mut taken = BTreeMap::new();
+    let round_of = |index: usize| {
+        let taken = taken.entry(groups[index]).or_insert(0usize);
+        *taken += 1;
+        (*taken, index)
+    };
+    let mut rounds: Vec<(usize, usize)> =
+        shuffled_by(&indices, &format!("evenly/{seed}")).into_iter().map(round_of).collect();
+    rounds.sort_by_key(|&(round, _)| round);
+    rounds.into_iter().map(|(_, index)| index).collect()
 }
 
 /// `n` different indices below `total` sampled at random by `seed`, ascending; all of them when there are no more.
@@ -60,6 +77,21 @@ mod tests {
         let mut sorted = order.clone();
         sorted.sort();
         assert_eq!(sorted, items);
+    }
+
+    #[test]
+    fn every_beginning_has_as_many_of_each_group() {
+        let groups: Vec<u32> = (0..5).flat_map(|group| vec![group; 2 + 3 * (group as usize % 2)]).collect();
+        let order = evenly(&groups, 3);
+        assert_ne!(order, evenly(&groups, 4));
+        let mut sorted = order.clone();
+        sorted.sort();
+        assert_eq!(sorted, (0..groups.len()).collect::<Vec<_>>());
+        let group_of: Vec<u32> = order.iter().map(|&i| groups[i]).collect();
+        for round in [0..5, 5..10] {
+            assert_eq!(group_of[round].iter().collect::<BTreeSet<_>>().len(), 5, "{group_of:?}");
+        }
+        assert!(group_of[10..].iter().all(|group| group % 2 == 1), "the others are used up: {group_of:?}");
     }
 
     #[test]

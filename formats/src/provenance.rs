@@ -46,6 +46,35 @@ impl Provenance {
         Ok(self)
     }
 
+    /// As the table `source` of the plan of a tool that only chooses and reduces rows: [`Provenance::source`] finds it.
+    pub fn as_source(&self) -> toml::Table {
+        let text = |value: &str| toml::Value::String(value.into());
+        toml::Table::from_iter([
+            ("tool".to_string(), text(&self.tool)),
+            ("tool_version".to_string(), text(&self.tool_version)),
+            ("git_commit".to_string(), text(&self.git_commit)),
+            // Text, because TOML's numbers end at 63 bits.
+            ("seed".to_string(), text(&self.seed.to_string())),
+            ("plan".to_string(), text(&self.config_toml)),
+        ])
+    }
+
+    /// What the rows were chosen from, if the plan tells by a table `source`.
+    pub fn source(&self) -> Option<Provenance> {
+        let plan: toml::Table = self.config_toml.parse().ok()?;
+        let source = plan.get("source")?.as_table()?;
+        let text = |key: &str| source.get(key).and_then(toml::Value::as_str);
+        let mut found =
+            Provenance::new(text("tool")?, text("tool_version")?, text("plan")?, text("seed")?.parse().ok()?);
+        found.git_commit = text("git_commit")?.into();
+        Some(found)
+    }
+
+    /// The provenance of the first of a chain of sources; of this itself where there is none.
+    pub fn origin(&self) -> Provenance {
+        self.source().map_or_else(|| self.clone(), |source| source.origin())
+    }
+
     /// As metadata pairs, in a fixed order.
     pub(crate) fn pairs(&self) -> Vec<(String, String)> {
         let inputs = serde_json::to_string(&self.inputs).unwrap_or_default();
@@ -90,4 +119,22 @@ const UNKNOWN: &str = "unknown";
 /// The commit this program was built from, as [`built_from`] was told.
 pub fn git_commit() -> &'static str {
     COMMIT.get().unwrap_or(&UNKNOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_found_through_a_chain() {
+        let first = Provenance::new("datagen", "0.1.0", "head_source = \"makehuman\"\n# ''' \"\"\"\n", u64::MAX);
+        let of = |source: &Provenance| {
+            let mut plan = toml::Table::from_iter([("rows".to_string(), toml::Value::Integer(3))]);
+            plan.insert("source".into(), toml::Value::Table(source.as_source()));
+            Provenance::new("shards", "0.1.0", &plan.to_string(), 1)
+        };
+        assert_eq!(first.source(), None);
+        assert_eq!(of(&first).source(), Some(first.clone()));
+        assert_eq!(of(&of(&first)).origin(), first);
+    }
 }

@@ -6,7 +6,7 @@ use crate::exr::ExrRow;
 use crate::manifest::ManifestRow;
 use crate::rewritten::{self, Types};
 use crate::table::Row;
-use crate::{ClipRow, Error, FrameRow, IdentityRow, Provenance, exit, schema};
+use crate::{ClipRow, Error, FrameRow, IdentityRow, Provenance, digest, exit, schema};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use pages::Pages;
@@ -211,6 +211,27 @@ impl Shard {
             Ok(images.pop().flatten())
         };
         names.iter().map(image).collect()
+    }
+
+    /// One row of `frames` with some of its images, named as in [`crate::dataset::MAPS`]; the digest of the image is
+    /// checked if it is among them.
+    ///
+    /// # Errors
+    /// As [`Shard::read`]; [`Error::Data`] when the image is not the one that was written.
+    pub fn frame(&self, row: usize, maps: &[&str]) -> Result<FrameRow, Error> {
+        self.expect_table::<FrameRow>()?;
+        let labels = self.schema().fields().iter().filter(|f| !schema::is_wide(f)).map(|f| f.name().as_str());
+        let columns: Vec<&str> = labels.chain(maps.iter().copied()).collect();
+        let batch = self.batch_of_row(row, Part::Columns(&columns))?;
+        let complaint = |what: String| Error::data(&self.path, format!("row {row}: {what}"));
+        let frame = FrameRow::rows(&batch).map_err(complaint)?.pop();
+        let frame = frame.ok_or_else(|| complaint("cannot be read".into()))?;
+        let written = Columns(&batch).binary("image_sha256").map_err(complaint)?.pop().flatten();
+        let same = || written.as_deref() == Some(&digest::sha256(&frame.image)[..]);
+        match !maps.contains(&"image") || same() {
+            true => Ok(frame),
+            false => Err(complaint("the image is not the one that was written (sha256 differs)".into())),
+        }
     }
 
     /// Digest of each image (`image_sha256`).

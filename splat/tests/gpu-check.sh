@@ -1,32 +1,23 @@
 #!/bin/sh
 # The GPU backend on a machine that has an NVIDIA GPU and a driver, and needs neither Rust nor a compiler.
-#   gpu-check.sh [OUT]      beside it lie what `make gpu-check` put there: splat-cuda-tests, splat-bench-gpu, commit
+#   gpu-check.sh [OUT]      beside it lie what `make gpu-check` put there: splat-cuda-tests, splat-bench-gpu, gpu.sh, commit
 # Compilation, images and gradients against the CPU's, equal bits over ten runs, times and memory at 10k to 200k Gaussians;
 # gsplat and Faster-GS beside them where a Python (PEERS_PYTHON, else python3) has them; then every test of the kernels.
 # Writes OUT/gpu.txt, gpu.json (rows with name, value, unit, bar, ok; what was skipped and why) and gpu-check.log. At most
 # eight minutes; exit 0 if all tests pass and all bars are kept, 1 if not, 66 if there is no GPU or compiler.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/gpu.sh"
 out=${1:-$here}
 mkdir -p "$out"
 
-if ! command -v nvidia-smi >/dev/null 2>&1 || ! nvidia-smi -L 2>/dev/null | grep -q GPU; then
+if ! has_gpu; then
     echo "gpu-check: no NVIDIA GPU here; carry the folder $here to a machine that has one" >&2
     exit 66
 fi
-nvidia-smi --query-gpu=name,driver_version,compute_cap,memory.total --format=csv,noheader | tee "$out/gpu.txt"
+describe_gpus | tee "$out/gpu.txt"
 
-# NVRTC: as told, beside this script, from the toolkit, or from any Python that has torch.
-find_nvrtc() {
-    for folder in "$here" "$here/nvrtc" /usr/local/cuda/lib64 /usr/local/cuda/targets/x86_64-linux/lib \
-        $(python3 -c 'import site, sys; print(*site.getsitepackages(), site.getusersitepackages(), *sys.path)' 2>/dev/null); do
-        for file in "$folder"/libnvrtc.so.1[23] "$folder"/nvidia/cu13/lib/libnvrtc.so.13 \
-            "$folder"/nvidia/cuda_nvrtc/lib/libnvrtc.so.12; do
-            [ -f "$file" ] && echo "$file" && return
-        done
-    done
-}
-SPLAT_NVRTC=${SPLAT_NVRTC:-$(find_nvrtc)}
+SPLAT_NVRTC=${SPLAT_NVRTC:-$(find_nvrtc "$here")}
 if [ -z "$SPLAT_NVRTC" ]; then
     echo "gpu-check: no NVRTC here: put libnvrtc.so.13 and libnvrtc-builtins.so.13.0 into $here/nvrtc" >&2
     exit 66

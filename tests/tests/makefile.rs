@@ -181,3 +181,42 @@ fn the_fault_report_has_three_states() {
     let (code, text, _) = report(all(&|_| "passed") + &row("R2b", "failed"));
     assert!(code == Some(1) && text.contains("19 passed, 0 skipped, 1 failed"), "{text}");
 }
+
+/// Trains like `track`: events, weights and a card.
+const TRACK_STAND_IN: &str = r#"#!/bin/sh
+[ "$1" = train ] || exit 0
+while [ $# -gt 0 ]; do [ "$1" = --out ] && out=$2; shift; done
+echo '{"event":"train","step":1}'
+echo weights > "$out" && echo '{}' > "${out%.safetensors}.json"
+"#;
+
+#[test]
+fn the_rehearsal_of_gpu_training_asks_for_every_result() {
+    let folder = stage("makefile-gpu-train");
+    let at = folder.path();
+    let rehearse = || make(at, &["-o", "build", "gpu-train", "DEVICE=cpu", "MINUTES=1"]);
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let missing = rehearse();
+    assert!(!missing.status.success() && said(&missing).contains("gpu-train: no dataset"), "{}", said(&missing));
+    put(at.join("out/data/heads/frames/train-00000-of-00001.parquet"), "rows");
+    // The stand-in of `track` writes weights, but neither card nor events.
+    let failed = rehearse();
+    assert!(!failed.status.success(), "{}", said(&failed));
+    assert!(
+        said(&failed).contains("track: no json") && said(&failed).contains("track: no curve.jsonl"),
+        "{}",
+        said(&failed)
+    );
+    let record = std::fs::read_to_string(at.join("bin/record")).unwrap();
+    assert!(
+        record.lines().any(|line| line.starts_with("shards pack") && line.contains("--columns image,alpha")),
+        "{record}"
+    );
+    std::fs::write(at.join("bin/track"), TRACK_STAND_IN).unwrap();
+    let done = rehearse();
+    assert!(done.status.success(), "{}", said(&done));
+    for name in ["track.safetensors", "track.json", "track.curve.jsonl", "track.log"] {
+        assert!(at.join("out/gpu-train/results").join(name).is_file(), "{name}");
+    }
+    assert!(at.join("out/gpu-train/tools.tar.xz").is_file());
+}

@@ -265,6 +265,7 @@ impl Train {
             steps: (t.steps > 0).then_some(t.steps),
             crops: t.crops,
             patches: t.patches,
+            workers: t.workers,
             lr: t.lr,
             seed: t.seed,
             max_frames: t.max_frames,

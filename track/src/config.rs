@@ -41,6 +41,8 @@ pub struct TrainConfig {
     pub crops: usize,
     /// Patches a step for the detector; 0: it stays as it is.
     pub patches: usize,
+    /// Threads that prepare batches, each one ahead of the optimizer; a GPU wants several, the result is the same.
+    pub workers: usize,
     /// Peak learning rate.
     pub lr: f64,
     /// Stop after so many minutes of all runs together; 0 is no bound.
@@ -62,6 +64,7 @@ impl Default for TrainConfig {
         TrainConfig {
             crops: 24,
             patches: 16,
+            workers: 1,
             lr: 2e-3,
             minutes: 25.0,
             steps: 0,

@@ -7,14 +7,15 @@ mod rle;
 mod tar;
 mod webdataset;
 
+use crate::commands::new_folder::NewFolder;
 use arrow::array::RecordBatch;
 use arrow::array::cast::AsArray;
 use formats::exit::{ExitCode, Failure};
 use formats::progress::{Progress, Talk};
 use formats::table::Row;
-use formats::{Error, FrameRow, Part, Scan, digest, publish};
+use formats::{Error, FrameRow, Part, Scan, digest};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -140,36 +141,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         std::fs::create_dir_all(parent).map_err(|source| Error::Create { source, path: parent.into() })?;
     }
     std::fs::write(path, bytes).map_err(|source| Error::Io { what: "cannot write", source, path: path.into() })
-}
-
-/// A folder that gets its name when it is finished, and is removed when it is not.
-struct NewFolder {
-    path: PathBuf,
-    published: bool,
-}
-
-impl NewFolder {
-    fn beside(out: &Path) -> Result<Self, Error> {
-        let path = publish::temp_beside(out);
-        // An export that was killed left its folder.
-        path.parent().into_iter().for_each(publish::sweep_once);
-        std::fs::create_dir_all(&path).map_err(|source| Error::Create { source, path: out.into() })?;
-        Ok(NewFolder { path, published: false })
-    }
-
-    fn publish(mut self, out: &Path) -> Result<(), Error> {
-        std::fs::rename(&self.path, out).map_err(|source| Error::Create { source, path: out.into() })?;
-        self.published = true;
-        Ok(())
-    }
-}
-
-impl Drop for NewFolder {
-    fn drop(&mut self) {
-        if !self.published {
-            publish::remove_folder(&self.path);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a curator does with `shards`: choose, look, export, import.
 mod export;
 mod import;
+mod pack;
 mod page;
 mod rewritten;
 mod set;

@@ -5,7 +5,8 @@ use formats::Part;
 use formats::table::Row;
 use formats::versions::Version;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Scope;
 
 /// Makes batch `step`: a pure function, so that any worker may make any batch.
 pub type Make<T> = Arc<dyn Fn(u64) -> Result<T, Error> + Send + Sync>;
@@ -37,20 +38,35 @@ pub struct Prefetch<T> {
     next: usize,
 }
 
-impl<T: Send + 'static> Prefetch<T> {
+impl<T: Send> Prefetch<T> {
     /// Worker `w` of `workers` makes every `workers`-th batch and keeps two ready.
-    pub fn start(workers: usize, first: u64, make: Make<T>) -> Self {
-        let workers = workers.max(1);
-        let start = |w: usize| {
-            let (send, receive) = sync_channel(2);
+    pub fn start(workers: usize, first: u64, make: Make<T>) -> Self
+    where
+        T: 'static,
+    {
+        Self::spawn(workers, |w, workers, send| {
             let make = make.clone();
-            std::thread::spawn(move || {
-                let mut step = first + w as u64;
-                // The consumer is gone when sending fails.
-                while send.send(make(step)).is_ok() {
-                    step += workers as u64;
-                }
-            });
+            std::thread::spawn(move || supply(first + w, workers, &*make, send));
+        })
+    }
+
+    /// As [`Prefetch::start`] on threads of `scope`, where `make` may borrow. Drop it before the scope ends, which waits for
+    /// the workers.
+    pub fn start_in<'scope, F>(scope: &'scope Scope<'scope, '_>, workers: usize, first: u64, make: &'scope F) -> Self
+    where
+        T: 'scope,
+        F: Fn(u64) -> Result<T, Error> + Sync,
+    {
+        Self::spawn(workers, |w, workers, send| {
+            scope.spawn(move || supply(first + w, workers, make, send));
+        })
+    }
+
+    fn spawn(workers: usize, spawn: impl Fn(u64, u64, SyncSender<Result<T, Error>>)) -> Self {
+        let workers = workers.max(1) as u64;
+        let start = |w: u64| {
+            let (send, receive) = sync_channel(2);
+            spawn(w, workers, send);
             receive
         };
         Prefetch { workers: (0..workers).map(start).collect(), next: 0 }
@@ -70,6 +86,19 @@ impl<T: Send + 'static> Prefetch<T> {
     }
 }
 
+/// Sends every `by`-th batch until the consumer is gone.
+fn supply<T>(
+    first: u64,
+    by: u64,
+    make: &(impl Fn(u64) -> Result<T, Error> + ?Sized),
+    send: SyncSender<Result<T, Error>>,
+) {
+    let mut step = first;
+    while send.send(make(step)).is_ok() {
+        step += by;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +109,13 @@ mod tests {
             let mut batches = Prefetch::start(workers, 10, Arc::new(|step| Ok(step * step)));
             let got: Vec<u64> = (0..12).map(|_| batches.next_batch().unwrap()).collect();
             assert_eq!(got, (10..22).map(|s| s * s).collect::<Vec<u64>>());
+            let factors = [1, 10, 100];
+            let make = |step: u64| Ok(step * factors[(step % 3) as usize]);
+            let borrowing = std::thread::scope(|scope| {
+                let mut batches = Prefetch::start_in(scope, workers, 4, &make);
+                (0..5).map(|_| batches.next_batch().unwrap()).collect::<Vec<_>>()
+            });
+            assert_eq!(borrowing, [40, 500, 6, 70, 800]);
         }
     }
 

@@ -73,7 +73,7 @@ impl CropBatch {
     /// To another device.
     pub fn to_device(&self, device: tch::Device) -> Self {
         CropBatch {
-            rgb: self.rgb.to_device(device),
+            rgb: pixels_to(&self.rgb, device),
             points: self.points.to_device(device),
             known: self.known.to_device(device),
             visible: self.visible.to_device(device),
@@ -222,7 +222,7 @@ impl PatchBatch {
     /// To another device.
     pub fn to_device(&self, device: tch::Device) -> Self {
         PatchBatch {
-            rgb: self.rgb.to_device(device),
+            rgb: pixels_to(&self.rgb, device),
             heat: self.heat.to_device(device),
             counts: self.counts.to_device(device),
             near: self.near.to_device(device),
@@ -254,8 +254,18 @@ pub fn total(terms: &[Term]) -> Tensor {
 
 fn stack(canvases: &[&Canvas]) -> Tensor {
     let (w, h) = (canvases[0].width as i64, canvases[0].height as i64);
-    let values: Vec<f32> = canvases.iter().flat_map(|c| c.planes[..3].iter().flatten().copied()).collect();
+    let mut values = Vec::with_capacity(canvases.len() * 3 * canvases[0].planes[0].len());
+    canvases.iter().flat_map(|c| &c.planes[..3]).for_each(|plane| values.extend_from_slice(plane));
     Tensor::from_slice(&values).view([canvases.len() as i64, 3, h, w])
+}
+
+/// Colors 0..=1 to another device; to a GPU they travel as bytes, which is what photos have, a quarter of the copy.
+fn pixels_to(rgb: &Tensor, device: tch::Device) -> Tensor {
+    if rgb.device().is_cuda() || !device.is_cuda() {
+        return rgb.to_device(device);
+    }
+    let codes = (rgb * 255.0).round().clamp(0.0, 255.0).to_kind(Kind::Uint8);
+    codes.to_device(device).to_kind(Kind::Float) / 255.0
 }
 
 /// Box-halved plane of `side` × `side`.

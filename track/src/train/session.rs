@@ -14,6 +14,7 @@ use head::HeadModel;
 use nets::Checkpoint;
 use nets::rng::seed_step;
 use nets::training::ema::Ema;
+use nets::training::loader::Prefetch;
 use nets::training::means::{Means, line};
 use nets::training::optim::{Adam, AdamConfig};
 use nets::training::schedule::Schedule;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub crops: usize,
     /// Detector patches a step; 0: the detector stays as it is.
     pub patches: usize,
+    /// Threads that prepare batches, each one ahead of the optimizer.
+    pub workers: usize,
     /// Peak learning rate.
     pub lr: f64,
     /// Seed of everything drawn.
@@ -143,6 +146,8 @@ struct Session<'a> {
     step: u64,
     spent: Duration,
     started: Instant,
+    /// Time that the optimizer of this run waited for batches.
+    waited: Duration,
     means: Means,
     curve: Vec<CurvePoint>,
 }
@@ -150,6 +155,10 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn new(plan: &'a Plan) -> anyhow::Result<Self> {
         seed_step(plan.seed, u64::MAX);
+        if plan.device.is_cuda() {
+            // Batches have three sizes in all: it pays to try every convolution algorithm once for each.
+            tch::Cuda::cudnn_set_benchmark(true);
+        }
         let networks = Networks::new(plan.device, FaceShape::of(&plan.head, plan.identity));
         if let Some(start) = &plan.start {
             let taken = networks.take_over(start)?;
@@ -161,9 +170,9 @@ impl<'a> Session<'a> {
         }
         let adam = Adam::over(&networks.vars, AdamConfig { weight_decay: 1e-4, ..Default::default() });
         let ema = Ema::new(&networks.vars, 0.998);
-        let (means, started) = (Means::default(), Instant::now());
-        let mut session =
-            Session { plan, networks, adam, ema, step: 0, spent: Duration::ZERO, started, means, curve: Vec::new() };
+        let (spent, waited) = (Duration::ZERO, Duration::ZERO);
+        let (means, started, curve) = (Means::default(), Instant::now(), Vec::new());
+        let mut session = Session { plan, networks, adam, ema, step: 0, spent, started, waited, means, curve };
         if session.resume_path().is_file() {
             session.resume()?;
         }
@@ -234,21 +243,22 @@ impl<'a> Session<'a> {
     }
 
     fn train(&mut self, material: &Material, val: &CropBatch, progress: &Progress) -> anyhow::Result<()> {
-        let (crops, patches, first) = (self.plan.crops, self.plan.patches, self.step);
+        let Plan { crops, patches, workers, device, .. } = *self.plan;
         let shape = self.networks.face().shape.clone();
+        let prepare = |step| {
+            let (crops, patches) = batch_of(material, &shape, step, crops, patches);
+            Ok((crops.to_device(device), patches.to_device(device)))
+        };
+        let first = self.step;
         std::thread::scope(|scope| {
-            let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-            scope.spawn(move || {
-                // Ends when the optimizer's side hangs up.
-                (first..)
-                    .take_while(|&step| sender.send(batch_of(material, &shape, step, crops, patches)).is_ok())
-                    .count()
-            });
+            let mut batches = Prefetch::start_in(scope, workers, first, &prepare);
             let mut saved = Instant::now();
             let mut next_report = self.fraction();
             while self.fraction() < 1.0 {
-                let (crops, patches) = receiver.recv()?;
-                self.update(&crops.to_device(self.plan.device), &patches.to_device(self.plan.device))?;
+                let asked = Instant::now();
+                let (crops, patches) = batches.next_batch()?;
+                self.waited += asked.elapsed();
+                self.update(&crops, &patches)?;
                 self.step += 1;
                 progress.add(self.done().saturating_sub(progress.done()));
                 if self.fraction() >= next_report || self.step == first + 20 {
@@ -260,7 +270,6 @@ impl<'a> Session<'a> {
                     saved = Instant::now();
                 }
             }
-            drop(receiver);
             Ok(())
         })
     }
@@ -295,7 +304,11 @@ impl<'a> Session<'a> {
         let text = format!("step {} ({seconds} s, {side} px): {}  val {}", self.step, line(&means), line(&figures));
         progress.note(&format!("val {:.2} px", figures["px"]));
         self.plan.talk.say(&text);
-        self.plan.talk.event("train", serde_json::json!({ "step": self.step, "losses": means, "val": figures }));
+        // Seconds of this run, and those of them that the optimizer waited for batches: which of CPU and GPU is the slower.
+        let (secs, waited_secs) = (self.started.elapsed().as_secs_f64(), self.waited.as_secs_f64());
+        let fields = serde_json::json!({ "step": self.step, "secs": secs, "waited_secs": waited_secs, "crop_px": side,
+            "losses": means, "val": figures });
+        self.plan.talk.event("train", fields);
         let loss = means.get("loss").copied().unwrap_or(f64::NAN);
         self.curve.push(CurvePoint { step: self.step, loss, val: figures });
     }
