@@ -74,11 +74,11 @@ pub struct FaceNet {
     fuse2: ConvNorm,
     alpha: nn::Conv2D,
     squeeze: ConvNorm,
-    global: nn::Linear,
-    at_landmarks: nn::Linear,
-    at_eye: nn::Linear,
-    at_mouth: nn::Linear,
-    trunk: nn::Linear,
+    global: Features,
+    at_landmarks: Features,
+    at_eye: Features,
+    at_mouth: Features,
+    trunk: Features,
     dense_from_ibug: nn::Linear,
     answers: nn::Linear,
 }
@@ -132,7 +132,7 @@ impl FaceNet {
         let [c2, c4, c8, c16, c32] = WIDTHS;
         let [d4, d2] = DECODER;
         let residuals = |name: &str, n: i64, c: i64| (0..n).map(|i| Residual::new(&path / name / i, c, 1)).collect();
-        let linear = |name: &str, from: i64, to: i64| nn::linear(&path / name, from, to, Default::default());
+        let features = |name: &str, from: i64, to: i64| Features::new(&path / name, from, to);
         let (dense, answers) = (shape.dense() as i64, Answers::of(&shape).total());
         let near_zero = nn::LinearConfig { ws_init: nn::Init::Randn { mean: 0.0, stdev: 1e-3 }, ..Default::default() };
         FaceNet {
@@ -157,11 +157,11 @@ impl FaceNet {
             fuse2: ConvNorm::new(&path / "fuse2", Conv::three(d2, d2)),
             alpha: head(&path / "alpha", d2, 1, 0.0),
             squeeze: ConvNorm::new(&path / "squeeze", Conv::one(c32, 48)),
-            global: linear("global", 48 * COARSE * COARSE, 256),
-            at_landmarks: linear("at_landmarks", d4 * IBUG as i64, 96),
-            at_eye: linear("at_eye", d2 * patches::EYE.cells(), 80),
-            at_mouth: linear("at_mouth", d2 * patches::MOUTH.cells(), 96),
-            trunk: linear("trunk", 256 + 96 + 2 * 80 + 96 + 2 * IBUG as i64, TRUNK),
+            global: features("global", 48 * COARSE * COARSE, 256),
+            at_landmarks: features("at_landmarks", d4 * IBUG as i64, 96),
+            at_eye: features("at_eye", d2 * patches::EYE.cells(), 80),
+            at_mouth: features("at_mouth", d2 * patches::MOUTH.cells(), 96),
+            trunk: features("trunk", 256 + 96 + 2 * 80 + 96 + 2 * IBUG as i64, TRUNK),
             dense_from_ibug: nn::linear(&path / "dense_from_ibug", 2 * IBUG as i64, 2 * dense, Default::default()),
             answers: nn::linear(&path / "answers", TRUNK, answers, near_zero),
             shape,
@@ -205,14 +205,14 @@ impl FaceNet {
     fn features(&self, squeezed: &Tensor, y4: &Tensor, y2: &Tensor, ibug: &Tensor) -> Tensor {
         let b = ibug.size()[0];
         let flat = |t: &Tensor| t.contiguous().view([b, -1]);
-        let global = self.global.forward(&flat(squeezed)).relu();
-        let at_landmarks = self.at_landmarks.forward(&flat(&patches::at(y4, ibug))).relu();
+        let global = self.global.forward(&flat(squeezed));
+        let at_landmarks = self.at_landmarks.forward(&flat(&patches::at(y4, ibug)));
         let eyes = [patches::Side::Left, patches::Side::Right]
-            .map(|side| self.at_eye.forward(&flat(&patches::EYE.cut(y2, ibug, side))).relu());
-        let mouth = self.at_mouth.forward(&flat(&patches::MOUTH.cut(y2, ibug, patches::Side::Left))).relu();
+            .map(|side| self.at_eye.forward(&flat(&patches::EYE.cut(y2, ibug, side))));
+        let mouth = self.at_mouth.forward(&flat(&patches::MOUTH.cut(y2, ibug, patches::Side::Left)));
         let places = (ibug - ibug.mean_dim([1i64].as_slice(), true, Kind::Float)) * (4.0 / SIDE as f64);
         let all = Tensor::cat(&[&global, &at_landmarks, &eyes[0], &eyes[1], &mouth, &flat(&places)], 1);
-        self.trunk.forward(&all).relu()
+        self.trunk.forward(&all)
     }
 
     fn answer(&self, heat: Tensor, ibug: Tensor, alpha: Tensor, features: &Tensor) -> FaceOutput {
@@ -251,6 +251,27 @@ impl FaceNet {
             log_identity_spread: (next(a.identity) - 0.3).clamp(-3.0, 0.5),
             is_face: next(1).squeeze_dim(1),
         }
+    }
+}
+
+/// Linear layer, layer norm, ReLU. Its inputs are many and positive, so that one step of Adam shifts all its outputs
+/// together; without the norm nearly every unit ends below zero for good.
+#[derive(Debug)]
+struct Features {
+    linear: nn::Linear,
+    norm: nn::LayerNorm,
+}
+
+impl Features {
+    fn new(path: nn::Path, from: i64, to: i64) -> Self {
+        Features {
+            linear: nn::linear(&path, from, to, Default::default()),
+            norm: nn::layer_norm(&path / "norm", vec![to], Default::default()),
+        }
+    }
+
+    fn forward(&self, x: &Tensor) -> Tensor {
+        self.norm.forward(&self.linear.forward(x)).relu()
     }
 }
 
@@ -331,6 +352,16 @@ pub(crate) mod tests {
         // Flat heat maps: the middle of the crop.
         let middle = (out.points.narrow(1, 0, 68) - 96.0).abs().max().double_value(&[]);
         assert!(middle < 12.0, "{middle}");
+    }
+
+    #[test]
+    fn features_stay_alive_when_their_inputs_are_large_and_positive() {
+        let vars = nn::VarStore::new(Device::Cpu);
+        let features = Features::new(vars.root(), 3000, 64);
+        tch::no_grad(|| features.linear.bs.as_ref().map(|bias| bias.shallow_clone().fill_(-50.0)));
+        let x = Tensor::rand([16, 3000], (Kind::Float, Device::Cpu)) * 4.0;
+        let alive = features.forward(&x).max_dim(0, false).0.gt(0.0).to_kind(Kind::Float).mean(Kind::Float);
+        assert!(alive.double_value(&[]) > 0.9, "{alive:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::{Ask, Fit};
 use crate::maps_avatar::{MapsAvatar, Motion, RigMotion};
 use crate::pictures::{Pictures, Rates};
-use crate::residual::{NAMES, Residual};
+use crate::residual::{Limits, NAMES, Residual};
 use crate::rig::Surface;
 use anyhow::Result;
 use nets::training::optim::{Adam, AdamConfig};
@@ -16,7 +16,11 @@ const RATES: Rates = Rates { expressions: 2e-3, cameras: 1e-4, colors: 1e-3 };
 /// Steps' backgrounds are counted on from here.
 const FIRST_STEP: u64 = 1 << 20;
 /// Farthest a Gaussian may go, over its neighbors' distance: skin, scalp (hair), rigid parts.
-const REACH: [f64; 3] = [2.0, 4.0, 0.5];
+const REACH: [f64; 3] = [0.8, 4.0, 0.5];
+/// By which ln a scale may shrink: skin, scalp, rigid parts.
+const SHRINK: [f64; 3] = [0.3, 1.0, 0.3];
+/// By how much an opacity logit may fall: skin, scalp, rigid parts.
+const FADE: [f64; 3] = [0.7, 10.0, 0.7];
 /// How much more rigid parts are held than skin.
 const HOLD_RIGID: f64 = 10.0;
 /// How much more than others the colors and opacities of what is hardly seen are held: a Gaussian that shows through others
@@ -50,7 +54,13 @@ impl Fit<'_> {
         let seen = self.seen(motion, &heads, pictures)?;
         let spacing = avatar.loaded.prior.base_log_scales().exp();
         let scalp = (avatar.loaded.prior.n_points()[0], avatar.loaded.prior.n_points().get(1).copied().unwrap_or(0));
-        let residual = Residual::free(&heads[0], &spacing * reach(motion, scalp, &spacing));
+        let of_regions = |values| by_region(motion, scalp, values, &spacing);
+        let limits = Limits {
+            reach: &spacing * of_regions(REACH),
+            shrink: of_regions(SHRINK),
+            fade: of_regions(FADE).squeeze_dim(1),
+        };
+        let residual = Residual::free(&heads[0], limits);
         let hold = self.hold(motion);
         let unseen: Tensor = 1.0 - &seen;
         let hold_look: Tensor = 1.0 + unseen * HOLD_UNSEEN + motion.rig.region("eyelids") * HOLD_LIDS;
@@ -139,13 +149,13 @@ impl Fit<'_> {
     }
 }
 
-/// `[N, 1]` farthest a Gaussian may go, in neighbors' distances; `scalp` is first and number of the scalp's.
-fn reach(motion: &RigMotion, scalp: (i64, i64), like: &Tensor) -> Tensor {
-    let reach = like.full_like(REACH[0]);
-    let (n, n_shaped) = (reach.size()[0], motion.n_shaped());
-    _ = reach.narrow(0, scalp.0, scalp.1).fill_(REACH[1]);
-    _ = reach.narrow(0, n_shaped, n - n_shaped).fill_(REACH[2]);
-    reach
+/// `[N, 1]` a value for skin, one for the scalp and one for rigid parts; `scalp` is first and number of the scalp's.
+fn by_region(motion: &RigMotion, scalp: (i64, i64), values: [f64; 3], like: &Tensor) -> Tensor {
+    let all = like.full_like(values[0]);
+    let (n, n_shaped) = (all.size()[0], motion.n_shaped());
+    _ = all.narrow(0, scalp.0, scalp.1).fill_(values[1]);
+    _ = all.narrow(0, n_shaped, n - n_shaped).fill_(values[2]);
+    all
 }
 
 /// Gives what no picture shows the color of its twin on the face's other side, as far as that was seen. `[N]` how far each
@@ -178,7 +188,11 @@ mod tests {
             kind: Colors::Sh { degree: 0 },
             penalty: Tensor::from(0f32),
         };
-        let mut residual = Residual::free(&head, zeros(&[3, 1]) + 1.0).frozen();
+        let mut residual = Residual::free(
+            &head,
+            Limits { reach: zeros(&[3, 1]) + 1.0, shrink: zeros(&[3, 1]) + 1.0, fade: zeros(&[3]) + 1.0 },
+        )
+        .frozen();
         // 0 and 1 are twins, 2 is in the middle; 0 was seen, 1 was not, 2 half.
         let known = complete(&mut residual, &head, &Tensor::from_slice(&[1.0f32, 0.0, 0.5]), &[1, 0, 2]);
         assert_eq!(Vec::<f32>::try_from(known).unwrap(), [1.0, 1.0, 0.75]);
