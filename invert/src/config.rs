@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct FitConfig {
     /// What moves the avatar.
     pub geometry: Geometry,
+    /// What the network's appearance depends on; of `geometry = "rig"` only.
+    pub appearance: Appearance,
     /// Density of the Gaussians, region by region; of `geometry = "rig"` only.
     pub grids: Grids,
     /// Stage A: everything frozen but the identity code (or its encoder), and what belongs to each picture.
@@ -35,6 +37,18 @@ pub enum Geometry {
     Rig,
     /// The network's decoded expression map, as SynShot has it.
     Decoded,
+}
+
+/// What the appearance of an avatar on a rig depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Appearance {
+    /// The face at rest, whatever it does: one to three photos say nothing of other expressions, and a network tuned to
+    /// them invents there.
+    #[default]
+    Rest,
+    /// The expression, by the network's expression code: wrinkles and shading as the prior knows them.
+    Expression,
 }
 
 /// Stage A.
@@ -189,6 +203,7 @@ impl Default for FitConfig {
     fn default() -> Self {
         FitConfig {
             geometry: Geometry::Rig,
+            appearance: Appearance::Rest,
             grids: Default::default(),
             pivot: Default::default(),
             tuning: Default::default(),
@@ -219,7 +234,8 @@ impl FitConfig {
         self.coarse_size.min(self.image_size)
     }
 
-    /// Grids of stages A and B, which only need the shape, and of stage C, whose pictures may be smaller than 512 pixels.
+    /// Grids of stage A, which only needs the shape, and of stages B and C, whose pictures may be smaller than 512 pixels. A
+    /// network that B tunes on a coarser grid is wrong between its points.
     pub fn grids_of_stages(&self) -> (Grids, Grids) {
         let share = (self.image_size as f64 / 512.0).clamp(0.5, 1.0);
         (scaled(&self.grids, 0.5), scaled(&self.grids, share))

@@ -9,7 +9,7 @@ mod work;
 
 pub use work::Work;
 
-use crate::config::{FitConfig, FitLoss, Geometry};
+use crate::config::{Appearance, FitConfig, FitLoss, Geometry};
 use crate::loss::l1_and_ssim;
 use crate::maps_avatar::{MapsAvatar, Motion, RigMotion};
 use crate::pictures::Pictures;
@@ -90,7 +90,7 @@ pub fn fit(
             let motion = Motion::Decoded(subject.units.copy());
             MapsAvatar::new(loaded, first.detach(), motion)
         }
-        Geometry::Rig => on_rig(&loaded, model, &subject.shape, &coarse_grids, first.detach()),
+        Geometry::Rig => on_rig(&loaded, model, &subject.shape, &coarse_grids, config.appearance, first.detach()),
     };
     // `on_rig` makes a new network, whose variables require gradients. Stage A needs none of them.
     avatar.loaded.vars.freeze();
@@ -116,16 +116,17 @@ pub fn fit(
             clock(record.seconds.iter().sum())
         )),
     }
+    if config.geometry == Geometry::Rig {
+        avatar = on_rig(&avatar.loaded, model, &subject.shape, &fine_grids, config.appearance, avatar.pivot);
+        avatar.loaded.vars.freeze();
+    }
     if record.seconds.len() < 2 {
+        let fit = Fit::new(subject, judges, config, &avatar, &monitor);
         monitor.borrow_mut().begin();
         fit.tune(&mut avatar, &pictures)?;
         avatar.loaded.vars.freeze();
         fit.end_stage(&mut avatar, &pictures, &mut record)?;
         work.keep(&record, &avatar, &pictures)?;
-    }
-    if config.geometry == Geometry::Rig {
-        avatar = on_rig(&avatar.loaded, model, &subject.shape, &fine_grids, avatar.pivot);
-        avatar.loaded.vars.freeze();
     }
     let fit = Fit::new(fine, judges, config, &avatar, &monitor);
     if config.geometry == Geometry::Rig && config.gaussians.steps > 0 {
@@ -157,14 +158,21 @@ pub fn fit(
 }
 
 /// The avatar with its Gaussians on the person's rig, sampled by `grids`.
-fn on_rig(loaded: &LoadedPrior, model: &HeadModel, shape: &[f32], grids: &Grids, pivot: Tensor) -> MapsAvatar {
+fn on_rig(
+    loaded: &LoadedPrior,
+    model: &HeadModel,
+    shape: &[f32],
+    grids: &Grids,
+    appearance: Appearance,
+    pivot: Tensor,
+) -> MapsAvatar {
     let points = avatar_points(model, &model.neutral(shape), grids, &loaded.config.model);
     let anchors: Vec<SurfacePoint> = points.iter().flat_map(|p| p.anchors.iter().copied()).collect();
     let loaded = with_points(loaded, &points);
     let uv_size = loaded.config.model.uv_size as usize;
     let rig = Rig::new(model, shape, anchors, uv_size, loaded.vars.device());
     let parts = rig.parts();
-    let motion = RigMotion::new(&loaded, rig, &parts);
+    let motion = RigMotion::new(&loaded, rig, &parts, appearance);
     MapsAvatar::new(loaded, pivot, Motion::Rig(Box::new(motion)))
 }
 
@@ -237,7 +245,7 @@ impl<'a> Fit<'a> {
     /// x_exp of picture `v`.
     fn offset(&self, avatar: &MapsAvatar, pictures: &Pictures, v: usize) -> Tensor {
         match &avatar.motion {
-            Motion::Rig(motion) => motion.rig.expression_map(&pictures.params(v)),
+            Motion::Rig(motion) => motion.expression_map(&pictures.params(v)),
             Motion::Decoded(units) => pictures.map(v, &self.subject.expressions, units),
         }
     }

@@ -1,4 +1,5 @@
 //! A drivable person as maps: the tuned network, the pivot, what moves it, and what the Gaussians add.
+use crate::config::Appearance;
 use crate::residual::Residual;
 use crate::rig::{Rig, Surface};
 use anyhow::Result;
@@ -34,6 +35,8 @@ pub struct MapsAvatar {
     pub card: AvatarCard,
     /// D_id's maps of the pivot, once the network rests.
     resting: Option<IdentityMaps>,
+    /// The Gaussians at rest with their residual, once the network rests, where they are the same for every expression.
+    still: Option<HeadGaussians>,
 }
 
 /// What moves a person.
@@ -48,6 +51,8 @@ pub enum Motion {
 pub struct RigMotion {
     /// The person's head.
     pub rig: Rig,
+    /// What the network is asked for.
+    pub appearance: Appearance,
     /// `[1, N, 3]` metres: the surface less the bilinear lookup of its map.
     exact: Tensor,
     /// `[1, 3, U, U]` metres: x_verts.
@@ -64,7 +69,7 @@ pub struct RigMotion {
 
 impl RigMotion {
     /// For a network whose Gaussians sit at the rig's places.
-    pub fn new(loaded: &LoadedPrior, rig: Rig, parts: &[Part]) -> Self {
+    pub fn new(loaded: &LoadedPrior, rig: Rig, parts: &[Part], appearance: Appearance) -> Self {
         let prior = &loaded.prior;
         let position = rig.position_map();
         let exact = &rig.at_rest().means - prior.at_points(&position);
@@ -95,6 +100,15 @@ impl RigMotion {
             position,
             n_shaped,
             rig,
+            appearance,
+        }
+    }
+
+    /// `[1, 3, U, U]` meters: the x_exp that the network is asked for when the head is posed by `params`.
+    pub fn expression_map(&self, params: &HeadParams) -> Tensor {
+        match self.appearance {
+            Appearance::Rest => self.position.zeros_like(),
+            Appearance::Expression => self.rig.expression_map(params),
         }
     }
 
@@ -140,13 +154,22 @@ impl RigMotion {
 impl MapsAvatar {
     /// A network with the pivot it is fitted around.
     pub fn new(loaded: LoadedPrior, pivot: Tensor, motion: Motion) -> Self {
-        MapsAvatar { loaded, pivot, motion, residual: None, seen: None, card: AvatarCard::default(), resting: None }
+        MapsAvatar {
+            loaded,
+            pivot,
+            motion,
+            residual: None,
+            seen: None,
+            card: AvatarCard::default(),
+            resting: None,
+            still: None,
+        }
     }
 
     /// The maps for x_exp `[B, 3, U, U]` (metres), differentiable. The network's expression quantiser stays in the
     /// loop, as in training.
     pub fn decode_map(&mut self, offset: &Tensor) -> Decoded {
-        self.resting = None; // whoever wants gradients is about to change the network
+        (self.resting, self.still) = (None, None); // whoever wants gradients is about to change the network
         let expr = self.expression_code(offset);
         let id = self.pivot.expand([offset.size()[0], -1, -1, -1], false);
         self.loaded.prior.decode(&id, &expr)
@@ -160,12 +183,18 @@ impl MapsAvatar {
         }
     }
 
+    /// The same with the residual.
+    fn dressed(&self, maps: &Decoded) -> HeadGaussians {
+        let g = self.undressed(maps);
+        match &self.residual {
+            Some(residual) => residual.add(&g),
+            None => g,
+        }
+    }
+
     /// The head of decoded maps on a surface of the rig (none: as the maps pose it).
     pub fn on_surface(&self, maps: &Decoded, surface: Option<&Surface>) -> HeadGaussians {
-        let mut g = self.undressed(maps);
-        if let Some(residual) = &self.residual {
-            g = residual.add(&g);
-        }
+        let g = self.dressed(maps);
         match (&self.motion, surface) {
             (Motion::Rig(motion), Some(surface)) => surface.carry(&g, motion.rig.at_rest()),
             _ => g,
@@ -210,10 +239,14 @@ impl MapsAvatar {
 
     fn by_rig(&mut self, params: &HeadParams) -> HeadGaussians {
         let Motion::Rig(motion) = &self.motion else { unreachable!("asked of an avatar with a rig") };
-        let (offset, surface) = (motion.rig.expression_map(params), motion.rig.pose(params));
+        let (appearance, offset, surface) = (motion.appearance, motion.expression_map(params), motion.rig.pose(params));
         tch::no_grad(|| {
-            let maps = self.decode_resting(&offset);
-            self.on_surface(&maps, Some(&surface))
+            if appearance == Appearance::Expression || self.still.is_none() {
+                let maps = self.decode_resting(&offset);
+                self.still = Some(self.dressed(&maps));
+            }
+            let Motion::Rig(motion) = &self.motion else { unreachable!("it was one above") };
+            surface.carry(self.still.as_ref().expect("it was set above"), motion.rig.at_rest())
         })
     }
 
@@ -242,7 +275,11 @@ impl MapsAvatar {
             weights::describe(&mut file, &self.loaded)?;
             match &self.motion {
                 Motion::Decoded(units) => _ = file.put("units", units),
-                Motion::Rig(motion) => motion.rig.put(&mut file)?,
+                Motion::Rig(motion) => {
+                    let appearance = serde_json::to_value(motion.appearance)?;
+                    file.note("appearance", appearance.as_str().unwrap_or_default());
+                    motion.rig.put(&mut file)?;
+                }
             }
             if let Some(residual) = &self.residual {
                 residual.put(&mut file);
@@ -266,7 +303,12 @@ impl MapsAvatar {
         let motion = match Rig::take(&file, loaded.config.model.uv_size as usize, device)? {
             Some(rig) => {
                 let parts = rig.parts();
-                Motion::Rig(Box::new(RigMotion::new(&loaded, rig, &parts)))
+                // Avatars of an earlier build do not say it.
+                let appearance = match file.notes.get("appearance") {
+                    Some(said) => serde_json::from_value(said.as_str().into())?,
+                    None => Appearance::Expression,
+                };
+                Motion::Rig(Box::new(RigMotion::new(&loaded, rig, &parts, appearance)))
             }
             None => Motion::Decoded(floats("units")?),
         };

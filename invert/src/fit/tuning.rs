@@ -45,9 +45,7 @@ impl Fit<'_> {
         let unit = |i: u64| (mix(&[self.config.seed, 0xa2c4, k, i]) >> 40) as f32 / (1u64 << 24) as f32;
         let weights: [f32; 52] = std::array::from_fn(|i| if unit(i as u64) < 0.12 { unit(i as u64 + 52) } else { 0.0 });
         let offset = match &avatar.motion {
-            Motion::Rig(motion) => {
-                motion.rig.expression_map(&HeadParams { expression: weights, ..HeadParams::neutral(1) })
-            }
+            Motion::Rig(motion) => motion.expression_map(&HeadParams { expression: weights, ..HeadParams::neutral(1) }),
             Motion::Decoded(units) => {
                 let size = units.size();
                 let weights = Tensor::from_slice(&weights).view([1, 52]).to_device(units.device());
