@@ -123,7 +123,8 @@ pub fn fit(
     if record.seconds.len() < 2 {
         let fit = Fit::new(subject, judges, config, &avatar, &monitor);
         monitor.borrow_mut().begin();
-        fit.tune(&mut avatar, &pictures)?;
+        record.untuned = fit.untuned(&mut avatar, &pictures)?;
+        fit.tune(&mut avatar, &pictures, record.untuned.as_ref())?;
         avatar.loaded.vars.freeze();
         fit.end_stage(&mut avatar, &pictures, &mut record)?;
         work.keep(&record, &avatar, &pictures)?;
@@ -131,7 +132,7 @@ pub fn fit(
     let fit = Fit::new(fine, judges, config, &avatar, &monitor);
     if config.geometry == Geometry::Rig && config.gaussians.steps > 0 {
         monitor.borrow_mut().begin();
-        fit.polish(&mut avatar, &mut pictures, &mut say)?;
+        fit.polish(&mut avatar, &mut pictures, record.untuned.as_ref(), &mut say)?;
         fit.end_stage(&mut avatar, &pictures, &mut record)?;
     } else {
         record.psnr_db.push(fit.measure(&mut avatar, &pictures)?);

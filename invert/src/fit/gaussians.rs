@@ -2,6 +2,7 @@
 //! optimized at full size.
 use super::{Ask, Fit};
 use crate::maps_avatar::{MapsAvatar, Motion, RigMotion};
+use crate::neighbors::Neighbors;
 use crate::pictures::{Pictures, Rates};
 use crate::residual::{Limits, NAMES, Residual};
 use crate::rig::Surface;
@@ -33,15 +34,26 @@ const ADAM_EPS: f64 = 1e-7;
 /// DC coefficient of the spherical harmonics.
 const SH_C0: f64 = 0.282_094_791_773_878_14;
 
+/// What stage A leaves of an avatar on a rig, before the network is tuned.
+pub(super) struct Untuned {
+    /// `[N]` how much of each Gaussian the pictures show.
+    pub(super) seen: Tensor,
+    /// `[N, 3 · K]` at rest, as the prior has them.
+    pub(super) colors: Tensor,
+}
+
 impl Fit<'_> {
-    pub(super) fn polish(
-        &self,
-        avatar: &mut MapsAvatar,
-        pictures: &mut Pictures,
-        say: &mut impl FnMut(&str),
-    ) -> Result<()> {
-        let c = &self.config.gaussians;
-        let heads: Vec<HeadGaussians> = tch::no_grad(|| {
+    /// What the network says of the Gaussians now, if the avatar is on a rig.
+    pub(super) fn untuned(&self, avatar: &mut MapsAvatar, pictures: &Pictures) -> Result<Option<Untuned>> {
+        let heads = self.heads(avatar, pictures);
+        let Motion::Rig(motion) = &avatar.motion else { return Ok(None) };
+        let seen = self.seen(motion, &heads, pictures)?;
+        Ok(Some(Untuned { seen, colors: heads[0].colors.squeeze_dim(0) }))
+    }
+
+    /// The network's Gaussians at rest, for each picture.
+    fn heads(&self, avatar: &mut MapsAvatar, pictures: &Pictures) -> Vec<HeadGaussians> {
+        tch::no_grad(|| {
             (0..self.subject.views.len())
                 .map(|v| {
                     let offset = self.offset(avatar, pictures, v);
@@ -49,7 +61,18 @@ impl Fit<'_> {
                     avatar.undressed(&maps)
                 })
                 .collect()
-        });
+        })
+    }
+
+    pub(super) fn polish(
+        &self,
+        avatar: &mut MapsAvatar,
+        pictures: &mut Pictures,
+        untuned: Option<&Untuned>,
+        say: &mut impl FnMut(&str),
+    ) -> Result<()> {
+        let c = &self.config.gaussians;
+        let heads = self.heads(avatar, pictures);
         let Motion::Rig(motion) = &avatar.motion else { return Ok(()) };
         let seen = self.seen(motion, &heads, pictures)?;
         let spacing = avatar.loaded.prior.base_log_scales().exp();
@@ -106,7 +129,9 @@ impl Fit<'_> {
             true => complete(&mut residual, &heads[0], &seen, &motion.rig.twins()),
             false => seen.shallow_clone(),
         };
-        residual.parts[4] = neighbors.filled(&residual.parts[4], &known);
+        if let Some(untuned) = untuned {
+            continue_colors(&mut residual, &heads[0], &known, untuned, &neighbors, &motion.rig.region("eyelids"));
+        }
         let spread: Vec<String> =
             NAMES.iter().zip(residual.spread()).map(|(name, rms)| format!("{name} {rms:.1e}")).collect();
         say(&format!(
@@ -134,7 +159,7 @@ impl Fit<'_> {
             let weight = posed.colors.grad().narrow(-1, 0, 3).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
             pixels += weight.squeeze_dim(0).clamp_min(0.0) / (3.0 * SH_C0);
         }
-        let scale = (self.config.image_size as f64 / 512.0).powi(2);
+        let scale = (self.subject.views[0].image.width as f64 / 512.0).powi(2);
         let half = self.config.gaussians.seen_px * scale;
         Ok((&pixels / (&pixels + half)).square())
     }
@@ -168,6 +193,25 @@ fn complete(residual: &mut Residual, head: &HeadGaussians, seen: &Tensor, twins:
     let share: Tensor = unseen * seen.index_select(0, &twins);
     residual.parts[4] = &residual.parts[4] + (color.index_select(0, &twins) - &color) * share.unsqueeze(-1);
     seen + share
+}
+
+/// What nothing shows keeps the prior's own colors, in the tone of what lies beside it: the difference between the fit and
+/// the prior is continued, not the network's answer there, which was tuned to other places. Lids (`lids` `[N]`) take the
+/// color of the skin around them itself, since the prior paints them from the photo's eyes.
+fn continue_colors(
+    residual: &mut Residual,
+    tuned: &HeadGaussians,
+    known: &Tensor,
+    untuned: &Untuned,
+    neighbors: &Neighbors,
+    lids: &Tensor,
+) {
+    let tuned = tuned.colors.squeeze_dim(0);
+    let fitted = &tuned + &residual.parts[4];
+    let continued = &untuned.colors + neighbors.filled(&(&fitted - &untuned.colors), known);
+    let on_lids = neighbors.filled(&fitted, known);
+    let lids = lids.unsqueeze(-1);
+    residual.parts[4] = &continued + (on_lids - &continued) * lids - tuned;
 }
 
 #[cfg(test)]

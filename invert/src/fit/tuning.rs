@@ -1,4 +1,5 @@
 //! Stage B: the code is frozen; decoders and regressors are optimized, both encoders and the codebooks stay.
+use super::gaussians::Untuned;
 use super::{Ask, Fit};
 use crate::maps_avatar::{MapsAvatar, Motion};
 use crate::pictures::Pictures;
@@ -11,11 +12,15 @@ use tch::{Kind, Tensor};
 
 /// Random expressions the avatar is held at.
 const ANCHORS: u64 = 4;
+/// How much more than others the Gaussians that no picture shows are held: the network must not tune what it sees at
+/// their cost.
+const HOLD_UNSEEN: f64 = 9.0;
 
 impl Fit<'_> {
-    pub(super) fn tune(&self, avatar: &mut MapsAvatar, pictures: &Pictures) -> Result<()> {
+    pub(super) fn tune(&self, avatar: &mut MapsAvatar, pictures: &Pictures, untuned: Option<&Untuned>) -> Result<()> {
         let c = &self.config.tuning;
         let anchors: Vec<(Tensor, HeadGaussians)> = (0..ANCHORS).map(|k| self.anchor(avatar, k)).collect();
+        let hold = untuned.map(|untuned| 1.0 + (1.0 - &untuned.seen) * HOLD_UNSEEN);
         let mut optimizer = Adam::new(AdamConfig::default());
         let mut free = self.free(avatar, "decoders");
         free.extend(self.free(avatar, "regressors"));
@@ -28,7 +33,7 @@ impl Fit<'_> {
             if c.drift > 0.0 {
                 let (expression, before) = &anchors[step as usize % anchors.len()];
                 let maps = avatar.decode_map(expression);
-                loss += drift(&avatar.undressed(&maps), before) * c.drift;
+                loss += drift(&avatar.undressed(&maps), before, hold.as_ref()) * c.drift;
             }
             optimizer.zero_grad();
             loss.backward();
@@ -60,9 +65,16 @@ impl Fit<'_> {
     }
 }
 
-/// Mean squared difference of two heads, positions in centimetres.
-fn drift(now: &HeadGaussians, before: &HeadGaussians) -> Tensor {
-    let term = |a: &Tensor, b: &Tensor, unit: f64| ((a - b) / unit).square().mean(Kind::Float);
+/// Mean squared difference of two heads, positions in centimeters; Gaussian `i` counts `hold[i]` times.
+fn drift(now: &HeadGaussians, before: &HeadGaussians, hold: Option<&Tensor>) -> Tensor {
+    let term = |a: &Tensor, b: &Tensor, unit: f64| {
+        let square = ((a - b) / unit).square();
+        match hold {
+            Some(hold) if square.dim() == 3 => (square * hold.view([1, -1, 1])).mean(Kind::Float),
+            Some(hold) => (square * hold.view([1, -1])).mean(Kind::Float),
+            None => square.mean(Kind::Float),
+        }
+    };
     term(&now.means, &before.means, 0.01)
         + term(&now.log_scales, &before.log_scales, 1.0)
         + term(&now.opacity_logits, &before.opacity_logits, 2.0)

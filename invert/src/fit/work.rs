@@ -1,5 +1,6 @@
 //! Working folder of an unfinished fit, inside the avatar folder: checkpoints of stages A and B, and the preview. It is
 //! removed when the fit is completed.
+use super::gaussians::Untuned;
 use crate::maps_avatar::MapsAvatar;
 use crate::pictures::Pictures;
 use anyhow::Result;
@@ -26,9 +27,11 @@ pub struct Work {
     inputs: String,
 }
 
-/// Measurements up to a checkpoint.
+/// Measurements up to a checkpoint, and what later stages need of earlier ones.
 #[derive(Default)]
 pub(super) struct Record {
+    /// Of stage A, once B has begun; of an avatar on a rig.
+    pub(super) untuned: Option<Untuned>,
     /// Of each completed stage.
     pub(super) seconds: Vec<f64>,
     /// Before the first stage and after each.
@@ -78,7 +81,15 @@ impl Work {
         file.restore_vars("prior", &avatar.loaded.vars)?;
         avatar.pivot = file.get("pivot")?.to_device(avatar.pivot.device());
         pictures.restore(&file)?;
-        Ok(Some(Record { seconds: floats("seconds")?, psnr_db: floats("psnr_db")? }))
+        let device = avatar.pivot.device();
+        let untuned = match file.names().any(|name| name == "untuned.seen") {
+            true => Some(Untuned {
+                seen: file.get("untuned.seen")?.to_device(device),
+                colors: file.get("untuned.colors")?.to_device(device),
+            }),
+            false => None,
+        };
+        Ok(Some(Record { untuned, seconds: floats("seconds")?, psnr_db: floats("psnr_db")? }))
     }
 
     /// Writes the checkpoint after stage A or B.
@@ -91,6 +102,9 @@ impl Work {
         file.note(INPUTS, self.inputs.as_str());
         file.put_vars("prior", &avatar.loaded.vars).put("pivot", &avatar.pivot);
         pictures.put(&mut file);
+        if let Some(Untuned { seen, colors }) = &record.untuned {
+            file.put("untuned.seen", seen).put("untuned.colors", colors);
+        }
         file.put("seconds", &doubles(&record.seconds)).put("psnr_db", &doubles(&record.psnr_db));
         file.save(&self.folder.join(STATES[stage]))?;
         Ok(())
