@@ -128,7 +128,9 @@ impl CropBatch {
             ("dense", 0.15, mean(l(&error, ibug, dense), &l(known, ibug, dense))),
             ("spread", 0.1, mean(likelihood(&distance, &out.log_spread) + &out.log_spread, known)),
             ("visible", 0.3, mean(last(binary(&out.visible, &self.visible, Reduction::None)), face)),
-            ("units", 8.0, mean(last(unit_entropy * emphasis), face)),
+            ("units", 8.0, mean(last(unit_entropy * &emphasis), face)),
+            // Towards the median: a unit of which nothing is known rests.
+            ("units.rest", 3.0, mean(last(&expression_error * emphasis), face)),
             ("units.spread", 0.05, mean(last(likelihood(&expression_error, &out.log_expression_spread)), face)),
             ("gaze", 6.0, mean(last(gaze_error), face)),
             ("gaze.spread", 0.05, mean(last(likelihood(&eye_error, &out.log_gaze_spread)), face)),
