@@ -10,7 +10,7 @@ use nets::losses::ordering;
 use nets::losses::perceptual::Perceptual;
 use nets::pictures::data;
 use nets::training::perceptual_task::PerceptualTask;
-use nets::training::recognizer_task::IdentityTask;
+use nets::training::recognizer_task::RecognizerTask;
 use nets::training::trainer::{Task, TrainConfig, load_weights, run};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -107,7 +107,7 @@ impl Cli {
                 if let Some(code) = training.rehearsal.print(&config, &self.common)? {
                     return Ok(code);
                 }
-                let task = IdentityTask::open(&Dataset::open(&training.data)?, &config)?;
+                let task = RecognizerTask::open(&Dataset::open(&training.data)?, &config)?;
                 if let Some(code) = training.tell(task.data(), &config) {
                     return Ok(code);
                 }
@@ -166,7 +166,7 @@ fn train<T: Task>(task: &T, config: &TrainConfig, out: &Path, common: &CommonFla
 
 fn eval_identity(data: &Dataset, weights: &Path, device: &str) -> Result<serde_json::Value> {
     let config = TrainConfig { steps: 1, cache_images: 2, device: device.into(), ..Default::default() };
-    let task = IdentityTask::open(data, &config)?;
+    let task = RecognizerTask::open(data, &config)?;
     load_weights(&task, weights)?;
     Ok(task.evaluate()?)
 }

@@ -9,7 +9,7 @@ use crate::pictures::align::Affine;
 use crate::pictures::augment::{background, color, degrade, over, warp, warp_nearest};
 use crate::rng::Rng;
 use crate::training::batches::batch_at;
-use crate::training::loader::Make;
+use crate::training::loader::BatchFn;
 use crate::training::means::Means;
 use crate::training::trainer::{Task, TrainConfig, device_of};
 use formats::card::WeightsCard;
@@ -147,7 +147,7 @@ impl Task for PerceptualTask {
         &self.vars
     }
 
-    fn batches(&self) -> Make<SheetBatch> {
+    fn batches(&self) -> BatchFn<SheetBatch> {
         let (sheets, batch, seed) = (self.sheets.clone(), self.config.batch, self.config.seed);
         Arc::new(move |step| {
             let samples: Result<Vec<Sample>, Error> = batch_at(sheets.len(), batch, seed, step)

@@ -2,7 +2,7 @@
 use crate::rng::seed_step;
 use crate::training::budget::Budget;
 use crate::training::ema::Ema;
-use crate::training::loader::{Make, Prefetch};
+use crate::training::loader::{BatchFn, Prefetch};
 use crate::training::means::{Means, line};
 use crate::training::optim::{Adam, AdamConfig};
 use crate::training::schedule::Schedule;
@@ -96,7 +96,7 @@ pub trait Task {
     /// All variables.
     fn vars(&self) -> &nn::VarStore;
     /// Makes batch `step`, purely.
-    fn batches(&self) -> Make<Self::Batch>;
+    fn batches(&self) -> BatchFn<Self::Batch>;
     /// The loss; its parts go to `means`.
     ///
     /// # Errors
