@@ -79,7 +79,7 @@ pub fn train(plan: &Plan, mut say: impl FnMut(&str)) -> Result<LoadedPrior> {
     trainer.checkpoint()?;
     // Of one head alone there is no variety to sample from.
     let several = plan.data.dataset().identities().iter().filter(|person| person.split == "train").count() > 1;
-    weights::save(&trainer.loaded, &plan.out, true)?;
+    weights::save(&trainer.loaded, &plan.out)?;
     if several {
         sample::add_codes(&plan.out, &plan.out, &plan.data)?;
     }
