@@ -9,6 +9,7 @@ use crate::config::TrackConfig;
 use crate::face::Face;
 use crate::finder::Found;
 use crate::fit::{self, Lens, Observation, align};
+use crate::fitted_head::FittedHead;
 use crate::frame::Frame;
 use crate::networks::Networks;
 use crate::photos::{Dense, observation};
@@ -20,8 +21,7 @@ use formats::dataset::Dataset;
 use formats::order::shuffled;
 use formats::progress::{Progress, Talk};
 use glam::Vec3;
-use head::model::{HeadModel, HeadParams};
-use head::{HeadBox, ibug};
+use head::{HeadModel, ibug};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -135,10 +135,8 @@ fn one(data: &Dataset, row: usize, subject: &Subject) -> anyhow::Result<FrameFig
     let view = &fitted.views[0];
     let space = model.points(&fitted.coefficients, &view.expression, &[Vec3::ZERO; 5]);
     let truth_space: Vec<Vec3> = truth.landmarks_3d[..ibug::COUNT].iter().map(|p| Vec3::from(*p)).collect();
-    let shape = head.shape_from_prior(&fitted.coefficients);
-    let neutral = head.neutral(&shape);
-    let params = HeadParams { shape, expression: view.expression, pose: [Vec3::ZERO; 5] };
-    let posed = head.pose_neutral(&neutral, &params);
+    let person = FittedHead::new(head, &fitted);
+    let posed = person.posed(head, &person.params(view.expression));
     let landmark_px = mean(&distances[..ibug::COUNT]);
     Ok(FrameFigures {
         found: read.is_found,
@@ -154,12 +152,12 @@ fn one(data: &Dataset, row: usize, subject: &Subject) -> anyhow::Result<FrameFig
         landmark_mm: 1000.0 * mean(&align::distances(&space[..ibug::COUNT], &truth_space, align::Scale::Free)),
         shape_mm: true_neutral(data, truth, head).map(|t| {
             let average = head.neutral(&head.shape_from_prior(&[]));
-            [face_mm(head, &neutral, &t), face_mm(head, &average, &t)]
+            [face_mm(head, &person.neutral, &t), face_mm(head, &average, &t)]
         }),
         focal: (view.focal_px / camera.fx as f64).ln().abs(),
         distance: (view.translation.length() / camera.eye().length() as f64).ln().abs(),
         matte: truth.alpha.as_deref().and_then(|alpha| {
-            let mut frame = Frame::new(networks, &read.photo, view, &lens, HeadBox::of(head, &neutral), &config.frame);
+            let mut frame = Frame::new(networks, &read.photo, view, &lens, person.head_box, &config.frame);
             frame.cover_head(head, &posed.positions);
             errors::matte(&frame, &read.photo, alpha)
         }),
@@ -174,8 +172,8 @@ fn together(data: &Dataset, rows: &[usize], subject: &Subject) -> anyhow::Result
     let reads: Vec<Read> = rows.iter().map(|&row| Read::new(data, row, subject)).collect::<Result<_, _>>()?;
     let observations: Vec<Observation> = reads.iter().enumerate().map(|(i, r)| r.observation(i, dense)).collect();
     let fitted = fit::fit(&dense.model(subject.head), &observations, &subject.config.fit);
-    let neutral = subject.head.neutral(&subject.head.shape_from_prior(&fitted.coefficients));
-    Ok(true_neutral(data, &reads[0].truth, subject.head).map(|t| face_mm(subject.head, &neutral, &t)))
+    let person = FittedHead::new(subject.head, &fitted);
+    Ok(true_neutral(data, &reads[0].truth, subject.head).map(|t| face_mm(subject.head, &person.neutral, &t)))
 }
 
 /// `[V]` the person at rest, if the data set is of this head.

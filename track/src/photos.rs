@@ -19,6 +19,7 @@ pub use observe::{Cameras, Dense, observation};
 use crate::Error;
 use crate::config::TrackConfig;
 use crate::fit::{self, FittedView};
+use crate::fitted_head::FittedHead;
 use crate::networks::Networks;
 use formats::Provenance;
 use head::HeadModel;
@@ -26,7 +27,7 @@ use nets::losses::recognizer::Recognizer;
 use publish::Files;
 use read::ReadPhoto;
 use std::path::PathBuf;
-use tracked::{Person, TrackedPhoto};
+use tracked::TrackedPhoto;
 
 /// Everything `track fit` needs, opened and checked.
 pub struct Plan {
@@ -88,7 +89,7 @@ pub fn run(plan: &Plan) -> anyhow::Result<Vec<PhotoReport>> {
     let fitted = fit::fit(&dense.model(&plan.head), &observations, &plan.config.fit);
     let reports =
         photos.iter().zip(&fitted.views).map(|(photo, view)| report(photo, view)).collect::<Result<_, _>>()?;
-    let person = Person::new(&plan.head, &fitted.coefficients);
+    let person = FittedHead::new(&plan.head, &fitted);
     let mut files = Files::default();
     for (photo, view) in photos.iter().zip(&fitted.views) {
         files.add(plan, &TrackedPhoto::new(plan, &person, photo, view))?;

@@ -2,31 +2,10 @@
 use super::read::ReadPhoto;
 use super::{Dense, Plan};
 use crate::fit::FittedView;
+use crate::fitted_head::FittedHead;
 use crate::frame::Frame;
 use crate::overlay::{self, Overlay};
-use glam::Vec3;
-use head::model::{HeadModel, HeadParams};
-use head::{HeadBox, Posed};
-
-/// The person of all photos, at rest.
-pub struct Person {
-    /// `[Ks]` weights of the head model's identity shapes.
-    pub shape: Vec<f32>,
-    /// `[V]` metres.
-    neutral: Vec<Vec3>,
-    /// Where that head is.
-    head_box: HeadBox,
-}
-
-impl Person {
-    /// From `[Kc]` fitted coefficients of the identity prior.
-    pub fn new(head: &HeadModel, coefficients: &[f32]) -> Self {
-        let shape = head.shape_from_prior(coefficients);
-        let neutral = head.neutral(&shape);
-        let head_box = HeadBox::of(head, &neutral);
-        Person { shape, neutral, head_box }
-    }
-}
+use head::{HeadModel, HeadParams, Posed};
 
 /// A photo with everything that its row and its overlay show; world is the head's own space at rest.
 pub struct TrackedPhoto<'a> {
@@ -48,10 +27,10 @@ pub struct TrackedPhoto<'a> {
 
 impl<'a> TrackedPhoto<'a> {
     /// Frames the photo around the fitted head.
-    pub fn new(plan: &Plan, person: &Person, read: &'a ReadPhoto, view: &FittedView) -> Self {
+    pub fn new(plan: &Plan, person: &FittedHead, read: &'a ReadPhoto, view: &FittedView) -> Self {
         let mut frame = Frame::new(&plan.networks, &read.pixels, view, &read.lens, person.head_box, &plan.config.frame);
-        let params = HeadParams { shape: person.shape.clone(), expression: view.expression, pose: [Vec3::ZERO; 5] };
-        let posed = plan.head.pose_neutral(&person.neutral, &params);
+        let params = person.params(view.expression);
+        let posed = person.posed(&plan.head, &params);
         frame.cover_head(&plan.head, &posed.positions);
         let points: Vec<[f32; 2]> = read.found.points.iter().map(|p| frame.from_photo(*p)).collect();
         let face_px = read.found.face.size;
