@@ -42,14 +42,8 @@ pub struct Fit {
 }
 
 impl Fit {
-    pub fn run(self, device: tch::Device, mut config: TrackConfig, common: &CommonFlags) -> Result<ExitCode> {
-        config.frame.size = self.size.unwrap_or(config.frame.size);
-        if !(32..=4096).contains(&config.frame.size) {
-            return Err(Failure::usage(format!("--size {}: expected 32 to 4096 pixels", config.frame.size)).into());
-        }
-        if self.focal_px.is_some_and(|f| !(1.0..1e6).contains(&f)) {
-            return Err(Failure::usage("--focal-px: expected a positive number of pixels").into());
-        }
+    pub fn run(self, device: tch::Device, config: TrackConfig, common: &CommonFlags) -> Result<ExitCode> {
+        let config = self.resolve(config)?;
         if let Some(code) = self.rehearsal.print(&config, common)? {
             return Ok(code);
         }
@@ -62,13 +56,7 @@ impl Fit {
         if let Some(code) = self.rehearsal.tell(|| format!("would fit {} photos: {:?}", photos.len(), self.out)) {
             return Ok(code);
         }
-        let plan_toml = formats::config::to_toml(&config)?;
-        let mut provenance = Provenance::new("track", env!("CARGO_PKG_VERSION"), &plan_toml, config.train.seed)
-            .with_input("weights", &self.models.weights)?
-            .with_input("head", &self.models.head)?;
-        for photo in &photos {
-            provenance = provenance.with_input(&photo.to_string_lossy(), photo)?;
-        }
+        let provenance = self.provenance(&config, &photos)?;
         let talk = common.talk();
         let plan = photos::Plan {
             photos,
@@ -97,6 +85,30 @@ impl Fit {
         }
         talk.say(&format!("wrote {}", plan.out.display()));
         Ok(ExitCode::Done)
+    }
+
+    /// The configuration under the flags, checked.
+    fn resolve(&self, mut config: TrackConfig) -> Result<TrackConfig> {
+        config.frame.size = self.size.unwrap_or(config.frame.size);
+        if !(32..=4096).contains(&config.frame.size) {
+            return Err(Failure::usage(format!("--size {}: expected 32 to 4096 pixels", config.frame.size)).into());
+        }
+        if self.focal_px.is_some_and(|f| !(1.0..1e6).contains(&f)) {
+            return Err(Failure::usage("--focal-px: expected a positive number of pixels").into());
+        }
+        Ok(config)
+    }
+
+    /// Settings, weights, head model and photos.
+    fn provenance(&self, config: &TrackConfig, photos: &[PathBuf]) -> Result<Provenance> {
+        let plan_toml = formats::config::to_toml(config)?;
+        let mut provenance = Provenance::new("track", env!("CARGO_PKG_VERSION"), &plan_toml, config.train.seed)
+            .with_input("weights", &self.models.weights)?
+            .with_input("head", &self.models.head)?;
+        for photo in photos {
+            provenance = provenance.with_input(&photo.to_string_lossy(), photo)?;
+        }
+        Ok(provenance)
     }
 }
 

@@ -37,18 +37,8 @@ pub struct Train {
 }
 
 impl Train {
-    pub fn run(self, device: tch::Device, mut config: TrackConfig, common: &CommonFlags) -> Result<ExitCode> {
-        config.train.steps = self.steps.unwrap_or(config.train.steps);
-        // A bound by steps alone is reproducible; the default time must not cut it short.
-        let time = if self.steps.is_some() { Some(0.0) } else { None };
-        config.train.minutes = self.minutes.or(time).unwrap_or(config.train.minutes);
-        let t = &config.train;
-        if t.minutes <= 0.0 && t.steps == 0 {
-            return Err(Failure::config("train.minutes and train.steps are both 0: expected a bound").into());
-        }
-        if t.crops == 0 {
-            return Err(Failure::config("train.crops: expected at least 1").into());
-        }
+    pub fn run(self, device: tch::Device, config: TrackConfig, common: &CommonFlags) -> Result<ExitCode> {
+        let config = self.resolve(config)?;
         if let Some(code) = self.rehearsal.print(&config, common)? {
             return Ok(code);
         }
@@ -60,7 +50,31 @@ impl Train {
         if let Some(code) = self.rehearsal.tell(|| format!("would train on {frames} frames: {:?}", self.out)) {
             return Ok(code);
         }
-        let plan = train::Plan {
+        let summary = train::run(&self.plan(&config, device, common)?)?;
+        card(&summary, &self.data, &config)?.write(&self.out)?;
+        common.talk().say(&format!("wrote {} ({} kB)", self.out.display(), summary.bytes / 1000));
+        Ok(ExitCode::Done)
+    }
+
+    /// The configuration under the flags, checked.
+    fn resolve(&self, mut config: TrackConfig) -> Result<TrackConfig> {
+        config.train.steps = self.steps.unwrap_or(config.train.steps);
+        // A bound by steps alone is reproducible; the default time must not cut it short.
+        let time = if self.steps.is_some() { Some(0.0) } else { None };
+        config.train.minutes = self.minutes.or(time).unwrap_or(config.train.minutes);
+        let t = &config.train;
+        if t.minutes <= 0.0 && t.steps == 0 {
+            return Err(Failure::config("train.minutes and train.steps are both 0: expected a bound").into());
+        }
+        if t.crops == 0 {
+            return Err(Failure::config("train.crops: expected at least 1").into());
+        }
+        Ok(config)
+    }
+
+    fn plan(&self, config: &TrackConfig, device: tch::Device, common: &CommonFlags) -> Result<train::Plan> {
+        let t = &config.train;
+        Ok(train::Plan {
             data: self.data.clone(),
             head: HeadModel::load(&self.head)?,
             identity: t.identity,
@@ -77,11 +91,7 @@ impl Train {
             val_crops: t.val_crops.max(1),
             device,
             talk: common.talk(),
-        };
-        let summary = train::run(&plan)?;
-        card(&summary, &self.data, &config)?.write(&self.out)?;
-        common.talk().say(&format!("wrote {} ({} kB)", self.out.display(), summary.bytes / 1000));
-        Ok(ExitCode::Done)
+        })
     }
 }
 
