@@ -294,6 +294,7 @@ mod tests {
     use super::*;
     use crate::face_net::tests::shape;
     use crate::train::labels::FaceLabels;
+    use head::ibug;
     use tch::Device;
 
     /// A disc with two dark spots and a bar: enough to learn where its "landmarks" are.
@@ -310,12 +311,14 @@ mod tests {
             }
         }
         let spot = |x: f32, y: f32| [48.0 + 36.0 * x, 48.0 + 44.0 * y];
-        let points: Vec<[f32; 2]> = (0..74)
+        let points: Vec<[f32; 2]> = (0..ibug::COUNT + 6)
             .map(|i| match i {
-                0..=16 => spot((i as f32 - 8.0) / 8.0, 0.9 - ((i as f32 - 8.0) / 8.0).powi(2) * 0.8),
-                17..=35 => spot((i as f32 - 26.0) / 15.0, -0.4),
-                36..=41 => spot(-0.4, -0.2),
-                42..=47 => spot(0.4, -0.2),
+                _ if ibug::JAW.contains(&i) => {
+                    spot((i as f32 - 8.0) / 8.0, 0.9 - ((i as f32 - 8.0) / 8.0).powi(2) * 0.8)
+                }
+                _ if i < ibug::EYES.start => spot((i as f32 - 26.0) / 15.0, -0.4),
+                _ if ibug::RIGHT_EYE.contains(&i) => spot(-0.4, -0.2),
+                _ if ibug::LEFT_EYE.contains(&i) => spot(0.4, -0.2),
                 _ => spot((i as f32 - 57.5) / 30.0, 0.5),
             })
             .collect();
