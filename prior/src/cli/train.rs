@@ -8,7 +8,6 @@ use formats::flags::{CommonFlags, RehearsalFlags};
 use formats::provenance::Provenance;
 use nets::losses::perceptual::Perceptual;
 use prior::config::PriorConfig;
-use prior::data::HeadData;
 use prior::train::Plan;
 use prior::weights::LoadedPrior;
 use prior::{eval, train};
@@ -82,7 +81,11 @@ fn resolve(common: &CommonFlags, minutes: Option<f64>) -> Result<PriorConfig> {
 fn rehearse(plan: &Plan) -> String {
     let (config, rows) = (&plan.config.train, plan.data.rows("train", plan.config.train.light_id).len());
     let batch = config.batch;
-    format!("would train on {rows} rows of {} people, {batch} at a time: {:?}", people(&plan.data), plan.out)
+    format!(
+        "would train on {rows} rows of {} people, {batch} at a time: {:?}",
+        plan.data.identities("train").count(),
+        plan.out
+    )
 }
 
 /// What the weights are, what they were trained on, and how good they are.
@@ -106,7 +109,7 @@ fn card(plan: &Plan, flags: &Train, loaded: &LoadedPrior, metrics: serde_json::V
         data: format!(
             "{} rendered training rows of {} identities, no photo ({}); {perceptual_term}",
             plan.data.rows("train", plan.config.train.light_id).len(),
-            people(&plan.data),
+            plan.data.identities("train").count(),
             plan.data.dataset().origin()
         ),
         steps: loaded.steps,
@@ -115,8 +118,4 @@ fn card(plan: &Plan, flags: &Train, loaded: &LoadedPrior, metrics: serde_json::V
         provenance,
         ..Default::default()
     })
-}
-
-fn people(data: &HeadData) -> usize {
-    data.dataset().identities().iter().filter(|r| r.split == "train").count()
 }
