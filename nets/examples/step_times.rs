@@ -1,7 +1,7 @@
 //! Processor milliseconds of the building blocks on this machine: `cargo run --release -p nets --example step_times`.
 use nets::blocks::conv::{channels_last, weights_channels_last};
 use nets::losses::perceptual::{FeatureNet, Perceptual};
-use nets::losses::recognizer::IdentityNet;
+use nets::losses::recognizer::RecognizerNet;
 use tch::{Device, Kind, Tensor, nn};
 
 /// Processor time, not the clock: other programs on the machine count little. With one thread the two are the same.
@@ -29,7 +29,7 @@ fn main() {
         let layout = |t: Tensor| if laid { channels_last(&t) } else { t };
         let name = if laid { "channels last" } else { "contiguous" };
         let vars = nn::VarStore::new(Device::Cpu);
-        let identity = IdentityNet::new(&(vars.root() / "identity"));
+        let identity = RecognizerNet::new(&(vars.root() / "identity"));
         let features = FeatureNet::new(&(vars.root() / "features"));
         if laid {
             weights_channels_last(&vars);

@@ -10,7 +10,7 @@ use nets::losses::perceptual::Perceptual;
 use nets::losses::recognizer::Recognizer;
 use nets::training::means::Means;
 use nets::training::perceptual_task::PerceptualTask;
-use nets::training::recognizer_task::IdentityTask;
+use nets::training::recognizer_task::RecognizerTask;
 use nets::training::trainer::{Task, TrainConfig, checkpoint_path, run};
 use splat::Camera;
 use std::path::{Path, PathBuf};
@@ -105,14 +105,14 @@ fn networks_train_resume_and_load() {
 
 fn recognizer(data: &Dataset, out: &Path) {
     let config = config(30, 8);
-    let task = IdentityTask::open(data, &config).unwrap();
+    let task = RecognizerTask::open(data, &config).unwrap();
     let outcome = run(&task, &config, out, Talk::Quiet).unwrap();
     assert!(outcome.finished && outcome.steps == 30 && outcome.bytes < 10 << 20, "{outcome:?}");
     let auc = outcome.metrics["auc"].as_f64().unwrap();
     assert!(auc > 0.9, "unseen identities differ in colour and shape, area under the curve {auc}");
     // The same command again: nothing is left to do, and the file is the same.
     let before = std::fs::read(out).unwrap();
-    let again = IdentityTask::open(data, &config).unwrap();
+    let again = RecognizerTask::open(data, &config).unwrap();
     assert_eq!(run(&again, &config, out, Talk::Quiet).unwrap().steps, 30);
     assert!(before == std::fs::read(out).unwrap(), "a finished run writes the same weights");
     let other = TrainConfig { lr: 1e-2, ..config.clone() };

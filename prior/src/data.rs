@@ -2,8 +2,8 @@
 use crate::maps::UvSpace;
 use crate::model::UvMaps;
 use anyhow::{Context, Result};
-use formats::Dataset;
 use formats::image::{Picture, rgb8_from_encoded};
+use formats::{Dataset, IdentityRow};
 use glam::Vec3;
 use head::HeadModel;
 use head::model::HeadParams;
@@ -99,6 +99,11 @@ impl HeadData {
         self.dataset.split(split).into_iter().filter(lit).collect()
     }
 
+    /// The people of a split.
+    pub fn identities(&self, split: &str) -> impl Iterator<Item = &IdentityRow> {
+        self.dataset.identities().iter().filter(move |row| row.split == split)
+    }
+
     /// The dataset.
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
@@ -138,8 +143,7 @@ impl HeadData {
     /// # Errors
     /// An identity without appearance map.
     pub fn mean_maps(&self, split: &str) -> Result<(Tensor, Tensor, Tensor)> {
-        let people: Vec<_> =
-            self.dataset.identities().iter().filter(|r| r.split == split).map(|r| r.identity_id).collect();
+        let people: Vec<_> = self.identities(split).map(|r| r.identity_id).collect();
         let texels = 3 * self.uv_size * self.uv_size;
         let (mut position, mut texture) = (vec![0.0; texels], vec![0.0; texels]);
         for &id in &people {

@@ -176,12 +176,12 @@ impl Prior {
 
     /// Nearest codes, straight-through; [`Mode::Train`] also moves the codebook.
     pub fn quantize_identity(&mut self, z: &Tensor, mode: Mode) -> Quantized {
-        quantize(&mut self.id_quantizer, z, mode, self.quantizing)
+        quantize(self.quantizing.then_some(&mut self.id_quantizer), z, mode)
     }
 
     /// Nearest codes, straight-through; [`Mode::Train`] also moves the codebook.
     pub fn quantize_expression(&mut self, z: &Tensor, mode: Mode) -> Quantized {
-        quantize(&mut self.expr_quantizer, z, mode, self.quantizing)
+        quantize(self.quantizing.then_some(&mut self.expr_quantizer), z, mode)
     }
 
     /// D_id, D_expr and D_feat.
@@ -282,12 +282,15 @@ fn trained_regions(c: &ModelConfig) -> usize {
     }
 }
 
-fn quantize(quantizer: &mut Vq, z: &Tensor, mode: Mode, on: bool) -> Quantized {
-    if !on {
-        return Quantized { code: z.shallow_clone(), loss: Tensor::zeros([], (Kind::Float, z.device())) };
+/// Without a quantizer the code passes as it is.
+fn quantize(quantizer: Option<&mut Vq>, z: &Tensor, mode: Mode) -> Quantized {
+    match quantizer {
+        Some(quantizer) => {
+            let out = quantizer.forward(z, mode);
+            Quantized { code: out.codes, loss: out.loss }
+        }
+        None => Quantized { code: z.shallow_clone(), loss: Tensor::zeros([], (Kind::Float, z.device())) },
     }
-    let out = quantizer.forward(z, mode);
-    Quantized { code: out.codes, loss: out.loss }
 }
 
 /// Bilinear lookup `[B, C, U, U]` at `[1, N, 1, 2]` → `[B, N, C]`; texel centers at +0.5.

@@ -111,15 +111,28 @@ pub fn add_codes(from: &Path, to: &Path, data: &HeadData) -> Result<()> {
     Ok(())
 }
 
-/// A sheet of `n` new people, each from three sides, as PNG.
+/// Which new people a sheet shows.
+#[derive(Clone, Copy, Debug)]
+pub struct SheetSpec {
+    /// How many.
+    pub n: usize,
+    /// Seed of their codes.
+    pub seed: u64,
+    /// Scale of the code distribution; 1 is the training heads' own variety.
+    pub spread: f64,
+    /// Side of each image, pixels.
+    pub size: usize,
+}
+
+/// A sheet of new people, each from three sides, as PNG.
 ///
 /// # Errors
 /// What the rasterizer says.
-pub fn sheet(prior: &mut Prior, space: &CodeSpace, n: usize, seed: u64, spread: f64, size: usize) -> Result<Vec<u8>> {
+pub fn sheet(prior: &mut Prior, space: &CodeSpace, spec: &SheetSpec) -> Result<Vec<u8>> {
     let rest = Tensor::zeros_like(prior.means().0);
     let mut rows: [Vec<Tensor>; 3] = Default::default();
-    for k in 0..n {
-        let z = space.draw(nets::rng::mix(&[seed, k as u64]) >> 1, spread);
+    for k in 0..spec.n {
+        let z = space.draw(nets::rng::mix(&[spec.seed, k as u64]) >> 1, spec.spread);
         let gaussians = tch::no_grad(|| {
             let id = prior.quantize_identity(&z, Mode::Fixed).code;
             let z_expr = prior.encode_expression(&rest);
@@ -127,7 +140,7 @@ pub fn sheet(prior: &mut Prior, space: &CodeSpace, n: usize, seed: u64, spread: 
             prior.gaussians(&prior.decode(&id, &expr))
         });
         for (row, yaw) in rows.iter_mut().zip([-0.7f32, 0.0, 0.7]) {
-            let picture = draw(&gaussians, &[portrait(yaw, size)], &[[0.16, 0.15, 0.14]])?;
+            let picture = draw(&gaussians, &[portrait(yaw, spec.size)], &[[0.16, 0.15, 0.14]])?;
             row.push(picture.color.select(0, 0));
         }
     }

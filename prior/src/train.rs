@@ -78,8 +78,8 @@ pub fn train(plan: &Plan, mut say: impl FnMut(&str)) -> Result<LoadedPrior> {
     say(&trainer.validate()?);
     trainer.checkpoint()?;
     // Of one head alone there is no variety to sample from.
-    let several = plan.data.dataset().identities().iter().filter(|person| person.split == "train").count() > 1;
-    weights::save(&trainer.loaded, &plan.out, true)?;
+    let several = plan.data.identities("train").count() > 1;
+    weights::save(&trainer.loaded, &plan.out)?;
     if several {
         sample::add_codes(&plan.out, &plan.out, &plan.data)?;
     }
@@ -214,7 +214,7 @@ fn from_scratch(plan: &Plan) -> Result<LoadedPrior> {
 
 /// Mean shape vector of the training identities.
 fn mean_shape(data: &HeadData) -> Vec<f32> {
-    let people: Vec<_> = data.dataset().identities().iter().filter(|r| r.split == "train").collect();
+    let people: Vec<_> = data.identities("train").collect();
     let mut mean = vec![0.0; data.model().identity.names.len()];
     for row in &people {
         mean.iter_mut().zip(&row.shape).for_each(|(m, s)| *m += s / people.len() as f32);

@@ -50,18 +50,15 @@ pub fn with_points(loaded: &LoadedPrior, points: &[RegionPoints]) -> LoadedPrior
     new
 }
 
-/// Writes weights as f16 (`half`) or f32, atomically.
+/// Writes weights as f16, atomically.
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn save(loaded: &LoadedPrior, path: &Path, half: bool) -> Result<u64> {
+pub fn save(loaded: &LoadedPrior, path: &Path) -> Result<u64> {
     let mut file = Checkpoint::new(loaded.steps);
     file.put_vars("", &loaded.vars);
     describe(&mut file, loaded)?;
-    if half {
-        file.halve()?;
-    }
-    Ok(file.save(path)?)
+    Ok(file.halve()?.save(path)?)
 }
 
 /// Adds what [`load`] needs to rebuild the network.

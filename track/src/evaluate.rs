@@ -7,9 +7,9 @@ pub use figures::Figures;
 use crate::Error;
 use crate::config::TrackConfig;
 use crate::face::Face;
-use crate::face_net::IBUG;
 use crate::finder::Found;
 use crate::fit::{self, Lens, Observation, align};
+use crate::fitted_head::FittedHead;
 use crate::frame::Frame;
 use crate::networks::Networks;
 use crate::photos::{Dense, observation};
@@ -21,8 +21,7 @@ use formats::dataset::Dataset;
 use formats::order::shuffled;
 use formats::progress::{Progress, Talk};
 use glam::Vec3;
-use head::HeadBox;
-use head::model::{HeadModel, HeadParams};
+use head::{HeadModel, ibug};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -89,7 +88,7 @@ impl Read {
     fn new(data: &Dataset, row: usize, subject: &Subject) -> anyhow::Result<Self> {
         let truth = data.frame_with(row, &["image", "alpha"])?;
         let photo = Mips::new(Picture::decode(&truth.image, None)?);
-        let face = Face::from_landmarks(&truth.landmarks_2d[..IBUG]);
+        let face = Face::from_landmarks(&truth.landmarks_2d[..ibug::COUNT]);
         let config = &subject.config.find;
         let findings = subject.networks.find(&photo, config);
         let mine = findings.faces.iter().find(|f| f.face.overlap(&face) > 0.5).cloned();
@@ -120,11 +119,12 @@ fn one(data: &Dataset, row: usize, subject: &Subject) -> anyhow::Result<FrameFig
         .zip(&truth.landmarks_2d)
         .map(|(p, q)| (p[0] - q[0]).hypot(p[1] - q[1]) as f64)
         .collect();
-    let points = &truth.landmarks_2d[..IBUG];
+    let points = &truth.landmarks_2d[..ibug::COUNT];
     let face_px = Face::from_landmarks(points).size as f64;
-    let eyes = (points[36][0] - points[45][0]).hypot(points[36][1] - points[45][1]) as f64;
+    let corners = [ibug::RIGHT_EYE_OUTER, ibug::LEFT_EYE_OUTER].map(|l| points[l]);
+    let eyes = (corners[0][0] - corners[1][0]).hypot(corners[0][1] - corners[1][1]) as f64;
     let camera = truth.camera();
-    let to_camera = (camera.eye() - Vec3::from(truth.landmarks_3d[27])).normalize_or_zero();
+    let to_camera = (camera.eye() - Vec3::from(truth.landmarks_3d[ibug::NASION])).normalize_or_zero();
     let frontal = to_camera.z > std::f32::consts::FRAC_1_SQRT_2;
     let model = dense.model(head);
     let started = Instant::now();
@@ -134,32 +134,30 @@ fn one(data: &Dataset, row: usize, subject: &Subject) -> anyhow::Result<FrameFig
     let fit_ms = 1e3 * started.elapsed().as_secs_f64();
     let view = &fitted.views[0];
     let space = model.points(&fitted.coefficients, &view.expression, &[Vec3::ZERO; 5]);
-    let truth_space: Vec<Vec3> = truth.landmarks_3d[..IBUG].iter().map(|p| Vec3::from(*p)).collect();
-    let shape = head.shape_from_prior(&fitted.coefficients);
-    let neutral = head.neutral(&shape);
-    let params = HeadParams { shape, expression: view.expression, pose: [Vec3::ZERO; 5] };
-    let posed = head.pose_neutral(&neutral, &params);
-    let landmark_px = mean(&distances[..IBUG]);
+    let truth_space: Vec<Vec3> = truth.landmarks_3d[..ibug::COUNT].iter().map(|p| Vec3::from(*p)).collect();
+    let person = FittedHead::new(head, &fitted);
+    let posed = person.posed(head, &person.params(view.expression));
+    let landmark_px = mean(&distances[..ibug::COUNT]);
     Ok(FrameFigures {
         found: read.is_found,
         spurious: read.spurious,
         landmark_px,
         nme_interocular: frontal.then_some(landmark_px / eyes.max(1.0)),
         nme_face: landmark_px / face_px,
-        nme_dense: (dense == Dense::Known).then(|| mean(&distances[IBUG..]) / face_px),
+        nme_dense: (dense == Dense::Known).then(|| mean(&distances[ibug::COUNT..]) / face_px),
         read: read.found.reading.beyond.as_ref().map(|b| UnitErrors::new(&b.expression, &truth.expression)),
         fitted: UnitErrors::new(&view.expression, &truth.expression),
         gaze_deg: errors::gaze_deg(&posed.gaze, truth),
         reprojection_px: view.rms_px,
-        landmark_mm: 1000.0 * mean(&align::distances(&space[..IBUG], &truth_space, align::Scale::Free)),
+        landmark_mm: 1000.0 * mean(&align::distances(&space[..ibug::COUNT], &truth_space, align::Scale::Free)),
         shape_mm: true_neutral(data, truth, head).map(|t| {
             let average = head.neutral(&head.shape_from_prior(&[]));
-            [face_mm(head, &neutral, &t), face_mm(head, &average, &t)]
+            [face_mm(head, &person.neutral, &t), face_mm(head, &average, &t)]
         }),
         focal: (view.focal_px / camera.fx as f64).ln().abs(),
         distance: (view.translation.length() / camera.eye().length() as f64).ln().abs(),
         matte: truth.alpha.as_deref().and_then(|alpha| {
-            let mut frame = Frame::new(networks, &read.photo, view, &lens, HeadBox::of(head, &neutral), &config.frame);
+            let mut frame = Frame::new(networks, &read.photo, view, &lens, person.head_box, &config.frame);
             frame.cover_head(head, &posed.positions);
             errors::matte(&frame, &read.photo, alpha)
         }),
@@ -174,8 +172,8 @@ fn together(data: &Dataset, rows: &[usize], subject: &Subject) -> anyhow::Result
     let reads: Vec<Read> = rows.iter().map(|&row| Read::new(data, row, subject)).collect::<Result<_, _>>()?;
     let observations: Vec<Observation> = reads.iter().enumerate().map(|(i, r)| r.observation(i, dense)).collect();
     let fitted = fit::fit(&dense.model(subject.head), &observations, &subject.config.fit);
-    let neutral = subject.head.neutral(&subject.head.shape_from_prior(&fitted.coefficients));
-    Ok(true_neutral(data, &reads[0].truth, subject.head).map(|t| face_mm(subject.head, &neutral, &t)))
+    let person = FittedHead::new(subject.head, &fitted);
+    Ok(true_neutral(data, &reads[0].truth, subject.head).map(|t| face_mm(subject.head, &person.neutral, &t)))
 }
 
 /// `[V]` the person at rest, if the data set is of this head.

@@ -1,4 +1,5 @@
 //! Where a face is: centre, size and roll, the common language of detector, landmark net and fit.
+use head::ibug;
 use nets::pictures::align::Affine;
 
 /// A face in a picture.
@@ -15,18 +16,18 @@ pub struct Face {
 }
 
 impl Face {
-    /// From the 68 landmarks in iBUG order (pixels). "Up" points from the mouth (48..68) to the eyes (36..48).
+    /// From the 68 landmarks in iBUG order (pixels). "Up" points from the mouth to the eyes.
     pub fn from_landmarks(points: &[[f32; 2]]) -> Self {
         let mean = |range: std::ops::Range<usize>| {
             let n = range.len() as f32;
             points[range].iter().fold([0.0, 0.0], |m, p| [m[0] + p[0] / n, m[1] + p[1] / n])
         };
-        let (eyes, mouth) = (mean(36..48), mean(48..68));
+        let (eyes, mouth) = (mean(ibug::EYES), mean(ibug::MOUTH));
         let roll_rad = (eyes[0] - mouth[0]).atan2(mouth[1] - eyes[1]);
         let upright = Affine::about([0.0; 2], [0.0; 2], 1.0, -roll_rad);
         let mut low = [f32::MAX; 2];
         let mut high = [f32::MIN; 2];
-        for p in &points[..68] {
+        for p in &points[..ibug::COUNT] {
             let q = upright.apply(*p);
             for k in 0..2 {
                 low[k] = low[k].min(q[k]);
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn mirror_is_an_involution_and_swaps_the_corners() {
-        assert!((0..68).all(|i| mirror_of(mirror_of(i)) == i));
+        assert!((0..ibug::COUNT).all(|i| mirror_of(mirror_of(i)) == i));
         assert_eq!([0, 17, 36, 39, 41, 48, 60, 31].map(mirror_of), [16, 26, 45, 42, 46, 54, 64, 35]);
         assert_eq!([8, 27, 33, 51, 57, 62, 66].map(mirror_of), [8, 27, 33, 51, 57, 62, 66]);
     }
@@ -135,7 +136,7 @@ mod tests {
 
     #[test]
     fn roll_follows_the_picture() {
-        let mut points = vec![[0.0f32, 0.0]; 68];
+        let mut points = vec![[0.0f32, 0.0]; ibug::COUNT];
         for (i, p) in points.iter_mut().enumerate() {
             *p = [
                 (i % 17) as f32 * 4.0,

@@ -1,10 +1,11 @@
 //! Finds and reads faces in a photo: pyramid, detector, then the face network as second opinion.
 use crate::detect_net::{DetectNet, PYRAMID_STEP, SIZES, STRIDE};
 use crate::face::{Face, suppress};
-use crate::face_net::{IBUG, MARGINS};
+use crate::face_net::MARGINS;
 use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
 use crate::reading::{Reading, tensor_of};
+use head::ibug;
 use nets::pictures::align::Affine;
 
 /// What counts as a face.
@@ -149,8 +150,8 @@ impl Networks {
             let (p, q) = (second[0].points[i], second[1].points[i]);
             (p[0] - q[0]).hypot(p[1] - q[1])
         };
-        let disagreement = (0..IBUG).map(apart).sum::<f32>() / IBUG as f32 / face.size;
-        let spread = spread_px[..IBUG].iter().sum::<f32>() / IBUG as f32 / face.size;
+        let disagreement = (0..ibug::COUNT).map(apart).sum::<f32>() / ibug::COUNT as f32 / face.size;
+        let spread = spread_px[..ibug::COUNT].iter().sum::<f32>() / ibug::COUNT as f32 / face.size;
         let trust = halved_at(disagreement, config.disagreement) * halved_at(spread, config.spread);
         let detector = candidate.score;
         let score = (detector * is_face * is_face).cbrt() * trust;

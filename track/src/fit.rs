@@ -12,6 +12,7 @@ pub mod linear;
 mod pose;
 mod priors;
 mod solver;
+mod view;
 
 use glam::{DMat3, DVec3};
 use head::landmarks::LandmarkModel;
@@ -142,6 +143,7 @@ pub fn fit(model: &LandmarkModel, observations: &[Observation], config: &FitConf
 mod tests {
     use super::*;
     use glam::Vec3;
+    use head::ibug;
     use head::model::HeadModel;
     use nets::rng::Rng;
 
@@ -156,7 +158,7 @@ mod tests {
 
     fn model() -> (HeadModel, LandmarkModel) {
         let head = head::analytic::head();
-        let landmarks: Vec<usize> = (0..68).collect();
+        let landmarks: Vec<usize> = (0..ibug::COUNT).collect();
         let cut = head.landmark_model(&landmarks);
         (head, cut)
     }
@@ -217,7 +219,7 @@ mod tests {
         let (_, model) = model();
         for index in 0..6 {
             let mut truth = truth(&model, index, 1.0);
-            for (k, i) in [3usize, 30, 48, 60].into_iter().enumerate() {
+            for (k, i) in [3usize, ibug::NOSE_TIP, ibug::MOUTH_RIGHT, 60].into_iter().enumerate() {
                 truth.observation.points[i][k % 2] += 45.0;
             }
             let fit = fit(&model, std::slice::from_ref(&truth.observation), &FitConfig::default());

@@ -4,12 +4,12 @@
 //! `photo = K_p · R_p · R_fᵀ · K_f⁻¹ · frame`. The world is the head's own space.
 use crate::config::FrameConfig;
 use crate::fit::{FittedView, Lens};
-use crate::matte;
+use crate::matte::{self, Square, Window};
 use crate::mesh_view;
 use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
 use glam::{DMat3, DVec3, Mat4, Vec3};
-use head::{HeadBox, HeadModel};
+use head::{HeadBox, HeadModel, ibug};
 use nets::pictures::augment::blur_rows;
 use splat::Camera;
 
@@ -46,7 +46,7 @@ impl Frame {
     /// Covers what lies well within the fitted head above the chin: no hair style and no light makes a hole there.
     pub fn cover_head(&mut self, model: &HeadModel, posed: &[Vec3]) {
         let size = self.camera.width;
-        let chin = self.camera.project(model.landmarks_at(posed)[8]).0.y;
+        let chin = self.camera.project(model.landmarks_at(posed)[ibug::CHIN]).0.y;
         let view = mesh_view::draw(model, posed, &self.camera);
         let in_head = |i: usize| view.part[i].is_some() && ((i / size) as f32) < chin;
         let mut sure: Vec<f32> = (0..size * size).map(|i| in_head(i) as u8 as f32).collect();
@@ -96,8 +96,9 @@ impl Frame {
         let reading = reader.read(std::slice::from_ref(&crop), networks.device()).remove(0);
         let [r, g, b, inside] = &self.canvas.planes;
         let grey: Vec<f32> = (0..size * size).map(|i| 0.3 * r[i] + 0.59 * g[i] + 0.11 * b[i]).collect();
-        let radius = (size / 48).max(2);
-        let mut alpha = matte::refine(&reading.alpha, reader.alpha_side(), &grey, size, radius, 4e-4);
+        let coarse = Square { values: &reading.alpha, side: reader.alpha_side() };
+        let window = Window { radius: (size / 48).max(2), epsilon: 4e-4 };
+        let mut alpha = matte::refine(coarse, Square { values: &grey, side: size }, window);
         alpha.iter_mut().zip(inside).for_each(|(a, i)| *a *= i);
         self.inside = std::mem::replace(&mut self.canvas.planes[3], alpha);
     }

@@ -18,7 +18,7 @@ pub const ALPHA_SIDE: usize = 64;
 /// Side of the heat maps.
 pub const HEAT_SIDE: usize = 32;
 /// Landmarks: the iBUG points.
-pub const LANDMARKS: usize = 68;
+pub const LANDMARKS: usize = head::ibug::COUNT;
 
 /// The network.
 #[derive(Debug)]
@@ -171,6 +171,7 @@ fn soft_argmax(heat: &Tensor) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use head::ibug;
     use tch::Device;
 
     #[test]
@@ -206,7 +207,7 @@ mod tests {
         let mut mirror = crop.clone();
         mirror.planes.iter_mut().for_each(|p| p.chunks_exact_mut(SIDE).for_each(<[f32]>::reverse));
         let (a, b) = (&net.read(&[crop], Device::Cpu)[0], &net.read(&[mirror], Device::Cpu)[0]);
-        let (left, right) = (a.points[36], b.points[45]);
+        let (left, right) = (a.points[ibug::RIGHT_EYE_OUTER], b.points[ibug::LEFT_EYE_OUTER]);
         assert!((left[0] + right[0] - SIDE as f32).abs() < 1e-2 && (left[1] - right[1]).abs() < 1e-2);
     }
 }

@@ -20,6 +20,7 @@ pub mod train;
 // From photo to head.
 pub mod finder;
 pub mod fit;
+pub mod fitted_head;
 pub mod frame;
 pub mod matte;
 pub mod mesh_view;

@@ -1,9 +1,27 @@
 //! Sharpens a coarse matte along the edges of the picture: guided filter (He, Sun, Tang 2013) on brightness.
 
-/// `coarse` `[side, side]` coverage, upsampled bilinearly to `[size, size]` and filtered under `guide` `[size, size]`
-/// (brightness 0..=1); `radius` in pixels of the guide, `epsilon` the variance below which a window counts as flat.
-pub fn refine(coarse: &[f32], side: usize, guide: &[f32], size: usize, radius: usize, epsilon: f32) -> Vec<f32> {
-    let p = enlarged(coarse, side, size);
+/// A square plane, row-major `[side, side]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Square<'a> {
+    /// `[side, side]`
+    pub values: &'a [f32],
+    /// Pixels.
+    pub side: usize,
+}
+
+/// The windows of the filter.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    /// Pixels of the guide.
+    pub radius: usize,
+    /// Variance of brightness below which a window counts as flat.
+    pub epsilon: f32,
+}
+
+/// `coarse` coverage, upsampled bilinearly to the size of `guide` (brightness 0..=1) and filtered under it.
+pub fn refine(coarse: Square, guide: Square, Window { radius, epsilon }: Window) -> Vec<f32> {
+    let p = enlarged(coarse.values, coarse.side, guide.side);
+    let (guide, size) = (guide.values, guide.side);
     let mean = |v: &[f32]| box_mean(v, size, radius);
     let product = |a: &[f32], b: &[f32]| -> Vec<f32> { a.iter().zip(b).map(|(x, y)| x * y).collect() };
     let (mean_i, mean_p) = (mean(guide), mean(&p));
@@ -89,7 +107,11 @@ mod tests {
         // The guide changes at column 34 of 64; the coarse matte is blurred around column 32.
         let guide: Vec<f32> = (0..64 * 64).map(|i| if i % 64 >= 34 { 0.9 } else { 0.1 }).collect();
         let coarse: Vec<f32> = (0..16 * 16).map(|i| ((i % 16) as f32 / 2.0 - 3.5).clamp(0.0, 1.0)).collect();
-        let matte = refine(&coarse, 16, &guide, 64, 6, 1e-3);
+        let matte = refine(
+            Square { values: &coarse, side: 16 },
+            Square { values: &guide, side: 64 },
+            Window { radius: 6, epsilon: 1e-3 },
+        );
         let row = &matte[32 * 64..33 * 64];
         assert!(row[20] < 0.02 && row[45] > 0.98);
         let jump = row[34] - row[33];

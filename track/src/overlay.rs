@@ -9,15 +9,25 @@ use head::model::Part;
 /// Pixels a side of each of the three panels.
 const PANEL: usize = 400;
 
+/// What the picture shows.
+pub struct Overlay<'a> {
+    /// The frame, matted.
+    pub frame: &'a Frame,
+    /// The photo that it was cut from.
+    pub photo: &'a Mips,
+    /// `[L]` landmarks that were seen, pixels of the frame.
+    pub points: &'a [[f32; 2]],
+    /// `[L]` 0..=1, of each of them.
+    pub confidence: &'a [f32],
+    /// The head model.
+    pub model: &'a HeadModel,
+    /// `[V]` the fitted head, metres.
+    pub posed: &'a [Vec3],
+}
+
 /// Three panels side by side: landmarks (green sure, red unsure; white: the fitted head's), fitted head, matte.
-pub fn draw(
-    frame: &Frame,
-    photo: &Mips,
-    points: &[[f32; 2]],
-    confidence: &[f32],
-    model: &HeadModel,
-    posed: &[Vec3],
-) -> image::RgbImage {
+pub fn draw(overlay: &Overlay) -> image::RgbImage {
+    let Overlay { frame, photo, points, confidence, model, posed } = *overlay;
     let colours = frame.colours_at(photo, PANEL);
     let zoom = PANEL as f32 / frame.camera.width as f32;
     let camera = frame.camera.resized(PANEL, PANEL);

@@ -1,7 +1,9 @@
 //! Pictures: reading photos, mip levels, resampling under a similarity.
 use crate::Error;
+use anyhow::Context;
 use formats::photo::{self, Photo, Turn};
 use nets::pictures::align::Affine;
+use std::io::Cursor;
 use std::path::Path;
 
 /// A picture, 8-bit straight sRGB with coverage, row-major `[H, W, 4]`.
@@ -71,6 +73,16 @@ impl Picture {
         }
         Picture { width: w, height: h, rgba }
     }
+}
+
+/// Encodes a picture as PNG.
+///
+/// # Errors
+/// The encoder's words.
+pub fn png(picture: &image::RgbImage) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).context("encoding a PNG")?;
+    Ok(bytes.into_inner())
 }
 
 /// A picture and its halvings, so that shrinking does not alias.

@@ -188,6 +188,7 @@ fn mean(a: Reading, b: Reading) -> Reading {
 mod tests {
     use super::*;
     use crate::face_net::tests::shape;
+    use head::ibug;
     use tch::{Device, nn};
 
     #[test]
@@ -202,7 +203,7 @@ mod tests {
         let mut image = crop.clone();
         image.planes.iter_mut().for_each(|p| p.chunks_exact_mut(SIDE).for_each(<[f32]>::reverse));
         let (a, b) = (net.read(&[crop], Device::Cpu).remove(0), net.read(&[image], Device::Cpu).remove(0));
-        for (l, other) in [(36, 45), (68, 73), (8, 8)] {
+        for (l, other) in [(ibug::RIGHT_EYE_OUTER, ibug::LEFT_EYE_OUTER), (ibug::COUNT, 73), (ibug::CHIN, ibug::CHIN)] {
             let (left, right) = (a.points[l], b.points[other]);
             assert!((left[0] + right[0] - SIDE as f32).abs() < 1e-2 && (left[1] - right[1]).abs() < 1e-2);
         }

@@ -1,5 +1,6 @@
 //! The shipped weights on a real photo, though they were trained on renders only.
 use formats::dataset::Dataset;
+use head::ibug;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -55,7 +56,7 @@ fn the_face_is_found_at_several_sizes_and_the_shard_is_whole() {
         let row = data.frame(0).unwrap();
         assert!(folder.join("out/README.md").is_file() && folder.join("out/manifest.parquet").is_file());
         assert_eq!((data.len(), row.width, row.height), (1, 512, 512));
-        assert!(row.alpha.is_some() && !row.shape.is_empty() && row.landmarks_2d.len() >= 68);
+        assert!(row.alpha.is_some() && !row.shape.is_empty() && row.landmarks_2d.len() >= ibug::COUNT);
         assert_eq!(data.identities().len(), 1);
         std::fs::remove_dir_all(folder).unwrap();
     }
@@ -89,8 +90,8 @@ fn a_portrait_on_its_side_is_found_and_framed_upright() {
     assert!((x - turned[0]).hypot(y - turned[1]) < 0.15 * face[2], "{turned:?}, found at ({x}, {y})");
     assert!((size / face[2] - 1.0).abs() < 0.15, "{} and {size} px", face[2]);
     let row = formats::read_frames(&folder.join("out/frames/train-00000-of-00001.parquet")).unwrap().remove(0);
-    let eyes_above_mouth = row.landmarks_2d[57][1] - row.landmarks_2d[37][1];
-    let sideways = (row.landmarks_2d[57][0] - row.landmarks_2d[27][0]).abs();
+    let eyes_above_mouth = row.landmarks_2d[ibug::LOWER_LIP_OUTER][1] - row.landmarks_2d[ibug::RIGHT_EYE.start + 1][1];
+    let sideways = (row.landmarks_2d[ibug::LOWER_LIP_OUTER][0] - row.landmarks_2d[ibug::NASION][0]).abs();
     assert!(
         eyes_above_mouth > 2.0 * sideways,
         "the frame is upright: {eyes_above_mouth} px down, {sideways} px across"

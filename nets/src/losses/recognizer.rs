@@ -23,7 +23,7 @@ const BLOCKS: [usize; 4] = [1, 2, 2, 2];
 
 /// A small residual network (He et al. 2016) with group normalization; about 2.4 million parameters.
 #[derive(Debug)]
-pub struct IdentityNet {
+pub struct RecognizerNet {
     stem: nn::Conv2D,
     stages: Vec<Vec<Block>>,
     last_norm: nn::GroupNorm,
@@ -31,7 +31,7 @@ pub struct IdentityNet {
     embed: nn::Linear,
 }
 
-impl IdentityNet {
+impl RecognizerNet {
     /// Parameters under `p`.
     pub fn new(p: &nn::Path) -> Self {
         let mut from = 16;
@@ -52,7 +52,7 @@ impl IdentityNet {
         let last = WIDTHS[3];
         // One weight per place and channel instead of a mean over places (GDC: Chen et al. 2018, "MobileFaceNets").
         let depthwise = nn::ConvConfig { groups: last, ..Default::default() };
-        IdentityNet {
+        RecognizerNet {
             stem: conv3(p / "stem", 3, 16),
             stages,
             last_norm: norm(p / "last_norm", last),
@@ -119,7 +119,7 @@ pub fn unit(x: &Tensor) -> Tensor {
 /// The recognizer with weights that do not move.
 #[derive(Debug)]
 pub struct Recognizer {
-    net: IdentityNet,
+    net: RecognizerNet,
     vars: nn::VarStore,
 }
 
@@ -141,7 +141,7 @@ impl Recognizer {
         let file = Checkpoint::load(path)?;
         file.expect_net(NET)?;
         let vars = nn::VarStore::new(device);
-        let mut loaded = Recognizer { net: IdentityNet::new(&vars.root()), vars };
+        let mut loaded = Recognizer { net: RecognizerNet::new(&vars.root()), vars };
         file.restore_vars("net", &loaded.vars)?;
         loaded.vars.freeze();
         Ok(loaded)
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn sizes_and_gradient() {
         let vars = nn::VarStore::new(Device::Cpu);
-        let net = IdentityNet::new(&vars.root());
+        let net = RecognizerNet::new(&vars.root());
         let parameters: usize = vars.variables().values().map(Tensor::numel).sum();
         assert!((1_500_000..2_700_000).contains(&parameters), "{parameters}");
         let crops = Tensor::rand([2, 3, 96, 96], (Kind::Float, Device::Cpu)).set_requires_grad(true);

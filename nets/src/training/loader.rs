@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
 
 /// Makes batch `step`: a pure function, so that any worker may make any batch.
-pub type Make<T> = Arc<dyn Fn(u64) -> Result<T, Error> + Send + Sync>;
+pub type BatchFn<T> = Arc<dyn Fn(u64) -> Result<T, Error> + Send + Sync>;
 
 /// Makes the batches of a version of a set: epoch after epoch in [`Version::order`], so that batch `step` is a function of
 /// (version, seed, step) alone and a run resumed at any step continues exactly, whatever was committed meanwhile. Every image
@@ -22,7 +22,7 @@ pub fn of_version<R: Row + 'static>(
     part: Part<'static>,
     batch: usize,
     seed: u64,
-) -> Result<Make<Vec<R>>, Error> {
+) -> Result<BatchFn<Vec<R>>, Error> {
     if version.is_empty() {
         return Err(Error::Data(format!("version {} has no rows to train on", version.number())));
     }
@@ -40,7 +40,7 @@ pub struct Prefetch<T> {
 
 impl<T: Send> Prefetch<T> {
     /// Worker `w` of `workers` makes every `workers`-th batch and keeps two ready.
-    pub fn start(workers: usize, first: u64, make: Make<T>) -> Self
+    pub fn start(workers: usize, first: u64, make: BatchFn<T>) -> Self
     where
         T: 'static,
     {
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn an_error_arrives_at_its_place() {
-        let make: Make<u64> = Arc::new(|s| if s == 2 { Err(Error::Data("torn".into())) } else { Ok(s) });
+        let make: BatchFn<u64> = Arc::new(|s| if s == 2 { Err(Error::Data("torn".into())) } else { Ok(s) });
         let mut batches = Prefetch::start(2, 0, make);
         assert!(batches.next_batch().is_ok() && batches.next_batch().is_ok());
         assert_eq!(batches.next_batch().unwrap_err().to_string(), "torn");

@@ -9,7 +9,7 @@ use crate::pictures::align::Affine;
 use crate::pictures::augment::{background, color, degrade, over, warp, warp_nearest};
 use crate::rng::Rng;
 use crate::training::batches::batch_at;
-use crate::training::loader::Make;
+use crate::training::loader::BatchFn;
 use crate::training::means::Means;
 use crate::training::trainer::{Task, TrainConfig, device_of};
 use formats::card::WeightsCard;
@@ -147,7 +147,7 @@ impl Task for PerceptualTask {
         &self.vars
     }
 
-    fn batches(&self) -> Make<SheetBatch> {
+    fn batches(&self) -> BatchFn<SheetBatch> {
         let (sheets, batch, seed) = (self.sheets.clone(), self.config.batch, self.config.seed);
         Arc::new(move |step| {
             let samples: Result<Vec<Sample>, Error> = batch_at(sheets.len(), batch, seed, step)
@@ -273,10 +273,12 @@ impl Sheet {
         degrade(&mut seen, 0.8, rng)?;
         let classes = warp_nearest(&self.classes, &place, CROP, CROP, 0);
         let classes = classes.into_iter().map(|c| i64::from(c).min(CLASSES - 1)).collect();
-        Ok(Sample { seen, clean, classes, shape: self.shape(&place, mirror) })
+        Ok(Sample { seen, clean, classes, shape: self.shape(&place) })
     }
 
-    fn shape(&self, place: &Affine, mirror: bool) -> Vec<f32> {
+    /// Normal in camera space and relative depth of each pixel, 0 beside the head.
+    fn shape(&self, place: &Affine) -> Vec<f32> {
+        let mirrored = place.0[0][0] < 0.0;
         let depth = warp_nearest(&self.depth, place, CROP, CROP, 0);
         let normal = warp_nearest(&self.normal, place, CROP, CROP, 0);
         let mut hits: Vec<u16> = depth.iter().copied().filter(|&d| d > 0).collect();
@@ -290,7 +292,7 @@ impl Sheet {
             }
             let world = glam::Vec3::from_array(std::array::from_fn(|c| f32::from(n[c]) / 127.5 - 1.0));
             let mut v = self.camera_from_world * world;
-            v.x *= if mirror { -1.0 } else { 1.0 };
+            v.x *= if mirrored { -1.0 } else { 1.0 };
             out.extend([v.x, v.y, v.z, ((f32::from(*d) * 1e-4 - median) / DEPTH_UNIT_M).clamp(-3.0, 3.0)]);
         }
         out

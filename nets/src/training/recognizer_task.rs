@@ -1,13 +1,13 @@
 //! Training of the face recognizer: which of the training identities is this? With a margin (Wang et al. 2018,
 //! "CosFace", eq. 4), on crops that were jittered, relit, covered and degraded.
 use crate::Error;
-use crate::losses::recognizer::{CROP, DIM, IdentityNet, NET, unit};
+use crate::losses::recognizer::{CROP, DIM, NET, RecognizerNet, unit};
 use crate::losses::verification;
 use crate::pictures::align::{Affine, TEMPLATE, picture_from_crop};
 use crate::pictures::augment::{background, blur, color, degrade, occlude, over, warp};
 use crate::rng::Rng;
 use crate::training::batches::batch_at;
-use crate::training::loader::Make;
+use crate::training::loader::BatchFn;
 use crate::training::means::Means;
 use crate::training::trainer::{Task, TrainConfig, device_of};
 use formats::Dataset;
@@ -37,9 +37,9 @@ struct Face {
 }
 
 /// Faces of the training identities, faces of others, and the network.
-pub struct IdentityTask {
+pub struct RecognizerTask {
     vars: nn::VarStore,
-    net: IdentityNet,
+    net: RecognizerNet,
     centers: Tensor,
     faces: Arc<Vec<Face>>,
     held_out: Vec<Face>,
@@ -47,7 +47,7 @@ pub struct IdentityTask {
     data: String,
 }
 
-impl IdentityTask {
+impl RecognizerTask {
     /// Reads and aligns the faces of `train`, and for the figures those of `val` and `test`.
     ///
     /// # Errors
@@ -75,10 +75,10 @@ impl IdentityTask {
         })?;
         tch::manual_seed(config.seed as i64);
         let vars = nn::VarStore::new(device);
-        let net = IdentityNet::new(&(vars.root() / "net"));
+        let net = RecognizerNet::new(&(vars.root() / "net"));
         let centers = vars.root().randn("centres", &[classes.len() as i64, DIM], 0.0, 0.05);
         let data = format!("{} faces of {} identities ({})", faces.len(), classes.len(), data.origin());
-        Ok(IdentityTask { vars, net, centers, faces: Arc::new(faces), held_out, config: config.clone(), data })
+        Ok(RecognizerTask { vars, net, centers, faces: Arc::new(faces), held_out, config: config.clone(), data })
     }
 
     /// Faces and identities, for people.
@@ -90,7 +90,7 @@ impl IdentityTask {
 /// A batch: `[B, 3, 96, 96]` and `[B]` classes.
 pub type FaceBatch = (Tensor, Tensor);
 
-impl Task for IdentityTask {
+impl Task for RecognizerTask {
     type Batch = FaceBatch;
 
     fn net(&self) -> &'static str {
@@ -105,7 +105,7 @@ impl Task for IdentityTask {
         &self.vars
     }
 
-    fn batches(&self) -> Make<FaceBatch> {
+    fn batches(&self) -> BatchFn<FaceBatch> {
         let (faces, batch, seed) = (self.faces.clone(), self.config.batch, self.config.seed);
         Arc::new(move |step| {
             let mut pixels = Vec::with_capacity(batch);
@@ -147,7 +147,7 @@ impl Task for IdentityTask {
     }
 }
 
-impl IdentityTask {
+impl RecognizerTask {
     fn embed(&self, faces: &[Face]) -> Tensor {
         let device = self.vars.device();
         let straight = frame_from(|p| p);

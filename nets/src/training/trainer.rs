@@ -2,7 +2,7 @@
 use crate::rng::seed_step;
 use crate::training::budget::Budget;
 use crate::training::ema::Ema;
-use crate::training::loader::{Make, Prefetch};
+use crate::training::loader::{BatchFn, Prefetch};
 use crate::training::means::{Means, line};
 use crate::training::optim::{Adam, AdamConfig};
 use crate::training::schedule::Schedule;
@@ -96,7 +96,7 @@ pub trait Task {
     /// All variables.
     fn vars(&self) -> &nn::VarStore;
     /// Makes batch `step`, purely.
-    fn batches(&self) -> Make<Self::Batch>;
+    fn batches(&self) -> BatchFn<Self::Batch>;
     /// The loss; its parts go to `means`.
     ///
     /// # Errors
@@ -157,8 +157,7 @@ pub fn run<T: Task>(task: &T, config: &TrainConfig, out: &Path, talk: Talk) -> R
     }
     run.save_checkpoint()?;
     progress.finish();
-    let finished = steps.is_none_or(|s| run.step >= s);
-    run.ship(finished)
+    run.ship()
 }
 
 /// Counts steps where their number is given, else seconds.
@@ -251,7 +250,7 @@ impl<'a, T: Task> Run<'a, T> {
     }
 
     /// Evaluates and writes the averaged weights.
-    fn ship(mut self, finished: bool) -> Result<Outcome, Error> {
+    fn ship(mut self) -> Result<Outcome, Error> {
         self.ema.swap();
         let metrics = self.task.evaluate()?;
         let mut file = Checkpoint::new(self.step);
@@ -279,6 +278,7 @@ impl<'a, T: Task> Run<'a, T> {
         };
         self.task.describe(&mut card);
         card.write(self.out)?;
+        let finished = self.config.steps == 0 || self.step >= self.config.steps;
         Ok(Outcome { steps: self.step, finished, metrics, bytes })
     }
 }

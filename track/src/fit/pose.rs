@@ -1,5 +1,5 @@
 //! A first guess of the rigid pose: several turns of the mean head, each refined, the best one kept.
-use super::solver::{View, huber, project};
+use super::view::{View, huber, project};
 use super::{Observation, linear};
 use glam::{DMat3, DVec3, Vec3};
 use head::landmarks::LandmarkModel;

@@ -1,11 +1,10 @@
 //! What is known of a rendered face, as the network is asked for it.
-use crate::face_net::IBUG;
 use crate::reading::{mirrored_look, mirrored_rotation};
 use formats::FrameRow;
 use glam::{Mat3, Quat, Vec3};
-use head::HeadModel;
 use head::model::Joint;
 use head::params::mirrored_unit;
+use head::{HeadModel, ibug};
 use std::collections::BTreeMap;
 
 /// Labels of one render, in the render's own picture.
@@ -35,7 +34,8 @@ impl FaceLabels {
         let world_from_head = Mat3::from_quat(turn(Joint::Neck) * turn(Joint::Head));
         let camera_from_head = Mat3::from_mat4(camera.camera_from_world) * world_from_head;
         // The middle of the eyeballs is the head's origin; it moves little with the neck.
-        let origin = row.landmarks_3d[36..48].iter().map(|p| Vec3::from(*p)).sum::<Vec3>() / 12.0;
+        let eyes = &row.landmarks_3d[ibug::EYES];
+        let origin = eyes.iter().map(|p| Vec3::from(*p)).sum::<Vec3>() / eyes.len() as f32;
         let look = |gaze: [f32; 3]| {
             let g = world_from_head.transpose() * Vec3::from(gaze);
             [g.x.atan2(g.z), -g.y.clamp(-1.0, 1.0).asin()]
@@ -73,7 +73,7 @@ impl FaceLabels {
 
     /// The iBUG points.
     pub fn ibug(&self) -> &[[f32; 2]] {
-        &self.points[..IBUG]
+        &self.points[..ibug::COUNT]
     }
 }
 

@@ -1,11 +1,11 @@
 //! Renders in memory, encoded as they came, and small copies ready to be laid upon anything.
 use crate::Error;
 use crate::face::Face;
-use crate::face_net::IBUG;
 use crate::picture::{Mips, Picture};
 use crate::train::labels::FaceLabels;
 use anyhow::Context;
 use formats::dataset::Dataset;
+use head::ibug;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ fn read(
     }
     let identity = identities.get(&frame.identity_id).cloned();
     let identity = identity.ok_or_else(|| unfit(format!("is of nobody (identity {})", frame.identity_id)))?;
-    let center = Face::from_landmarks(&frame.landmarks_2d[..IBUG]).centre;
+    let center = Face::from_landmarks(&frame.landmarks_2d[..ibug::COUNT]).centre;
     let labels = FaceLabels::of_row(&frame, center, identity);
     Ok(Render { row, identity_id: frame.identity_id, ..Render::new(frame.image, alpha, labels)? })
 }

@@ -3,14 +3,14 @@ use crate::Error;
 use crate::detect_net::SIZES;
 use crate::face_net::{FaceShape, SIDE};
 use crate::networks::Networks;
+use crate::picture::png;
 use crate::train::backdrop::Backdrops;
 use crate::train::compose::Material;
-use crate::train::labels::Coefficients;
 use crate::train::loss::{CropBatch, PatchBatch, total};
-use crate::train::renders::{self, Render};
-use formats::dataset::Dataset;
-use formats::progress::{Progress, Talk};
-use head::HeadModel;
+use crate::train::plan::{CurvePoint, Plan, Summary};
+use crate::train::renders::Render;
+use crate::train::split::{people, split};
+use formats::progress::Progress;
 use nets::Checkpoint;
 use nets::rng::seed_step;
 use nets::training::ema::Ema;
@@ -22,74 +22,6 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tch::Device;
-
-/// What to train, checked.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Datasets of renders.
-    pub data: Vec<PathBuf>,
-    /// The head model they show.
-    pub head: HeadModel,
-    /// Identity coefficients to regress, at most.
-    pub identity: usize,
-    /// Weights to begin with, if not from chance.
-    pub start: Option<PathBuf>,
-    /// Weights file to write.
-    pub out: PathBuf,
-    /// Stop after this time (all runs together).
-    pub minutes: Option<f64>,
-    /// Stop after this many steps.
-    pub steps: Option<u64>,
-    /// Crops a step.
-    pub crops: usize,
-    /// Detector patches a step; 0: the detector stays as it is.
-    pub patches: usize,
-    /// Threads that prepare batches, each one ahead of the optimizer.
-    pub workers: usize,
-    /// Peak learning rate.
-    pub lr: f64,
-    /// Seed of everything drawn.
-    pub seed: u64,
-    /// Frames to hold in memory at most.
-    pub max_frames: usize,
-    /// Crops that the validation figures are taken on.
-    pub val_crops: usize,
-    /// Where to compute.
-    pub device: Device,
-    /// How to talk.
-    pub talk: Talk,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Summary {
-    /// Steps in all.
-    pub steps: u64,
-    /// Training time in all runs, hours.
-    pub hours: f64,
-    /// Frames and identities trained on.
-    pub frames: usize,
-    /// Identities trained on.
-    pub identities: usize,
-    /// Bytes of the weights file.
-    pub bytes: u64,
-    /// Figures on composed crops of held-out identities, as [`CropBatch::figures`] names them.
-    pub val: BTreeMap<String, f64>,
-    /// How loss and figures went.
-    pub curve: Vec<CurvePoint>,
-}
-
-/// A point of the learning curve.
-#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
-pub struct CurvePoint {
-    /// Steps done.
-    pub step: u64,
-    /// Mean total loss since the last point.
-    pub loss: f64,
-    /// Figures on the validation batch, with averaged weights.
-    pub val: BTreeMap<String, f64>,
-}
 
 /// Side of the detector's training patches, pixels.
 const PATCH_SIDE: usize = 96;
@@ -132,9 +64,8 @@ pub fn run(plan: &Plan) -> anyhow::Result<Summary> {
 
 /// `<out>.examples.png`: what the networks are shown.
 fn write_examples(material: &Material, out: &std::path::Path) -> anyhow::Result<()> {
-    let mut png = std::io::Cursor::new(Vec::new());
-    crate::train::sheet::draw(material).write_to(&mut png, image::ImageFormat::Png)?;
-    Ok(formats::publish::write_atomically(&out.with_extension("examples.png"), &png.into_inner())?)
+    let sheet = png(&crate::train::sheet::draw(material))?;
+    Ok(formats::publish::write_atomically(&out.with_extension("examples.png"), &sheet)?)
 }
 
 /// The state of a run.
@@ -358,42 +289,13 @@ fn batch_of(
     (CropBatch::new(&crop_examples, shape), PatchBatch::new(&patch_examples))
 }
 
-/// Training renders, and those of people held out, of all datasets.
-fn split(plan: &Plan) -> anyhow::Result<(Vec<Render>, Vec<Render>)> {
-    let (mut train, mut val) = (Vec::new(), Vec::new());
-    let coefficients = Coefficients::new(&plan.head, plan.identity);
-    let share = plan.max_frames / plan.data.len().max(1);
-    for (k, path) in plan.data.iter().enumerate() {
-        let data = Dataset::open(path)?;
-        let identities = coefficients.of_all(data.identities());
-        for (name, renders, most) in [("train", &mut train, share), ("val", &mut val, 400)] {
-            let rows: Vec<usize> =
-                formats::order::shuffled(&data.split(name), plan.seed, 0).into_iter().take(most).collect();
-            let mut read = renders::load(&data, &rows, &identities, plan.head.landmarks.len())?;
-            // People of different datasets are different people.
-            read.iter_mut().for_each(|r| r.identity_id |= (k as u32) << 24);
-            renders.append(&mut read);
-        }
-    }
-    let lacks = |what: &str| Error::Data { what: what.into(), path: plan.data.first().cloned().unwrap_or_default() };
-    if train.is_empty() {
-        return Err(lacks("no frames of split `train` to learn from").into());
-    }
-    if val.is_empty() {
-        return Err(lacks("no frames of split `val` to validate on (render with dataset.val > 0)").into());
-    }
-    Ok((train, val))
-}
-
-fn people(renders: &[Render]) -> usize {
-    renders.iter().map(|r| r.identity_id).collect::<std::collections::BTreeSet<_>>().len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::face_net::tests::shape;
     use crate::train::labels::FaceLabels;
+    use head::ibug;
+    use tch::Device;
 
     /// A disc with two dark spots and a bar: enough to learn where its "landmarks" are.
     fn toy_render(seed: u8) -> Render {
@@ -409,12 +311,14 @@ mod tests {
             }
         }
         let spot = |x: f32, y: f32| [48.0 + 36.0 * x, 48.0 + 44.0 * y];
-        let points: Vec<[f32; 2]> = (0..74)
+        let points: Vec<[f32; 2]> = (0..ibug::COUNT + 6)
             .map(|i| match i {
-                0..=16 => spot((i as f32 - 8.0) / 8.0, 0.9 - ((i as f32 - 8.0) / 8.0).powi(2) * 0.8),
-                17..=35 => spot((i as f32 - 26.0) / 15.0, -0.4),
-                36..=41 => spot(-0.4, -0.2),
-                42..=47 => spot(0.4, -0.2),
+                _ if ibug::JAW.contains(&i) => {
+                    spot((i as f32 - 8.0) / 8.0, 0.9 - ((i as f32 - 8.0) / 8.0).powi(2) * 0.8)
+                }
+                _ if i < ibug::EYES.start => spot((i as f32 - 26.0) / 15.0, -0.4),
+                _ if ibug::RIGHT_EYE.contains(&i) => spot(-0.4, -0.2),
+                _ if ibug::LEFT_EYE.contains(&i) => spot(0.4, -0.2),
                 _ => spot((i as f32 - 57.5) / 30.0, 0.5),
             })
             .collect();

@@ -38,15 +38,17 @@ impl Machine {
                 self.marks.push(self.stack.len()); // MARK
                 return Ok(());
             }
-            b'q' => return self.remember(at.number(1)?),        // BINPUT
-            b'r' => return self.remember(at.number(4)?),        // LONG_BINPUT
-            b's' | b'u' => return self.set_items(code == b'u'), // SETITEM, SETITEMS
-            b'a' | b'e' => return self.append(code == b'e'),    // APPEND, APPENDS
-            b'b' => return self.pop().map(drop),                // BUILD: attributes, of no use here
-            b'0' => return self.pop().map(drop),                // POP
-            b'h' => self.recall(at.number(1)?)?,                // BINGET
-            b'j' => self.recall(at.number(4)?)?,                // LONG_BINGET
-            b'N' | 0x88 | 0x89 => Value::Plain,                 // NONE, NEWTRUE, NEWFALSE
+            b'q' => return self.remember(at.number(1)?), // BINPUT
+            b'r' => return self.remember(at.number(4)?), // LONG_BINPUT
+            b's' => return self.two().and_then(|pair| self.set_items(pair)), // SETITEM
+            b'u' => return self.since_mark().and_then(|items| self.set_items(items)), // SETITEMS
+            b'a' => return self.pop().and_then(|item| self.append(vec![item])), // APPEND
+            b'e' => return self.since_mark().and_then(|items| self.append(items)), // APPENDS
+            b'b' => return self.pop().map(drop),         // BUILD: attributes, of no use here
+            b'0' => return self.pop().map(drop),         // POP
+            b'h' => self.recall(at.number(1)?)?,         // BINGET
+            b'j' => self.recall(at.number(4)?)?,         // LONG_BINGET
+            b'N' | 0x88 | 0x89 => Value::Plain,          // NONE, NEWTRUE, NEWFALSE
             b'K' => Value::Int(at.number(1)? as i64),
             b'M' => Value::Int(at.number(2)? as i64),
             b'J' => Value::Int(i64::from(at.number(4)? as u32 as i32)),
@@ -92,16 +94,16 @@ impl Machine {
         self.memo.get(&(key as u32)).cloned().ok_or_else(|| format!("nothing remembered as {key}"))
     }
 
-    fn set_items(&mut self, many: bool) -> Result<(), String> {
-        let items = if many { self.since_mark()? } else { self.two()? };
+    /// Keys and values in turn, into the dictionary on top.
+    fn set_items(&mut self, items: Vec<Value>) -> Result<(), String> {
         let Some(Value::Dict(dict)) = self.stack.last() else { return Err("items for no dictionary".into()) };
         let pairs = items.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
         dict.borrow_mut().extend(pairs);
         Ok(())
     }
 
-    fn append(&mut self, many: bool) -> Result<(), String> {
-        let items = if many { self.since_mark()? } else { vec![self.pop()?] };
+    /// Into the list on top.
+    fn append(&mut self, items: Vec<Value>) -> Result<(), String> {
         let Some(Value::List(list)) = self.stack.last() else { return Err("items for no list".into()) };
         list.borrow_mut().extend(items);
         Ok(())

@@ -10,7 +10,7 @@ use formats::card::WeightsCard;
 use nets::blocks::conv::{channels_last, weights_channels_last};
 use nets::blocks::diffusion::{NoiseSchedule, add_noise, velocity};
 use nets::rng::Rng;
-use nets::training::loader::Make;
+use nets::training::loader::BatchFn;
 use nets::training::means::Means;
 use nets::training::trainer::{Task, TrainConfig, device_of};
 use nets::{Checkpoint, Error};
@@ -214,7 +214,7 @@ impl Task for UnetTask {
         &self.vars
     }
 
-    fn batches(&self) -> Make<Vec<NoisedClip>> {
+    fn batches(&self) -> BatchFn<Vec<NoisedClip>> {
         let (drawer, seed, batch) = (self.data.drawer(self.frames), self.train.seed, self.train.batch);
         Arc::new(move |step| {
             let draw = |k: usize| {

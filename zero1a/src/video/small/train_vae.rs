@@ -7,7 +7,7 @@ use nets::blocks::conv::{channels_last, weights_channels_last};
 use nets::losses::image::l1;
 use nets::losses::metric;
 use nets::training::batches::batch_at;
-use nets::training::loader::Make;
+use nets::training::loader::BatchFn;
 use nets::training::means::Means;
 use nets::training::trainer::{Task, TrainConfig, device_of};
 use nets::{Error, Perceptual};
@@ -71,7 +71,7 @@ impl Task for VaeTask {
         &self.vars
     }
 
-    fn batches(&self) -> Make<Vec<usize>> {
+    fn batches(&self) -> BatchFn<Vec<usize>> {
         let (rows, seed, batch) = (self.data.train_rows(), self.train.seed, self.train.batch);
         Arc::new(move |step| Ok(batch_at(rows.len(), batch, seed, step).iter().map(|&i| rows[i]).collect()))
     }
