@@ -428,15 +428,15 @@ fn run_drive(flags: &DriveFlags, device: Device, common: &CommonFlags) -> Result
         clip.frames.iter_mut().for_each(|frame| frame.head = Angles::default());
     }
     let cameras = shot.cameras(&clip.frames)?;
-    if let Some(path) = &flags.csv {
-        write_atomically(path, live_link::to_csv(&clip.frames, fps).as_bytes())?;
-    }
     let clock = std::time::Instant::now();
     let (mut output, n) = (film::open(&flags.out, fps)?, clip.frames.len());
     let progress = Progress::new("drive", n as u64, "frames", talk);
     drive::play(&mut avatar, &clip.frames, &cameras, shot.backdrop, &mut *output, &progress)?;
     output.finish()?;
     progress.finish();
+    if let Some(path) = &flags.csv {
+        write_atomically(path, live_link::to_csv(&clip.frames, fps).as_bytes())?;
+    }
     let (rate, size) = (n as f64 / clock.elapsed().as_secs_f64(), shot.size);
     talk.say(&format!("invert: {n} frames of {size} px at {rate:.1} a second: {:?}", flags.out));
     talk.event("drive", json!({ "frames": n, "frames_per_s": rate, "size": size }));
