@@ -156,7 +156,7 @@ enum Command {
         /// Avatar folder.
         #[arg(long)]
         avatar: PathBuf,
-        /// `performance`, `photo`, a `.csv` of the Live Link Face app, or a dataset.
+        /// `performance`, `photo`, a `.csv` of the Live Link Face app, or a dataset, whose expressions are played as they are.
         #[arg(long, default_value = "performance")]
         clip: String,
         /// HTML file to write.

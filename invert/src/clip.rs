@@ -9,9 +9,9 @@ use head::rig::{local_rotations, world_from_rest};
 use splat::Camera;
 use std::path::Path;
 
-/// Where neck and head turn, for a clip that brings no head model: typical joints in head space (meters).
+/// Where the neck turns, for a clip that brings no head model: a typical joint in head space (meters).
 const NECK_M: Vec3 = Vec3::new(0.0, -0.15, -0.09);
-/// See [`NECK_M`].
+/// Where the head turns: likewise.
 pub const HEAD_JOINT_M: Vec3 = Vec3::new(0.0, -0.06, -0.075);
 
 /// Numbers of a frame that are interpolated and compared: 52 weights, then three angles of the head and of each eye.

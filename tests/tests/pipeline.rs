@@ -435,6 +435,25 @@ fn a_dataset_brings_its_cameras() {
     assert!(first("seen") != first("still"), "another camera sees another image");
 }
 
+/// With several threads, posing, drawing and encoding run side by side.
+#[test]
+fn a_film_is_the_same_with_any_number_of_threads() {
+    let folder = Folder::new("drive-threads");
+    let frames = |threads: usize| -> Vec<image::RgbImage> {
+        let out = folder.path().join(format!("frames-{threads}"));
+        let tool = Tool::new("invert", folder.path()).words("drive --quiet --fps 2 --size 64 --avatar");
+        tool.path(toy().join("avatar")).words(&format!("--threads {threads} --out")).path(&out).done();
+        files(&out).iter().map(|file| image::open(out.join(file)).unwrap().to_rgb8()).collect()
+    };
+    let (one, three) = (frames(1), frames(3));
+    assert_eq!((one.len(), three.len()), (12, 12));
+    for (i, (a, b)) in one.iter().zip(&three).enumerate() {
+        // Convolutions may add in another order.
+        let off = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(off <= Some(2), "frame {i} is off by {off:?}");
+    }
+}
+
 #[test]
 fn films_may_be_transparent() {
     let folder = Folder::new("drive-alpha");
