@@ -60,9 +60,9 @@ $(DEMO)/avatar/card.json: $(DEMO)/tracked/README.md weights/prior.safetensors $(
 $(DEMO)/sheet.png: $(DEMO)/avatar/card.json
 	$(BIN)/invert sheet --avatar $(<D) --out $@
 $(DEMO)/performance.webp: $(DEMO)/avatar/card.json
-	$(BIN)/invert drive --avatar $(<D) --out $@
+	$(BIN)/invert drive --avatar $(<D) --size 256 --out $@
 $(DEMO)/turn.webp: $(DEMO)/avatar/card.json
-	$(BIN)/invert drive --avatar $(<D) --clip photo --swing 0.7 --fps 8 --out $@
+	$(BIN)/invert drive --avatar $(<D) --clip photo --swing 0.7 --fps 8 --size 256 --out $@
 $(DEMO)/viewer.html: $(DEMO)/avatar/card.json
 	$(BIN)/invert view --avatar $(<D) --out $@
 
@@ -151,7 +151,7 @@ HELD_PERSON := --identity $(HELD) --light 0 --head $(HEAD) $(PIPE_LOSS_NETS)
 $(PIPE)/avatar/card.json: $(PIPE)/prior.safetensors $(PIPE)/identity.safetensors
 	$(BIN)/invert fit --input $(PIPE)/heads --views 3 --prior $< $(HELD_PERSON) --config configs/three.toml --out $(@D)
 $(PIPE)/avatar.webp: $(PIPE)/avatar/card.json
-	$(BIN)/invert drive --avatar $(<D) --swing 0.6 --out $@
+	$(BIN)/invert drive --avatar $(<D) --swing 0.6 --size 256 --out $@
 $(PIPE)/eval.json: $(PIPE)/avatar/card.json
 	$(BIN)/invert eval --avatar $(<D) --data $(PIPE)/heads $(HELD_PERSON) --size 128 --out $@
 $(PIPE)/report.html: $(addprefix $(PIPE)/,heads/sheet.png track.eval.txt eval.json avatar.webp)

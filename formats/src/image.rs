@@ -41,6 +41,14 @@ pub fn png_from_rgb8(width: usize, height: usize, rgb: &[u8]) -> Result<Vec<u8>,
     png(width, height, rgb, 3, ExtendedColorType::Rgb8)
 }
 
+/// 8-bit straight RGBA `[height, width, 4]` as PNG.
+///
+/// # Errors
+/// As [`png_from_rgb8`].
+pub fn png_from_rgba8(width: usize, height: usize, rgba: &[u8]) -> Result<Vec<u8>, Error> {
+    png(width, height, rgba, 4, ExtendedColorType::Rgba8)
+}
+
 /// 8-bit gray `[height, width]` as PNG.
 ///
 /// # Errors

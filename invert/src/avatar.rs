@@ -1,10 +1,11 @@
 //! A drivable person, whoever made the folder: `invert` itself or `zero1a`.
-use crate::maps_avatar::MapsAvatar;
+use crate::maps_avatar::{MapsAvatar, Motion};
 use anyhow::Result;
 use formats::{AvatarCard, AvatarKind};
 use head::model::{HeadModel, HeadParams};
 use nets::{Checkpoint, GaussianTensors, Rigged};
 use std::path::Path;
+use std::sync::LazyLock;
 use tch::{Device, Kind};
 
 /// One person. Poses are of the face: neck and head stay at rest, cameras move instead.
@@ -44,6 +45,17 @@ impl Avatar {
         match self {
             Avatar::Maps(avatar) => avatar.posed(model, params).head(0),
             Avatar::Rigged(rigged, _) => tch::no_grad(|| rigged.posed(&params.expression, &params.pose)),
+        }
+    }
+
+    /// The head as `params` pose it, by the head model that lies in the folder; no gradient. Avatars without one (decoded
+    /// expressions) take the expression only, whose `eyeLook*` units move their eyes.
+    pub fn moved(&mut self, params: &HeadParams) -> GaussianTensors {
+        // An avatar with a rig reads no other model.
+        static UNREAD: LazyLock<HeadModel> = LazyLock::new(head::analytic::head);
+        match self {
+            Avatar::Maps(avatar) if matches!(avatar.motion, Motion::Decoded(_)) => self.gaussians(&params.expression),
+            _ => self.posed(&UNREAD, params),
         }
     }
 

@@ -6,17 +6,20 @@ use formats::card::write_json;
 use formats::digest::{hex, sha256, sha256_of_file};
 use formats::exit::{ExitCode, Failure};
 use formats::flags::{CommonFlags, RehearsalFlags};
+use formats::progress::Progress;
 use formats::provenance::Provenance;
 use formats::publish::write_atomically;
 use head::HeadModel;
 use head::params::unit;
 use invert::avatar::Avatar;
+use invert::clip::{Angles, Driver};
 use invert::config::{FAST, FitConfig};
-use invert::drive::Turn;
+use invert::drive::{HeadPose, Shot};
 use invert::export::{self, Up};
+use invert::film::{self, Backdrop};
 use invert::fit::{Judges, Work};
 use invert::subject::{Choice, Subject, View};
-use invert::{clip, drive, eval, fit, report, view};
+use invert::{clip, drive, eval, fit, live_link, relative, report, view};
 use nets::losses::perceptual::Perceptual;
 use nets::losses::recognizer::Recognizer;
 use serde_json::json;
@@ -76,28 +79,8 @@ enum Command {
         #[command(flatten)]
         rehearsal: RehearsalFlags,
     },
-    /// Animate an avatar with the expressions of a dataset or the built-in performance.
-    Drive {
-        /// Avatar folder.
-        #[arg(long)]
-        avatar: PathBuf,
-        /// `performance`, `photo` (the expression of the first input image, held), or a dataset whose expressions are
-        /// played in order.
-        #[arg(long, default_value = "performance")]
-        clip: String,
-        /// Frames per second.
-        #[arg(long, default_value_t = 12.5)]
-        fps: f32,
-        /// Side of each image in pixels.
-        #[arg(long, default_value_t = 256)]
-        size: usize,
-        /// Amplitude of a yaw swing of the head, in radians.
-        #[arg(long, default_value_t = 0.0)]
-        swing: f32,
-        /// Animation to write (`.webp`), otherwise a folder of PNG frames.
-        #[arg(long)]
-        out: PathBuf,
-    },
+    /// Animate an avatar with a recording, a dataset or the built-in performance.
+    Drive(DriveFlags),
     /// Evaluate an avatar on held-out images with their ground-truth cameras and expressions.
     Eval {
         /// Avatar folder.
@@ -173,7 +156,7 @@ enum Command {
         /// Avatar folder.
         #[arg(long)]
         avatar: PathBuf,
-        /// `performance`, or a dataset.
+        /// `performance`, `photo`, a `.csv` of the Live Link Face app, or a dataset, whose expressions are played as they are.
         #[arg(long, default_value = "performance")]
         clip: String,
         /// HTML file to write.
@@ -193,6 +176,74 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+}
+
+#[derive(clap::Args)]
+struct DriveFlags {
+    /// Avatar folder.
+    #[arg(long)]
+    avatar: PathBuf,
+    /// `performance`, `photo` (the expression of the first input image, held), a `.csv` of the Live Link Face app, or a
+    /// dataset whose rows are played in order.
+    #[arg(long, default_value = "performance")]
+    clip: String,
+    /// Frames per second of the output; default: 30 for `.mp4`, otherwise 12.5. A `.csv` is resampled by time, the rows of
+    /// a dataset are played one by one.
+    #[arg(long)]
+    fps: Option<f32>,
+    /// Frames per second of the timecode of a `.csv`; default: 60, or 30 if it never counts beyond 29.
+    #[arg(long)]
+    clip_fps: Option<f32>,
+    /// Transfer changes against the driver's neutral, which is estimated from the calm frames of the clip. Default for
+    /// `.csv` and datasets.
+    #[arg(long, conflicts_with = "absolute")]
+    relative: bool,
+    /// Use weights and angles of the clip as they are: for the avatar's own person. Default for `performance` and `photo`.
+    #[arg(long)]
+    absolute: bool,
+    /// Head pose: `driver` turns the head as the driver's, `camera` uses the driver's own cameras (datasets only), `still`
+    /// looks straight ahead.
+    #[arg(long, value_enum, default_value_t = HeadPose::Driver)]
+    pose: HeadPose,
+    /// Longer side of each image in pixels.
+    #[arg(long, default_value_t = 512)]
+    size: usize,
+    /// Amplitude of a yaw swing of the camera, in radians.
+    #[arg(long, default_value_t = 0.0)]
+    swing: f32,
+    /// Transparent background (`.webp` and PNG frames).
+    #[arg(long)]
+    alpha: bool,
+    /// Also write the weights and angles that were used, in the columns of Live Link Face.
+    #[arg(long)]
+    csv: Option<PathBuf>,
+    /// Animation to write: `.webp`, `.mp4` (needs the program ffmpeg), otherwise a folder of PNG frames.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+impl DriveFlags {
+    /// Frames a second of the output.
+    fn fps(&self) -> Result<f32> {
+        for (flag, fps) in [("--fps", self.fps), ("--clip-fps", self.clip_fps)] {
+            if fps.is_some_and(|fps| !(0.1..=1000.0).contains(&fps)) {
+                return Err(Failure::usage(format!("{flag}: expected a rate from 0.1 to 1000")).into());
+            }
+        }
+        Ok(self.fps.unwrap_or(if film::Kind::of(&self.out) == film::Kind::Mp4 { 30.0 } else { 12.5 }))
+    }
+
+    fn shot(&self) -> Result<Shot> {
+        if !(16..=4096).contains(&self.size) {
+            return Err(Failure::usage(format!("--size {}: expected 16 to 4096", self.size)).into());
+        }
+        let backdrop = if self.alpha { Backdrop::Transparent } else { Backdrop::Tone(drive::BACKDROP) };
+        Ok(Shot { size: self.size, pose: self.pose, swing_rad: self.swing, backdrop })
+    }
+
+    fn is_relative(&self, driver: Driver) -> bool {
+        self.relative || (driver == Driver::Person && !self.absolute)
+    }
 }
 
 #[derive(clap::Args)]
@@ -262,26 +313,7 @@ impl Cli {
         match command {
             Command::Fit { .. } => run_fit(command, device, &self.common),
             Command::Eval { .. } => run_eval(command, device, &self.common),
-            Command::Drive { avatar, clip, fps, size, swing, out } => {
-                let mut avatar = Avatar::load(&avatar, device)?;
-                let clip = clip::open(&clip, fps, avatar.card())?;
-                let turn = if swing == 0.0 { Turn::Still } else { Turn::Swing(swing) };
-                let clock = std::time::Instant::now();
-                let frames = drive::frames(&mut avatar, &clip, turn, size, |_| ())?;
-                let rate = frames.len() as f64 / clock.elapsed().as_secs_f64();
-                if out.extension().is_some_and(|e| e == "webp") {
-                    drive::write_webp(&frames, fps, &out)?;
-                } else {
-                    drive::write_pngs(&frames, &out)?;
-                }
-                self.common
-                    .talk()
-                    .say(&format!("invert: {} frames of {size} px at {rate:.1} a second: {out:?}", frames.len()));
-                self.common
-                    .talk()
-                    .event("drive", json!({ "frames": frames.len(), "frames_per_s": rate, "size": size }));
-                Ok(ExitCode::Done)
-            }
+            Command::Drive(flags) => run_drive(&flags, device, &self.common),
             Command::Stills { avatar, pose, yaw_deg, size, out } => {
                 let poses = if pose.is_empty() { vec!["neutral:".to_string()] } else { pose };
                 let poses = poses.iter().map(|text| parse_pose(text)).collect::<Result<Vec<_>>>()?;
@@ -304,7 +336,7 @@ impl Cli {
             }
             Command::View { avatar, clip, out } => {
                 let mut avatar = Avatar::load(&avatar, device)?;
-                let clip = clip::open(&clip, 12.5, avatar.card())?;
+                let clip = clip::open(&clip, 12.5, None, avatar.card())?;
                 let puppet = export::puppet(&mut avatar, &clip)?;
                 write_atomically(&out, view::page(&puppet).as_bytes())?;
                 Ok(ExitCode::Done)
@@ -377,6 +409,37 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
         }
     }
     work.done();
+    Ok(ExitCode::Done)
+}
+
+fn run_drive(flags: &DriveFlags, device: Device, common: &CommonFlags) -> Result<ExitCode> {
+    let (fps, shot, talk) = (flags.fps()?, flags.shot()?, common.talk());
+    film::Kind::of(&flags.out).check(shot.backdrop)?;
+    let mut avatar = Avatar::load(&flags.avatar, device)?;
+    let mut clip = clip::open(&flags.clip, fps, flags.clip_fps, avatar.card())?;
+    if clip.lost > 0 {
+        talk.say(&format!("invert: {} frames of the clip show no face and are interpolated", clip.lost));
+    }
+    if flags.is_relative(clip.driver) {
+        let neutral = relative::neutral(&clip.frames);
+        clip.frames.iter_mut().for_each(|frame| *frame = relative::change(frame, &neutral));
+    }
+    if flags.pose == HeadPose::Still {
+        clip.frames.iter_mut().for_each(|frame| frame.head = Angles::default());
+    }
+    let cameras = shot.cameras(&clip.frames)?;
+    let clock = std::time::Instant::now();
+    let (mut output, n) = (film::open(&flags.out, fps)?, clip.frames.len());
+    let progress = Progress::new("drive", n as u64, "frames", talk);
+    drive::play(&mut avatar, &clip.frames, &cameras, shot.backdrop, &mut *output, &progress)?;
+    output.finish()?;
+    progress.finish();
+    if let Some(path) = &flags.csv {
+        write_atomically(path, live_link::to_csv(&clip.frames, fps).as_bytes())?;
+    }
+    let (rate, size) = (n as f64 / clock.elapsed().as_secs_f64(), shot.size);
+    talk.say(&format!("invert: {n} frames of {size} px at {rate:.1} a second: {:?}", flags.out));
+    talk.event("drive", json!({ "frames": n, "frames_per_s": rate, "size": size }));
     Ok(ExitCode::Done)
 }
 

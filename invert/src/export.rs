@@ -54,7 +54,7 @@ pub fn puppet(avatar: &mut Avatar, clip: &crate::clip::Clip) -> Result<Puppet> {
         neutral,
         seen: avatar.seen(),
         units,
-        clip: (clip.fps, clip.frames.iter().map(|f| f.to_vec()).collect()),
+        clip: (clip.fps, clip.frames.iter().map(|f| f.expression.to_vec()).collect()),
         view: ([0.0, -0.01, -0.04], 0.9, 2.6),
     })
 }

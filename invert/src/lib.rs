@@ -1,7 +1,7 @@
 //! A person from one to thirteen photos, by pivotal tuning of the prior (SynShot §3.5): fit, drive, measure, export, view.
 //!
-//! [`subject`] reads a tracked shard and guesses the maps, [`fit`] makes an [`avatar`] of it, [`drive`] moves it,
-//! [`view`] packs it into one page. What an avatar is stands in [`maps_avatar`]: a network's Gaussians at rest, plus a
+//! [`subject`] reads a tracked shard and guesses the maps, [`fit`] makes an [`avatar`] of it, [`drive`] moves it by a
+//! [`clip`] and writes a [`film`], [`view`] packs it into one page. What an avatar is stands in [`maps_avatar`]: a network's Gaussians at rest, plus a
 //! [`residual`] of each, carried by the head model's own surface ([`rig`]).
 #![deny(missing_docs)]
 
@@ -11,11 +11,14 @@ pub mod config;
 pub mod drive;
 pub mod eval;
 pub mod export;
+pub mod film;
 pub mod fit;
+pub mod live_link;
 pub mod loss;
 pub mod maps_avatar;
 pub mod neighbors;
 pub mod pictures;
+pub mod relative;
 pub mod report;
 pub mod residual;
 pub mod rig;

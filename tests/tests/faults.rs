@@ -90,7 +90,7 @@ const PRIOR: [Fault; 10] = [
     fault("no weights", "prior", "sample --weights absent.safetensors --out o/s.png", 66, &["absent.safetensors"]),
 ];
 
-const INVERT: [Fault; 13] = [
+const INVERT: [Fault; 19] = [
     fault("no command", "invert", "", 2, &["no command", "fit, drive"]),
     fault("no shard", "invert", "fit --input absent --head {head} --prior {prior} {no_nets} --out a", 66, &["absent"]),
     fault(
@@ -164,6 +164,30 @@ const INVERT: [Fault; 13] = [
         65,
         &["grey.png"],
     ),
+    fault("no recording", "invert", "drive --avatar {toy}/avatar --clip absent.csv --out a.webp", 66, &["absent.csv"]),
+    fault(
+        "an empty recording",
+        "invert",
+        "drive --avatar {toy}/avatar --clip empty.csv --out a.webp",
+        65,
+        &["line 1", "empty.csv"],
+    ),
+    fault(
+        "a recording without a column",
+        "invert",
+        "drive --avatar {toy}/avatar --clip columns.csv --csv used.csv --out frames",
+        65,
+        &["line 1", "column EyeLookDownLeft", "columns.csv"],
+    ),
+    fault(
+        "a clip without cameras",
+        "invert",
+        "drive --avatar {toy}/avatar --pose camera --csv used.csv --out frames",
+        2,
+        &["--pose camera"],
+    ),
+    fault("a transparent MP4", "invert", "drive --avatar {toy}/avatar --alpha --out a.mp4", 2, &["--alpha"]),
+    fault("no frames a second", "invert", "drive --avatar {toy}/avatar --fps 0 --out a.webp", 2, &["--fps"]),
 ];
 
 const TRACK: [Fault; 5] = [
@@ -290,6 +314,8 @@ fn filled(tool: Tool, line: &str) -> Tool {
 fn bad_inputs(at: &Path) {
     std::fs::create_dir_all(at.join("empty")).unwrap();
     std::fs::write(at.join("text.png"), "This is no picture, no weights and no TOML.\n").unwrap();
+    std::fs::write(at.join("empty.csv"), "").unwrap();
+    std::fs::write(at.join("columns.csv"), "Timecode,BlendShapeCount,EyeBlinkLeft\n14:24:08:33.643,61,0.5\n").unwrap();
     std::fs::write(at.join("unknown.toml"), "[image]\nsise = 3\n").unwrap();
     image::RgbImage::from_pixel(160, 120, image::Rgb([128; 3])).save(at.join("grey.png")).unwrap();
     let shard = read(&toy().join("data/frames/test-00000-of-00001.parquet"));

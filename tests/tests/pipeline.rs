@@ -359,6 +359,151 @@ fn an_avatar_is_driven() {
     assert_eq!(durations("shard.webp").iter().sum::<u32>(), 500 * FRAMES as u32, "a shard drives too, row by row");
 }
 
+/// The columns of the Live Link Face app, as it writes them.
+const APP_COLUMNS: &str = "Timecode,BlendShapeCount,EyeBlinkLeft,EyeLookDownLeft,EyeLookInLeft,EyeLookOutLeft,\
+EyeLookUpLeft,EyeSquintLeft,EyeWideLeft,EyeBlinkRight,EyeLookDownRight,EyeLookInRight,EyeLookOutRight,EyeLookUpRight,\
+EyeSquintRight,EyeWideRight,JawForward,JawRight,JawLeft,JawOpen,MouthClose,MouthFunnel,MouthPucker,MouthRight,MouthLeft,\
+MouthSmileLeft,MouthSmileRight,MouthFrownLeft,MouthFrownRight,MouthDimpleLeft,MouthDimpleRight,MouthStretchLeft,\
+MouthStretchRight,MouthRollLower,MouthRollUpper,MouthShrugLower,MouthShrugUpper,MouthPressLeft,MouthPressRight,\
+MouthLowerDownLeft,MouthLowerDownRight,MouthUpperUpLeft,MouthUpperUpRight,BrowDownLeft,BrowDownRight,BrowInnerUp,\
+BrowOuterUpLeft,BrowOuterUpRight,CheekPuff,CheekSquintLeft,CheekSquintRight,NoseSneerLeft,NoseSneerRight,TongueOut,\
+HeadYaw,HeadPitch,HeadRoll,LeftEyeYaw,LeftEyePitch,LeftEyeRoll,RightEyeYaw,RightEyePitch,RightEyeRoll";
+
+/// A take of half a second at 60 frames a second in the app's format: lids at 0.2, the jaw opens, the head turns.
+fn recording() -> String {
+    let rows = (0..31).map(|i| {
+        let values = APP_COLUMNS.split(',').skip(2).map(|name| match name {
+            "EyeBlinkLeft" | "EyeBlinkRight" => 0.2,
+            "JawOpen" if i >= 15 => (i - 15) as f64 / 15.0,
+            "HeadYaw" => 0.1 + f64::from(i) * 0.01,
+            "LeftEyeYaw" | "RightEyeYaw" => -0.1,
+            _ => 0.0,
+        });
+        let values: Vec<String> = values.map(|v: f64| format!("{v:.10}")).collect();
+        format!("14:24:{:02}:{:02}.643,61,{}\r\n", 8 + (33 + i) / 60, (33 + i) % 60, values.join(","))
+    });
+    format!("{APP_COLUMNS}\r\n{}", rows.collect::<String>())
+}
+
+/// One column of a CSV.
+fn column(csv: &str, name: &str) -> Vec<f32> {
+    let mut lines = csv.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let place = lines.next().unwrap().iter().position(|n| *n == name).unwrap();
+    lines.map(|cells| cells[place].parse().unwrap()).collect()
+}
+
+#[test]
+fn a_recording_of_an_iphone_drives() {
+    let folder = Folder::new("drive-csv");
+    std::fs::write(folder.path().join("take.csv"), recording()).unwrap();
+    let drive = |line: &str| on_avatar(&folder, &format!("drive --fps 10 --size 64 {line}")).done();
+    let text = |name: &str| String::from_utf8(read(&folder.path().join(name))).unwrap();
+    let frames = |name: &str| files(&folder.path().join(name));
+    let pngs = |name: &str| -> Vec<Vec<u8>> {
+        frames(name).iter().map(|file| read(&folder.path().join(name).join(file))).collect()
+    };
+    drive("--clip take.csv --absolute --csv used.csv --out frames");
+    assert_eq!(frames("frames").len(), 6, "half a second at ten frames a second");
+    let used = text("used.csv");
+    assert_eq!(used.lines().next().unwrap(), APP_COLUMNS);
+    assert!(used.lines().nth(1).unwrap().starts_with("00:00:00:00.000,61,0.2,"), "{used}");
+    let yaw = column(&used, "HeadYaw");
+    assert!((yaw[0] - 0.1).abs() < 1e-5 && (yaw[5] - 0.4).abs() < 1e-5, "{yaw:?}");
+    assert!(pngs("frames")[0] != pngs("frames")[5], "the head turns");
+    // What was used drives to the same images.
+    drive("--clip used.csv --absolute --out again");
+    assert!(pngs("again") == pngs("frames"), "the coefficients come back");
+    // By default changes against the driver's neutral are transferred.
+    drive("--clip take.csv --csv relative.csv --out relative");
+    let relative = text("relative.csv");
+    assert!(column(&relative, "EyeBlinkLeft").iter().all(|w| w.abs() < 1e-5), "lids at rest are the avatar's own");
+    assert!(column(&relative, "LeftEyeYaw").iter().all(|w| w.abs() < 1e-5));
+    assert!((column(&relative, "JawOpen")[5] - 1.0).abs() < 1e-5);
+    drive("--clip take.csv --pose still --csv still.csv --out still");
+    assert!(column(&text("still.csv"), "HeadYaw").iter().all(|yaw| *yaw == 0.0));
+}
+
+#[test]
+fn a_dataset_brings_its_cameras() {
+    let folder = Folder::new("drive-camera");
+    let drive = |line: &str| on_avatar(&folder, line).words("--clip").path(toy().join("data")).done();
+    drive("drive --fps 2 --size 48 --pose camera --out seen");
+    drive("drive --fps 2 --size 48 --pose still --out still");
+    let [seen, still] = ["seen", "still"].map(|name| files(&folder.path().join(name)));
+    assert_eq!((seen.len(), still.len()), (FRAMES as usize, FRAMES as usize));
+    let first = |name: &str| read(&folder.path().join(name).join(&seen[0]));
+    assert!(first("seen") != first("still"), "another camera sees another image");
+}
+
+/// With several threads, posing, drawing and encoding run side by side.
+#[test]
+fn a_film_is_the_same_with_any_number_of_threads() {
+    let folder = Folder::new("drive-threads");
+    let frames = |threads: usize| -> Vec<image::RgbImage> {
+        let out = folder.path().join(format!("frames-{threads}"));
+        let tool = Tool::new("invert", folder.path()).words("drive --quiet --fps 2 --size 64 --avatar");
+        tool.path(toy().join("avatar")).words(&format!("--threads {threads} --out")).path(&out).done();
+        files(&out).iter().map(|file| image::open(out.join(file)).unwrap().to_rgb8()).collect()
+    };
+    let (one, three) = (frames(1), frames(3));
+    assert_eq!((one.len(), three.len()), (12, 12));
+    for (i, (a, b)) in one.iter().zip(&three).enumerate() {
+        // Convolutions may add in another order.
+        let off = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(off <= Some(2), "frame {i} is off by {off:?}");
+    }
+}
+
+#[test]
+fn films_may_be_transparent() {
+    let folder = Folder::new("drive-alpha");
+    on_avatar(&folder, "drive --fps 1 --size 64 --alpha --out frames").done();
+    let frames = folder.path().join("frames");
+    let image = image::open(frames.join(&files(&frames)[0])).unwrap();
+    assert_eq!(image.color(), image::ColorType::Rgba8);
+    let image = image.into_rgba8();
+    assert!(image.pixels().any(|p| p.0[3] == 0), "nothing is behind the head");
+    assert!(image.pixels().any(|p| p.0[3] > 128), "the head covers some of it");
+    on_avatar(&folder, "drive --fps 2 --size 64 --alpha --out clip.webp").done();
+    assert_eq!(webp_durations(&read(&folder.path().join("clip.webp"))).unwrap().iter().sum::<u32>(), 6000);
+}
+
+/// A program in a folder of its own, to be found on PATH.
+fn program(folder: &Folder, name: &str, script: &str) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let bin = folder.path().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::write(bin.join(name), script).unwrap();
+    std::fs::set_permissions(bin.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:/usr/bin:/bin", bin.display())
+}
+
+#[test]
+fn an_mp4_is_what_ffmpeg_makes_of_raw_frames() {
+    let folder = Folder::new("drive-mp4");
+    let film = folder.path().join("clip.mp4");
+    let run = |path: &str| on_avatar(&folder, "drive --fps 2 --size 64 --out clip.mp4").env("PATH", path).run();
+    let missing = run("nowhere");
+    assert_eq!((missing.code, missing.stderr.lines().count()), (73, 1), "{}", missing.stderr);
+    assert!(missing.stderr.contains("ffmpeg is not installed") && missing.stderr.contains("apt install ffmpeg"));
+    let answer = "#!/bin/sh\n[ \"$1\" = -version ] && exit 0\n";
+    let failing = run(&program(&folder, "ffmpeg", &format!("{answer}echo no such encoder >&2\nexit 1\n")));
+    assert_eq!((failing.code, failing.stderr.lines().count()), (73, 1), "{}", failing.stderr);
+    assert!(failing.stderr.contains("no such encoder") && !film.exists(), "{}", failing.stderr);
+    // Stands in for the encoder: what comes in goes to the file that is asked for last.
+    let done = run(&program(&folder, "ffmpeg", &format!("{answer}for last; do :; done\nexec cat > \"$last\"\n")));
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert_eq!(read(&film).len(), 12 * 64 * 64 * 3, "twelve raw frames");
+    let left: Vec<_> = files(folder.path()).into_iter().filter(|f| f.to_string_lossy().contains(".tmp")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    if effigy_tests::fault::has("ffmpeg") {
+        on_avatar(&folder, "drive --fps 2 --size 64 --out real.mp4").done();
+        assert_eq!(&read(&folder.path().join("real.mp4"))[4..8], b"ftyp");
+    } else {
+        println!("skipped: the real ffmpeg is not installed");
+    }
+}
+
 #[test]
 fn an_avatar_is_exported() {
     let folder = Folder::new("export");
