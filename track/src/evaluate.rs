@@ -145,7 +145,7 @@ fn one(data: &Dataset, row: usize, subject: &Subject) -> anyhow::Result<FrameFig
         nme_interocular: frontal.then_some(landmark_px / eyes.max(1.0)),
         nme_face: landmark_px / face_px,
         nme_dense: (dense == Dense::Known).then(|| mean(&distances[ibug::COUNT..]) / face_px),
-        read: read.found.reading.beyond.as_ref().map(|b| UnitErrors::new(&b.expression, &truth.expression)),
+        read: UnitErrors::new(&read.found.reading.expression, &truth.expression),
         fitted: UnitErrors::new(&view.expression, &truth.expression),
         gaze_deg: errors::gaze_deg(&posed.gaze, truth),
         reprojection_px: view.rms_px,

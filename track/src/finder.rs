@@ -1,7 +1,7 @@
 //! Finds and reads faces in a photo: pyramid, detector, then the face network as second opinion.
 use crate::detect_net::{DetectNet, PYRAMID_STEP, SIZES, STRIDE};
 use crate::face::{Face, suppress};
-use crate::face_net::MARGINS;
+use crate::face_net::{MARGINS, SIDE};
 use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
 use crate::reading::{Reading, tensor_of};
@@ -171,7 +171,7 @@ impl Networks {
 
     /// Reads crops of `margin` times the face; points and their spreads in pixels of the photo.
     fn read_crops(&self, photo: &Mips, crops: &[(Face, f32)]) -> Vec<Reading> {
-        let side = self.reader.side();
+        let side = SIDE;
         let placements: Vec<Affine> = crops.iter().map(|(face, margin)| face.crop(side, *margin)).collect();
         let canvases: Vec<Canvas> = placements
             .iter()
@@ -181,7 +181,7 @@ impl Networks {
                 canvas
             })
             .collect();
-        let mut readings = self.reader.read(&canvases, self.device());
+        let mut readings = self.face.read(&canvases, self.device());
         for (reading, s) in readings.iter_mut().zip(&placements) {
             let (back, shrink) = (s.inverse(), 1.0 / s.scale());
             reading.points.iter_mut().for_each(|p| *p = back.apply(*p));

@@ -3,6 +3,7 @@
 //! The new camera stands where the photo's stood and only turns (and zooms), so one homography connects the pictures:
 //! `photo = K_p · R_p · R_fᵀ · K_f⁻¹ · frame`. The world is the head's own space.
 use crate::config::FrameConfig;
+use crate::face_net;
 use crate::fit::{FittedView, Lens};
 use crate::matte::{self, Square, Window};
 use crate::mesh_view;
@@ -91,12 +92,11 @@ impl Frame {
     /// Replaces the fourth plane (inside the photo or not) by the head's coverage.
     fn matte(&mut self, networks: &Networks, photo: &Mips) {
         let size = self.canvas.width;
-        let reader = &networks.reader;
-        let crop = self.colours_at(photo, reader.side());
-        let reading = reader.read(std::slice::from_ref(&crop), networks.device()).remove(0);
+        let crop = self.colours_at(photo, face_net::SIDE);
+        let reading = networks.face.read(std::slice::from_ref(&crop), networks.device()).remove(0);
         let [r, g, b, inside] = &self.canvas.planes;
         let grey: Vec<f32> = (0..size * size).map(|i| 0.3 * r[i] + 0.59 * g[i] + 0.11 * b[i]).collect();
-        let coarse = Square { values: &reading.alpha, side: reader.alpha_side() };
+        let coarse = Square { values: &reading.alpha, side: face_net::ALPHA_SIDE };
         let window = Window { radius: (size / 48).max(2), epsilon: 4e-4 };
         let mut alpha = matte::refine(coarse, Square { values: &grey, side: size }, window);
         alpha.iter_mut().zip(inside).for_each(|(a, i)| *a *= i);

@@ -12,7 +12,6 @@ pub mod picture;
 // Networks.
 pub mod detect_net;
 pub mod face_net;
-pub mod landmark_net;
 mod layers;
 pub mod networks;
 pub mod reading;

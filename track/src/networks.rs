@@ -1,18 +1,13 @@
 //! Both networks with their weights: one file, `track.safetensors`, half floats.
 use crate::Error;
 use crate::detect_net::DetectNet;
-use crate::face_net::{self, FaceNet, FaceShape};
-use crate::landmark_net::{self, LandmarkNet};
-use crate::picture::Canvas;
-use crate::reading::Reading;
+use crate::face_net::{FaceNet, FaceShape};
 use nets::Checkpoint;
 use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};
 
 /// Layout of the weights file; raised when a network changes shape.
 pub const LAYOUT: &str = "track-2";
-/// The first generation's layout, which is read too.
-pub const FIRST_LAYOUT: &str = "track-1";
 
 /// Detector and face network.
 pub struct Networks {
@@ -21,50 +16,7 @@ pub struct Networks {
     /// Finds faces.
     pub detect: DetectNet,
     /// Reads them.
-    pub reader: Reader,
-}
-
-/// Reads crops around a face.
-#[derive(Debug)]
-pub enum Reader {
-    /// Of layout [`LAYOUT`].
-    Face(Box<FaceNet>),
-    /// Of layout [`FIRST_LAYOUT`].
-    Landmarks(Box<LandmarkNet>),
-}
-
-impl Reader {
-    /// Side of its crops, pixels.
-    pub fn side(&self) -> usize {
-        match self {
-            Reader::Face(_) => face_net::SIDE,
-            Reader::Landmarks(_) => landmark_net::SIDE,
-        }
-    }
-
-    /// Side of the coverage it reads.
-    pub fn alpha_side(&self) -> usize {
-        match self {
-            Reader::Face(_) => face_net::ALPHA_SIDE,
-            Reader::Landmarks(_) => landmark_net::ALPHA_SIDE,
-        }
-    }
-
-    /// What it answers for, where that goes beyond 68 landmarks.
-    pub fn shape(&self) -> Option<&FaceShape> {
-        match self {
-            Reader::Face(net) => Some(&net.shape),
-            Reader::Landmarks(_) => None,
-        }
-    }
-
-    /// Reads crops of [`Reader::side`] pixels, averaging each with its mirror image.
-    pub fn read(&self, crops: &[Canvas], device: Device) -> Vec<Reading> {
-        match self {
-            Reader::Face(net) => net.read(crops, device),
-            Reader::Landmarks(net) => net.read(crops, device),
-        }
-    }
+    pub face: FaceNet,
 }
 
 impl Networks {
@@ -73,28 +25,8 @@ impl Networks {
         let vars = nn::VarStore::new(device);
         let root = vars.root();
         let detect = DetectNet::new(&root / "detect");
-        let reader = Reader::Face(Box::new(FaceNet::new(&root / "face", shape)));
-        Networks { vars, detect, reader }
-    }
-
-    /// Fresh weights of the first generation.
-    fn first(device: Device) -> Self {
-        let vars = nn::VarStore::new(device);
-        let root = vars.root();
-        let detect = DetectNet::new(&root / "detect");
-        let reader = Reader::Landmarks(Box::new(LandmarkNet::new(&root / "landmark")));
-        Networks { vars, detect, reader }
-    }
-
-    /// The face network.
-    ///
-    /// # Panics
-    /// If the networks were loaded from weights of [`FIRST_LAYOUT`]: those are read, not trained.
-    pub fn face(&self) -> &FaceNet {
-        match &self.reader {
-            Reader::Face(net) => net,
-            Reader::Landmarks(_) => panic!("networks of layout {FIRST_LAYOUT:?} have no face network"),
-        }
+        let face = FaceNet::new(&root / "face", shape);
+        Networks { vars, detect, face }
     }
 
     /// Where they compute.
@@ -113,14 +45,11 @@ impl Networks {
         let bad = |what: String| Error::Weights { what, path: path.into() };
         let file = Checkpoint::load(path).map_err(|e| bad(format!("not a weights file: {e}")))?;
         let layout = file.notes.get("layout").map_or("none", String::as_str);
-        let mut networks = match layout {
-            FIRST_LAYOUT => Networks::first(device),
-            LAYOUT => {
-                let shape = file.notes.get("face").and_then(|note| serde_json::from_str(note).ok());
-                Networks::new(device, shape.ok_or_else(|| bad("no note `face` with the shape".into()))?)
-            }
-            _ => return Err(bad(format!("weights of layout {layout:?}; this build reads {LAYOUT:?}"))),
-        };
+        if layout != LAYOUT {
+            return Err(bad(format!("weights of layout {layout:?}; this build reads {LAYOUT:?}")));
+        }
+        let shape = file.notes.get("face").and_then(|note| serde_json::from_str(note).ok());
+        let mut networks = Networks::new(device, shape.ok_or_else(|| bad("no note `face` with the shape".into()))?);
         file.restore_vars("", &networks.vars).map_err(|e| bad(e.to_string()))?;
         networks.vars.freeze();
         Ok(networks)
@@ -154,7 +83,7 @@ impl Networks {
     pub fn save(&self, path: &Path, step: u64) -> Result<u64, nets::Error> {
         let mut file = Checkpoint::new(step);
         file.note("layout", LAYOUT);
-        file.note("face", serde_json::to_string(&self.face().shape).expect("numbers alone"));
+        file.note("face", serde_json::to_string(&self.face.shape).expect("numbers alone"));
         file.put_vars("", &self.vars).halve()?;
         file.save(path)
     }
@@ -181,7 +110,7 @@ mod tests {
         assert!(bytes < 10_000_000, "{bytes} bytes");
         let back = Networks::load(&path, Device::Cpu).unwrap();
         let x = Tensor::rand([1, 3, 192, 192], (Kind::Float, Device::Cpu));
-        let (a, b) = (networks.face().forward(&x, false), back.face().forward(&x, false));
+        let (a, b) = (networks.face.forward(&x, false), back.face.forward(&x, false));
         let worst = (a.points - b.points).abs().max().double_value(&[]);
         assert_eq!(networks.take_over(&path).unwrap(), networks.vars.len());
         assert!(worst < 0.5, "half floats move landmarks by {worst} px of 192");

@@ -16,13 +16,6 @@ pub struct Reading {
     pub alpha: Vec<f32>,
     /// Probability of being a face.
     pub is_face: f32,
-    /// What landmarks alone do not say; networks of layout `track-1` do not know it.
-    pub beyond: Option<Beyond>,
-}
-
-/// What is read beside landmarks.
-#[derive(Clone, Debug)]
-pub struct Beyond {
     /// `[L]` probability of being visible.
     pub visible: Vec<f32>,
     /// ARKit units, 0..=1.
@@ -72,17 +65,15 @@ impl FaceNet {
                 spread_px: row(&spread, i, l),
                 alpha: row(&alpha, i, crate::face_net::ALPHA_SIDE * crate::face_net::ALPHA_SIDE),
                 is_face: is_face[i],
-                beyond: Some(Beyond {
-                    visible: row(&visible, i, l),
-                    expression: units(&expression, i),
-                    expression_spread: units(&expression_spread, i),
-                    gaze: [0, 1].map(|eye| [gaze[i * 4 + 2 * eye], gaze[i * 4 + 2 * eye + 1]]),
-                    gaze_spread: [gaze_spread[i * 2], gaze_spread[i * 2 + 1]],
-                    rotation: orthonormal(&rotation[i * 6..i * 6 + 6]),
-                    log_distance: [distance[i], distance_spread[i]],
-                    identity: row(&identity, i, k),
-                    identity_spread: row(&identity_spread, i, k),
-                }),
+                visible: row(&visible, i, l),
+                expression: units(&expression, i),
+                expression_spread: units(&expression_spread, i),
+                gaze: [0, 1].map(|eye| [gaze[i * 4 + 2 * eye], gaze[i * 4 + 2 * eye + 1]]),
+                gaze_spread: [gaze_spread[i * 2], gaze_spread[i * 2 + 1]],
+                rotation: orthonormal(&rotation[i * 6..i * 6 + 6]),
+                log_distance: [distance[i], distance_spread[i]],
+                identity: row(&identity, i, k),
+                identity_spread: row(&identity_spread, i, k),
             })
             .collect()
     }
@@ -109,43 +100,18 @@ fn mirror(r: Reading, other: &[usize]) -> Reading {
     let side = crate::face_net::ALPHA_SIDE;
     let mut alpha = r.alpha;
     alpha.chunks_exact_mut(side).for_each(<[f32]>::reverse);
+    let units = |values: &[f32; 52]| std::array::from_fn(|k| values[head::params::mirrored_unit(k)]);
     Reading {
         points: other.iter().map(|&l| [SIDE as f32 - r.points[l][0], r.points[l][1]]).collect(),
         spread_px: other.iter().map(|&l| r.spread_px[l]).collect(),
         alpha,
-        is_face: r.is_face,
-        beyond: r.beyond.map(|b| b.mirrored(other)),
-    }
-}
-
-impl Beyond {
-    fn mirrored(self, other: &[usize]) -> Beyond {
-        let units = |values: &[f32; 52]| std::array::from_fn(|k| values[head::params::mirrored_unit(k)]);
-        Beyond {
-            visible: other.iter().map(|&l| self.visible[l]).collect(),
-            expression: units(&self.expression),
-            expression_spread: units(&self.expression_spread),
-            gaze: [mirrored_look(self.gaze[1]), mirrored_look(self.gaze[0])],
-            gaze_spread: [self.gaze_spread[1], self.gaze_spread[0]],
-            rotation: mirrored_rotation(self.rotation),
-            ..self
-        }
-    }
-
-    /// As [`mean`].
-    fn mean(self, b: &Beyond) -> Beyond {
-        let sum = self.rotation + b.rotation;
-        let six: Vec<f32> = sum.x_axis.to_array().into_iter().chain(sum.y_axis.to_array()).collect();
-        Beyond {
-            visible: each(&self.visible, &b.visible),
-            expression: std::array::from_fn(|k| half(self.expression[k], b.expression[k])),
-            expression_spread: std::array::from_fn(|k| half(self.expression_spread[k], b.expression_spread[k])),
-            gaze: [pair(self.gaze[0], b.gaze[0]), pair(self.gaze[1], b.gaze[1])],
-            gaze_spread: pair(self.gaze_spread, b.gaze_spread),
-            rotation: orthonormal(&six),
-            log_distance: pair(self.log_distance, b.log_distance),
-            ..self
-        }
+        visible: other.iter().map(|&l| r.visible[l]).collect(),
+        expression: units(&r.expression),
+        expression_spread: units(&r.expression_spread),
+        gaze: [mirrored_look(r.gaze[1]), mirrored_look(r.gaze[0])],
+        gaze_spread: [r.gaze_spread[1], r.gaze_spread[0]],
+        rotation: mirrored_rotation(r.rotation),
+        ..r
     }
 }
 
@@ -175,12 +141,21 @@ fn each(x: &[f32], y: &[f32]) -> Vec<f32> {
 /// Mean of two readings of one crop. They share their errors, so spreads are averaged, not added up as if they were
 /// independent. Identity is the first one's: lopsided coefficients change their sign in a mirror.
 fn mean(a: Reading, b: Reading) -> Reading {
+    let sum = a.rotation + b.rotation;
+    let six: Vec<f32> = sum.x_axis.to_array().into_iter().chain(sum.y_axis.to_array()).collect();
     Reading {
         points: a.points.iter().zip(&b.points).map(|(p, q)| pair(*p, *q)).collect(),
         spread_px: each(&a.spread_px, &b.spread_px),
         alpha: each(&a.alpha, &b.alpha),
         is_face: half(a.is_face, b.is_face),
-        beyond: a.beyond.zip(b.beyond).map(|(a, b)| a.mean(&b)),
+        visible: each(&a.visible, &b.visible),
+        expression: std::array::from_fn(|k| half(a.expression[k], b.expression[k])),
+        expression_spread: std::array::from_fn(|k| half(a.expression_spread[k], b.expression_spread[k])),
+        gaze: [pair(a.gaze[0], b.gaze[0]), pair(a.gaze[1], b.gaze[1])],
+        gaze_spread: pair(a.gaze_spread, b.gaze_spread),
+        rotation: orthonormal(&six),
+        log_distance: pair(a.log_distance, b.log_distance),
+        ..a
     }
 }
 
@@ -207,7 +182,6 @@ mod tests {
             let (left, right) = (a.points[l], b.points[other]);
             assert!((left[0] + right[0] - SIDE as f32).abs() < 1e-2 && (left[1] - right[1]).abs() < 1e-2);
         }
-        let (a, b) = (a.beyond.unwrap(), b.beyond.unwrap());
         assert!((a.expression[8] - b.expression[9]).abs() < 1e-5, "eyeBlinkLeft and eyeBlinkRight");
         assert!((a.gaze[0][0] + b.gaze[1][0]).abs() < 1e-5 && (a.gaze[0][1] - b.gaze[1][1]).abs() < 1e-5);
         assert!((mirrored_rotation(a.rotation) - b.rotation).abs_diff_eq(Mat3::ZERO, 1e-4));

@@ -74,8 +74,8 @@ pub(super) struct FrameFigures {
     pub nme_interocular: Option<f64>,
     pub nme_face: f64,
     pub nme_dense: Option<f64>,
-    /// As the network reads them; `None` where it reads landmarks alone.
-    pub read: Option<UnitErrors>,
+    /// As the network reads them.
+    pub read: UnitErrors,
     pub fitted: UnitErrors,
     pub gaze_deg: f64,
     pub reprojection_px: f64,
@@ -108,9 +108,9 @@ pub(super) fn summary(all: &[FrameFigures], threes: &[f64]) -> Figures {
         nme_interocular_percent: 100.0 * of(&|f| f.nme_interocular),
         nme_face_percent: 100.0 * of(&|f| Some(f.nme_face)),
         nme_dense_percent: 100.0 * of(&|f| f.nme_dense),
-        read_units: of(&|f| f.read.map(|r| r.all)),
-        read_blink: of(&|f| f.read.map(|r| r.blink)),
-        read_jaw_open: of(&|f| f.read.map(|r| r.jaw_open)),
+        read_units: of(&|f| Some(f.read.all)),
+        read_blink: of(&|f| Some(f.read.blink)),
+        read_jaw_open: of(&|f| Some(f.read.jaw_open)),
         units: of(&|f| Some(f.fitted.all)),
         blink: of(&|f| Some(f.fitted.blink)),
         eyes: of(&|f| Some(f.fitted.eyes)),

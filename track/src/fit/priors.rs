@@ -1,6 +1,6 @@
 //! What is believed before the landmarks are looked at: identity, expression, gaze, distance.
 use super::{FitConfig, Observation};
-use crate::reading::Beyond;
+use crate::reading::Reading;
 use glam::DMat3;
 use head::model::ARKIT;
 use head::rig::{LOOK_UNITS, Look};
@@ -24,7 +24,7 @@ pub struct Beliefs {
 impl Beliefs {
     /// From a reading of a crop; `photo_from_crop` is the rotation of a camera that looks at the middle of the crop, upright
     /// as the crop is, into the photo's camera.
-    pub fn new(reading: &Beyond, photo_from_crop: DMat3) -> Self {
+    pub fn new(reading: &Reading, photo_from_crop: DMat3) -> Self {
         let deviation = |scale: f32| DEVIATION_OF_SCALE * f64::from(scale);
         let mut expression: [[f64; 2]; 52] =
             std::array::from_fn(|k| [f64::from(reading.expression[k]), deviation(reading.expression_spread[k])]);

@@ -31,7 +31,7 @@ impl Dense {
     pub fn of(networks: &Networks, head: &HeadModel) -> Self {
         let is_same =
             |shape: &FaceShape| shape.landmarks == head.landmarks.len() && shape.mirror == head.landmark_mirror();
-        if networks.reader.shape().is_some_and(is_same) { Dense::Known } else { Dense::Unknown }
+        if is_same(&networks.face.shape) { Dense::Known } else { Dense::Unknown }
     }
 
     /// The head at the landmarks that are understood.
@@ -70,15 +70,15 @@ pub fn observation(found: &Found, lens: Lens, dense: Dense) -> Observation {
     let center = |k: usize| (found.face.centre[k] - lens.centre[k] as f32) / lens.focal_px as f32;
     let crop_from_photo = DMat3::from_rotation_z(found.crop_turn_rad as f64)
         * straightened(Vec3::new(center(0), center(1), 1.0)).as_dmat3();
-    let mut beliefs = found.reading.beyond.as_ref().map(|b| Beliefs::new(b, crop_from_photo.transpose()));
+    let mut beliefs = Beliefs::new(&found.reading, crop_from_photo.transpose());
     if dense == Dense::Unknown {
-        beliefs.iter_mut().for_each(|b| b.identity.clear());
+        beliefs.identity.clear();
     }
     Observation {
         points: found.points[..n].iter().map(|p| p.map(f64::from)).collect(),
         sigma_px: found.spread_px[..n].iter().map(|s| (*s as f64).max(floor)).collect(),
         lens,
         camera: 0,
-        beliefs,
+        beliefs: Some(beliefs),
     }
 }

@@ -23,7 +23,6 @@ impl TrackedPhoto<'_> {
         let frame_per_photo = 1.0 / frame.scale();
         let mut landmark_spread = vec![0.0; landmarks.len()];
         landmark_spread.iter_mut().zip(&read.found.spread_px[..known]).for_each(|(s, px)| *s = px * frame_per_photo);
-        let expression_spread = read.found.reading.beyond.as_ref().map(|b| b.expression_spread.to_vec());
         let alpha: Vec<u8> = frame.canvas.planes[3].iter().map(|a| (a * 255.0 + 0.5) as u8).collect();
         let mut row = FrameRow {
             frame_id: index as u64,
@@ -36,7 +35,7 @@ impl TrackedPhoto<'_> {
             landmarks_3d: landmarks.iter().map(|p| p.to_array()).collect(),
             landmark_visible,
             landmark_spread,
-            expression_spread: expression_spread.unwrap_or_default(),
+            expression_spread: read.found.reading.expression_spread.to_vec(),
             valid: Some(png_from_gray8(size, size, &frame.valid())?),
             gaze: posed.gaze.map(|g| g.to_array()),
             light: r#"{"kind":"photo"}"#.into(),

@@ -52,7 +52,7 @@ pub fn run(plan: &Plan) -> anyhow::Result<Summary> {
         (steps, _) => Progress::new("train", steps.unwrap_or_default(), "steps", plan.talk),
     };
     progress.resume(session.done());
-    let shape = session.networks.face().shape.clone();
+    let shape = session.networks.face.shape.clone();
     let material = Material { renders: &train, backdrops: &backdrops, mirror: &shape.mirror, seed: plan.seed };
     write_examples(&material, &plan.out)?;
     let held_out = Material { renders: &val, seed: plan.seed ^ 0x5EED, ..material };
@@ -175,7 +175,7 @@ impl<'a> Session<'a> {
 
     fn train(&mut self, material: &Material, val: &CropBatch, progress: &Progress) -> anyhow::Result<()> {
         let Plan { crops, patches, workers, device, .. } = *self.plan;
-        let shape = self.networks.face().shape.clone();
+        let shape = self.networks.face.shape.clone();
         let prepare = |step| {
             let (crops, patches) = batch_of(material, &shape, step, crops, patches);
             Ok((crops.to_device(device), patches.to_device(device)))
@@ -210,7 +210,7 @@ impl<'a> Session<'a> {
         let schedule = Schedule { lr: self.plan.lr, warmup: 50, total: 0, floor: 0.01 * self.plan.lr };
         let lr = schedule.at_fraction(self.fraction()).min(schedule.at(self.step));
         let crops = crops.at_side(self.crop_side());
-        let mut terms = crops.loss(&self.networks.face().forward(&crops.rgb, true));
+        let mut terms = crops.loss(&self.networks.face.forward(&crops.rgb, true));
         if self.plan.patches > 0 {
             terms.extend(patches.loss(&self.networks.detect.forward(&patches.rgb, true)));
         }
@@ -249,7 +249,7 @@ impl<'a> Session<'a> {
         self.ema.swap();
         let figures = tch::no_grad(|| {
             let val = val.to_device(self.plan.device).at_side(self.crop_side());
-            val.figures(&self.networks.face().forward(&val.rgb, false))
+            val.figures(&self.networks.face.forward(&val.rgb, false))
         });
         self.ema.swap();
         figures.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
@@ -336,7 +336,7 @@ mod tests {
     }
 
     fn loss_of(networks: &Networks, crops: &CropBatch, patches: &PatchBatch) -> tch::Tensor {
-        let mut terms = crops.loss(&networks.face().forward(&crops.rgb, true));
+        let mut terms = crops.loss(&networks.face.forward(&crops.rgb, true));
         terms.extend(patches.loss(&networks.detect.forward(&patches.rgb, true)));
         total(&terms)
     }
