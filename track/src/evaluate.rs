@@ -157,7 +157,8 @@ fn one(data: &Dataset, row: usize, subject: &Subject) -> anyhow::Result<FrameFig
         focal: (view.focal_px / camera.fx as f64).ln().abs(),
         distance: (view.translation.length() / camera.eye().length() as f64).ln().abs(),
         matte: truth.alpha.as_deref().and_then(|alpha| {
-            let mut frame = Frame::new(networks, &read.photo, view, &lens, person.head_box, &config.frame);
+            let mut frame =
+                Frame::new(networks, &read.photo, &read.found.face, view, &lens, person.head_box, &config.frame);
             frame.cover_head(head, &posed.positions);
             errors::matte(&frame, &read.photo, alpha)
         }),

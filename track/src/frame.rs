@@ -3,6 +3,7 @@
 //! The new camera stands where the photo's stood and only turns (and zooms), so one homography connects the pictures:
 //! `photo = K_p · R_p · R_fᵀ · K_f⁻¹ · frame`. The world is the head's own space.
 use crate::config::FrameConfig;
+use crate::face::Face;
 use crate::face_net;
 use crate::fit::{FittedView, Lens};
 use crate::matte::{self, Square, Window};
@@ -13,6 +14,9 @@ use glam::{DMat3, DVec3, Mat4, Vec3};
 use head::{HeadBox, HeadModel, ibug};
 use nets::pictures::augment::blur_rows;
 use splat::Camera;
+
+/// Crop side over face size of the two readings of the matte.
+const MATTE_MARGINS: [f32; 2] = [1.95, 2.4];
 
 /// A photo reframed.
 pub struct Frame {
@@ -26,10 +30,11 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Cuts the frame out of the photo and mattes it.
+    /// Cuts the frame out of the photo, in which `face` is, and mattes it.
     pub fn new(
         networks: &Networks,
         photo: &Mips,
+        face: &Face,
         view: &FittedView,
         lens: &Lens,
         head: HeadBox,
@@ -40,7 +45,7 @@ impl Frame {
         let mut frame =
             Frame { camera, canvas: Canvas::new(config.size, config.size), photo_from_frame, inside: Vec::new() };
         frame.cut(photo, config.size);
-        frame.matte(networks, photo);
+        frame.matte(networks, photo, face);
         frame
     }
 
@@ -89,16 +94,35 @@ impl Frame {
         self.canvas = self.colours_at(photo, size);
     }
 
-    /// Replaces the fourth plane (inside the photo or not) by the head's coverage.
-    fn matte(&mut self, networks: &Networks, photo: &Mips) {
+    /// Replaces the fourth plane (inside the photo or not) by the head's coverage, read around the face as in training: close,
+    /// and farther for what the close crop does not hold.
+    fn matte(&mut self, networks: &Networks, photo: &Mips, face: &Face) {
         let size = self.canvas.width;
-        let crop = self.colours_at(photo, face_net::SIDE);
-        let reading = networks.face.read(std::slice::from_ref(&crop), networks.device()).remove(0);
+        let places = MATTE_MARGINS.map(|margin| face.crop(face_net::SIDE, margin));
+        let crops = places.each_ref().map(|place| {
+            let mut crop = Canvas::new(face_net::SIDE, face_net::SIDE);
+            photo.warp(place, &mut crop);
+            crop
+        });
+        let readings = networks.face.read(&crops, networks.device());
+        let coverage = |pixel: [f32; 2]| {
+            let [close, wide] = [0, 1].map(|k| {
+                let alpha = Square { values: &readings[k].alpha, side: face_net::ALPHA_SIDE };
+                let at = places[k].apply(pixel).map(|v| v / face_net::SIDE as f32);
+                (alpha.sample(at), at)
+            });
+            // The close reading fades out over a tenth of its crop.
+            let edge = close.1.iter().fold(1.0f32, |least, v| least.min(v.min(1.0 - v)));
+            let trust = (10.0 * edge).clamp(0.0, 1.0);
+            trust * close.0 + (1.0 - trust) * wide.0
+        };
+        let center = |i: usize| [(i % size) as f32 + 0.5, (i / size) as f32 + 0.5];
+        let coarse: Vec<f32> = (0..size * size).map(|i| coverage(through(&self.photo_from_frame, center(i)))).collect();
         let [r, g, b, inside] = &self.canvas.planes;
-        let grey: Vec<f32> = (0..size * size).map(|i| 0.3 * r[i] + 0.59 * g[i] + 0.11 * b[i]).collect();
-        let coarse = Square { values: &reading.alpha, side: face_net::ALPHA_SIDE };
+        let gray: Vec<f32> = (0..size * size).map(|i| 0.3 * r[i] + 0.59 * g[i] + 0.11 * b[i]).collect();
         let window = Window { radius: (size / 48).max(2), epsilon: 4e-4 };
-        let mut alpha = matte::refine(coarse, Square { values: &grey, side: size }, window);
+        let mut alpha =
+            matte::refine(Square { values: &coarse, side: size }, Square { values: &gray, side: size }, window);
         alpha.iter_mut().zip(inside).for_each(|(a, i)| *a *= i);
         self.inside = std::mem::replace(&mut self.canvas.planes[3], alpha);
     }

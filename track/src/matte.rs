@@ -9,6 +9,22 @@ pub struct Square<'a> {
     pub side: usize,
 }
 
+impl Square<'_> {
+    /// Bilinear at a place of 0..=1 across and down, pixel centers at +0.5; the edge is repeated.
+    pub fn sample(&self, at: [f32; 2]) -> f32 {
+        let corner = |place: f32| {
+            let u = (place * self.side as f32 - 0.5).clamp(0.0, (self.side - 1) as f32);
+            (u as usize, (u as usize + 1).min(self.side - 1), u.fract())
+        };
+        let ((x0, x1, fx), (y0, y1, fy)) = (corner(at[0]), corner(at[1]));
+        let row = |y: usize| {
+            let [left, right] = [x0, x1].map(|x| self.values[y * self.side + x]);
+            left + (right - left) * fx
+        };
+        row(y0) + (row(y1) - row(y0)) * fy
+    }
+}
+
 /// The windows of the filter.
 #[derive(Clone, Copy, Debug)]
 pub struct Window {
@@ -18,14 +34,13 @@ pub struct Window {
     pub epsilon: f32,
 }
 
-/// `coarse` coverage, upsampled bilinearly to the size of `guide` (brightness 0..=1) and filtered under it.
+/// `coarse` coverage filtered under `guide` (brightness 0..=1), both of the same size.
 pub fn refine(coarse: Square, guide: Square, Window { radius, epsilon }: Window) -> Vec<f32> {
-    let p = enlarged(coarse.values, coarse.side, guide.side);
-    let (guide, size) = (guide.values, guide.side);
+    let (p, guide, size) = (coarse.values, guide.values, guide.side);
     let mean = |v: &[f32]| box_mean(v, size, radius);
     let product = |a: &[f32], b: &[f32]| -> Vec<f32> { a.iter().zip(b).map(|(x, y)| x * y).collect() };
-    let (mean_i, mean_p) = (mean(guide), mean(&p));
-    let (mean_ii, mean_ip) = (mean(&product(guide, guide)), mean(&product(guide, &p)));
+    let (mean_i, mean_p) = (mean(guide), mean(p));
+    let (mean_ii, mean_ip) = (mean(&product(guide, guide)), mean(&product(guide, p)));
     let mut a = vec![0.0; p.len()];
     let mut b = vec![0.0; p.len()];
     for i in 0..p.len() {
@@ -47,28 +62,6 @@ pub fn refine(coarse: Square, guide: Square, Window { radius, epsilon }: Window)
 /// Near 0 becomes 0, near 1 becomes 1.
 fn contrast(v: f32) -> f32 {
     ((v - 0.2) / 0.6).clamp(0.0, 1.0)
-}
-
-/// Bilinear enlargement of a square plane, pixel centres at +0.5.
-pub fn enlarged(coarse: &[f32], side: usize, size: usize) -> Vec<f32> {
-    let scale = side as f32 / size as f32;
-    let at = |x: isize, y: isize| {
-        let clamp = |v: isize| v.clamp(0, side as isize - 1) as usize;
-        coarse[clamp(y) * side + clamp(x)]
-    };
-    let mut out = Vec::with_capacity(size * size);
-    for y in 0..size {
-        let v = (y as f32 + 0.5) * scale - 0.5;
-        let (y0, fy) = (v.floor() as isize, v - v.floor());
-        for x in 0..size {
-            let u = (x as f32 + 0.5) * scale - 0.5;
-            let (x0, fx) = (u.floor() as isize, u - u.floor());
-            let top = at(x0, y0) * (1.0 - fx) + at(x0 + 1, y0) * fx;
-            let low = at(x0, y0 + 1) * (1.0 - fx) + at(x0 + 1, y0 + 1) * fx;
-            out.push(top * (1.0 - fy) + low * fy);
-        }
-    }
-    out
 }
 
 /// Mean over a square window, cut at the border; by running sums.
@@ -106,9 +99,13 @@ mod tests {
     fn the_edge_moves_to_where_the_picture_has_it() {
         // The guide changes at column 34 of 64; the coarse matte is blurred around column 32.
         let guide: Vec<f32> = (0..64 * 64).map(|i| if i % 64 >= 34 { 0.9 } else { 0.1 }).collect();
-        let coarse: Vec<f32> = (0..16 * 16).map(|i| ((i % 16) as f32 / 2.0 - 3.5).clamp(0.0, 1.0)).collect();
+        let small: Vec<f32> = (0..16 * 16).map(|i| ((i % 16) as f32 / 2.0 - 3.5).clamp(0.0, 1.0)).collect();
+        let small = Square { values: &small, side: 16 };
+        let coarse: Vec<f32> = (0..64 * 64)
+            .map(|i| small.sample([(i % 64) as f32 + 0.5, (i / 64) as f32 + 0.5].map(|v| v / 64.0)))
+            .collect();
         let matte = refine(
-            Square { values: &coarse, side: 16 },
+            Square { values: &coarse, side: 64 },
             Square { values: &guide, side: 64 },
             Window { radius: 6, epsilon: 1e-3 },
         );

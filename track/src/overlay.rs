@@ -1,5 +1,6 @@
 //! A picture for people: the frame with its landmarks, the fitted head drawn upon it, and the matte.
 use crate::frame::Frame;
+use crate::matte::Square;
 use crate::mesh_view;
 use crate::picture::{Canvas, Mips};
 use glam::Vec3;
@@ -42,7 +43,9 @@ pub fn draw(overlay: &Overlay) -> image::RgbImage {
     let mut fitted = colours.clone();
     shade(&mut fitted, &mesh_view::draw(model, posed, &camera));
     let mut matted = colours;
-    let alpha = crate::matte::enlarged(&frame.canvas.planes[3], frame.canvas.width, PANEL);
+    let coverage = Square { values: &frame.canvas.planes[3], side: frame.canvas.width };
+    let place = |i: usize| [(i % PANEL) as f32 + 0.5, (i / PANEL) as f32 + 0.5].map(|v| v / PANEL as f32);
+    let alpha: Vec<f32> = (0..PANEL * PANEL).map(|i| coverage.sample(place(i))).collect();
     for i in 0..PANEL * PANEL {
         let checker = if (i % PANEL / 20 + i / PANEL / 20).is_multiple_of(2) { 0.35 } else { 0.5 };
         for c in 0..3 {

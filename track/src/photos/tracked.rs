@@ -28,7 +28,15 @@ pub struct TrackedPhoto<'a> {
 impl<'a> TrackedPhoto<'a> {
     /// Frames the photo around the fitted head.
     pub fn new(plan: &Plan, person: &FittedHead, read: &'a ReadPhoto, view: &FittedView) -> Self {
-        let mut frame = Frame::new(&plan.networks, &read.pixels, view, &read.lens, person.head_box, &plan.config.frame);
+        let mut frame = Frame::new(
+            &plan.networks,
+            &read.pixels,
+            &read.found.face,
+            view,
+            &read.lens,
+            person.head_box,
+            &plan.config.frame,
+        );
         let params = person.params(view.expression);
         let posed = person.posed(&plan.head, &params);
         frame.cover_head(&plan.head, &posed.positions);
