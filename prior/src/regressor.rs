@@ -67,9 +67,9 @@ impl Regressor {
         let shift = out.narrow(-1, 0, 3).tanh();
         let stretch = out.narrow(-1, 3, 3).tanh() * 2.0;
         let turn = out.narrow(-1, 6, 4);
-        let penalty = (&shift * &shift).mean(tch::Kind::Float) * self.position_penalty
-            + (&stretch * &stretch).mean(tch::Kind::Float)
-            + (&turn * &turn).mean(tch::Kind::Float);
+        // The mean over no Gaussians, of a region that a coarse grid misses, is no number.
+        let mean_square = |t: &Tensor| t.square().sum(tch::Kind::Float) / t.numel().max(1) as f64;
+        let penalty = mean_square(&shift) * self.position_penalty + mean_square(&stretch) + mean_square(&turn);
         Regressed {
             means: &base.means + shift * self.reach_m,
             quats: &base.quats + turn,
