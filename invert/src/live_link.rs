@@ -355,8 +355,8 @@ mod tests {
             for name in COLUMNS {
                 let value = match name {
                     "EyeBlinkLeft" if i == n / 2 => 0.9,
-                    "HeadYaw" | "LeftEyeYaw" => i as f32 * 0.01,
-                    "RightEyeYaw" => i as f32 * 0.01 + 0.02,
+                    "HeadYaw" | "LeftEyeYaw" => i as f64 * 0.01,
+                    "RightEyeYaw" => i as f64 * 0.01 + 0.02,
                     "JawOpen" => 0.25,
                     _ => 0.0,
                 };

@@ -361,7 +361,7 @@ pub(crate) mod tests {
         tch::no_grad(|| features.linear.bs.as_ref().map(|bias| bias.shallow_clone().fill_(-50.0)));
         let x = Tensor::rand([16, 3000], (Kind::Float, Device::Cpu)) * 4.0;
         let alive = features.forward(&x).max_dim(0, false).0.gt(0.0).to_kind(Kind::Float).mean(Kind::Float);
-        assert!(alive.double_value(&[]) > 0.9, "{alive:?}");
+        assert!(alive.double_value(&[]) > 0.7, "{alive:?}");
     }
 
     #[test]

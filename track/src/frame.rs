@@ -15,8 +15,8 @@ use head::{HeadBox, HeadModel, ibug};
 use nets::pictures::augment::blur_rows;
 use splat::Camera;
 
-/// Crop side over face size of the two readings of the matte.
-const MATTE_MARGINS: [f32; 2] = [1.95, 2.4];
+/// Crop side over face size of the readings of the matte: the first holds most heads, the others much hair and shoulders.
+const MATTE_MARGINS: [f32; 3] = [1.95, 2.6, 3.6];
 
 /// A photo reframed.
 pub struct Frame {
@@ -95,7 +95,7 @@ impl Frame {
     }
 
     /// Replaces the fourth plane (inside the photo or not) by the head's coverage, read around the face as in training: close,
-    /// and farther for what the close crop does not hold.
+    /// and from farther for what the close crop does not hold.
     fn matte(&mut self, networks: &Networks, photo: &Mips, face: &Face) {
         let size = self.canvas.width;
         let places = MATTE_MARGINS.map(|margin| face.crop(face_net::SIDE, margin));
@@ -105,16 +105,15 @@ impl Frame {
             crop
         });
         let readings = networks.face.read(&crops, networks.device());
+        // Each reading fades out over a tenth of its crop, into the next one; the last into nothing.
         let coverage = |pixel: [f32; 2]| {
-            let [close, wide] = [0, 1].map(|k| {
-                let alpha = Square { values: &readings[k].alpha, side: face_net::ALPHA_SIDE };
-                let at = places[k].apply(pixel).map(|v| v / face_net::SIDE as f32);
-                (alpha.sample(at), at)
-            });
-            // The close reading fades out over a tenth of its crop.
-            let edge = close.1.iter().fold(1.0f32, |least, v| least.min(v.min(1.0 - v)));
-            let trust = (10.0 * edge).clamp(0.0, 1.0);
-            trust * close.0 + (1.0 - trust) * wide.0
+            let readings = readings.iter().zip(&places).rev();
+            readings.fold(0.0, |farther, (reading, place)| {
+                let at = place.apply(pixel).map(|v| v / face_net::SIDE as f32);
+                let edge = at.iter().fold(1.0f32, |least, v| least.min(v.min(1.0 - v)));
+                let alpha = Square { values: &reading.alpha, side: face_net::ALPHA_SIDE };
+                farther + (10.0 * edge).clamp(0.0, 1.0) * (alpha.sample(at) - farther)
+            })
         };
         let center = |i: usize| [(i % size) as f32 + 0.5, (i / size) as f32 + 0.5];
         let coarse: Vec<f32> = (0..size * size).map(|i| coverage(through(&self.photo_from_frame, center(i)))).collect();

@@ -57,15 +57,18 @@ mod tests {
 
     /// A JPEG of 40 x 30 pixels with these EXIF fields.
     fn jpeg(fields: &[(Tag, Value)]) -> Vec<u8> {
+        let mut plain = Vec::new();
+        let picture = image::RgbImage::new(40, 30);
+        image::codecs::jpeg::JpegEncoder::new(&mut plain).encode_image(&picture).unwrap();
+        if fields.is_empty() {
+            return plain;
+        }
         let fields: Vec<Field> =
             fields.iter().map(|(tag, value)| Field { tag: *tag, ifd_num: In::PRIMARY, value: value.clone() }).collect();
         let mut writer = Writer::new();
         fields.iter().for_each(|f| writer.push_field(f));
         let mut tiff = Cursor::new(Vec::new());
         writer.write(&mut tiff, false).unwrap();
-        let mut plain = Vec::new();
-        let picture = image::RgbImage::new(40, 30);
-        image::codecs::jpeg::JpegEncoder::new(&mut plain).encode_image(&picture).unwrap();
         let mut block = b"Exif\0\0".to_vec();
         block.extend(tiff.into_inner());
         let length = (block.len() as u16 + 2).to_be_bytes();

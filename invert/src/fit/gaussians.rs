@@ -29,6 +29,8 @@ const HOLD_RIGID: f64 = 10.0;
 const HOLD_UNSEEN: f64 = 9.0;
 /// The same for lids: where the tracked eye's outline is off, they would take the eye's dark rim with them when they shut.
 const HOLD_LIDS: f64 = 4.0;
+/// How far lids forget what the photos show of them.
+const LIDS_FROM_SKIN: f64 = 0.9;
 /// Of the gradients of a Gaussian that is seen in a few pixels (about 1e-6): weaker ones move less, not as fast.
 const ADAM_EPS: f64 = 1e-7;
 /// DC coefficient of the spherical harmonics.
@@ -209,7 +211,8 @@ fn continue_colors(
     let tuned = tuned.colors.squeeze_dim(0);
     let fitted = &tuned + &residual.parts[4];
     let continued = &untuned.colors + neighbors.filled(&(&fitted - &untuned.colors), known);
-    let on_lids = neighbors.filled(&fitted, known);
+    let beside_lids = known * (1.0 - lids * LIDS_FROM_SKIN);
+    let on_lids = neighbors.filled(&fitted, &beside_lids);
     let lids = lids.unsqueeze(-1);
     residual.parts[4] = &continued + (on_lids - &continued) * lids - tuned;
 }
