@@ -17,7 +17,7 @@ use invert::config::{FAST, FitConfig};
 use invert::drive::{HeadPose, Shot};
 use invert::export::{self, Up};
 use invert::film::{self, Backdrop};
-use invert::fit::{Judges, Work};
+use invert::fit::{LossNetworks, Work};
 use invert::subject::{Choice, Subject, View};
 use invert::{clip, drive, eval, fit, live_link, relative, report, view};
 use nets::losses::perceptual::Perceptual;
@@ -59,7 +59,7 @@ enum Command {
         #[command(flatten)]
         choice: ChoiceFlags,
         #[command(flatten)]
-        judges: JudgeFlags,
+        loss_networks: LossNetworkFlags,
         /// Fast settings: fewer optimizer steps, 384 px instead of 512. About a third of the time; skin, hair and teeth are
         /// less sharp. Overrides --config; --set overrides it.
         #[arg(long)]
@@ -95,7 +95,7 @@ enum Command {
         #[command(flatten)]
         choice: ChoiceFlags,
         #[command(flatten)]
-        judges: JudgeFlags,
+        loss_networks: LossNetworkFlags,
         /// Side of each image in pixels.
         #[arg(long, default_value_t = 256)]
         size: usize,
@@ -269,7 +269,7 @@ impl ChoiceFlags {
 }
 
 #[derive(clap::Args)]
-struct JudgeFlags {
+struct LossNetworkFlags {
     /// Weights of the perceptual network; `random` or `none`.
     #[arg(long, default_value = "weights/perceptual.safetensors")]
     perceptual: String,
@@ -278,7 +278,7 @@ struct JudgeFlags {
     recogniser: String,
 }
 
-impl JudgeFlags {
+impl LossNetworkFlags {
     /// Digests of the weight files; `random` and `none` stay as they are.
     fn digests(&self) -> Result<[String; 2]> {
         let digest = |name: &str| match Path::new(name).is_file() {
@@ -288,14 +288,14 @@ impl JudgeFlags {
         Ok([digest(&self.perceptual)?, digest(&self.recogniser)?])
     }
 
-    fn open(&self, device: Device) -> Result<Judges> {
+    fn open(&self, device: Device) -> Result<LossNetworks> {
         let recogniser = match self.recogniser.as_str() {
             "none" => None,
             path => Some(
                 Recognizer::load(Path::new(path), device).context("the recogniser (--recogniser none does without)")?,
             ),
         };
-        Ok(Judges { perceptual: Perceptual::open(&self.perceptual, device)?, recogniser })
+        Ok(LossNetworks { perceptual: Perceptual::open(&self.perceptual, device)?, recogniser })
     }
 }
 
@@ -355,7 +355,7 @@ impl Cli {
 }
 
 fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<ExitCode> {
-    let Command::Fit { input, head, prior, choice, judges, fast, without_prior, name, pictures, out, rehearsal } =
+    let Command::Fit { input, head, prior, choice, loss_networks, fast, without_prior, name, pictures, out, rehearsal } =
         command
     else {
         unreachable!()
@@ -372,7 +372,7 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
     if let Some(code) = rehearsal.print(&config, common)? {
         return Ok(code);
     }
-    let (dataset, model, networks) = (Dataset::open(&input)?, HeadModel::load(&head)?, judges.open(device)?);
+    let (dataset, model, networks) = (Dataset::open(&input)?, HeadModel::load(&head)?, loss_networks.open(device)?);
     let mut loaded = prior::weights::load(&prior, device)?;
     let rows = choice.choice(Vec::new()).rows(&dataset)?;
     if let Some(code) = rehearsal.tell(|| format!("would fit an avatar to {} pictures: {out:?}", rows.len())) {
@@ -389,7 +389,7 @@ fn run_fit(command: Command, device: Device, common: &CommonFlags) -> Result<Exi
         .with_input("prior", &prior)?
         .with_input("head", &head)?;
     let inputs = json!({
-        "provenance": provenance, "networks": judges.digests()?, "without_prior": without_prior, "device": format!("{device:?}"),
+        "provenance": provenance, "networks": loss_networks.digests()?, "without_prior": without_prior, "device": format!("{device:?}"),
         "pictures": [subjects.coarse.digest(), subjects.fine.digest()],
     });
     let work = Work::open(&out, hex(&sha256(inputs.to_string().as_bytes())))?;
@@ -444,12 +444,14 @@ fn run_drive(flags: &DriveFlags, device: Device, common: &CommonFlags) -> Result
 }
 
 fn run_eval(command: Command, device: Device, common: &CommonFlags) -> Result<ExitCode> {
-    let Command::Eval { avatar, data, head, choice, judges, size, pictures, out } = command else { unreachable!() };
-    let (mut avatar, dataset, model, judges) =
-        (Avatar::load(&avatar, device)?, Dataset::open(&data)?, HeadModel::load(&head)?, judges.open(device)?);
+    let Command::Eval { avatar, data, head, choice, loss_networks, size, pictures, out } = command else {
+        unreachable!()
+    };
+    let (mut avatar, dataset, model, loss_networks) =
+        (Avatar::load(&avatar, device)?, Dataset::open(&data)?, HeadModel::load(&head)?, loss_networks.open(device)?);
     let rows = choice.choice(avatar.card().frame_ids.clone()).rows(&dataset)?;
     let views: Vec<View> = rows.iter().map(|&i| View::read(&dataset, i, &model, size)).collect::<Result<_>>()?;
-    let report = eval::evaluate(&mut avatar, &views, &model, &judges, pictures.as_deref())?;
+    let report = eval::evaluate(&mut avatar, &views, &model, &loss_networks, pictures.as_deref())?;
     write_atomically(&out.with_extension("png"), &report.sheet)?;
     let card = json!({
         "psnr_db": report.psnr, "ssim": report.ssim, "sharpness": report.sharpness, "lpips-self": report.lpips_self, "csim-self": report.csim_self,

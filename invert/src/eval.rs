@@ -1,6 +1,6 @@
 //! An avatar against pictures it was not fitted to.
 use crate::avatar::Avatar;
-use crate::fit::Judges;
+use crate::fit::LossNetworks;
 use crate::subject::View;
 use anyhow::{Context, Result};
 use formats::publish::write_atomically;
@@ -101,7 +101,7 @@ pub fn evaluate(
     avatar: &mut Avatar,
     views: &[View],
     model: &HeadModel,
-    judges: &Judges,
+    loss_networks: &LossNetworks,
     pictures: Option<&Path>,
 ) -> Result<Report> {
     let (mut psnr, mut ssim, mut sharp, mut lpips, mut csim) = (0.0, 0.0, 0.0, 0.0, 0.0);
@@ -113,10 +113,10 @@ pub fn evaluate(
         psnr += figures.psnr_db;
         ssim += figures.ssim;
         sharp += figures.sharpness;
-        if let Some(net) = &judges.perceptual {
+        if let Some(net) = &loss_networks.perceptual {
             lpips += net.distance(made, truth).double_value(&[]);
         }
-        if let Some(net) = &judges.recogniser {
+        if let Some(net) = &loss_networks.recogniser {
             let crop = |picture: &Tensor| Recognizer::crops(picture, &[view.landmarks_2d.as_slice()]);
             csim += net.similarity(&crop(made), &crop(truth)).mean(Kind::Float).double_value(&[]);
         }
@@ -134,8 +134,8 @@ pub fn evaluate(
         psnr: mean(psnr),
         ssim: mean(ssim),
         sharpness: mean(sharp),
-        lpips_self: judges.perceptual.is_some().then(|| mean(lpips)),
-        csim_self: judges.recogniser.is_some().then(|| mean(csim)),
+        lpips_self: loss_networks.perceptual.is_some().then(|| mean(lpips)),
+        csim_self: loss_networks.recogniser.is_some().then(|| mean(csim)),
         n: views.len(),
         sheet: sheet_png(&lines)?,
     })

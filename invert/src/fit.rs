@@ -34,9 +34,9 @@ use std::cell::RefCell;
 use tch::{Kind, Tensor};
 use work::Record;
 
-/// The frozen nets that judge a picture.
+/// The frozen networks of the losses and metrics.
 #[derive(Default)]
-pub struct Judges {
+pub struct LossNetworks {
     /// γ's feature net.
     pub perceptual: Option<Perceptual>,
     /// L_id's and L_arc's recogniser.
@@ -69,7 +69,7 @@ pub fn fit(
     mut loaded: LoadedPrior,
     model: &HeadModel,
     subjects: &Subjects,
-    judges: &Judges,
+    loss_networks: &LossNetworks,
     config: &FitConfig,
     work: &Work,
     talk: Talk,
@@ -98,7 +98,7 @@ pub fn fit(
     let mut record = work.resume(&mut avatar, &mut pictures)?.unwrap_or_default();
     monitor.borrow_mut().costs.seconds.clone_from(&record.seconds);
     say(&format!("preview every 20 s: {:?}", work.preview()));
-    let fit = Fit::new(subject, judges, config, &avatar, &monitor);
+    let fit = Fit::new(subject, loss_networks, config, &avatar, &monitor);
     match record.seconds.len() {
         0 => {
             record.psnr_db = vec![fit.measure(&mut avatar, &pictures)?];
@@ -121,7 +121,7 @@ pub fn fit(
         avatar.loaded.vars.freeze();
     }
     if record.seconds.len() < 2 {
-        let fit = Fit::new(subject, judges, config, &avatar, &monitor);
+        let fit = Fit::new(subject, loss_networks, config, &avatar, &monitor);
         monitor.borrow_mut().begin();
         record.untuned = fit.untuned(&mut avatar, &pictures)?;
         fit.tune(&mut avatar, &pictures, record.untuned.as_ref())?;
@@ -129,7 +129,7 @@ pub fn fit(
         fit.end_stage(&mut avatar, &pictures, &mut record)?;
         work.keep(&record, &avatar, &pictures)?;
     }
-    let fit = Fit::new(fine, judges, config, &avatar, &monitor);
+    let fit = Fit::new(fine, loss_networks, config, &avatar, &monitor);
     if config.geometry == Geometry::Rig && config.gaussians.steps > 0 {
         monitor.borrow_mut().begin();
         fit.polish(&mut avatar, &mut pictures, record.untuned.as_ref(), &mut say)?;
@@ -211,7 +211,7 @@ enum Ask {
 
 struct Fit<'a> {
     subject: &'a Subject,
-    judges: &'a Judges,
+    loss_networks: &'a LossNetworks,
     config: &'a FitConfig,
     monitor: &'a RefCell<Monitor>,
     targets: Targets,
@@ -222,7 +222,7 @@ struct Fit<'a> {
 impl<'a> Fit<'a> {
     fn new(
         subject: &'a Subject,
-        judges: &'a Judges,
+        loss_networks: &'a LossNetworks,
         config: &'a FitConfig,
         avatar: &MapsAvatar,
         monitor: &'a RefCell<Monitor>,
@@ -232,7 +232,7 @@ impl<'a> Fit<'a> {
             Motion::Rig(motion) if refines => Some(motion.rig.units()),
             _ => None,
         };
-        Fit { subject, judges, config, monitor, targets: Targets::new(subject), units }
+        Fit { subject, loss_networks, config, monitor, targets: Targets::new(subject), units }
     }
 
     /// The head of picture `v`, in its place before the camera, differentiable.
@@ -279,10 +279,10 @@ impl<'a> Fit<'a> {
             + ((&color - &target).abs() * &self.targets.focus[v]).mean(Kind::Float) * (c.focus * c.l1)
             + ((&alpha - &self.targets.alphas[v]).abs() * valid).mean(Kind::Float) * c.alpha
             + &head.penalty * c.corrections;
-        if let Some(net) = self.judges.perceptual.as_ref().filter(|_| ask == Ask::Networks) {
+        if let Some(net) = self.loss_networks.perceptual.as_ref().filter(|_| ask == Ask::Networks) {
             loss += net.distance(&color, &target) * c.perceptual;
         }
-        if let Some(net) = self.judges.recogniser.as_ref().filter(|_| ask == Ask::Networks) {
+        if let Some(net) = self.loss_networks.recogniser.as_ref().filter(|_| ask == Ask::Networks) {
             let landmarks = self.subject.views[v].landmarks_2d.as_slice();
             let crop = |picture: &Tensor| Recognizer::crops(picture, &[landmarks]);
             let losses = net.losses(&crop(&color), &crop(&target));

@@ -46,9 +46,9 @@ mod tests {
             _ = m.get(0).get(1).get(9).get(11).g_add_scalar_(sign * step);
             value(&m)
         };
-        let slope = (moved(1.0) - moved(-1.0)) / (2.0 * step);
+        let gradient = (moved(1.0) - moved(-1.0)) / (2.0 * step);
         let got = a.grad().double_value(&[0, 1, 9, 11]);
-        assert!((got - slope).abs() < 0.1 * slope.abs().max(1e-4), "{got} against {slope}");
+        assert!((got - gradient).abs() < 0.1 * gradient.abs().max(1e-4), "{got} against {gradient}");
         assert!(value(&b) < 1e-6);
     }
 }

@@ -10,10 +10,9 @@ use head::HeadParams;
 use nets::Checkpoint;
 use nets::training::optim::Adam;
 use prior::model::HeadGaussians;
+use splat::gaussians::SH_C0;
 use tch::{Kind, Tensor};
 
-/// DC coefficient of the spherical harmonics: color = C0 · sh₀ + 0.5.
-const SH_C0: f64 = 0.282_094_791_773_878_14;
 /// What a camera's moves turn about (head space, metres): the middle of the head.
 pub(crate) const CENTER: [f32; 3] = [0.0, 0.02, -0.06];
 

@@ -1,6 +1,7 @@
 //! The viewer page: one HTML file that draws the avatar and moves it, with no network and no library.
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde_json::{Value, json};
+use splat::gaussians::SH_C0;
 use splat::{Colors, Gaussians};
 
 const PAGE: &str = include_str!("view/viewer.html");
@@ -9,8 +10,6 @@ const SCRIPT: &str = include_str!("view/viewer.js");
 const LEAST_MOVE_M: f32 = 1e-4;
 /// Nor one whose display color or opacity changes by no more than this.
 const LEAST_SHADE: f32 = 2.5 / 255.0;
-/// Spherical-harmonics constant of degree 0.
-const SH_C0: f32 = 0.282_094_8;
 
 /// An avatar as the page takes it: the neutral head and the same Gaussians at full swing of each unit.
 pub struct Puppet {
@@ -78,7 +77,7 @@ fn display_colors(g: &Gaussians) -> Vec<f32> {
         .flat_map(|i| {
             let c = &g.colors[i * stride..i * stride + 3];
             let rgb = match g.kind {
-                Colors::Sh { .. } => [0, 1, 2].map(|k| c[k] * SH_C0 + 0.5),
+                Colors::Sh { .. } => [0, 1, 2].map(|k| c[k] * SH_C0 as f32 + 0.5),
                 Colors::Features { .. } => [c[0], c[1], c[2]],
             };
             let opacity = 1.0 / (1.0 + (-g.opacity_logits[i]).exp());

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 use track::networks::Networks;
 
-/// The nets that judge; a figure whose net is absent is absent.
+/// The networks of the metrics; a metric whose network is absent is absent.
 #[derive(Default)]
-pub struct Judges<'a> {
+pub struct MetricNetworks<'a> {
     /// For `lpips-self`.
     pub perceptual: Option<&'a Perceptual>,
     /// For `csim-self`.
@@ -65,7 +65,7 @@ pub fn evaluate(
     rigged: &Rigged,
     truth: &[Subject],
     model: &HeadModel,
-    judges: &Judges,
+    metric_networks: &MetricNetworks,
     background: [f32; 3],
     size: usize,
 ) -> Result<(Figures, Vec<u8>)> {
@@ -79,17 +79,17 @@ pub fn evaluate(
         sums.psnr_db += nets::losses::metric::psnr(&made, &true_one).double_value(&[0]);
         sums.ssim += nets::losses::metric::ssim(&made, &true_one).double_value(&[0]);
         let landmarks = subject.landmarks_at(size);
-        if let Some(net) = judges.perceptual {
+        if let Some(net) = metric_networks.perceptual {
             lpips += tch::no_grad(|| net.distance(&made, &true_one)).double_value(&[]);
         }
-        if let Some(net) = judges.recogniser {
+        if let Some(net) = metric_networks.recogniser {
             let crop = |p: &Tensor| Recognizer::crops(p, &[landmarks.as_slice()]);
             csim += tch::no_grad(|| net.similarity(&crop(&made), &crop(&true_one))).mean(Kind::Float).double_value(&[]);
         }
-        if let Some(net) = judges.clip {
+        if let Some(net) = metric_networks.clip {
             clip += tch::no_grad(|| net.similarity(&made, &true_one)).double_value(&[0]);
         }
-        if let Some(tracker) = judges.tracker {
+        if let Some(tracker) = metric_networks.tracker {
             let both = (read(tracker, &made, &landmarks, size)?, read(tracker, &true_one, &landmarks, size)?);
             if let (Some(a), Some(b)) = both {
                 let eyes = (b[36][0] - b[45][0]).hypot(b[36][1] - b[45][1]).max(1.0);
@@ -105,9 +105,9 @@ pub fn evaluate(
     }
     let n = truth.len().max(1) as f64;
     (sums.psnr_db, sums.ssim) = (sums.psnr_db / n, sums.ssim / n);
-    sums.lpips_self = judges.perceptual.map(|_| lpips / n);
-    sums.csim_self = judges.recogniser.map(|_| csim / n);
-    sums.clip_i = judges.clip.map(|_| clip / n);
+    sums.lpips_self = metric_networks.perceptual.map(|_| lpips / n);
+    sums.csim_self = metric_networks.recogniser.map(|_| csim / n);
+    sums.clip_i = metric_networks.clip.map(|_| clip / n);
     sums.expression_percent = (sums.expression_pictures > 0).then(|| apart / sums.expression_pictures as f64);
     if let Some(first) = truth.first() {
         sums.flicker = flicker(rigged, first, model, background, size)?;

@@ -11,6 +11,7 @@ use nets::bridge::render::GaussianTensors;
 use nets::bridge::rigged::{Bound, Rigged};
 use serde::{Deserialize, Serialize};
 use splat::Colors;
+use splat::gaussians::SH_C0;
 use tch::{Device, Tensor};
 use track::mesh_view::{self, MeshView};
 
@@ -42,8 +43,6 @@ impl Default for Start {
 const HIDDEN_M: f32 = 0.004;
 /// Cosine between normal and view under which a vertex takes no colour.
 const GRAZING: f32 = 0.25;
-/// Of the zeroth harmonic.
-const SH_C0: f32 = 0.282_094_8;
 /// Spread of a Gaussian over that of a uniform triangle: neighbours overlap.
 const OVERLAP: f32 = 2.5;
 /// Thickness over width.
@@ -143,7 +142,7 @@ impl List {
         let kind = Colors::Sh { degree: sh_degree };
         let mut colors = vec![0.0; self.colors.len() * kind.stride()];
         for (harmonics, color) in colors.chunks_mut(kind.stride()).zip(&self.colors) {
-            harmonics[..3].copy_from_slice(&((*color - 0.5) / SH_C0).to_array());
+            harmonics[..3].copy_from_slice(&((*color - 0.5) / SH_C0 as f32).to_array());
         }
         let tensor = |values: &[f32], width: i64| Tensor::from_slice(values).view([n, width]).to_device(device);
         let local = GaussianTensors {

@@ -10,6 +10,7 @@ use anyhow::Result;
 use nets::training::optim::{Adam, AdamConfig};
 use prior::model::HeadGaussians;
 use prior::picture::draw;
+use splat::gaussians::SH_C0;
 use tch::{Kind, Tensor};
 
 /// Of stage C, per step.
@@ -33,8 +34,6 @@ const HOLD_LIDS: f64 = 4.0;
 const LIDS_FROM_SKIN: f64 = 0.9;
 /// Of the gradients of a Gaussian that is seen in a few pixels (about 1e-6): weaker ones move less, not as fast.
 const ADAM_EPS: f64 = 1e-7;
-/// DC coefficient of the spherical harmonics.
-const SH_C0: f64 = 0.282_094_791_773_878_14;
 
 /// What stage A leaves of an avatar on a rig, before the network is tuned.
 pub(super) struct Untuned {

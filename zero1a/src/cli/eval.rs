@@ -9,7 +9,7 @@ use formats::{AvatarCard, AvatarKind, Dataset};
 use nets::{Checkpoint, Rigged};
 use std::path::PathBuf;
 use zero1a::config::RunConfig;
-use zero1a::eval::{self, Judges};
+use zero1a::eval::{self, MetricNetworks};
 use zero1a::subject::{self, Subject};
 
 /// How figures are taken, for those who read them.
@@ -82,11 +82,11 @@ pub fn measure(
 ) -> Result<(eval::Figures, Vec<u8>)> {
     let truth: Vec<Subject> =
         rows.iter().map(|&i| Subject::read(dataset, i, &opened.head, size)).collect::<Result<_>>()?;
-    let judges = Judges {
+    let metric_networks = MetricNetworks {
         perceptual: opened.perceptual.as_ref(),
         recogniser: opened.recogniser.as_ref(),
         tracker: Some(&opened.tracker),
         clip: opened.clip.as_ref(),
     };
-    eval::evaluate(rigged, &truth, &opened.head, &judges, background, size)
+    eval::evaluate(rigged, &truth, &opened.head, &metric_networks, background, size)
 }
