@@ -1,10 +1,10 @@
 //! Columns of one record batch: built from rows, taken apart into rows.
 use crate::schema;
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, RecordBatch,
-    StringArray, StructArray, UInt32Array, UInt64Array,
+    Array, ArrayRef, AsArray, BinaryArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, Float64Array,
+    RecordBatch, StringArray, StructArray, UInt32Array, UInt64Array,
 };
-use arrow::datatypes::{DataType, Field, Float32Type, UInt32Type, UInt64Type};
+use arrow::datatypes::{DataType, Field, Float32Type, Float64Type, UInt32Type, UInt64Type};
 use std::sync::Arc;
 
 /// What is wrong with a column, in words that [`crate::Error`] completes with row and path.
@@ -20,6 +20,10 @@ pub(crate) fn of_u32(values: impl Iterator<Item = u32>) -> ArrayRef {
 
 pub(crate) fn of_f32(values: impl Iterator<Item = f32>) -> ArrayRef {
     Arc::new(Float32Array::from_iter_values(values))
+}
+
+pub(crate) fn of_f64(values: impl Iterator<Item = f64>) -> ArrayRef {
+    Arc::new(Float64Array::from_iter_values(values))
 }
 
 pub(crate) fn of_text<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
@@ -86,6 +90,17 @@ impl Columns<'_> {
     pub(crate) fn f32(&self, name: &str) -> Result<Vec<f32>, Complaint> {
         let column = self.get(name)?.as_primitive_opt::<Float32Type>().ok_or_else(|| wrong(name, "f32"))?;
         Ok(column.values().to_vec())
+    }
+
+    /// `None` when the column is absent.
+    pub(crate) fn f64_or_none(&self, name: &str) -> Result<Vec<Option<f64>>, Complaint> {
+        let Some(column) = self.0.column_by_name(name) else { return Ok(vec![None; self.0.num_rows()]) };
+        // A program that wrote the table again may have chosen the narrower type.
+        if let Some(narrow) = column.as_primitive_opt::<Float32Type>() {
+            return Ok(narrow.iter().map(|value| value.map(f64::from)).collect());
+        }
+        let column = column.as_primitive_opt::<Float64Type>().ok_or_else(|| wrong(name, "f64"))?;
+        Ok(column.iter().collect())
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<Vec<String>, Complaint> {

@@ -4,7 +4,8 @@ use glam::{Mat4, Vec3};
 use head::model::HeadParams;
 use splat::Camera;
 
-/// Version of the row layout; a reader refuses newer ones. 2: `valid`, `landmark_spread`, `expression_spread`.
+/// Version of the row layout; a reader refuses newer ones. 2: `valid`, `landmark_spread`, `expression_spread`. Optional
+/// columns that older readers may ignore do not raise it: `action`, `capture`, `frame_time`.
 pub const SCHEMA_VERSION: u32 = 2;
 
 /// One image. Rendered rows hold the truth, tracked rows hold fitted values in the same columns.
@@ -73,6 +74,8 @@ pub struct FrameRow {
     pub action: String,
     /// How the picture was taken (JSON: path of the camera, lens, noise, tone curve); empty as `action`.
     pub capture: String,
+    /// Seconds since the start of the video that the image is a frame of (tracked rows of a video).
+    pub frame_time: Option<f64>,
     /// Monte-Carlo samples a pixel; 0 for photos.
     pub samples_per_pixel: u32,
     /// Seed of the row's random numbers.
@@ -117,6 +120,7 @@ impl Default for FrameRow {
             light: String::new(),
             action: String::new(),
             capture: String::new(),
+            frame_time: None,
             samples_per_pixel: 0,
             seed: 0,
             shape: Vec::new(),

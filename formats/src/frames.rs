@@ -34,6 +34,9 @@ impl Row for FrameRow {
         for (name, bytes) in self.maps() {
             check_optional(schema, name, bytes.is_some())?;
         }
+        if self.frame_time.is_some() != schema.field_with_name("frame_time").is_ok() {
+            return Err("frame_time: some rows of the file have one, others have none".into());
+        }
         check_array(schema, "landmarks_2d", self.landmarks_2d.len())?;
         check_array(schema, "landmarks_3d", self.landmarks_3d.len())?;
         check_array(schema, "landmark_visible", self.landmark_visible.len())?;
@@ -162,6 +165,11 @@ impl FrameRow {
             schema::scalar("light", DataType::Utf8, "what is known of the light (JSON)", ""),
             schema::scalar("action", DataType::Utf8, "what the person does; in a sequence clip, frame, fps (JSON)", ""),
             schema::scalar("capture", DataType::Utf8, "how the picture was taken (JSON)", ""),
+        ]);
+        if self.frame_time.is_some() {
+            fields.push(schema::scalar("frame_time", DataType::Float64, "time of the frame in its video", "s"));
+        }
+        fields.extend([
             schema::scalar("samples_per_pixel", DataType::UInt32, "Monte-Carlo samples a pixel; 0 for photos", ""),
             schema::scalar("seed", DataType::UInt64, "seed of the row's random numbers", ""),
             schema::scalar("source_path", DataType::Utf8, "file the image came from; empty when rendered", ""),
@@ -224,6 +232,7 @@ fn column(rows: &[FrameRow], field: &Field) -> Result<ArrayRef, Complaint> {
         "light" => text(|r| &r.light),
         "action" => text(|r| &r.action),
         "capture" => text(|r| &r.capture),
+        "frame_time" => columns::of_f64(rows.iter().map(|r| r.frame_time.unwrap_or_default())),
         "samples_per_pixel" => columns::of_u32(rows.iter().map(|r| r.samples_per_pixel)),
         "seed" => columns::of_u64(rows.iter().map(|r| r.seed)),
         "source_path" => text(|r| &r.source_path),
@@ -272,6 +281,7 @@ fn rows_of(batch: &Columns) -> Result<Vec<FrameRow>, Complaint> {
         light: batch.text("light"),
         action: batch.text_or_empty("action"),
         capture: batch.text_or_empty("capture"),
+        frame_time: batch.f64_or_none("frame_time"),
         samples_per_pixel: batch.u32("samples_per_pixel"),
         seed: batch.u64("seed"),
         source_path: batch.text("source_path"),

@@ -55,6 +55,9 @@ pub mod table;
 pub mod clips;
 pub mod versions;
 
+pub mod live_link;
+pub mod motion;
+
 pub mod photo;
 pub mod posed;
 
@@ -67,6 +70,7 @@ pub mod config;
 pub mod digest;
 pub mod error;
 pub mod exit;
+pub mod ffmpeg;
 pub mod image;
 pub mod log;
 pub mod order;

@@ -64,6 +64,7 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
         DataType::UInt32 => "u32".into(),
         DataType::UInt64 => "u64".into(),
         DataType::Float32 => "f32".into(),
+        DataType::Float64 => "f64".into(),
         other => other.to_string(),
     }
 }

@@ -9,6 +9,7 @@ mod eval;
 mod fit;
 mod models;
 mod train;
+mod video;
 
 /// Detect a face in photos and fit the head model to it; the networks train on renders only.
 #[derive(Parser)]
@@ -25,7 +26,7 @@ pub struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Fit photos of one person and write a tracked dataset (frames, identity, overlays).
+    /// Fit photos or a video of one person and write a tracked dataset (frames, identity, overlays).
     Fit(fit::Fit),
     /// Train the detector and the face network on renders; resumes from the checkpoint next to --out.
     Train(train::Train),

@@ -1,6 +1,7 @@
 //! What a user may set: `--config file.toml`, then `--set key=value`; unknown keys are refused.
 use crate::finder::FindConfig;
 use crate::fit::FitConfig;
+use crate::video::smooth::SmoothConfig;
 use serde::{Deserialize, Serialize};
 
 /// Everything `track` can be told.
@@ -13,6 +14,10 @@ pub struct TrackConfig {
     pub fit: FitConfig,
     /// Output frames.
     pub frame: FrameConfig,
+    /// Videos.
+    pub video: VideoConfig,
+    /// Smoothing of a video over time.
+    pub smooth: SmoothConfig,
     /// Training.
     pub train: TrainConfig,
 }
@@ -30,6 +35,26 @@ pub struct FrameConfig {
 impl Default for FrameConfig {
     fn default() -> Self {
         FrameConfig { size: 512, fill: 0.7 }
+    }
+}
+
+/// Videos.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VideoConfig {
+    /// Frames spread over the video that are searched for a face.
+    pub candidates: usize,
+    /// How many of them, at most, identity and focal length are fitted to.
+    pub person_frames: usize,
+    /// Frames per shard, which are also what a stopped run loses at most.
+    pub chunk: usize,
+    /// JPEG quality of the output frames, 1 to 100.
+    pub quality: u8,
+}
+
+impl Default for VideoConfig {
+    fn default() -> Self {
+        VideoConfig { candidates: 36, person_frames: 12, chunk: 512, quality: 92 }
     }
 }
 

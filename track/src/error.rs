@@ -27,6 +27,26 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A video that cannot be decoded, or a frame of it.
+    #[error("cannot read video: {why}: {path:?}")]
+    Video {
+        /// The decoder's words.
+        why: String,
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// No frame of a video shows a face.
+    #[error("no face in {looked} frames spread over the video (best score {best:.2}, needed {needed:.2}): {path:?}")]
+    NoFaceInVideo {
+        /// How many frames were searched.
+        looked: usize,
+        /// Score of the best candidate in any.
+        best: f32,
+        /// The threshold.
+        needed: f32,
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// Nothing that looks like a face.
     #[error(
         "no face found in {width}x{height} px (looked for faces at least {smallest_px:.0} px high, upright and in quarter \

@@ -3,7 +3,7 @@ use head::ibug;
 use nets::pictures::align::Affine;
 
 /// A face in a picture.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Face {
     /// Middle of the landmarks' box, in the face's own upright frame (pixels).
     pub centre: [f32; 2],

@@ -77,6 +77,8 @@ pub struct Findings {
     pub quarter_turns: usize,
 }
 
+/// A face that moved farther between two frames is read again where it is: fraction of its size, of growth, half radians.
+const NEAR: f32 = 0.15;
 /// Pixels added on every side of a pyramid level, so that faces at the border are seen whole.
 const BORDER: usize = 16;
 
@@ -94,7 +96,8 @@ impl Networks {
         findings
     }
 
-    fn find_turned(&self, photo: &Mips, config: &FindConfig, quarter_turns: usize) -> Findings {
+    /// As [`Networks::find`], after so many quarter turns alone.
+    pub fn find_turned(&self, photo: &Mips, config: &FindConfig, quarter_turns: usize) -> Findings {
         let (width, height) = photo.size();
         let smallest_px = (config.smallest * width.max(height) as f32).min(config.smallest_px).max(12.0);
         let candidates = suppress(self.candidates(photo, smallest_px, config.candidate, quarter_turns), 0.4);
@@ -130,8 +133,28 @@ impl Networks {
 
     /// Reads a face around a candidate: once to place the crop, once wide and once close.
     pub fn read_face(&self, photo: &Mips, candidate: &Face, config: &FindConfig) -> Found {
-        let first = self.read_crops(photo, &[(*candidate, MARGINS[0])]);
-        let placed = Face::from_landmarks(&first[0].points);
+        let first = self.read_crops(photo, &[(*candidate, MARGINS[0])]).remove(0);
+        let placed = Face { score: candidate.score, ..Face::from_landmarks(&first.points) };
+        self.read_placed(photo, &placed, Some(first.is_face), config)
+    }
+
+    /// Reads the face of the next frame of a video, which is near where it was in the frame before.
+    pub fn read_near(&self, photo: &Mips, before: &Face, config: &FindConfig) -> Found {
+        let found = self.read_placed(photo, before, None, config);
+        let off = [0, 1].map(|k| found.face.centre[k] - before.centre[k]);
+        let growth = (found.face.size / before.size).ln().abs();
+        let turn = (found.face.roll_rad - before.roll_rad).abs();
+        let is_far = off[0].hypot(off[1]) > NEAR * before.size || growth > NEAR || turn > 2.0 * NEAR;
+        match is_far {
+            true => self.read_placed(photo, &found.face, None, config),
+            false => found,
+        }
+    }
+
+    /// Reads a face once wide and once close. The score of `placed` is the detector's; without a detector (`None`: no first
+    /// reading either) the face network alone says how sure it is.
+    fn read_placed(&self, photo: &Mips, placed: &Face, first_is_face: Option<f32>, config: &FindConfig) -> Found {
+        let placed = *placed;
         let mut second = self.read_crops(photo, &MARGINS.map(|margin| (placed, margin)));
         let landmarks = second[0].points.len();
         let mut points = Vec::with_capacity(landmarks);
@@ -144,7 +167,8 @@ impl Networks {
             // The two readings share their errors: averaged, not added up as if they were independent.
             spread_px.push(second.iter().map(|r| r.spread_px[i]).sum::<f32>() / second.len() as f32);
         }
-        let is_face = first.iter().chain(&second).map(|r| r.is_face).sum::<f32>() / (1 + second.len()) as f32;
+        let chances: Vec<f32> = first_is_face.into_iter().chain(second.iter().map(|r| r.is_face)).collect();
+        let is_face = chances.iter().sum::<f32>() / chances.len() as f32;
         let face = Face::from_landmarks(&points);
         let apart = |i: usize| {
             let (p, q) = (second[0].points[i], second[1].points[i]);
@@ -153,7 +177,7 @@ impl Networks {
         let disagreement = (0..ibug::COUNT).map(apart).sum::<f32>() / ibug::COUNT as f32 / face.size;
         let spread = spread_px[..ibug::COUNT].iter().sum::<f32>() / ibug::COUNT as f32 / face.size;
         let trust = halved_at(disagreement, config.disagreement) * halved_at(spread, config.spread);
-        let detector = candidate.score;
+        let detector = if first_is_face.is_some() { placed.score } else { is_face };
         let score = (detector * is_face * is_face).cbrt() * trust;
         let (reading, crop_turn_rad) = (second.remove(1), -placed.roll_rad);
         Found {

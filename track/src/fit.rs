@@ -139,6 +139,22 @@ pub fn fit(model: &LandmarkModel, observations: &[Observation], config: &FitConf
     solver::refine(model, observations, poses, config)
 }
 
+/// Iterations for a frame whose neighbor is known.
+const MOST_FOLLOWING: usize = 15;
+
+/// One more picture of a known person by a known camera: pose and expression. `person` has no coefficients
+/// ([`LandmarkModel::of_person`]); `before` is the frame before.
+///
+/// The pose starts at that of the frame before, laid on the landmarks first, for farther off than a few deviations the
+/// robust loss of the fit does not pull. The units start where the network reads them in this very frame, so that what
+/// lasts one frame has not to be reached from its neighbor.
+pub fn follow(person: &LandmarkModel, seen: &Observation, before: &FittedView, config: &FitConfig) -> FittedView {
+    let start = pose::continued(person, seen, before);
+    let config = FitConfig { iterations: config.iterations.min(MOST_FOLLOWING), ..*config };
+    let fitted = solver::refine(person, std::slice::from_ref(seen), vec![start], &config);
+    fitted.views.into_iter().next().expect("one picture, one view")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

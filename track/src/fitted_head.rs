@@ -14,9 +14,14 @@ pub struct FittedHead {
 }
 
 impl FittedHead {
-    /// From the coefficients of the model's identity prior.
+    /// Of a fit.
     pub fn new(head: &HeadModel, fit: &Fit) -> Self {
-        let shape = head.shape_from_prior(&fit.coefficients);
+        FittedHead::of(head, &fit.coefficients)
+    }
+
+    /// From the coefficients of the model's identity prior.
+    pub fn of(head: &HeadModel, coefficients: &[f32]) -> Self {
+        let shape = head.shape_from_prior(coefficients);
         let neutral = head.neutral(&shape);
         let head_box = HeadBox::of(head, &neutral);
         FittedHead { shape, neutral, head_box }

@@ -12,6 +12,7 @@ use crate::networks::Networks;
 use crate::picture::{Canvas, Mips};
 use glam::{DMat3, DVec3, Mat4, Vec3};
 use head::{HeadBox, HeadModel, ibug};
+use nets::pictures::align::Affine;
 use nets::pictures::augment::blur_rows;
 use splat::Camera;
 
@@ -40,12 +41,19 @@ impl Frame {
         head: HeadBox,
         config: &FrameConfig,
     ) -> Self {
+        let mut frame = Frame::without_matte(photo, view, lens, head, config);
+        frame.matte(&CoarseMatte::read(networks, photo, face));
+        frame
+    }
+
+    /// Cuts the frame out of the photo; coverage is 1 wherever the photo is.
+    pub fn without_matte(photo: &Mips, view: &FittedView, lens: &Lens, head: HeadBox, config: &FrameConfig) -> Self {
         let camera = look_at_head(view, head, config);
         let photo_from_frame = homography(view, lens, &camera);
         let mut frame =
             Frame { camera, canvas: Canvas::new(config.size, config.size), photo_from_frame, inside: Vec::new() };
-        frame.cut(photo, config.size);
-        frame.matte(networks, photo, face);
+        frame.canvas = frame.colours_at(photo, config.size);
+        frame.inside.clone_from(&frame.canvas.planes[3]);
         frame
     }
 
@@ -90,31 +98,15 @@ impl Frame {
         (b[0] - a[0]).hypot(b[1] - a[1])
     }
 
-    fn cut(&mut self, photo: &Mips, size: usize) {
-        self.canvas = self.colours_at(photo, size);
+    /// `[size, size]` the fourth plane in 8 bits.
+    pub fn coverage(&self) -> Vec<u8> {
+        self.canvas.planes[3].iter().map(|a| (a * 255.0 + 0.5) as u8).collect()
     }
 
-    /// Replaces the fourth plane (inside the photo or not) by the head's coverage, read around the face as in training: close,
-    /// and from farther for what the close crop does not hold.
-    fn matte(&mut self, networks: &Networks, photo: &Mips, face: &Face) {
+    /// Replaces the fourth plane by the head's coverage, `coarse` sharpened along the edges of the picture.
+    pub fn matte(&mut self, coarse: &CoarseMatte) {
         let size = self.canvas.width;
-        let places = MATTE_MARGINS.map(|margin| face.crop(face_net::SIDE, margin));
-        let crops = places.each_ref().map(|place| {
-            let mut crop = Canvas::new(face_net::SIDE, face_net::SIDE);
-            photo.warp(place, &mut crop);
-            crop
-        });
-        let readings = networks.face.read(&crops, networks.device());
-        // Each reading fades out over a tenth of its crop, into the next one; the last into nothing.
-        let coverage = |pixel: [f32; 2]| {
-            let readings = readings.iter().zip(&places).rev();
-            readings.fold(0.0, |farther, (reading, place)| {
-                let at = place.apply(pixel).map(|v| v / face_net::SIDE as f32);
-                let edge = at.iter().fold(1.0f32, |least, v| least.min(v.min(1.0 - v)));
-                let alpha = Square { values: &reading.alpha, side: face_net::ALPHA_SIDE };
-                farther + (10.0 * edge).clamp(0.0, 1.0) * (alpha.sample(at) - farther)
-            })
-        };
+        let coverage = |pixel| coarse.at(pixel);
         let center = |i: usize| [(i % size) as f32 + 0.5, (i / size) as f32 + 0.5];
         let coarse: Vec<f32> = (0..size * size).map(|i| coverage(through(&self.photo_from_frame, center(i)))).collect();
         let [r, g, b, inside] = &self.canvas.planes;
@@ -123,7 +115,41 @@ impl Frame {
         let mut alpha =
             matte::refine(Square { values: &coarse, side: size }, Square { values: &gray, side: size }, window);
         alpha.iter_mut().zip(inside).for_each(|(a, i)| *a *= i);
-        self.inside = std::mem::replace(&mut self.canvas.planes[3], alpha);
+        self.canvas.planes[3] = alpha;
+    }
+}
+
+/// The head's coverage as the network reads it around the face: close, and from farther for what the close crop does not
+/// hold, as in training.
+pub struct CoarseMatte {
+    /// `[96, 96]` coverage of each crop.
+    alphas: Vec<Vec<f32>>,
+    /// Crop ← photo, pixels.
+    places: [Affine; MATTE_MARGINS.len()],
+}
+
+impl CoarseMatte {
+    /// Reads it around `face`.
+    pub fn read(networks: &Networks, photo: &Mips, face: &Face) -> Self {
+        let places = MATTE_MARGINS.map(|margin| face.crop(face_net::SIDE, margin));
+        let crops = places.each_ref().map(|place| {
+            let mut crop = Canvas::new(face_net::SIDE, face_net::SIDE);
+            photo.warp(place, &mut crop);
+            crop
+        });
+        let readings = networks.face.read(&crops, networks.device());
+        CoarseMatte { alphas: readings.into_iter().map(|reading| reading.alpha).collect(), places }
+    }
+
+    /// At a pixel of the photo. Each reading fades out over a tenth of its crop, into the next one; the last into nothing.
+    fn at(&self, pixel: [f32; 2]) -> f32 {
+        let readings = self.alphas.iter().zip(&self.places).rev();
+        readings.fold(0.0, |farther, (alpha, place)| {
+            let at = place.apply(pixel).map(|v| v / face_net::SIDE as f32);
+            let edge = at.iter().fold(1.0f32, |least, v| least.min(v.min(1.0 - v)));
+            let alpha = Square { values: alpha, side: face_net::ALPHA_SIDE };
+            farther + (10.0 * edge).clamp(0.0, 1.0) * (alpha.sample(at) - farther)
+        })
     }
 }
 

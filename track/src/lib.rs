@@ -1,7 +1,7 @@
-//! Photos → tracked shard: where the face is, its landmarks and matte, and the head model fitted to them.
+//! Photos and videos → tracked shard: where the face is, its landmarks and matte, and the head model fitted to them.
 //!
 //! [`finder`] asks the [`networks`] (trained on renders only, [`train`]), [`fit`] poses the head, [`frame`] cuts the
-//! picture as datagen would have framed it, [`photos`] writes the shard.
+//! picture as datagen would have framed it, [`photos`] and [`video`] write the shard.
 //! Invariant: output rows have the schema of datagen's, so every consumer takes either.
 #![deny(missing_docs)]
 
@@ -24,10 +24,13 @@ pub mod frame;
 pub mod matte;
 pub mod mesh_view;
 pub mod overlay;
+pub mod row;
+pub mod tracker;
 // What the tool does.
 pub mod evaluate;
 pub mod photos;
 pub mod same_person;
+pub mod video;
 
 pub mod error;
 pub use error::Error;

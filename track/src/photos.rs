@@ -12,17 +12,15 @@ mod read;
 mod row;
 mod tracked;
 
-pub use choose::FaceChoice;
+pub use choose::{FaceChoice, choose};
 pub use list::list_photos;
 pub use observe::{Cameras, Dense, observation};
 
 use crate::Error;
-use crate::config::TrackConfig;
 use crate::fit::{self, FittedView};
 use crate::fitted_head::FittedHead;
-use crate::networks::Networks;
+use crate::tracker::Tracker;
 use formats::Provenance;
-use head::HeadModel;
 use nets::losses::recognizer::Recognizer;
 use publish::Files;
 use read::ReadPhoto;
@@ -41,14 +39,10 @@ pub struct Plan {
     pub focal_px: Option<f64>,
     /// Whether pictures of one size were taken by one camera.
     pub cameras: Cameras,
-    /// Detector and face network.
-    pub networks: Networks,
+    /// Networks, head, settings.
+    pub tracker: Tracker,
     /// Compares the faces of several photos, unless the user vouches for them.
     pub recognizer: Option<Recognizer>,
-    /// The head to fit.
-    pub head: HeadModel,
-    /// Settings.
-    pub config: TrackConfig,
     /// Written into the shard.
     pub provenance: Provenance,
     /// How to talk.
@@ -84,15 +78,16 @@ pub fn run(plan: &Plan) -> anyhow::Result<Vec<PhotoReport>> {
     if let Some(recognizer) = plan.recognizer.as_ref().filter(|_| photos.len() > 1) {
         compare::warn_of_another_person(recognizer, &photos, plan);
     }
-    let dense = Dense::of(&plan.networks, &plan.head);
+    let tracker = &plan.tracker;
+    let dense = tracker.dense();
     let observations = observe::observations(&photos, plan.cameras, dense);
-    let fitted = fit::fit(&dense.model(&plan.head), &observations, &plan.config.fit);
+    let fitted = fit::fit(&dense.model(&tracker.head), &observations, &tracker.config.fit);
     let reports =
         photos.iter().zip(&fitted.views).map(|(photo, view)| report(photo, view)).collect::<Result<_, _>>()?;
-    let person = FittedHead::new(&plan.head, &fitted);
+    let person = FittedHead::new(&tracker.head, &fitted);
     let mut files = Files::default();
     for (photo, view) in photos.iter().zip(&fitted.views) {
-        files.add(plan, &TrackedPhoto::new(plan, &person, photo, view))?;
+        files.add(plan, &TrackedPhoto::new(tracker, &person, photo, view))?;
     }
     files.publish(plan, person.shape)?;
     Ok(reports)

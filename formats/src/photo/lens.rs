@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sensors_resolution_serves_too_and_follows_the_pictures_size() {
+    fn sensor_resolution_serves_too_at_any_picture_size() {
         let fields = [
             (Tag::FocalLength, millimeters(50)),
             (Tag::FocalPlaneXResolution, millimeters(4000)),

@@ -1,6 +1,6 @@
 //! A first guess of the rigid pose: several turns of the mean head, each refined, the best one kept.
 use super::view::{View, huber, project};
-use super::{Observation, linear};
+use super::{FittedView, Observation, linear};
 use glam::{DMat3, DVec3, Vec3};
 use head::landmarks::LandmarkModel;
 
@@ -18,6 +18,17 @@ pub(super) fn search(model: &LandmarkModel, seen: &Observation) -> View {
     let candidates = read.chain(sides).map(|rotation| refine(&points, seen, guess(&points, seen, rotation)));
     let best = candidates.min_by(|a, b| a.1.total_cmp(&b.1));
     best.map(|(view, _)| view).expect("there are candidates")
+}
+
+/// The pose of the frame before, laid on the landmarks of this one, the face being as the network reads it.
+pub(super) fn continued(person: &LandmarkModel, seen: &Observation, before: &FittedView) -> View {
+    let expression = match &seen.beliefs {
+        Some(beliefs) => beliefs.expression.map(|[mean, _]| mean.clamp(0.0, 1.0) as f32),
+        None => before.expression,
+    };
+    let points = person.points(&[], &expression, &[Vec3::ZERO; 5]);
+    let (rotation, translation) = (before.rotation, before.translation);
+    refine(&points, seen, View { rotation, translation, log_focal: before.focal_px.ln() }).0
 }
 
 /// Weak perspective: turned by `frontal`, then rolled and scaled to lie on the landmarks.

@@ -1,13 +1,15 @@
 //! Which of a photo's faces is fitted.
-use super::Plan;
 use crate::Error;
 use crate::face;
 use crate::finder::Found;
 use crate::picture::Mips;
+use crate::tracker::Tracker;
+use formats::progress::Talk;
 use std::path::Path;
 
 /// Which face of a photo.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum FaceChoice {
     /// There must be exactly one.
     Only,
@@ -17,22 +19,22 @@ pub enum FaceChoice {
     Number(usize),
 }
 
-/// Finds the photo's faces and takes the one that the plan asks for.
+/// Finds the faces of the photo at `path` and takes the one that `asked` says.
 ///
 /// # Errors
 /// [`Error::NoFace`], [`Error::SeveralFaces`], [`Error::NoSuchFace`].
-pub fn choose(plan: &Plan, photo: &Mips, path: &Path) -> Result<Found, Error> {
-    let config = &plan.config.find;
-    let findings = plan.networks.find(photo, config);
+pub fn choose(tracker: &Tracker, asked: FaceChoice, photo: &Mips, path: &Path, talk: Talk) -> Result<Found, Error> {
+    let config = &tracker.config.find;
+    let findings = tracker.networks.find(photo, config);
     for f in &findings.faces {
         let scores = serde_json::json!({ "detector": f.detector, "is_face": f.is_face, "disagreement": f.disagreement,
             "spread": f.spread, "score": f.face.score, "centre": f.face.centre, "size": f.face.size });
-        plan.talk.event("face", scores);
+        talk.event("face", scores);
     }
     let (width, height) = photo.size();
     let boxes = || face::list(&findings.faces.iter().map(|f| f.face).collect::<Vec<_>>());
     let count = findings.faces.len();
-    let index = match plan.choice {
+    let index = match asked {
         _ if count == 0 => {
             let (best, smallest_px) = (findings.best, findings.smallest_px);
             return Err(Error::NoFace {

@@ -11,7 +11,7 @@ use tch::{Device, Tensor};
 
 /// Compares the faces of several photos.
 pub fn warn_of_another_person(recognizer: &Recognizer, photos: &[ReadPhoto], plan: &Plan) {
-    let crops: Vec<Tensor> = photos.iter().map(|photo| face_crop(photo, plan.networks.device())).collect();
+    let crops: Vec<Tensor> = photos.iter().map(|photo| face_crop(photo, plan.tracker.networks.device())).collect();
     let cosines = same_person::cosines(recognizer, &Tensor::cat(&crops, 0));
     plan.talk.event("likeness", serde_json::json!({ "photos": plan.photos, "cosines": cosines }));
     if let Some(odd) = same_person::odd_one(&plan.photos, &cosines) {

@@ -24,8 +24,8 @@ impl Files {
     pub fn add(&mut self, plan: &Plan, photo: &TrackedPhoto) -> anyhow::Result<()> {
         let index = self.rows.len();
         let path = overlay_path(&plan.out, index, &photo.read.path);
-        self.overlays.push((path, png(&photo.overlay(&plan.head))?));
-        self.rows.push(photo.row(&plan.head, index)?);
+        self.overlays.push((path, png(&photo.overlay(&plan.tracker.head))?));
+        self.rows.push(photo.row(&plan.tracker.head, index)?);
         Ok(())
     }
 

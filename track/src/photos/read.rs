@@ -29,7 +29,7 @@ impl ReadPhoto {
     /// As [`Picture::open`] and [`choose::choose`].
     pub fn open(plan: &Plan, path: &Path) -> Result<Self, Error> {
         let pixels = Mips::new(Picture::open(path)?);
-        let found = choose::choose(plan, &pixels, path)?;
+        let found = choose::choose(&plan.tracker, plan.choice, &pixels, path, plan.talk)?;
         let lens = lens_of(plan.focal_px, path, pixels.size());
         Ok(ReadPhoto { path: path.into(), pixels, found, lens })
     }

@@ -1,10 +1,11 @@
 //! A photo whose head is known: framed, posed, its landmarks in the frame.
 use super::read::ReadPhoto;
-use super::{Dense, Plan};
 use crate::fit::FittedView;
 use crate::fitted_head::FittedHead;
 use crate::frame::Frame;
 use crate::overlay::{self, Overlay};
+use crate::row;
+use crate::tracker::Tracker;
 use head::{HeadModel, HeadParams, Posed};
 
 /// A photo with everything that its row and its overlay show; world is the head's own space at rest.
@@ -27,23 +28,22 @@ pub struct TrackedPhoto<'a> {
 
 impl<'a> TrackedPhoto<'a> {
     /// Frames the photo around the fitted head.
-    pub fn new(plan: &Plan, person: &FittedHead, read: &'a ReadPhoto, view: &FittedView) -> Self {
+    pub fn new(tracker: &Tracker, person: &FittedHead, read: &'a ReadPhoto, view: &FittedView) -> Self {
         let mut frame = Frame::new(
-            &plan.networks,
+            &tracker.networks,
             &read.pixels,
             &read.found.face,
             view,
             &read.lens,
             person.head_box,
-            &plan.config.frame,
+            &tracker.config.frame,
         );
         let params = person.params(view.expression);
-        let posed = person.posed(&plan.head, &params);
-        frame.cover_head(&plan.head, &posed.positions);
-        let points: Vec<[f32; 2]> = read.found.points.iter().map(|p| frame.from_photo(*p)).collect();
-        let face_px = read.found.face.size;
-        let confidence = read.found.spread_px.iter().map(|spread_px| confidence(*spread_px, face_px)).collect();
-        let known = Dense::of(&plan.networks, &plan.head).count(points.len());
+        let posed = person.posed(&tracker.head, &params);
+        frame.cover_head(&tracker.head, &posed.positions);
+        let points = row::points(&frame, &read.found);
+        let confidence = row::confidence(&read.found);
+        let known = tracker.dense().count(points.len());
         TrackedPhoto { read, frame, params, posed, points, confidence, known }
     }
 
@@ -58,9 +58,4 @@ impl<'a> TrackedPhoto<'a> {
             posed: &self.posed.positions,
         })
     }
-}
-
-/// Confidence 0..=1 of a landmark: one half where the expected error is 2.5 % of the face.
-fn confidence(spread_px: f32, face_px: f32) -> f32 {
-    1.0 / (1.0 + (spread_px / (0.025 * face_px)).powi(2))
 }

@@ -1,7 +1,7 @@
 //! What cameras, lamps and files do to a picture: the bridge from renders to photos.
 //!
 //! Every function changes colours only; geometry is the business of [`super::compose`]. Beside [`nets::pictures::augment`], whose
-//! blur and JPEG serve here too, because a tracker meets worse photos than a recogniser's crops: hard light, sharpening,
+//! blur and JPEG serve here too, because a tracker meets worse photos than a recognizer's crops: hard light, sharpening,
 //! blotchy grain.
 use crate::picture::Canvas;
 use nets::pictures::augment::blur_rows;

@@ -63,21 +63,31 @@ impl Problem<'_> {
         };
         let (places, rows): (Vec<[f64; 2]>, Vec<Vec<[f64; 2]>>) = (0..self.model.n_landmarks).map(landed).unzip();
         let k2 = self.config.outlier * self.config.outlier;
-        let mut own = vec![[0.0f64; 2]; index.len()];
+        // The picture's own unknowns side by side, x apart from y: the sums below run over whole vectors.
+        let m = index.len();
+        let (mut xs, mut ys) = (vec![0.0f64; m], vec![0.0f64; m]);
+        let mut own = vec![0.0f64; m * m];
         for residual in self.residuals(&places, i) {
             let lower = residual.lower.map(|l| &rows[l]);
-            for (k, row) in own.iter_mut().enumerate() {
+            for k in 0..m {
                 let upper = rows[residual.upper][k];
-                *row = [0, 1].map(|x| residual.weight * (upper[x] - lower.map_or(0.0, |l| l[k][x])));
+                let by = |x: usize| residual.weight * (upper[x] - lower.map_or(0.0, |l| l[k][x]));
+                (xs[k], ys[k]) = (by(0), by(1));
             }
             let r = residual.value;
             let trust = (1.0 + residual.squared() / k2).powi(-2);
-            for (a, row) in own.iter().enumerate() {
-                let at = index[a];
-                g[at] += trust * (row[0] * r[0] + row[1] * r[1]);
-                for (b, other) in own[..=a].iter().enumerate() {
-                    h[at * n + index[b]] += trust * (row[0] * other[0] + row[1] * other[1]);
+            for a in 0..m {
+                let (x, y) = (trust * xs[a], trust * ys[a]);
+                g[index[a]] += x * r[0] + y * r[1];
+                let others = xs[..=a].iter().zip(&ys[..=a]);
+                for (sum, (other_x, other_y)) in own[a * m..=a * m + a].iter_mut().zip(others) {
+                    *sum += x * other_x + y * other_y;
                 }
+            }
+        }
+        for a in 0..m {
+            for b in 0..=a {
+                h[index[a] * n + index[b]] += own[a * m + b];
             }
         }
     }
