@@ -72,8 +72,7 @@ pub fn datagen(report: &mut Report) {
 /// a person of that plan sits for 7,000 pictures and a face for 14. What is left is the sitting.
 fn price(report: &mut Report, folder: &Path, head: &Path) {
     const PEOPLE: f64 = 6.0;
-    // Six and two and a half seconds where the loop takes 2.5 ms.
-    for (hair, strands, threshold) in [("50,000 strands", 50_000, 2400.0), ("without hair", 0, 1000.0)] {
+    for (hair, strands) in [("50,000 strands", 50_000), ("without hair", 0)] {
         let name = format!("512² 16 spp, walked skin, {hair}, denoised, all maps");
         let line = |cameras: u32| {
             format!(
@@ -90,13 +89,9 @@ fn price(report: &mut Report, folder: &Path, head: &Path) {
             let picture = (many.core_seconds - few.core_seconds) / (4.0 * PEOPLE);
             let sitting = few.core_seconds / PEOPLE - 2.0 * picture;
             report.push(format!("{name}: core seconds an image"), picture, "s");
+            // No threshold: tracing is not bound by the loop's arithmetic. `bench_trace` compares it with Embree alone.
             let over = picture * 1e3 / calibration::loop_ms();
-            report.check(
-                format!("{name}: image over 16 million multiply-adds"),
-                over,
-                "x",
-                Threshold::AtMost(threshold),
-            );
+            report.push(format!("{name}: image over 16 million multiply-adds"), over, "x");
             report.push(format!("{name}: core seconds a person and a face"), sitting, "s");
             report.check(format!("{name}: peak memory"), many.peak_mib, "MiB", Threshold::AtMost(1024.0));
         });

@@ -2,10 +2,6 @@
 //!
 //! `cargo run --release -p datagen --example bench_trace -- [--head FILE] [--json FILE] [--strands N] [--error]`
 //! Times are processor seconds on one thread. `--error` adds the noise against a long rendering.
-#[allow(dead_code, reason = "the rasterizer's bench uses the rest")]
-#[path = "../../bench/calibration.rs"]
-mod calibration;
-
 use datagen::config::Config;
 use datagen::people::actor::Actor;
 use datagen::people::expressions::Performance;
@@ -21,13 +17,8 @@ struct Row {
     name: String,
     value: f64,
     unit: &'static str,
-    threshold: Option<Threshold>,
-}
-
-#[derive(Clone, Copy)]
-enum Threshold {
-    AtMost(f64),
-    AtLeast(f64),
+    /// The threshold, if there is one.
+    least: Option<f64>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -64,14 +55,18 @@ const VIEWS: [(u32, u32, Subsurface, u32); 4] = [
     (512, 8, Subsurface::RandomWalk, 2),
 ];
 
+/// The least speed of the integrator, shading included, of that of its rays through Embree alone: 0.33 to 0.49 on a busy Xeon, 0.59
+/// on an EPYC. Pictures of 128² have no threshold: the masks of thin surfaces are as dear at any size.
+const LEAST_OF_EMBREE: f64 = 0.25;
+
 /// What `--error` tries besides.
 const TOLERANCES: [f32; 6] = [0.0, 0.02, 0.03, 0.05, 0.06, 1.0];
 
 fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    let mut push = |name: &str, value: f64, unit: &'static str, threshold: Option<Threshold>| {
+    let mut push = |name: &str, value: f64, unit: &'static str, least: Option<f64>| {
         println!("{name:<52} {value:>10.3} {unit}");
-        rows.push(Row { name: name.into(), value, unit, threshold });
+        rows.push(Row { name: name.into(), value, unit, least });
     };
     let (secs, stage) = timed(1, || Stage::new(config))?;
     push("stage", secs, "core-s", None);
@@ -109,22 +104,15 @@ fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
             }
             let r = replay(scene, &camera, &env, &s, rounds)?;
             push(&name("picture"), r.picture_secs, "core-s", None);
-            // One second where the loop takes 2.5 ms.
-            let over = r.picture_secs * 1e3 / calibration::loop_ms();
-            push(
-                &name("picture over 16 million multiply-adds"),
-                over,
-                "",
-                (size == 128).then_some(Threshold::AtMost(400.0)),
-            );
             push(&name("pictures"), 1.0 / r.picture_secs, "1/core-s", None);
             push(&name("rays"), r.rays as f64 * 1e-6, "M", None);
             push(&name("integrator, shading included"), r.mrays(r.picture_secs), "Mrays/core-s", None);
             push(&name("traversal"), r.mrays(r.traversal_secs), "Mrays/core-s", None);
             let Some(bare) = r.bare_secs else { continue };
             push(&name("same rays, Embree alone"), r.mrays(bare), "Mrays/core-s", None);
-            push(&name("integrator over Embree alone"), bare / r.picture_secs, "", None);
-            push(&name("traversal over Embree alone"), bare / r.traversal_secs, "", Some(Threshold::AtLeast(0.8)));
+            let least = (size > 128).then_some(LEAST_OF_EMBREE);
+            push(&name("integrator over Embree alone"), bare / r.picture_secs, "", least);
+            push(&name("traversal over Embree alone"), bare / r.traversal_secs, "", Some(0.8));
         }
     }
     if denoise::available().is_ok() {
@@ -148,12 +136,8 @@ fn json(rows: &[Row]) -> String {
     let git = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
     let commit = git.ok().and_then(|o| String::from_utf8(o.stdout).ok()).unwrap_or_default();
     let row = |r: &Row| {
-        let (threshold, ok) = match r.threshold {
-            None => (None, true),
-            Some(Threshold::AtMost(threshold)) => (Some(threshold), r.value <= threshold),
-            Some(Threshold::AtLeast(threshold)) => (Some(threshold), r.value >= threshold),
-        };
-        serde_json::json!({"name": r.name, "value": r.value, "unit": r.unit, "bar": threshold, "ok": ok})
+        let ok = r.least.is_none_or(|least| r.value >= least);
+        serde_json::json!({"name": r.name, "value": r.value, "unit": r.unit, "bar": r.least, "ok": ok})
     };
     let rows: Vec<serde_json::Value> = rows.iter().map(row).collect();
     let all = serde_json::json!({"machine": machine.unwrap_or_default(), "commit": commit.trim(), "rows": rows});

@@ -263,7 +263,7 @@ fn leftovers(folder: &Path) -> usize {
 
 #[cfg(unix)]
 #[test]
-fn a_kill_leaves_no_half_shard_and_a_rerun_ends_at_the_same_bytes() {
+fn a_killed_rendering_resumes_to_the_same_bytes() {
     let (whole, killed) = (Folder::new("whole"), Folder::new("killed"));
     let mut sets = SMALL.to_vec();
     sets.extend(["image.samples=200", "shards.frames=6"]);

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn values_match_the_definition_and_gradients_central_differences() {
+    fn values_match_the_definition_gradients_the_differences() {
         let [x, y] = images();
         let got = SIZE.compare(&x, &y).unwrap();
         let wide = |v: &[f32]| v.iter().map(|v| *v as f64).collect::<Vec<f64>>();

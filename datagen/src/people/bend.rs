@@ -40,7 +40,7 @@ mod tests {
     use glam::Vec3;
 
     #[test]
-    fn a_tube_bends_by_half_its_inverse_radius_and_a_plate_not_at_all() {
+    fn tubes_bend_by_half_their_inverse_radius_plates_do_not() {
         let (radius, n, rows) = (2e-3, 24u32, 30u32);
         let point = |i: u32, j: u32| {
             let angle = std::f32::consts::TAU * i as f32 / n as f32;

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_focus_stays_sharp_and_what_is_not_is_confused_by_the_formula() {
+    fn blur_out_of_focus_is_that_of_the_formula() {
         let optics = Optics { lens: Some(LENS), motion: None };
         for depth in [0.5, 1.2, 1.5, 1.8, 6.0] {
             let point = Vec3::new(0.2, -0.1, 1.0) * depth;

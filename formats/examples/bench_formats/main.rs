@@ -1,10 +1,10 @@
-//! How fast files of ours are written, read, checked and versioned on this machine, against their bars: `make bench-formats`.
+//! How fast files of ours are written, read, checked and versioned on this machine, against their thresholds: `make bench-formats`.
 //!
 //! `cargo run --release -p formats --example bench_formats -- [--json FILE] [--at FOLDER] [--strict] [shards versions tiny report]`
 //!
 //! `--at` chooses the disk (default: the system's temporary folder; about 2 GB are written and removed again). `--strict`
-//! exits with 1 if a threshold is missed. Times are information; what is judged are ratios to what the disk, the page cache and a core
-//! do by themselves in the same run.
+//! exits with 1 if a threshold is missed. Times are information; thresholds are on ratios to what the disk, the page cache and a core
+//! do by themselves in the same run. Thresholds of ratios are about twice what a busy 2-core Xeon measured.
 #[allow(dead_code, reason = "the rasterizer's bench uses the rest")]
 #[path = "../../../bench/calibration.rs"]
 mod calibration;

@@ -18,6 +18,31 @@ pub fn forget_peak() {
     std::fs::write("/proc/self/clear_refs", "5").ok();
 }
 
+/// Who [`processor_secs`] counts.
+#[derive(Clone, Copy)]
+pub enum Of {
+    /// All threads of this process.
+    Itself,
+    /// All children that have ended.
+    Children,
+}
+
+/// Processor seconds so far, user and system.
+pub fn processor_secs(of: Of) -> f64 {
+    let who = match of {
+        Of::Itself => libc::RUSAGE_SELF,
+        Of::Children => libc::RUSAGE_CHILDREN,
+    };
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the call fills the struct it is given.
+    let usage = unsafe {
+        libc::getrusage(who, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let secs = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;
+    secs(usage.ru_utime) + secs(usage.ru_stime)
+}
+
 /// Bytes asked of files by read calls.
 pub fn bytes_read() -> f64 {
     field("/proc/self/io", "rchar:")

@@ -48,12 +48,3 @@ pub fn durable(folder: &Path, bytes: usize, n: usize) -> std::io::Result<Vec<Dur
         })
         .collect()
 }
-
-/// Seconds to read every file right in `folder`.
-pub fn read_all_secs(folder: &Path) -> std::io::Result<f64> {
-    let clock = Instant::now();
-    for entry in std::fs::read_dir(folder)? {
-        std::hint::black_box(std::fs::read(entry?.path())?);
-    }
-    Ok(clock.elapsed().as_secs_f64())
-}

@@ -122,14 +122,15 @@ fn speed(arguments: &Arguments, report: &mut Report) -> Result<(), Box<dyn Error
     Ok(())
 }
 
-/// What is judged: ratios of figures of this run, which mean the same on another machine. `alone` is one thread by instruction
-/// set, the best last.
+/// What has thresholds: ratios of figures of this run, which mean the same on another machine. `alone` is one thread by instruction
+/// set, the portable one first and the best last.
 fn ratios(threads: usize, together: &Times, alone: &[(Instructions, &Times)], report: &mut Report) {
-    let Some((best, fastest)) = alone.last() else { return };
+    let (Some((portable, slowest)), Some((best, fastest))) = (alone.first(), alone.last()) else { return };
     let unit = calibration::loop_ms();
     report.push("calibration: 16 million multiply-adds on one core", unit, "ms");
-    let name = format!("shell 100k, {}: forward + backward, processor time over calibration", best.name());
-    report.check(name, fastest.processor_ms / unit, "x", Threshold::AtMost(MOST_LOOPS));
+    // Loop and portable backend are compiled for the same instructions.
+    let name = format!("shell 100k, {}: forward + backward, processor time over calibration", portable.name());
+    report.check(name, slowest.processor_ms / unit, "x", Threshold::AtMost(MOST_LOOPS));
     // Without two real cores of its own, the machine's threads say nothing about ours.
     let real = calibration::two_threads();
     report.push("calibration: two spinning threads over one", real, "x");
@@ -137,17 +138,28 @@ fn ratios(threads: usize, together: &Times, alone: &[(Instructions, &Times)], re
     let gain = fastest.both_ms / together.both_ms;
     match threads == 2 && real >= 1.9 {
         true => report.check(name, gain, "x", Threshold::AtLeast(0.93 * real)),
-        false => report.push(format!("{name} (not judged: no two cores of its own)"), gain, "x"),
+        false => report.push(format!("{name} (no threshold: no two cores of its own)"), gain, "x"),
     }
     for (set, t) in alone.iter().rev().skip(1) {
         let name = format!("shell 100k: {} over {}, processor time", set.name(), best.name());
-        // Wider registers must be worth their code.
-        report.check(name, t.processor_ms / fastest.processor_ms, "x", Threshold::AtLeast(1.05));
+        let least = least_gain(set.name(), best.name());
+        report.check(name, t.processor_ms / fastest.processor_ms, "x", Threshold::AtLeast(least));
     }
 }
 
-/// Twice what the pass takes on two processors of 2023 and 2024.
-const MOST_LOOPS: f64 = 80.0;
+/// Of the portable pass over the calibration loop: 121 to 144 on a Xeon whose other thread was busy, plus two fifths.
+const MOST_LOOPS: f64 = 200.0;
+
+/// The least that the wider registers of `best` must gain over `set`, a sixth below what was measured: AVX-512 over SSE2 2.17 to
+/// 2.54, over AVX2 1.39 to 1.49, and so AVX2 over SSE2 1.55 to 1.70. Others were not measured: they must be worth their code.
+fn least_gain(set: &str, best: &str) -> f64 {
+    match (set, best) {
+        ("baseline", "avx512") => 1.8,
+        ("avx2", "avx512") => 1.15,
+        ("baseline", "avx2") => 1.3,
+        _ => 1.05,
+    }
+}
 
 /// The image against the `f64` reference's, root mean square over root mean square.
 fn agreement(report: &mut Report) -> Result<(), Box<dyn Error>> {

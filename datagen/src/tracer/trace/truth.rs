@@ -40,7 +40,7 @@ fn on_ball(camera: &Camera, x: usize, y: usize) -> Option<glam::DVec3> {
 }
 
 #[test]
-fn depth_position_normal_and_texture_coordinate_are_those_of_the_formula() {
+fn maps_of_a_ball_are_those_of_the_formula() {
     // 3 µm from the ball at most, seen aslant 25 times that along the ray
     let scene = build(&alone(ball(RADIUS_M, 300)), AccelKind::Auto).unwrap();
     const SIZE: usize = 128;
