@@ -94,6 +94,15 @@ impl Correctives {
         posed
     }
 
+    /// `[V]` how `params` move the surface from `neutral` (meters), neck and head at rest; the shape is not read.
+    pub fn offsets(&self, model: &HeadModel, neutral: &[Vec3], params: &HeadParams) -> Vec<Vec3> {
+        let [_, _, jaw, left, right] = params.pose;
+        let still = HeadParams { pose: [Vec3::ZERO, Vec3::ZERO, jaw, left, right], ..params.clone() };
+        let mut offsets = self.pose(model, neutral, &still).positions;
+        offsets.iter_mut().zip(neutral).for_each(|(posed, rest)| *posed -= *rest);
+        offsets
+    }
+
     /// The units with the lids going where the eyes turn; `pose` is axis-angle, as in [`HeadParams`].
     fn follow(&self, expression: &[f32; 52], pose: &[Vec3; 5]) -> [f32; 52] {
         let mut followed = *expression;

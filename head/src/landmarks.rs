@@ -112,6 +112,18 @@ impl HeadModel {
 }
 
 impl LandmarkModel {
+    /// The points of one person: what `coefficients` (`[Kc]` or fewer) add is part of the mean, and no coefficient is left.
+    pub fn of_person(&self, coefficients: &[f32]) -> Self {
+        let state = self.state(coefficients, &[0.0; 52], &[Vec3::ZERO; 5]);
+        LandmarkModel {
+            mean: state.terms,
+            joint_mean: state.places,
+            identity: Vec::new(),
+            joint_identity: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// `[L]` world points (meters). `coefficients` (`[Kc]` or fewer) are of the identity prior, `expression` is `[52]`,
     /// `pose` is `[5]` axis-angle in radians.
     pub fn points(&self, coefficients: &[f32], expression: &[f32; 52], pose: &[Vec3; 5]) -> Vec<Vec3> {

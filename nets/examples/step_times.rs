@@ -36,11 +36,11 @@ fn main() {
         }
         let x = layout(picture(32, 96));
         println!(
-            "{name}: recogniser, 32 crops, forward {:.0} ms",
+            "{name}: recognizer, 32 crops, forward {:.0} ms",
             best_ms(|| drop(tch::no_grad(|| identity.forward(&x))))
         );
         let train = || identity.forward(&x).1.square().mean(Kind::Float).backward();
-        println!("{name}: recogniser, 32 crops, forward + backward {:.0} ms", best_ms(train));
+        println!("{name}: recognizer, 32 crops, forward + backward {:.0} ms", best_ms(train));
         let x = layout(picture(8, 112));
         println!(
             "{name}: feature net, 8 x 112 px, forward {:.0} ms",

@@ -49,6 +49,8 @@ pub struct ModelConfig {
     pub hair_reach_m: f64,
     /// Farthest a face Gaussian may leave its base position (meters).
     pub skin_reach_m: f64,
+    /// The same for lids, lips and eyes where they have a grid of their own (meters).
+    pub detail_reach_m: f64,
     /// Ablation: quantize the codes (paper row "no VQ" when false).
     pub quantise: bool,
     /// Ablation: per-region sampling grids (row "no sampling" when false: one Gaussian a texel of the feature map).
@@ -76,6 +78,7 @@ impl Default for ModelConfig {
             sh_degree: 0,
             hair_reach_m: 0.15,
             skin_reach_m: 0.02,
+            detail_reach_m: 0.02,
             quantise: true,
             sampling: true,
             two_layers: true,
@@ -136,6 +139,8 @@ pub struct TrainConfig {
     pub minutes: f64,
     /// Images a step.
     pub batch: usize,
+    /// People a step of whom only the maps are learned, beside the images: anyone with identity maps, rendered or not.
+    pub people: usize,
     /// Peak learning rate of Adam.
     pub lr: f64,
     /// Steps on geometry and codes alone before the first image is drawn (positions must be sane first).
@@ -143,14 +148,30 @@ pub struct TrainConfig {
     /// Fraction of the run before the quantizers start. A codebook filled from an untrained encoder holds places on the
     /// atlas, not people; one filled from a trained encoder starts where the people are.
     pub quantise_from: f64,
+    /// The surface under the Gaussians of an image.
+    pub surface: Surface,
     /// Side of the training images in pixels.
     pub image_size: usize,
-    /// Draw only rows under this light (datagen's light 0 is one studio for all); negative: every light.
+    /// Draw only rows under this light (datagen's light 0 is one studio for all); negative: every light, each image
+    /// seen through the affine color transform that fits it best, but for the studio's.
     pub light_id: i64,
+    /// Validate on rows under this light; negative: every light.
+    pub val_light_id: i64,
     /// Seed of weights, batches and backgrounds.
     pub seed: u64,
     /// Steps between validations and checkpoints.
     pub validate_every: u64,
+}
+
+/// The surface under the Gaussians while a prior is trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Surface {
+    /// What the network decodes, as in SynShot.
+    #[default]
+    Decoded,
+    /// The head model's, as avatars on a rig have it: what the network decodes wrongly blurs no image.
+    Exact,
 }
 
 impl Default for TrainConfig {
@@ -159,11 +180,14 @@ impl Default for TrainConfig {
             steps: 300_000,
             minutes: 0.0,
             batch: 4,
+            people: 0,
             lr: 5e-4,
             warmup_steps: 500,
             quantise_from: 0.2,
+            surface: Surface::Decoded,
             image_size: 128,
             light_id: 0,
+            val_light_id: 0,
             seed: 1,
             validate_every: 500,
         }

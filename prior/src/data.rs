@@ -1,12 +1,12 @@
 //! Shards → batches: UV maps of a head, its picture, its camera.
 use crate::maps::UvSpace;
-use crate::model::UvMaps;
+use crate::model::{IdentityMaps, UvMaps};
 use anyhow::{Context, Result};
 use formats::image::{Picture, rgb8_from_encoded};
 use formats::{Dataset, IdentityRow};
 use glam::Vec3;
+use head::Correctives;
 use head::HeadModel;
-use head::model::HeadParams;
 use nets::view::{camera_of_posed, focus, picture};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -19,6 +19,7 @@ use tch::{Device, Tensor};
 pub struct HeadData {
     dataset: Dataset,
     model: HeadModel,
+    correctives: Correctives,
     uv: UvSpace,
     uv_size: usize,
     image_size: usize,
@@ -36,8 +37,8 @@ struct Person {
     texture: Vec<f32>,
 }
 
-/// About 0.5 MB each at 128 texels.
-const MOST_KEPT: usize = 512;
+/// About 0.5 MB each at 128 texels, 1.7 MB at 256.
+const MOST_KEPT: usize = 1536;
 
 /// Rows of a batch; `B` heads, each with one picture.
 pub struct Batch {
@@ -51,7 +52,12 @@ pub struct Batch {
     pub focus: Tensor,
     /// `[B]` head space → image: the head's own motion is folded in.
     pub cameras: Vec<Camera>,
+    /// `[B]` under datagen's studio light, which is the same for everyone.
+    pub in_studio: Vec<bool>,
 }
+
+/// Light of datagen that all datasets share.
+const STUDIO_LIGHT: u32 = 0;
 
 /// One row, decoded.
 struct Example {
@@ -61,6 +67,7 @@ struct Example {
     alpha: Vec<f32>,
     focus: Vec<f32>,
     camera: Camera,
+    in_studio: bool,
 }
 
 impl HeadData {
@@ -80,7 +87,16 @@ impl HeadData {
             );
             return Err(formats::exit::Failure::bad_data(text).into());
         }
-        Ok(HeadData { dataset, model, uv, uv_size, image_size, people: Default::default(), device: Device::Cpu })
+        Ok(HeadData {
+            dataset,
+            correctives: Correctives::new(&model),
+            model,
+            uv,
+            uv_size,
+            image_size,
+            people: Default::default(),
+            device: Device::Cpu,
+        })
     }
 
     /// The same, its batches on `device`.
@@ -135,7 +151,42 @@ impl HeadData {
             alphas: stack(|e| &e.alpha, [b, 1, s, s]),
             focus: stack(|e| &e.focus, [b, 1, s, s]),
             cameras: examples.iter().map(|e| e.camera).collect(),
+            in_studio: examples.iter().map(|e| e.in_studio).collect(),
         })
+    }
+
+    /// The maps of people at rest, rendered or not: texture and position.
+    ///
+    /// # Errors
+    /// A person without appearance map.
+    pub fn at_rest(&self, people: &[u32]) -> Result<IdentityMaps> {
+        let people: Vec<Arc<Person>> = people.par_iter().map(|&id| self.person(id)).collect::<Result<_>>()?;
+        let of_each = |f: fn(&Person) -> &Vec<f32>| self.stacked(people.iter().map(|p| f(p)));
+        Ok(IdentityMaps { texture: of_each(|p| &p.texture), position: of_each(|p| &p.position) })
+    }
+
+    /// `[B, 3, U, U]` meters: the expressions of `rows` on the faces of `people`, one each.
+    ///
+    /// # Errors
+    /// As [`HeadData::at_rest`].
+    pub fn expressions(&self, people: &[u32], rows: &[usize]) -> Result<Tensor> {
+        let made: Vec<Vec<f32>> = people
+            .par_iter()
+            .zip(rows)
+            .map(|(&id, &row)| {
+                let params = self.dataset.labels(row).head_params(&[]);
+                let offsets = self.correctives.offsets(&self.model, &self.person(id)?.neutral, &params);
+                Ok(self.uv.planes(&offsets))
+            })
+            .collect::<Result<_>>()?;
+        Ok(self.stacked(made.iter()))
+    }
+
+    /// Maps of three planes as a batch.
+    fn stacked<'a>(&self, maps: impl Iterator<Item = &'a Vec<f32>>) -> Tensor {
+        let all: Vec<f32> = maps.flatten().copied().collect();
+        let u = self.uv_size as i64;
+        Tensor::from_slice(&all).view([-1, 3, u, u]).to_device(self.device)
     }
 
     /// Mean position (meters) and texture maps `[3, U, U]` over the identities of a split, and the mask `[1, U, U]`.
@@ -161,10 +212,7 @@ impl HeadData {
         let person = self.person(row.identity_id)?;
         let params = row.head_params(&[]);
         let posed = self.model.pose_neutral(&person.neutral, &params);
-        let still =
-            HeadParams { pose: [Vec3::ZERO, Vec3::ZERO, params.pose[2], params.pose[3], params.pose[4]], ..params };
-        let mut offsets = self.model.pose_neutral(&person.neutral, &still).positions;
-        offsets.iter_mut().zip(&person.neutral).for_each(|(p, rest)| *p -= *rest);
+        let offsets = self.correctives.offsets(&self.model, &person.neutral, &params);
         let (image, alpha) = picture(&row, self.image_size)?;
         let scale = [self.image_size as f32 / row.width as f32, self.image_size as f32 / row.height as f32];
         let landmarks: Vec<[f32; 2]> = row.landmarks_2d.iter().map(|p| [p[0] * scale[0], p[1] * scale[1]]).collect();
@@ -174,6 +222,7 @@ impl HeadData {
             image: planes(&image.data),
             alpha: alpha.data,
             camera: camera_of_posed(&row, &posed).resized(self.image_size, self.image_size),
+            in_studio: row.light_id == STUDIO_LIGHT,
             person,
         })
     }
@@ -188,7 +237,8 @@ impl HeadData {
             .appearance
             .with_context(|| format!("identity {id} has no appearance map; render with maps.appearance = true"))?;
         let texture = Picture::raw_from_8bit(&rgb8_from_encoded(&appearance)?).resized(self.uv_size, self.uv_size);
-        let neutral = self.model.neutral(&row.shape);
+        let mut neutral = self.model.neutral(&row.shape);
+        self.correctives.rest(&self.model, &mut neutral);
         let person = Arc::new(Person { position: self.uv.planes(&neutral), texture: planes(&texture.data), neutral });
         let mut people = self.people.lock().expect("no panic while held");
         if people.len() < MOST_KEPT {

@@ -1,6 +1,6 @@
 //! D_id, D_expr and D_feat: codes → UV maps.
 use crate::config::ModelConfig;
-use nets::blocks::conv::{conv3, conv3_zero, double, leaky};
+use nets::blocks::conv::{channels_last, conv3, conv3_zero, double, leaky};
 use tch::{Tensor, nn};
 
 /// What a decoder puts out before it is trained.
@@ -43,7 +43,7 @@ impl MapDecoder {
 
     /// See [`MapDecoder::new`] for the shapes.
     pub fn forward(&self, code: &Tensor) -> Tensor {
-        let wide = leaky(&code.apply(&self.widen));
+        let wide = leaky(&channels_last(code).apply(&self.widen));
         let x = self.up.iter().fold(wide, |x, layer| leaky(&double(&x).apply(layer)));
         x.apply(&self.last) + &self.texel_bias
     }

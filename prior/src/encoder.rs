@@ -2,7 +2,7 @@
 //!
 //! Widths start from those of the UV encoders of the field (ava-256 lists them).
 use crate::config::ModelConfig;
-use nets::blocks::conv::{conv1, conv3, halve, leaky};
+use nets::blocks::conv::{channels_last, conv1, conv3, halve, leaky};
 use tch::{Tensor, nn};
 
 /// Halvings from `from` to `to` texels a side.
@@ -30,8 +30,13 @@ impl IdentityEncoder {
 
     /// `texture` in −1..=1, `position` normalized (see [`crate::maps`]).
     pub fn forward(&self, texture: &Tensor, position: &Tensor) -> Tensor {
-        let x =
-            Tensor::cat(&[leaky(&texture.apply(&self.texture_stem)), leaky(&position.apply(&self.position_stem))], 1);
+        let x = Tensor::cat(
+            &[
+                &leaky(&channels_last(texture).apply(&self.texture_stem)),
+                &leaky(&channels_last(position).apply(&self.position_stem)),
+            ],
+            1,
+        );
         self.body.forward(&x)
     }
 }
@@ -54,7 +59,7 @@ impl ExpressionEncoder {
 
     /// `offset` in units of 1 cm.
     pub fn forward(&self, offset: &Tensor) -> Tensor {
-        self.body.forward(&leaky(&offset.apply(&self.stem)))
+        self.body.forward(&leaky(&channels_last(offset).apply(&self.stem)))
     }
 }
 

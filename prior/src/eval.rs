@@ -1,4 +1,5 @@
 //! Reconstructions of held-out identities against the truth.
+use crate::config::{Surface, TrainConfig};
 use crate::data::{Batch, HeadData};
 use crate::model::Prior;
 use crate::picture::draw;
@@ -25,11 +26,13 @@ pub struct Report {
 
 const GRAY: [f32; 3] = [0.5; 3];
 
-/// Encodes, quantizes, decodes and draws up to `most` rows of a split, evenly spread over it.
+/// Encodes, quantizes, decodes and draws up to `most` rows of a split, evenly spread over it, under the light and on the
+/// surface that `config` says.
 ///
 /// # Errors
 /// Rows that cannot be read; an empty split.
-pub fn evaluate(prior: &mut Prior, data: &HeadData, split: &str, light_id: i64, most: usize) -> Result<Report> {
+pub fn evaluate(prior: &mut Prior, data: &HeadData, split: &str, config: &TrainConfig, most: usize) -> Result<Report> {
+    let light_id = config.val_light_id;
     let all = data.rows(split, light_id);
     anyhow::ensure!(
         !all.is_empty(),
@@ -40,7 +43,7 @@ pub fn evaluate(prior: &mut Prior, data: &HeadData, split: &str, light_id: i64, 
     let (mut psnr, mut ssim, mut position, mut expression, mut lines) = (0.0, 0.0, 0.0, 0.0, Vec::new());
     for chunk in rows.chunks(8) {
         let batch = data.batch(chunk)?;
-        let (drawn, errors) = tch::no_grad(|| reconstruct(prior, &batch))?;
+        let (drawn, errors) = tch::no_grad(|| reconstruct(prior, &batch, config.surface))?;
         let target = composite(&batch.images, &batch.alphas, &vec![GRAY; chunk.len()]);
         position += errors.0 * chunk.len() as f64;
         expression += errors.1 * chunk.len() as f64;
@@ -69,7 +72,7 @@ pub fn evaluate(prior: &mut Prior, data: &HeadData, split: &str, light_id: i64, 
 }
 
 /// Pictures over gray, and mean absolute map errors (millimeters).
-fn reconstruct(prior: &mut Prior, batch: &Batch) -> Result<(Drawn, (f64, f64))> {
+fn reconstruct(prior: &mut Prior, batch: &Batch, surface: Surface) -> Result<(Drawn, (f64, f64))> {
     let z_id = prior.encode_identity(&batch.maps.texture, &batch.maps.position);
     let z_expr = prior.encode_expression(&batch.maps.expression);
     let id = prior.quantize_identity(&z_id, Mode::Fixed).code;
@@ -81,6 +84,10 @@ fn reconstruct(prior: &mut Prior, batch: &Batch) -> Result<(Drawn, (f64, f64))> 
         ((a - b).abs() * mask).sum(Kind::Float).double_value(&[]) / texels * 1000.0
     };
     let errors = (error(&decoded.position, &batch.maps.position), error(&decoded.expression, &batch.maps.expression));
+    let decoded = match surface {
+        Surface::Exact => decoded.on(&batch.maps),
+        Surface::Decoded => decoded,
+    };
     let drawn = draw(&prior.gaussians(&decoded), &batch.cameras, &vec![GRAY; batch.cameras.len()])?;
     Ok((drawn, errors))
 }

@@ -25,6 +25,7 @@ pub mod regions;
 pub mod regressor;
 pub mod sample;
 pub mod tangent;
+pub mod tone;
 pub mod train;
 pub mod weights;
 

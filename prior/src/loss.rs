@@ -1,7 +1,7 @@
 //! `L = L_color + L_geom + L_reg`, and the quantizers' terms (paper §3.4; weights are ours).
 use crate::config::LossConfig;
 use crate::data::Batch;
-use crate::model::{CENTIMETER, Decoded, HeadGaussians};
+use crate::model::{CENTIMETER, HeadGaussians, IdentityMaps};
 use nets::losses::perceptual::Perceptual;
 use nets::view::Drawn;
 use tch::{Kind, Tensor};
@@ -21,16 +21,24 @@ impl Losses {
     }
 }
 
-/// L_geom, texture and quantizer terms: all that can be had without drawing a picture.
-pub fn map_losses(c: &LossConfig, batch: &Batch, decoded: &Decoded, vq: &Tensor, mask: &Tensor) -> Losses {
-    let l1 =
-        |a: &Tensor, b: &Tensor| ((a - b).abs() * mask).sum(Kind::Float) / (mask.sum(Kind::Float) * 3 * a.size()[0]);
+/// L_geom, texture and quantizer terms of a head at rest: all that can be had of it without drawing a picture. `vq` is the
+/// quantizers' own loss, `mask` `[1, 1, U, U]` is 1 on the surface.
+pub fn identity_losses(c: &LossConfig, maps: &IdentityMaps, made: &IdentityMaps, vq: &Tensor, mask: &Tensor) -> Losses {
     Losses::of(vec![
-        ("position", l1(&decoded.position, &batch.maps.position) / CENTIMETER * c.geometry),
-        ("expression", l1(&decoded.expression, &batch.maps.expression) / CENTIMETER * c.geometry),
-        ("texture", l1(&decoded.texture, &batch.maps.texture) * c.texture),
+        ("position", l1_on(mask, &made.position, &maps.position) / CENTIMETER * c.geometry),
+        ("texture", l1_on(mask, &made.texture, &maps.texture) * c.texture),
         ("vq", vq * c.vq),
     ])
+}
+
+/// L_geom of an expression.
+pub fn expression_loss(c: &LossConfig, expression: &Tensor, made: &Tensor, mask: &Tensor) -> Losses {
+    Losses::of(vec![("expression", l1_on(mask, made, expression) / CENTIMETER * c.geometry)])
+}
+
+/// Mean absolute difference of maps `[B, 3, U, U]` where `mask` is 1.
+fn l1_on(mask: &Tensor, a: &Tensor, b: &Tensor) -> Tensor {
+    ((a - b).abs() * mask).sum(Kind::Float) / (mask.sum(Kind::Float) * 3 * a.size()[0])
 }
 
 /// L_color, matte and L_reg.

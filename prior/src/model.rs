@@ -22,6 +22,13 @@ pub struct UvMaps {
     pub expression: Tensor,
 }
 
+impl UvMaps {
+    /// Without the expression.
+    pub fn at_rest(&self) -> IdentityMaps {
+        IdentityMaps { texture: self.texture.shallow_clone(), position: self.position.shallow_clone() }
+    }
+}
+
 /// What the three decoders make of a code.
 pub struct Decoded {
     /// `[B, 3, U, U]` display RGB.
@@ -34,7 +41,7 @@ pub struct Decoded {
     pub features: Tensor,
 }
 
-/// What D_id makes of an identity code.
+/// A head at rest; what D_id makes of an identity code.
 pub struct IdentityMaps {
     /// `[B, 3, U, U]` display RGB.
     pub texture: Tensor,
@@ -98,6 +105,19 @@ pub struct Prior {
     mask: Tensor,
 }
 
+impl Decoded {
+    /// The same appearance on the surface of `maps`.
+    pub fn on(self, maps: &UvMaps) -> Decoded {
+        let (position, expression) = (maps.position.shallow_clone(), maps.expression.shallow_clone());
+        Decoded { position, expression, ..self }
+    }
+
+    /// D_id's maps.
+    pub fn identity(&self) -> IdentityMaps {
+        IdentityMaps { texture: self.texture.shallow_clone(), position: self.position.shallow_clone() }
+    }
+}
+
 impl Prior {
     /// `n_points`: Gaussians of each region (stored with the weights); buffers are filled by [`Prior::set_mean`] and
     /// [`Prior::set_regions`], or by loading weights.
@@ -111,7 +131,11 @@ impl Prior {
         let n_regressors = if c.two_layers { trained } else { 1 };
         // Parts that only avatars keep apart were trained as detail, or as face where there was no detail.
         let regressor_of = |i: usize| if i < trained { i } else { (trained - 1) / 2 * 2 };
-        let reach = |i: usize| if i == 1 { (c.hair_reach_m, 0.01) } else { (c.skin_reach_m, 1.0) };
+        let reach = |i: usize| match i {
+            1 => (c.hair_reach_m, 0.01),
+            2 => (c.detail_reach_m, 1.0),
+            _ => (c.skin_reach_m, 1.0),
+        };
         let zeros = |name: &str, shape: &[i64]| p.sub("buffers").zeros_no_train(name, shape);
         let regions = n_points.iter().enumerate().map(|(i, &n)| Region {
             grid: zeros(&format!("grid{i}"), &[1, n, 1, 2]),
@@ -199,12 +223,17 @@ impl Prior {
         }
     }
 
+    /// D_expr: `[B, 3, U, U]` meters.
+    pub fn decode_expression(&self, zq_expr: &Tensor) -> Tensor {
+        self.expression.forward(zq_expr) * CENTIMETER
+    }
+
     /// D_expr and D_feat, beside identity maps at hand.
     pub fn decode_with(&self, identity: &IdentityMaps, zq_id: &Tensor, zq_expr: &Tensor) -> Decoded {
         Decoded {
             texture: identity.texture.shallow_clone(),
             position: identity.position.shallow_clone(),
-            expression: self.expression.forward(zq_expr) * CENTIMETER,
+            expression: self.decode_expression(zq_expr),
             features: self.features.forward(zq_id, zq_expr),
         }
     }
@@ -213,17 +242,16 @@ impl Prior {
     pub fn gaussians(&self, maps: &Decoded) -> HeadGaussians {
         let surface = &maps.position + &maps.expression;
         let frames = frames_of_map(&surface);
-        let stack = Tensor::cat(&[&surface, &frames, &maps.texture, &maps.features], 1);
         let parts: Vec<_> = self
             .regions
             .iter()
             .map(|region| {
-                let at = sample(&stack, &region.grid);
+                let at = |map: &Tensor| sample(map, &region.grid);
                 let base = Base {
-                    means: at.narrow(2, 0, 3),
-                    quats: at.narrow(2, 3, 4),
-                    texture: at.narrow(2, 7, 3),
-                    features: at.narrow(2, 10, self.config.feature_channels),
+                    means: at(&surface),
+                    quats: at(&frames),
+                    texture: at(&maps.texture),
+                    features: at(&maps.features),
                     log_scales: region.log_scales.shallow_clone(),
                 };
                 self.regressors[region.regressor].forward(&base)

@@ -1,15 +1,18 @@
 //! Training: geometry and codes first, then pictures too; resumable bit for bit.
-use crate::config::PriorConfig;
+use crate::config::{PriorConfig, Surface};
 use crate::data::HeadData;
-use crate::loss::{Losses, map_losses, picture_losses};
+use crate::loss::{Losses, expression_loss, identity_losses, picture_losses};
+use crate::model::{IdentityMaps, Prior, Quantized};
 use crate::picture::draw;
 use crate::regions::region_points;
 use crate::sample;
+use crate::tone::in_light_of;
 use crate::weights::{self, LoadedPrior};
 use crate::{eval, regions};
 use anyhow::{Context, Result};
 use glam::Vec3;
 use nets::Checkpoint;
+use nets::blocks::conv::weights_channels_last;
 use nets::blocks::vq::Mode;
 use nets::losses::perceptual::Perceptual;
 use nets::rng::{mix, seed_step};
@@ -20,6 +23,7 @@ use nets::training::optim::{Adam, AdamConfig};
 use nets::training::schedule::Schedule;
 use nets::view::composite;
 use std::path::{Path, PathBuf};
+use tch::Tensor;
 
 /// What a run needs, checked and opened.
 pub struct Plan {
@@ -37,6 +41,7 @@ pub struct Plan {
 pub struct Trainer<'a> {
     plan: &'a Plan,
     rows: Vec<usize>,
+    people: Vec<u32>,
     loaded: LoadedPrior,
     optimizer: Adam,
     budget: Budget,
@@ -51,8 +56,9 @@ pub struct Trainer<'a> {
 pub fn train(plan: &Plan, mut say: impl FnMut(&str)) -> Result<LoadedPrior> {
     let mut trainer = Trainer::start(plan)?;
     say(&format!(
-        "{} training rows, {} Gaussians, from step {}",
+        "{} training rows and the maps of {} people, {} Gaussians, from step {}",
         trainer.rows.len(),
+        trainer.people.len(),
         trainer.loaded.prior.n_points().iter().sum::<i64>(),
         trainer.loaded.steps
     ));
@@ -112,6 +118,7 @@ impl<'a> Trainer<'a> {
         );
         // A longer run may be asked for than the checkpoint's was.
         loaded.config = plan.config.clone();
+        weights_channels_last(&loaded.vars);
         let mut optimizer = Adam::over(&loaded.vars, AdamConfig::default());
         if let Some(file) = &resumed {
             optimizer.load("adam", file)?;
@@ -120,6 +127,7 @@ impl<'a> Trainer<'a> {
         Ok(Trainer {
             plan,
             rows,
+            people: plan.data.identities("train").map(|row| row.identity_id).collect(),
             loaded,
             optimizer,
             budget: Budget::start(Some(c.steps), minutes),
@@ -156,29 +164,69 @@ impl<'a> Trainer<'a> {
 
     fn losses(&mut self, rows: &[usize], step: u64) -> Result<Losses> {
         let c = &self.plan.config;
+        self.loaded.prior.quantize_unless(self.budget.fraction(step) < c.train.quantise_from);
+        if step < c.train.warmup_steps {
+            return self.maps_alone(rows, step);
+        }
         let batch = self.plan.data.batch(rows)?;
         let prior = &mut self.loaded.prior;
-        prior.quantize_unless(self.budget.fraction(step) < c.train.quantise_from);
-        let z_id = prior.encode_identity(&batch.maps.texture, &batch.maps.position);
-        let z_expr = prior.encode_expression(&batch.maps.expression);
-        let (id, expr) = (prior.quantize_identity(&z_id, Mode::Train), prior.quantize_expression(&z_expr, Mode::Train));
+        let at_rest = batch.maps.at_rest();
+        let id = identity_code(prior, &at_rest);
+        let expr = expression_code(prior, &batch.maps.expression);
         let decoded = prior.decode(&id.code, &expr.code);
-        let maps = map_losses(&c.loss, &batch, &decoded, &(&id.loss + &expr.loss), prior.means().2);
-        if step < c.train.warmup_steps {
-            return Ok(maps);
-        }
+        let mask = prior.means().2;
+        let maps = identity_losses(&c.loss, &at_rest, &decoded.identity(), &(&id.loss + &expr.loss), mask);
+        let maps = maps.and(expression_loss(&c.loss, &batch.maps.expression, &decoded.expression, mask));
         let backgrounds = backgrounds(c.train.seed, step, rows.len());
-        let gaussians = prior.gaussians(&decoded);
+        let gaussians = prior.gaussians(&match c.train.surface {
+            Surface::Exact => decoded.on(&batch.maps),
+            Surface::Decoded => decoded,
+        });
         let drawn = draw(&gaussians, &batch.cameras, &backgrounds)?;
+        let keep: Vec<bool> = batch.in_studio.iter().map(|studio| *studio || c.train.light_id >= 0).collect();
+        let drawn = in_light_of(&drawn, &batch.images, &batch.alphas, &backgrounds, &keep)?;
         let target = composite(&batch.images, &batch.alphas, &backgrounds);
         let net = self.plan.perceptual.as_ref().filter(|_| self.budget.fraction(step) >= c.loss.perceptual_from);
-        Ok(maps.and(picture_losses(&c.loss, &drawn, &target, &batch, &gaussians, net)))
+        let mut losses = maps.and(picture_losses(&c.loss, &drawn, &target, &batch, &gaussians, net));
+        if c.train.people > 0 {
+            let people = self.people_of(c.train.people, step);
+            losses.total = &losses.total + self.identities_alone(&people)?.total;
+        }
+        Ok(losses)
+    }
+
+    /// Losses of people's maps, with the expressions of `rows`: images need sane positions first.
+    fn maps_alone(&mut self, rows: &[usize], step: u64) -> Result<Losses> {
+        let c = &self.plan.config;
+        let people = self.people_of(rows.len(), step);
+        let expression = self.plan.data.expressions(&people, rows)?;
+        let prior = &mut self.loaded.prior;
+        let expr = expression_code(prior, &expression);
+        let made = prior.decode_expression(&expr.code);
+        let mut losses = expression_loss(&c.loss, &expression, &made, prior.means().2);
+        losses.total = &losses.total + expr.loss * c.loss.vq;
+        Ok(losses.and(self.identities_alone(&people)?))
+    }
+
+    /// Losses of people's maps at rest.
+    fn identities_alone(&mut self, people: &[u32]) -> Result<Losses> {
+        let c = &self.plan.config;
+        let maps = self.plan.data.at_rest(people)?;
+        let prior = &mut self.loaded.prior;
+        let id = identity_code(prior, &maps);
+        let made = prior.decode_identity(&id.code);
+        Ok(identity_losses(&c.loss, &maps, &made, &id.loss, prior.means().2))
+    }
+
+    /// `n` people of whom only the maps are learned in a step.
+    fn people_of(&self, n: usize, step: u64) -> Vec<u32> {
+        let chosen = batch_at(self.people.len(), n, self.plan.config.train.seed ^ PEOPLE, step);
+        chosen.into_iter().map(|i| self.people[i]).collect()
     }
 
     /// Metrics on held-out identities and a contact sheet beside the output.
     fn validate(&mut self) -> Result<String> {
-        let report =
-            eval::evaluate(&mut self.loaded.prior, &self.plan.data, "val", self.plan.config.train.light_id, 16)?;
+        let report = eval::evaluate(&mut self.loaded.prior, &self.plan.data, "val", &self.plan.config.train, 16)?;
         let sheet = self.plan.out.with_extension(format!("{:06}.png", self.loaded.steps));
         formats::publish::write_atomically(&sheet, &report.sheet)?;
         Ok(format!("step {} val: PSNR {:.2} dB  SSIM {:.4}", self.loaded.steps, report.psnr, report.ssim))
@@ -197,6 +245,21 @@ impl<'a> Trainer<'a> {
     pub fn into_prior(self) -> LoadedPrior {
         self.loaded
     }
+}
+
+/// Of the order in which people come, beside that of the rows.
+const PEOPLE: u64 = 0x70e0;
+
+/// zq_id of maps, as training has it.
+fn identity_code(prior: &mut Prior, maps: &IdentityMaps) -> Quantized {
+    let z = prior.encode_identity(&maps.texture, &maps.position);
+    prior.quantize_identity(&z, Mode::Train)
+}
+
+/// zq_expr of an expression map, as training has it.
+fn expression_code(prior: &mut Prior, expression: &Tensor) -> Quantized {
+    let z = prior.encode_expression(expression);
+    prior.quantize_expression(&z, Mode::Train)
 }
 
 /// A new network whose buffers describe the training heads.

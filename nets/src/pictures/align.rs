@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_similarity_about_a_point_sends_it_where_it_should_and_turns() {
+    fn a_similarity_about_a_point_moves_and_turns_it() {
         let s = Affine::about([10.0, 20.0], [64.0, 60.0], 1.7, 0.4);
         assert!(
             close(s.apply([10.0, 20.0]), [64.0, 60.0]) && close(s.inverse().apply(s.apply([3.0, -8.0])), [3.0, -8.0])

@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn blurring_keeps_the_mean_of_a_flat_picture_and_smooths_an_edge() {
+    fn blur_keeps_flat_pictures_and_smooths_edges() {
         let mut p = Picture::new(20, 10, 3);
         p.data.iter_mut().enumerate().for_each(|(i, v)| *v = if i / 3 % 20 < 10 { 0.0 } else { 1.0 });
         let b = blur(&p, 1.5);

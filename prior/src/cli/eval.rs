@@ -4,6 +4,7 @@ use anyhow::Result;
 use formats::card::write_json;
 use formats::exit::ExitCode;
 use formats::flags::CommonFlags;
+use prior::config::Surface;
 use prior::eval;
 use prior::weights::{self, LoadedPrior};
 use serde_json::json;
@@ -33,7 +34,7 @@ impl Eval {
         let Eval { source, weights, split, rows, out } = self;
         let mut loaded = weights::load(&weights, device)?;
         let data = source.open(&loaded.config, device)?;
-        let report = eval::evaluate(&mut loaded.prior, &data, &split, loaded.config.train.light_id, rows)?;
+        let report = eval::evaluate(&mut loaded.prior, &data, &split, &loaded.config.train, rows)?;
         formats::publish::write_atomically(&out.with_extension("png"), &report.sheet)?;
         let card = metrics(&report, &loaded, &split, 0.0);
         write_json(&out, &card)?;
@@ -51,8 +52,12 @@ impl Eval {
 pub fn metrics(report: &eval::Report, loaded: &LoadedPrior, split: &str, hours: f64) -> serde_json::Value {
     let (id_codes, expr_codes) = loaded.prior.code_usage();
     let size = loaded.config.train.image_size;
+    let surface = match loaded.config.train.surface {
+        Surface::Exact => "on the head model's surface",
+        Surface::Decoded => "on the decoded surface",
+    };
     let protocol = format!(
-        "{split} identities never trained on, encoded from their own maps, {} rows, {size} px, whole picture over mid grey",
+        "{split} identities never trained on, encoded from their own maps, {surface}, {} rows, {size} px, whole picture over mid grey",
         report.rows
     );
     json!({

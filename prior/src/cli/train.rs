@@ -57,7 +57,7 @@ impl Train {
             talk.event("train", json!({ "line": line }));
         })?;
         let hours = clock.elapsed().as_secs_f64() / 3600.0;
-        let report = eval::evaluate(&mut loaded.prior, &plan.data, "val", plan.config.train.light_id, 64)?;
+        let report = eval::evaluate(&mut loaded.prior, &plan.data, "val", &plan.config.train, 64)?;
         card(plan, self, &loaded, metrics(&report, &loaded, "val", hours))?.write(&plan.out)?;
         talk.say(&format!(
             "prior: {:?}: {} steps, PSNR {:.2} dB on held-out identities",

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn no_triangle_is_left_bare_and_children_stay_with_their_parents_triangle() {
+    fn children_keep_their_triangle_and_none_becomes_bare() {
         let mut bound = rigged(2).bound;
         let n = bound.len();
         let before = triangles(&bound);
