@@ -1,5 +1,6 @@
 //! A drivable person, whoever made the folder: `invert` itself or `zero1a`.
 use crate::maps_avatar::{MapsAvatar, Motion};
+use crate::rig::Rig;
 use anyhow::Result;
 use formats::{AvatarCard, AvatarKind};
 use head::model::{HeadModel, HeadParams};
@@ -30,6 +31,17 @@ impl Avatar {
         let Avatar::Maps(avatar) = self else { return None };
         let seen = avatar.seen.as_ref()?.to_device(Device::Cpu).to_kind(Kind::Float).contiguous();
         Vec::try_from(seen).ok()
+    }
+
+    /// The head model that lies in the folder; none for avatars that are moved otherwise.
+    pub fn rig(&self) -> Option<&Rig> {
+        match self {
+            Avatar::Maps(avatar) => match &avatar.motion {
+                Motion::Rig(motion) => Some(&motion.rig),
+                Motion::Decoded(_) => None,
+            },
+            Avatar::Rigged(..) => None,
+        }
     }
 
     /// The head at 52 ARKit weights, in head space (metres, display RGB); no gradient.

@@ -6,6 +6,7 @@ use formats::card::write_json;
 use formats::digest::{hex, sha256, sha256_of_file};
 use formats::exit::{ExitCode, Failure};
 use formats::flags::{CommonFlags, RehearsalFlags};
+use formats::live_link;
 use formats::progress::Progress;
 use formats::provenance::Provenance;
 use formats::publish::write_atomically;
@@ -19,11 +20,10 @@ use invert::export::{self, Up};
 use invert::film::{self, Backdrop};
 use invert::fit::{LossNetworks, Work};
 use invert::subject::{Choice, Subject, View};
-use invert::{clip, drive, eval, fit, live_link, relative, report, view};
+use invert::{clip, drive, eval, fit, relative, report, track_video, view};
 use nets::losses::perceptual::Perceptual;
 use nets::losses::recognizer::Recognizer;
 use serde_json::json;
-use splat::files::Format;
 use std::path::{Path, PathBuf};
 use tch::Device;
 
@@ -136,18 +136,25 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Export the Gaussians of one expression as `.ply`, `.splat` or `.spz`.
+    /// Export a head mesh (`.glb`), or the Gaussians of one expression (`.glb`, `.ply`, `.splat`, `.spz`).
+    ///
+    /// `.glb` holds a textured head mesh with eyes, teeth and tongue, 52 ARKit morph targets and a skeleton (neck, head, jaw,
+    /// eyes): for Blender, three.js, Unity and Unreal. With `--kind gaussians` it holds Gaussians (KHR_gaussian_splatting).
+    /// Where the file comes from is noted in `asset.extras` of a `.glb`, and beside other files as `OUT.json`.
     Export {
         /// Avatar folder.
         #[arg(long)]
         avatar: PathBuf,
-        /// ARKit weight, for example `jawOpen=0.5`; may be repeated.
+        /// What to export; default: `mesh` for `.glb`, otherwise `gaussians`.
+        #[arg(long, value_enum)]
+        kind: Option<export::Kind>,
+        /// ARKit weight, for example `jawOpen=0.5`; may be repeated. A mesh opens with these weights.
         #[arg(long, value_name = "UNIT=WEIGHT")]
         expression: Vec<String>,
-        /// Axis convention of `.ply` and `.splat`; `.spz` is always y up, by its specification.
+        /// Axis convention of `.ply` and `.splat`; `.glb` and `.spz` are always y up, by their specifications.
         #[arg(long, value_enum, default_value_t = Up::Down)]
         up: Up,
-        /// File to write; the extension selects the format: `.ply`, `.splat` or `.spz`.
+        /// File to write; the extension selects the format: `.glb`, `.ply`, `.splat` or `.spz`.
         #[arg(long)]
         out: PathBuf,
     },
@@ -183,14 +190,18 @@ struct DriveFlags {
     /// Avatar folder.
     #[arg(long)]
     avatar: PathBuf,
-    /// `performance`, `photo` (the expression of the first input image, held), a `.csv` of the Live Link Face app, or a
-    /// dataset whose rows are played in order.
+    /// `performance`, `photo` (the expression of the first input image, held), a `.csv` of the Live Link Face app, a dataset
+    /// (tracked from a video: played by its times, frames without a face held; else row by row), or a video, which the tool
+    /// `track` tracks first, into `NAME.tracked` next to --out.
     #[arg(long, default_value = "performance")]
     clip: String,
-    /// Frames per second of the output; default: 30 for `.mp4`, otherwise 12.5. A `.csv` is resampled by time, the rows of
-    /// a dataset are played one by one.
+    /// Frames per second of the output; default: 30 for `.mp4`, otherwise 12.5. A `.csv` and a tracked video are resampled by
+    /// time, the rows of other datasets are played one by one.
     #[arg(long)]
     fps: Option<f32>,
+    /// Head model that a video is tracked with.
+    #[arg(long, default_value = "data/head.safetensors")]
+    head: PathBuf,
     /// Frames per second of the timecode of a `.csv`; default: 60, or 30 if it never counts beyond 29.
     #[arg(long)]
     clip_fps: Option<f32>,
@@ -231,6 +242,19 @@ impl DriveFlags {
             }
         }
         Ok(self.fps.unwrap_or(if film::Kind::of(&self.out) == film::Kind::Mp4 { 30.0 } else { 12.5 }))
+    }
+
+    /// The clip; a video is tracked, and its dataset is the clip.
+    fn clip(&self, common: &CommonFlags) -> Result<String> {
+        if !track_video::is_video(&self.clip) {
+            return Ok(self.clip.clone());
+        }
+        let (video, talk) = (Path::new(&self.clip), common.talk());
+        let name = video.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let out = self.out.with_file_name(format!("{name}.tracked"));
+        talk.say(&format!("invert: tracking {video:?} into {out:?}"));
+        let tracking = track_video::Tracking { video, head: &self.head, out, threads: common.threads, talk };
+        Ok(tracking.run()?.to_string_lossy().into_owned())
     }
 
     fn shot(&self) -> Result<Shot> {
@@ -274,8 +298,8 @@ struct LossNetworkFlags {
     #[arg(long, default_value = "weights/perceptual.safetensors")]
     perceptual: String,
     /// Weights of the face recognizer; `none` to omit it.
-    #[arg(long, default_value = "weights/identity.safetensors")]
-    recogniser: String,
+    #[arg(long, alias = "recogniser", default_value = "weights/identity.safetensors")]
+    recognizer: String,
 }
 
 impl LossNetworkFlags {
@@ -285,17 +309,17 @@ impl LossNetworkFlags {
             true => sha256_of_file(Path::new(name)),
             false => Ok(name.to_string()),
         };
-        Ok([digest(&self.perceptual)?, digest(&self.recogniser)?])
+        Ok([digest(&self.perceptual)?, digest(&self.recognizer)?])
     }
 
     fn open(&self, device: Device) -> Result<LossNetworks> {
-        let recogniser = match self.recogniser.as_str() {
+        let recognizer = match self.recognizer.as_str() {
             "none" => None,
             path => Some(
-                Recognizer::load(Path::new(path), device).context("the recogniser (--recogniser none does without)")?,
+                Recognizer::load(Path::new(path), device).context("the recognizer (--recognizer none does without)")?,
             ),
         };
-        Ok(LossNetworks { perceptual: Perceptual::open(&self.perceptual, device)?, recogniser })
+        Ok(LossNetworks { perceptual: Perceptual::open(&self.perceptual, device)?, recognizer })
     }
 }
 
@@ -324,11 +348,9 @@ impl Cli {
                 write_atomically(&out, &drive::sheet(&mut Avatar::load(&avatar, device)?, size)?)?;
                 Ok(ExitCode::Done)
             }
-            Command::Export { avatar, expression, up, out } => {
-                let weights = parse_expression(&expression)?;
-                let format = Format::of(&out).map_err(|e| Failure::usage(format!("--out: {e}")))?;
-                let gaussians = export::gaussians(&mut Avatar::load(&avatar, device)?, &weights)?;
-                let dropped = splat::files::write(&out, up.turned(gaussians, format).slices())?;
+            Command::Export { avatar, kind, expression, up, out } => {
+                let (weights, target) = (parse_expression(&expression)?, export::Target::of(&out, kind)?);
+                let dropped = export::write(&mut Avatar::load(&avatar, device)?, target, &weights, up, &out)?;
                 if dropped > 0 {
                     self.common.talk().say(&format!("invert: {dropped} Gaussians cannot be drawn and are left out"));
                 }
@@ -416,9 +438,9 @@ fn run_drive(flags: &DriveFlags, device: Device, common: &CommonFlags) -> Result
     let (fps, shot, talk) = (flags.fps()?, flags.shot()?, common.talk());
     film::Kind::of(&flags.out).check(shot.backdrop)?;
     let mut avatar = Avatar::load(&flags.avatar, device)?;
-    let mut clip = clip::open(&flags.clip, fps, flags.clip_fps, avatar.card())?;
+    let mut clip = clip::open(&flags.clip(common)?, fps, flags.clip_fps, avatar.card())?;
     if clip.lost > 0 {
-        talk.say(&format!("invert: {} frames of the clip show no face and are interpolated", clip.lost));
+        talk.say(&format!("invert: {} frames of the clip show no face and are bridged", clip.lost));
     }
     if flags.is_relative(clip.driver) {
         let neutral = relative::neutral(&clip.frames);

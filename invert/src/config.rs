@@ -138,9 +138,9 @@ pub struct FitLoss {
     pub perceptual: f64,
     /// L1 of the matte.
     pub alpha: f64,
-    /// L_id: 1 − cosine of the recogniser's embeddings; in stages A and B.
+    /// L_id: 1 − cosine of the recognizer's embeddings; in stages A and B.
     pub identity: f64,
-    /// L_arc: mean absolute difference of the recogniser's stages; in stages A and B.
+    /// L_arc: mean absolute difference of the recognizer's stages; in stages A and B.
     pub identity_features: f64,
     /// Mean squared corrections.
     pub corrections: f64,
@@ -154,7 +154,7 @@ impl Default for PivotConfig {
             lr: 0.02,
             stay: 5e-3,
             refine_expressions: true,
-            trust_expressions: 0.1,
+            trust_expressions: 0.3,
             trust_cameras: 1e-3,
         }
     }

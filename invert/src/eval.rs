@@ -23,7 +23,7 @@ pub struct Report {
     pub sharpness: f64,
     /// Our own perceptual distance; not the public LPIPS.
     pub lpips_self: Option<f64>,
-    /// Cosine of our own recogniser's embeddings; not the public CSIM.
+    /// Cosine of our own recognizer's embeddings; not the public CSIM.
     pub csim_self: Option<f64>,
     /// Pictures.
     pub n: usize,
@@ -116,7 +116,7 @@ pub fn evaluate(
         if let Some(net) = &loss_networks.perceptual {
             lpips += net.distance(made, truth).double_value(&[]);
         }
-        if let Some(net) = &loss_networks.recogniser {
+        if let Some(net) = &loss_networks.recognizer {
             let crop = |picture: &Tensor| Recognizer::crops(picture, &[view.landmarks_2d.as_slice()]);
             csim += net.similarity(&crop(made), &crop(truth)).mean(Kind::Float).double_value(&[]);
         }
@@ -135,7 +135,7 @@ pub fn evaluate(
         ssim: mean(ssim),
         sharpness: mean(sharp),
         lpips_self: loss_networks.perceptual.is_some().then(|| mean(lpips)),
-        csim_self: loss_networks.recogniser.is_some().then(|| mean(csim)),
+        csim_self: loss_networks.recognizer.is_some().then(|| mean(csim)),
         n: views.len(),
         sheet: sheet_png(&lines)?,
     })

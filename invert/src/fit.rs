@@ -11,9 +11,10 @@ pub use work::Work;
 
 use crate::config::{Appearance, FitConfig, FitLoss, Geometry};
 use crate::loss::l1_and_ssim;
-use crate::maps_avatar::{MapsAvatar, Motion, RigMotion};
+use crate::maps_avatar::{MapsAvatar, Motion};
 use crate::pictures::Pictures;
-use crate::rig::{Rig, Surface};
+use crate::rig::{Posed, Rig};
+use crate::rig_motion::RigMotion;
 use crate::subject::{Subject, View};
 use anyhow::Result;
 use costs::peak_mib;
@@ -26,6 +27,7 @@ use nets::losses::perceptual::Perceptual;
 use nets::losses::recognizer::Recognizer;
 use nets::rng::mix;
 use nets::view::{Drawn, composite};
+use prior::config::Surface;
 use prior::model::HeadGaussians;
 use prior::picture::draw;
 use prior::regions::{Grids, avatar_points};
@@ -39,8 +41,8 @@ use work::Record;
 pub struct LossNetworks {
     /// γ's feature net.
     pub perceptual: Option<Perceptual>,
-    /// L_id's and L_arc's recogniser.
-    pub recogniser: Option<Recognizer>,
+    /// L_id's and L_arc's recognizer.
+    pub recognizer: Option<Recognizer>,
 }
 
 /// The person at the two sizes the stages work at.
@@ -172,8 +174,7 @@ fn on_rig(
     let loaded = with_points(loaded, &points);
     let uv_size = loaded.config.model.uv_size as usize;
     let rig = Rig::new(model, shape, anchors, uv_size, loaded.vars.device());
-    let parts = rig.parts();
-    let motion = RigMotion::new(&loaded, rig, &parts, appearance);
+    let motion = RigMotion::new(&loaded, rig, appearance, Surface::Exact);
     MapsAvatar::new(loaded, pivot, Motion::Rig(Box::new(motion)))
 }
 
@@ -252,7 +253,7 @@ impl<'a> Fit<'a> {
     }
 
     /// The rig's surface in picture `v`.
-    fn surface(&self, avatar: &MapsAvatar, pictures: &Pictures, v: usize) -> Option<Surface> {
+    fn surface(&self, avatar: &MapsAvatar, pictures: &Pictures, v: usize) -> Option<Posed> {
         let Motion::Rig(motion) = &avatar.motion else { return None };
         Some(match &self.units {
             Some(units) => pictures.surface(v, &motion.rig, units),
@@ -282,7 +283,7 @@ impl<'a> Fit<'a> {
         if let Some(net) = self.loss_networks.perceptual.as_ref().filter(|_| ask == Ask::Networks) {
             loss += net.distance(&color, &target) * c.perceptual;
         }
-        if let Some(net) = self.loss_networks.recogniser.as_ref().filter(|_| ask == Ask::Networks) {
+        if let Some(net) = self.loss_networks.recognizer.as_ref().filter(|_| ask == Ask::Networks) {
             let landmarks = self.subject.views[v].landmarks_2d.as_slice();
             let crop = |picture: &Tensor| Recognizer::crops(picture, &[landmarks]);
             let losses = net.losses(&crop(&color), &crop(&target));

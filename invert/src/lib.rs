@@ -13,7 +13,7 @@ pub mod eval;
 pub mod export;
 pub mod film;
 pub mod fit;
-pub mod live_link;
+pub mod glb;
 pub mod loss;
 pub mod maps_avatar;
 pub mod neighbors;
@@ -22,7 +22,9 @@ pub mod relative;
 pub mod report;
 pub mod residual;
 pub mod rig;
+pub mod rig_motion;
 pub mod subject;
+pub mod track_video;
 pub mod unwrap;
 pub mod view;
 

@@ -1,11 +1,11 @@
 //! A drivable person as maps: the tuned network, the pivot, what moves it, and what the Gaussians add.
 use crate::config::Appearance;
 use crate::residual::Residual;
-use crate::rig::{Rig, Surface};
+use crate::rig::Posed;
+use crate::rig_motion::RigMotion;
 use anyhow::Result;
 use formats::{AvatarCard, AvatarKind};
-use head::model::Part;
-use head::{HeadModel, HeadParams};
+use head::{Correctives, HeadModel, HeadParams};
 use nets::Checkpoint;
 use nets::blocks::vq::Mode;
 use prior::maps::UvSpace;
@@ -13,11 +13,6 @@ use prior::model::{Decoded, HeadGaussians, IdentityMaps};
 use prior::weights::{self, LoadedPrior};
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
-
-/// Opacity of the rigid parts: logit(0.95).
-const SOLID_OPACITY_LOGIT: f64 = 2.944;
-/// Standard deviation of the rigid parts' Gaussians over their neighbors' distance: along the surface, across it.
-const SOLID_SCALE: (f64, f64) = (0.6, 0.15);
 
 /// One person.
 pub struct MapsAvatar {
@@ -45,110 +40,6 @@ pub enum Motion {
     Decoded(Tensor),
     /// The head model.
     Rig(Box<RigMotion>),
-}
-
-/// The head model, and how the network's Gaussians sit on it at rest.
-pub struct RigMotion {
-    /// The person's head.
-    pub rig: Rig,
-    /// What the network is asked for.
-    pub appearance: Appearance,
-    /// `[1, N, 3]` metres: the surface less the bilinear lookup of its map.
-    exact: Tensor,
-    /// `[1, 3, U, U]` metres: x_verts.
-    position: Tensor,
-    /// `[3, N]` what the rigid parts follow at rest: the mean of the left lids, of the right lids, of the lips.
-    followed: Tensor,
-    /// `[S]` which of these each rigid Gaussian follows.
-    follows: Tensor,
-    /// `[1, S, 4]` frames of the rigid Gaussians.
-    frames: Tensor,
-    /// Gaussians of the regions that the network shapes; the `S` rigid ones come after.
-    n_shaped: i64,
-}
-
-impl RigMotion {
-    /// For a network whose Gaussians sit at the rig's places.
-    pub fn new(loaded: &LoadedPrior, rig: Rig, parts: &[Part], appearance: Appearance) -> Self {
-        let prior = &loaded.prior;
-        let position = rig.position_map();
-        let exact = &rig.at_rest().means - prior.at_points(&position);
-        let n_shaped = prior.n_trained();
-        let n = exact.size()[1];
-        let x = rig.at_rest().means.select(-1, 0).flatten(0, -1);
-        let side = |left: bool| if left { x.gt(0.0) } else { x.le(0.0) }.to_kind(Kind::Float);
-        let lids = rig.region("eyelids");
-        let shaped = Tensor::arange(n, (Kind::Int64, x.device())).lt(n_shaped).to_kind(Kind::Float);
-        let rows = [&lids * side(true), &lids * side(false), rig.region("lips")];
-        let rows = rows.map(|row| {
-            let row = row * &shaped;
-            &row / row.sum(Kind::Float).clamp_min(1e-6)
-        });
-        let follows: Vec<i64> = parts[n_shaped as usize..]
-            .iter()
-            .map(|part| match part {
-                Part::EyeLeft => 0,
-                Part::EyeRight => 1,
-                _ => 2,
-            })
-            .collect();
-        RigMotion {
-            followed: Tensor::stack(&rows, 0),
-            follows: Tensor::from_slice(&follows).to_device(x.device()),
-            frames: rig.normal_frames().narrow(1, n_shaped, n - n_shaped),
-            exact,
-            position,
-            n_shaped,
-            rig,
-            appearance,
-        }
-    }
-
-    /// `[1, 3, U, U]` meters: the x_exp that the network is asked for when the head is posed by `params`.
-    pub fn expression_map(&self, params: &HeadParams) -> Tensor {
-        match self.appearance {
-            Appearance::Rest => self.position.zeros_like(),
-            Appearance::Expression => self.rig.expression_map(params),
-        }
-    }
-
-    /// The network's Gaussians at rest, on the exact surface. Rigid parts keep the rig's shape; they go where the skin
-    /// around them went.
-    pub fn rest(&self, loaded: &LoadedPrior, maps: &Decoded) -> HeadGaussians {
-        let still = Decoded {
-            texture: maps.texture.shallow_clone(),
-            position: maps.position.shallow_clone(),
-            expression: maps.expression.zeros_like(),
-            features: maps.features.shallow_clone(),
-        };
-        let g = loaded.prior.gaussians(&still);
-        let n = g.means.size()[1];
-        let shaped = |t: &Tensor| t.narrow(1, 0, self.n_shaped);
-        let solid = |t: &Tensor| t.narrow(1, self.n_shaped, n - self.n_shaped);
-        let moved = loaded.prior.at_points(&(&maps.position - &self.position));
-        let follow = self.followed.matmul(&moved.squeeze_dim(0)).index_select(0, &self.follows).unsqueeze(0);
-        let spacing = loaded.prior.base_log_scales().unsqueeze(0);
-        let flat = Tensor::from_slice(&[SOLID_SCALE.0.ln(), SOLID_SCALE.0.ln(), SOLID_SCALE.1.ln()])
-            .to_kind(Kind::Float)
-            .to_device(spacing.device());
-        HeadGaussians {
-            means: Tensor::cat(&[shaped(&(&g.means + &self.exact)), solid(&self.rig.at_rest().means) + follow], 1),
-            quats: Tensor::cat(&[shaped(&g.quats), self.frames.shallow_clone()], 1),
-            log_scales: Tensor::cat(&[shaped(&g.log_scales), solid(&spacing) + flat], 1),
-            opacity_logits: Tensor::cat(
-                &[shaped(&g.opacity_logits), solid(&g.opacity_logits).full_like(SOLID_OPACITY_LOGIT)],
-                1,
-            ),
-            colors: g.colors,
-            kind: g.kind,
-            penalty: g.penalty,
-        }
-    }
-
-    /// Gaussians of the regions that the network shapes.
-    pub fn n_shaped(&self) -> i64 {
-        self.n_shaped
-    }
 }
 
 impl MapsAvatar {
@@ -193,7 +84,7 @@ impl MapsAvatar {
     }
 
     /// The head of decoded maps on a surface of the rig (none: as the maps pose it).
-    pub fn on_surface(&self, maps: &Decoded, surface: Option<&Surface>) -> HeadGaussians {
+    pub fn on_surface(&self, maps: &Decoded, surface: Option<&Posed>) -> HeadGaussians {
         let g = self.dressed(maps);
         match (&self.motion, surface) {
             (Motion::Rig(motion), Some(surface)) => surface.carry(&g, motion.rig.at_rest()),
@@ -207,7 +98,11 @@ impl MapsAvatar {
             Motion::Rig(_) => self.by_rig(params),
             Motion::Decoded(units) => {
                 let size = units.size()[2];
-                let map = UvSpace::new(model, size as usize).planes(&model.expression_offsets(params));
+                let correctives = Correctives::new(model);
+                let mut neutral = model.neutral(&params.shape);
+                correctives.rest(model, &mut neutral);
+                let offsets = correctives.offsets(model, &neutral, params);
+                let map = UvSpace::new(model, size as usize).planes(&offsets);
                 tch::no_grad(|| {
                     let map = Tensor::from_slice(&map).view([1, 3, size, size]).to_device(self.pivot.device());
                     let maps = self.decode_map(&map);
@@ -275,11 +170,7 @@ impl MapsAvatar {
             weights::describe(&mut file, &self.loaded)?;
             match &self.motion {
                 Motion::Decoded(units) => _ = file.put("units", units),
-                Motion::Rig(motion) => {
-                    let appearance = serde_json::to_value(motion.appearance)?;
-                    file.note("appearance", appearance.as_str().unwrap_or_default());
-                    motion.rig.put(&mut file)?;
-                }
+                Motion::Rig(motion) => motion.put(&mut file)?,
             }
             if let Some(residual) = &self.residual {
                 residual.put(&mut file);
@@ -300,16 +191,8 @@ impl MapsAvatar {
         let file = Checkpoint::load(path)?;
         let floats = |name: &str| Ok::<_, anyhow::Error>(file.get(name)?.to_kind(Kind::Float).to_device(device));
         let loaded = weights::rebuild(&file, "prior", device)?;
-        let motion = match Rig::take(&file, loaded.config.model.uv_size as usize, device)? {
-            Some(rig) => {
-                let parts = rig.parts();
-                // Avatars of an earlier build do not say it.
-                let appearance = match file.notes.get("appearance") {
-                    Some(said) => serde_json::from_value(said.as_str().into())?,
-                    None => Appearance::Expression,
-                };
-                Motion::Rig(Box::new(RigMotion::new(&loaded, rig, &parts, appearance)))
-            }
+        let motion = match RigMotion::take(&file, &loaded)? {
+            Some(motion) => Motion::Rig(Box::new(motion)),
             None => Motion::Decoded(floats("units")?),
         };
         let seen = if file.names().any(|name| name == "seen") { Some(floats("seen")?) } else { None };

@@ -4,7 +4,7 @@
 //! Landmarks leave a face some freedom (lips pressed or parted over teeth, gaze, lids), and photos differ in light and
 //! white balance; what they get wrong, the identity would otherwise take into the face at rest.
 //! Letters: `V` pictures, `N` Gaussians, `U` texels a side.
-use crate::rig::{Rig, Surface, quat_mul, quat_turn, quat_unit};
+use crate::rig::{Posed, Rig, quat_mul, quat_turn, quat_unit};
 use crate::subject::Subject;
 use head::HeadParams;
 use nets::Checkpoint;
@@ -113,7 +113,7 @@ impl Pictures {
     }
 
     /// The rig's surface in picture `v`; a gradient flows to the expression through `units` (of [`Rig::units`]).
-    pub fn surface(&self, v: usize, rig: &Rig, units: &Tensor) -> Surface {
+    pub fn surface(&self, v: usize, rig: &Rig, units: &Tensor) -> Posed {
         let mut surface = rig.pose(&self.params(v));
         if self.are_free() {
             let row = self.now.narrow(0, v as i64, 1);

@@ -9,6 +9,7 @@ use crate::neighbors::Neighbors;
 use anyhow::{Context, Result};
 use glam::{Mat3, Quat, Vec3};
 use head::correctives::Correctives;
+use head::ibug::CHIN;
 use head::model::{Basis, HeadModel, HeadParams, IdentityPrior, Joint, Part, SurfacePoint};
 use head::normals::vertex_normals;
 use nets::Checkpoint;
@@ -21,6 +22,9 @@ use tch::{Device, Kind, Tensor};
 const TINY: f32 = 1e-14;
 /// Stretch of a Gaussian along an axis: least and most.
 const STRETCH: (f64, f64) = (0.3, 4.0);
+
+/// How far below the chin the neck ends and the shoulders begin (meters).
+const BODY_M: (f32, f32) = (0.06, 0.09);
 
 /// A person's head and the places of the Gaussians on it.
 pub struct Rig {
@@ -38,11 +42,11 @@ pub struct Rig {
     uv_size: usize,
     device: Device,
     /// Of the pose at rest.
-    rest: Surface,
+    rest: Posed,
 }
 
 /// The surface at every Gaussian, in one pose.
-pub struct Surface {
+pub struct Posed {
     /// `[1, N, 3]` metres.
     pub means: Tensor,
     /// `[1, N, 4]` rotation from rest, w x y z, unit length.
@@ -73,7 +77,7 @@ impl Rig {
     fn of(model: HeadModel, anchors: Vec<SurfacePoint>, uv_size: usize, device: Device) -> Self {
         let neutral = model.neutral(&[1.0]);
         let rest_frames: Vec<Mat3> = model.faces.iter().map(|f| face_frame(&neutral, f)).collect();
-        let identity = || Surface {
+        let identity = || Posed {
             means: Tensor::zeros([1, 0, 3], (Kind::Float, device)),
             turns: Tensor::zeros([1, 0, 4], (Kind::Float, device)),
             gradient: Tensor::zeros([1, 0, 3, 3], (Kind::Float, device)),
@@ -109,13 +113,23 @@ impl Rig {
         &self.neutral
     }
 
+    /// `[N]` places of the Gaussians on the surface.
+    pub fn anchors(&self) -> &[SurfacePoint] {
+        &self.anchors
+    }
+
+    /// `[V]` the whole surface in the pose at rest (meters).
+    pub fn rest_positions(&self) -> Vec<Vec3> {
+        self.correctives.pose(&self.model, &self.neutral, &HeadParams::neutral(1)).positions
+    }
+
     /// The surface at rest.
-    pub fn at_rest(&self) -> &Surface {
+    pub fn at_rest(&self) -> &Posed {
         &self.rest
     }
 
     /// The surface as `params` pose it, neck and head at rest; their shape is not read.
-    pub fn pose(&self, params: &HeadParams) -> Surface {
+    pub fn pose(&self, params: &HeadParams) -> Posed {
         let posed = self.correctives.pose(&self.model, &self.neutral, &still(params)).positions;
         let (gradients, turns) = self.deformation(&posed);
         let n = self.anchors.len();
@@ -140,7 +154,7 @@ impl Rig {
         });
         let tensor = |values: &[f32], size: &[i64]| Tensor::from_slice(values).view(size).to_device(self.device);
         let n = n as i64;
-        Surface {
+        Posed {
             means: tensor(&means, &[1, n, 3]),
             turns: tensor(&quats, &[1, n, 4]),
             gradient: tensor(&all, &[1, n, 3, 3]),
@@ -181,9 +195,8 @@ impl Rig {
 
     /// x_exp `[1, 3, U, U]` metres, which the prior's expression encoder takes.
     pub fn expression_map(&self, params: &HeadParams) -> Tensor {
-        let params = HeadParams { shape: vec![1.0], ..params.clone() };
         let u = self.uv_size as i64;
-        let planes = self.space.planes(&self.model.expression_offsets(&params));
+        let planes = self.space.planes(&self.correctives.offsets(&self.model, &self.neutral, params));
         Tensor::from_slice(&planes).view([1, 3, u, u]).to_device(self.device)
     }
 
@@ -242,13 +255,14 @@ impl Rig {
         self.anchors.iter().map(|a| self.model.face_parts[a.face as usize]).collect()
     }
 
-    /// The graph of Gaussians that lie beside each other at rest; hair is a class of its own.
-    pub fn neighbors(&self) -> Neighbors {
+    /// The graph of the first `n` Gaussians by who lies beside whom at rest; hair is a class of its own.
+    pub fn neighbors(&self, n: usize) -> Neighbors {
         const HAIR: u8 = u8::MAX;
         let scalp: Vec<f32> = Vec::try_from(self.region("scalp")).expect("masks are floats");
         let classes = self.parts().into_iter().zip(scalp);
-        let classes = classes.map(|(part, s)| if part == Part::Skin && s >= 0.5 { HAIR } else { part as u8 }).collect();
-        Neighbors::new(self.anchors.iter().map(|a| self.place(a)).collect(), classes, self.device)
+        let classes = classes.map(|(part, s)| if part == Part::Skin && s >= 0.5 { HAIR } else { part as u8 });
+        let places = self.anchors.iter().take(n).map(|a| self.place(a)).collect();
+        Neighbors::new(places, classes.take(n).collect(), self.device)
     }
 
     /// Where a Gaussian sits at rest (metres).
@@ -265,6 +279,21 @@ impl Rig {
             mask.map_or(0.0, |m| (0..4).map(|k| anchor.weights[k] * m[corners[k] as usize]).sum::<f32>())
         };
         Tensor::from_slice(&self.anchors.iter().map(value).collect::<Vec<f32>>()).to_device(self.device)
+    }
+
+    /// `[N]` 0 on head and neck, 1 on the shoulders, whose clothes no rig knows.
+    pub fn body(&self) -> Tensor {
+        let chin = self.model.landmarks_at(&self.neutral)[CHIN].y;
+        let below = |y: f32| ((chin - y - BODY_M.0) / (BODY_M.1 - BODY_M.0)).clamp(0.0, 1.0);
+        let is_skin = self.parts().into_iter().map(|part| part == Part::Skin);
+        let mask: Vec<f32> =
+            self.anchors.iter().zip(is_skin).map(|(a, skin)| if skin { below(self.place(a).y) } else { 0.0 }).collect();
+        Tensor::from_slice(&mask).to_device(self.device)
+    }
+
+    /// `[N]` 1 on hair and clothes, which stand off the surface, 0 on skin and rigid parts.
+    pub fn loose(&self) -> Tensor {
+        self.body().max_other(&self.region("scalp"))
     }
 
     /// Adds the rig to a file.
@@ -308,10 +337,10 @@ impl Rig {
     }
 }
 
-impl Surface {
+impl Posed {
     /// Moves Gaussians that were made at rest (`rest` is the surface there). No gradient flows into the surface's rotation
     /// and stretch; `means` may carry one.
-    pub fn carry(&self, g: &HeadGaussians, rest: &Surface) -> HeadGaussians {
+    pub fn carry(&self, g: &HeadGaussians, rest: &Posed) -> HeadGaussians {
         let unit = quat_unit(&g.quats);
         let stretch = tch::no_grad(|| {
             let axes = matrix(&unit.detach());

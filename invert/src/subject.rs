@@ -7,8 +7,8 @@ use formats::exit::Failure;
 use formats::image::Picture;
 use formats::{Dataset, FrameRow};
 use glam::Vec3;
-use head::HeadModel;
 use head::model::HeadParams;
+use head::{Correctives, HeadModel};
 use nets::view::{camera_from_head, focus, picture, valid};
 use prior::maps::UvSpace;
 use splat::Camera;
@@ -227,16 +227,17 @@ impl Subject {
         let u = mean_texture.size()[1];
         let space = UvSpace::new(model, u as usize);
         let map = |values: &[Vec3]| Tensor::from_slice(&space.planes(values)).view([1, 3, u, u]);
-        let offsets = |params: &HeadParams| {
-            map(&model.expression_offsets(&HeadParams { shape: shape.clone(), ..params.clone() }))
-        };
+        let correctives = Correctives::new(model);
+        let mut neutral = model.neutral(&shape);
+        correctives.rest(model, &mut neutral);
+        let offsets = |params: &HeadParams| map(&correctives.offsets(model, &neutral, params));
         let maps = |params: Vec<HeadParams>| match geometry {
             Geometry::Decoded => Tensor::cat(&params.iter().map(offsets).collect::<Vec<_>>(), 0),
             Geometry::Rig => Tensor::zeros([0, 3, u, u], (tch::Kind::Float, Device::Cpu)),
         };
         Ok(Subject {
             texture: unwrap(&views, model, &shape, &space, mean_texture),
-            position: map(&model.neutral(&shape)),
+            position: map(&neutral),
             expressions: maps(views.iter().map(|v| v.params.clone()).collect()),
             units: maps(unit_params(&shape).collect()),
             views,

@@ -2,9 +2,9 @@
 use crate::subject::View;
 use formats::image::Picture;
 use glam::{Vec2, Vec3};
-use head::HeadModel;
-use head::model::HeadParams;
+use head::model::Part;
 use head::normals::vertex_normals;
+use head::{Correctives, HeadModel};
 use prior::maps::UvSpace;
 use splat::Camera;
 use tch::Tensor;
@@ -14,15 +14,23 @@ const HIDDEN_M: f32 = 0.006;
 /// Cosine between normal and view at which a texel begins to count, and from which it counts fully.
 const GRAZING: (f32, f32) = (0.2, 0.6);
 
-/// `[1, 3, U, U]` display RGB: what the pictures show, weighted by how squarely they see it; `mean` elsewhere.
+/// Factors on the mean texture's RGB that make it a person's, least and most.
+const TONE: (f32, f32) = (0.2, 2.5);
+
+/// `[1, 3, U, U]` display RGB: what the pictures show, weighted by how squarely they see it; elsewhere `mean` in the tone of
+/// the person's skin or hair. Lips and lids stay `mean` too: a tracked outline is a few pixels off, and would paint teeth on
+/// the lips and the eyes' rim on the lids.
 pub fn unwrap(views: &[View], model: &HeadModel, shape: &[f32], space: &UvSpace, mean: &Tensor) -> Tensor {
     let u = mean.size()[1] as usize;
     let mut sum = vec![Vec3::ZERO; u * u];
     let mut weight = vec![0f32; u * u];
+    let correctives = Correctives::new(model);
+    let mut neutral = model.neutral(shape);
+    correctives.rest(model, &mut neutral);
+    let zones = Zones::new(model, space, u);
     for view in views {
-        let params = HeadParams { shape: shape.to_vec(), ..view.params.clone() };
-        let mut in_head = model.neutral(shape);
-        in_head.iter_mut().zip(model.expression_offsets(&params)).for_each(|(p, o)| *p += o);
+        let mut in_head = neutral.clone();
+        in_head.iter_mut().zip(correctives.offsets(model, &neutral, &view.params)).for_each(|(p, o)| *p += o);
         let depth = depth_buffer(model, &in_head, &view.camera);
         let (points, normals) = (space.planes(&in_head), space.planes(&vertex_normals(&in_head, &model.faces)));
         let eye = view.camera.eye();
@@ -35,18 +43,67 @@ pub fn unwrap(views: &[View], model: &HeadModel, shape: &[f32], space: &UvSpace,
             if square <= 0.0 || z <= 0.0 || z > depth.at(pixel) + HIDDEN_M {
                 continue;
             }
-            let seen = square * bilinear(&view.alpha, pixel).x;
+            let seen = square * bilinear(&view.alpha, pixel).x * (1.0 - zones.outlined[texel]);
             sum[texel] += bilinear(&view.image, pixel) * seen;
             weight[texel] += seen;
         }
     }
-    let planes: Vec<f32> = (0..3).flat_map(|c| sum.iter().map(move |v| v[c])).collect();
-    let size = [1, u as i64, u as i64];
-    let seen = Tensor::from_slice(&weight).view(size);
-    let color: Tensor = Tensor::from_slice(&planes).view([3, u as i64, u as i64]) / seen.clamp_min(1e-4);
-    let share: Tensor = seen.clamp(0.0, 1.0);
-    let unseen: Tensor = 1.0 - &share;
-    (color * &share + mean * unseen).unsqueeze(0)
+    let mean: Vec<f32> = Vec::try_from(mean.contiguous().view([-1])).expect("a texture of floats");
+    let mean: Vec<Vec3> = (0..u * u).map(|t| Vec3::new(mean[t], mean[u * u + t], mean[2 * u * u + t])).collect();
+    let tones = [Zone::Skin, Zone::Hair].map(|zone| {
+        let of_zone = || (0..u * u).filter(|&t| zones.of[t] == zone);
+        let (shown, usual) =
+            of_zone().fold((Vec3::ZERO, Vec3::ZERO), |(shown, usual), t| (shown + sum[t], usual + weight[t] * mean[t]));
+        // A few texels' worth of belief that the person is like the mean.
+        ((shown + 4.0 * Vec3::ONE) / (usual + 4.0 * Vec3::ONE)).clamp(Vec3::splat(TONE.0), Vec3::splat(TONE.1))
+    });
+    let texel = |t: usize| {
+        let usual = match zones.of[t] {
+            Zone::Skin => mean[t] * tones[0],
+            Zone::Hair => mean[t] * tones[1],
+            Zone::Other => mean[t],
+        };
+        usual.lerp(sum[t] / weight[t].max(1e-4), weight[t].min(1.0))
+    };
+    let texels: Vec<Vec3> = (0..u * u).map(texel).collect();
+    let planes: Vec<f32> = (0..3).flat_map(|c| texels.iter().map(move |v| v[c])).collect();
+    Tensor::from_slice(&planes).view([1, 3, u as i64, u as i64])
+}
+
+/// What has a tone of its own.
+#[derive(Clone, Copy, PartialEq)]
+enum Zone {
+    Skin,
+    Hair,
+    Other,
+}
+
+/// What every texel belongs to.
+struct Zones {
+    /// `[U · U]`
+    of: Vec<Zone>,
+    /// `[U · U]` 0..=1 on lips and lids.
+    outlined: Vec<f32>,
+}
+
+impl Zones {
+    fn new(model: &HeadModel, space: &UvSpace, u: usize) -> Self {
+        let region = |name: &str, v: usize| model.regions.get(name).map_or(0.0, |mask| mask[v]);
+        let mut is_skin = vec![0f32; model.n_vertices()];
+        for (face, part) in model.faces.iter().zip(&model.face_parts) {
+            face.iter().for_each(|&v| is_skin[v as usize] = if *part == Part::Skin { 1.0 } else { 0.0 });
+        }
+        let outlined = |v: usize| region("lips", v).max(region("eyelids", v));
+        let masks: Vec<Vec3> =
+            (0..model.n_vertices()).map(|v| Vec3::new(is_skin[v], region("scalp", v), outlined(v))).collect();
+        let planes = space.planes(&masks);
+        let zone = |t: usize| match (planes[t] >= 0.5, planes[u * u + t] >= 0.5) {
+            (false, _) => Zone::Other,
+            (true, true) => Zone::Hair,
+            (true, false) => Zone::Skin,
+        };
+        Zones { of: (0..u * u).map(zone).collect(), outlined: planes[2 * u * u..].to_vec() }
+    }
 }
 
 /// Nearest depth (metres along the camera's z) of the mesh in each pixel.
@@ -137,5 +194,58 @@ mod tests {
         let picture = Picture { width: 2, height: 1, channels: 1, data: vec![0.0, 1.0] };
         assert_eq!(bilinear(&picture, Vec2::new(1.5, 0.5)).x, 1.0);
         assert_eq!(bilinear(&picture, Vec2::new(1.0, 0.5)).x, 0.5);
+    }
+
+    #[test]
+    fn what_no_picture_shows_has_the_tone_of_what_one_shows() {
+        let model = head::analytic::head();
+        let shape = vec![0.0; model.identity.names.len()];
+        let (size, u) = (64, 64);
+        let flat = |rgb: &[f32]| Picture {
+            width: size,
+            height: size,
+            channels: rgb.len(),
+            data: rgb.iter().copied().cycle().take(size * size * rgb.len()).collect(),
+        };
+        let rows = [[1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.6], [0.0, 0.0, 0.0, 1.0]];
+        let camera = formats::FrameRow {
+            camera_from_world: rows,
+            intrinsics: [[100.0, 0.0, 32.0], [0.0, 100.0, 32.0], [0.0, 0.0, 1.0]],
+            width: size as u32,
+            height: size as u32,
+            ..Default::default()
+        }
+        .camera();
+        let view = View {
+            frame_id: 0,
+            image: flat(&[0.6, 0.3, 0.2]),
+            alpha: flat(&[1.0]),
+            valid: flat(&[1.0]),
+            camera,
+            landmarks_2d: vec![],
+            params: head::HeadParams::neutral(shape.len()),
+        };
+        let space = UvSpace::new(&model, u);
+        let zones = Zones::new(&model, &space, u);
+        let usual: Vec<f32> = (0..3).flat_map(|_| zones.outlined.iter().map(|o| 0.5 + 0.3 * o)).collect();
+        let mean = Tensor::from_slice(&usual).view([3, u as i64, u as i64]);
+        let texture: Vec<f32> = Vec::try_from(unwrap(&[view], &model, &shape, &space, &mean).view([-1])).unwrap();
+        let red = |zone: Zone| -> Vec<f32> {
+            (0..u * u).filter(|&t| zones.of[t] == zone && zones.outlined[t] == 0.0).map(|t| texture[t]).collect()
+        };
+        // Seen or not, skin and hair are as red as the picture; what has no tone of its own and was not seen stays.
+        for zone in [Zone::Skin, Zone::Hair] {
+            let red = red(zone);
+            assert!(
+                red.len() > 100 && red.iter().all(|r| (r - 0.6).abs() < 0.04),
+                "{:?}",
+                red.iter().fold(1f32, |a, b| a.min(*b))
+            );
+        }
+        assert!(red(Zone::Other).iter().any(|r| (r - 0.5).abs() < 1e-6));
+        // Lips and lids are not read from the picture: theirs is the usual color in the skin's tone.
+        let outlined: Vec<f32> =
+            (0..u * u).filter(|&t| zones.of[t] == Zone::Skin && zones.outlined[t] > 0.99).map(|t| texture[t]).collect();
+        assert!(!outlined.is_empty() && outlined.iter().all(|r| (r - 0.8 * 1.2).abs() < 0.06), "{outlined:?}");
     }
 }

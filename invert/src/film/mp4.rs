@@ -2,37 +2,26 @@
 use super::{Film, Pixels};
 use anyhow::{Context, Result};
 use formats::exit::{ExitCode, Failure};
+use formats::ffmpeg::{PROGRAM, Purpose};
 use formats::publish::{sweep_once, temp_beside};
 use formats::{Existing, publish};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 
-const PROGRAM: &str = "ffmpeg";
+const PURPOSE: Purpose = Purpose {
+    what: ".mp4 is written by it",
+    instead: "write .webp or a folder of PNG frames",
+    code: ExitCode::CannotCreate,
+};
 
 /// Is the program there?
 ///
 /// # Errors
 /// Exit code 73 where it is not.
 pub fn find() -> Result<()> {
-    let mut command = Command::new(PROGRAM);
-    command.arg("-version").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    match command.status() {
-        Ok(_) => Ok(()),
-        Err(err) => Err(cannot_start(&err)),
-    }
-}
-
-fn cannot_start(err: &std::io::Error) -> anyhow::Error {
-    let message = match err.kind() {
-        ErrorKind::NotFound => format!(
-            "{PROGRAM} is not installed, and .mp4 is written by it: install it (apt install {PROGRAM}, \
-             dnf install {PROGRAM}, brew install {PROGRAM}), or write .webp or a folder of PNG frames"
-        ),
-        _ => format!("{PROGRAM} does not start: {err}"),
-    };
-    Failure::new(ExitCode::CannotCreate, message).into()
+    Ok(PURPOSE.check()?)
 }
 
 /// A video while it is written, beside its place.
@@ -80,7 +69,7 @@ impl Mp4 {
         // A path that starts with a dash is no flag.
         command.arg(std::path::absolute(&self.temp).context("no current folder")?);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|err| cannot_start(&err))?;
+        let mut child = command.spawn().map_err(|err| PURPOSE.cannot_start(&err))?;
         let mut stderr = child.stderr.take().expect("it was piped");
         let complaints = std::thread::spawn(move || {
             let mut words = Vec::new();
@@ -147,9 +136,9 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_one_line_that_says_how_to_install_it() {
-        let err = cannot_start(&std::io::Error::from(ErrorKind::NotFound));
-        assert_eq!(formats::exit::code_of(&err), 73);
-        let line = format!("{err:#}");
+        let err = PURPOSE.cannot_start(&std::io::Error::from(std::io::ErrorKind::NotFound));
+        assert_eq!(err.code, ExitCode::CannotCreate);
+        let line = err.to_string();
         assert!(line.starts_with("ffmpeg is not installed") && line.contains("apt install ffmpeg"), "{line}");
         assert!(!line.contains('\n'), "{line}");
     }

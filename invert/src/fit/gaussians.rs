@@ -1,11 +1,12 @@
 //! Stage C: the network is frozen and asked once per picture; a residual of every Gaussian, shared by all pictures, is
 //! optimized at full size.
 use super::{Ask, Fit};
-use crate::maps_avatar::{MapsAvatar, Motion, RigMotion};
+use crate::maps_avatar::{MapsAvatar, Motion};
 use crate::neighbors::Neighbors;
 use crate::pictures::{Pictures, Rates};
 use crate::residual::{Limits, NAMES, Residual};
-use crate::rig::Surface;
+use crate::rig::Posed;
+use crate::rig_motion::RigMotion;
 use anyhow::Result;
 use nets::training::optim::{Adam, AdamConfig};
 use prior::model::HeadGaussians;
@@ -19,6 +20,8 @@ const RATES: Rates = Rates { expressions: 2e-3, cameras: 1e-4, colors: 1e-3 };
 const FIRST_STEP: u64 = 1 << 20;
 /// Farthest a Gaussian may go, over its neighbors' distance: skin, scalp (hair), rigid parts.
 const REACH: [f64; 3] = [0.8, 4.0, 0.5];
+/// The same on the shoulders.
+const BODY_REACH: f64 = 12.0;
 /// By which ln a scale may shrink: skin, scalp, rigid parts.
 const SHRINK: [f64; 3] = [0.3, 1.0, 0.3];
 /// By how much an opacity logit may fall: skin, scalp, rigid parts.
@@ -30,8 +33,12 @@ const HOLD_RIGID: f64 = 10.0;
 const HOLD_UNSEEN: f64 = 9.0;
 /// The same for lids: where the tracked eye's outline is off, they would take the eye's dark rim with them when they shut.
 const HOLD_LIDS: f64 = 4.0;
-/// How far lids forget what the photos show of them.
-const LIDS_FROM_SKIN: f64 = 0.9;
+/// The same for lips, which would take the teeth's white where the tracked mouth is less open than the real one.
+pub(super) const HOLD_LIPS: f64 = 30.0;
+/// From here on the mask of the lids counts as lid, whose rim is dark.
+const LID_RIM: f64 = 0.02;
+/// How much of what the photos show of the lids they keep, between the color of the skin around them and their own.
+const LIDS_KEEP: f64 = 0.7;
 /// Of the gradients of a Gaussian that is seen in a few pixels (about 1e-6): weaker ones move less, not as fast.
 const ADAM_EPS: f64 = 1e-7;
 
@@ -43,12 +50,20 @@ pub(super) struct Untuned {
     pub(super) colors: Tensor,
 }
 
+/// `[N]` how much of each Gaussian the pictures show, 0..=1.
+struct Seen {
+    /// From anywhere.
+    at_all: Tensor,
+    /// Pixels that see it at a grazing angle count less, or not.
+    squarely: Tensor,
+}
+
 impl Fit<'_> {
     /// What the network says of the Gaussians now, if the avatar is on a rig.
     pub(super) fn untuned(&self, avatar: &mut MapsAvatar, pictures: &Pictures) -> Result<Option<Untuned>> {
         let heads = self.heads(avatar, pictures);
         let Motion::Rig(motion) = &avatar.motion else { return Ok(None) };
-        let seen = self.seen(motion, &heads, pictures)?;
+        let seen = self.seen(motion, &heads, pictures)?.at_all;
         Ok(Some(Untuned { seen, colors: heads[0].colors.squeeze_dim(0) }))
     }
 
@@ -75,19 +90,25 @@ impl Fit<'_> {
         let c = &self.config.gaussians;
         let heads = self.heads(avatar, pictures);
         let Motion::Rig(motion) = &avatar.motion else { return Ok(()) };
-        let seen = self.seen(motion, &heads, pictures)?;
+        let Seen { at_all: seen, squarely } = self.seen(motion, &heads, pictures)?;
         let spacing = avatar.loaded.prior.base_log_scales().exp();
         let scalp = (avatar.loaded.prior.n_points()[0], avatar.loaded.prior.n_points().get(1).copied().unwrap_or(0));
         let of_regions = |values| by_region(motion, scalp, values, &spacing);
+        // Clothes are as free as hair, and a collar stands farther off.
+        let body = motion.rig.body().unsqueeze(-1);
+        let of_regions = |values: [f64; 3]| of_regions(values) * (1.0 - &body) + &body * values[1];
         let limits = Limits {
-            reach: &spacing * of_regions(REACH),
+            reach: &spacing * (of_regions(REACH) + &body * (BODY_REACH - REACH[1])),
             shrink: of_regions(SHRINK),
             fade: of_regions(FADE).squeeze_dim(1),
         };
         let residual = Residual::free(&heads[0], limits);
         let hold = self.hold(motion);
         let unseen: Tensor = 1.0 - &seen;
-        let hold_look: Tensor = 1.0 + unseen * HOLD_UNSEEN + motion.rig.region("eyelids") * HOLD_LIDS;
+        let hold_look: Tensor = 1.0
+            + unseen * HOLD_UNSEEN
+            + motion.rig.region("eyelids") * HOLD_LIDS
+            + motion.rig.region("lips") * HOLD_LIPS;
         let mut optimizer = Adam::new(AdamConfig { eps: ADAM_EPS, ..Default::default() });
         let rates = [c.position, c.rotation, c.scale, c.opacity, c.color];
         for ((name, rate), part) in NAMES.iter().zip(rates).zip(&residual.parts) {
@@ -96,12 +117,12 @@ impl Fit<'_> {
         if self.config.pivot.refine_expressions {
             pictures.free(&mut optimizer, &RATES);
         }
-        let fixed: Vec<Surface> = match pictures.are_free() {
+        let fixed: Vec<Posed> = match pictures.are_free() {
             true => Vec::new(),
             false => (0..heads.len()).map(|v| motion.rig.pose(&pictures.params(v))).collect(),
         };
         let rest = motion.rig.at_rest();
-        let neighbors = motion.rig.neighbors();
+        let neighbors = motion.rig.neighbors(heads[0].means.size()[1] as usize);
         for step in 0..c.steps {
             let v = step as usize % heads.len();
             let made = residual.weighted(&seen).add(&heads[v]);
@@ -125,10 +146,13 @@ impl Fit<'_> {
             self.after_step(step, v, &loss, &head)?;
         }
         pictures.freeze();
-        let mut residual = residual.weighted(&seen).frozen();
+        // Hair and clothes keep the outline that they were seen with, skin is believed where it was seen squarely.
+        let loose = motion.rig.loose();
+        let shape = &squarely * (1.0 - &loose) + &seen * &loose;
+        let mut residual = residual.weighted(&shape).frozen();
         let known = match c.symmetry {
-            true => complete(&mut residual, &heads[0], &seen, &motion.rig.twins()),
-            false => seen.shallow_clone(),
+            true => complete(&mut residual, &heads[0], &squarely, &motion.rig.twins()),
+            false => squarely,
         };
         if let Some(untuned) = untuned {
             continue_colors(&mut residual, &heads[0], &known, untuned, &neighbors, &motion.rig.region("eyelids"));
@@ -146,9 +170,10 @@ impl Fit<'_> {
         Ok(())
     }
 
-    /// `[N]` how much of each Gaussian the valid pixels of all pictures show: the square of pixels over pixels plus `seen_px`.
-    fn seen(&self, motion: &RigMotion, heads: &[HeadGaussians], pictures: &Pictures) -> Result<Tensor> {
+    /// How much of each Gaussian the valid pixels of all pictures show: the square of pixels over pixels plus `seen_px`.
+    fn seen(&self, motion: &RigMotion, heads: &[HeadGaussians], pictures: &Pictures) -> Result<Seen> {
         let mut pixels = Tensor::zeros([heads[0].colors.size()[1]], (Kind::Float, heads[0].colors.device()));
+        let mut square = pixels.zeros_like();
         for (v, head) in heads.iter().enumerate() {
             let surface = motion.rig.pose(&pictures.params(v));
             let mut posed = tch::no_grad(|| pictures.placed(v, &surface.carry(head, motion.rig.at_rest())));
@@ -158,11 +183,14 @@ impl Fit<'_> {
             let known = &self.targets.valid[v] * &self.targets.alphas[v].gt(0.5);
             (drawn.color * known).sum(Kind::Float).backward();
             let weight = posed.colors.grad().narrow(-1, 0, 3).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
-            pixels += weight.squeeze_dim(0).clamp_min(0.0) / (3.0 * SH_C0);
+            let weight = weight.squeeze_dim(0).clamp_min(0.0) / (3.0 * SH_C0);
+            square += &weight * motion.facing(&surface, &posed.means, self.subject.views[v].camera.eye());
+            pixels += weight;
         }
         let scale = (self.subject.views[0].image.width as f64 / 512.0).powi(2);
         let half = self.config.gaussians.seen_px * scale;
-        Ok((&pixels / (&pixels + half)).square())
+        let share = |pixels: &Tensor| (pixels / (pixels + half)).square();
+        Ok(Seen { at_all: share(&pixels), squarely: share(&square) })
     }
 
     /// `[N]` how strongly each Gaussian is held in its place.
@@ -197,8 +225,8 @@ fn complete(residual: &mut Residual, head: &HeadGaussians, seen: &Tensor, twins:
 }
 
 /// What nothing shows keeps the prior's own colors, in the tone of what lies beside it: the difference between the fit and
-/// the prior is continued, not the network's answer there, which was tuned to other places. Lids (`lids` `[N]`) take the
-/// color of the skin around them itself, since the prior paints them from the photo's eyes.
+/// the prior is continued, not the network's answer there, which was tuned to other places. What an open eye hides of its lids
+/// (`lids` `[N]`) takes the color of the skin around them itself, not that of their dark rim.
 fn continue_colors(
     residual: &mut Residual,
     tuned: &HeadGaussians,
@@ -210,10 +238,11 @@ fn continue_colors(
     let tuned = tuned.colors.squeeze_dim(0);
     let fitted = &tuned + &residual.parts[4];
     let continued = &untuned.colors + neighbors.filled(&(&fitted - &untuned.colors), known);
-    let beside_lids = known * (1.0 - lids * LIDS_FROM_SKIN);
+    let beside_lids = known * lids.lt(LID_RIM);
     let on_lids = neighbors.filled(&fitted, &beside_lids);
-    let lids = lids.unsqueeze(-1);
-    residual.parts[4] = &continued + (on_lids - &continued) * lids - tuned;
+    let unknown: Tensor = 1.0 - known * LIDS_KEEP;
+    let hidden = (lids * unknown).unsqueeze(-1);
+    residual.parts[4] = &continued + (on_lids - &continued) * hidden - tuned;
 }
 
 #[cfg(test)]

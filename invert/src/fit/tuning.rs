@@ -1,5 +1,5 @@
 //! Stage B: the code is frozen; decoders and regressors are optimized, both encoders and the codebooks stay.
-use super::gaussians::Untuned;
+use super::gaussians::{HOLD_LIPS, Untuned};
 use super::{Ask, Fit};
 use crate::maps_avatar::{MapsAvatar, Motion};
 use crate::pictures::Pictures;
@@ -20,7 +20,11 @@ impl Fit<'_> {
     pub(super) fn tune(&self, avatar: &mut MapsAvatar, pictures: &Pictures, untuned: Option<&Untuned>) -> Result<()> {
         let c = &self.config.tuning;
         let anchors: Vec<(Tensor, HeadGaussians)> = (0..ANCHORS).map(|k| self.anchor(avatar, k)).collect();
-        let hold = untuned.map(|untuned| 1.0 + (1.0 - &untuned.seen) * HOLD_UNSEEN);
+        let lips = match &avatar.motion {
+            Motion::Rig(motion) => motion.rig.region("lips"),
+            Motion::Decoded(_) => Tensor::from(0f32),
+        };
+        let hold = untuned.map(|untuned| 1.0 + (1.0 - &untuned.seen) * HOLD_UNSEEN + lips * HOLD_LIPS);
         let mut optimizer = Adam::new(AdamConfig::default());
         let mut free = self.free(avatar, "decoders");
         free.extend(self.free(avatar, "regressors"));
