@@ -64,7 +64,7 @@ pub struct Clip {
 
 /// A frame as it is asked for: what is seen from where.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Moment {
+pub struct FrameSpec {
     /// In head space.
     pub camera: Camera,
     /// ARKit units.
@@ -80,22 +80,22 @@ pub fn plan(schedule: &Schedule, views: &Views, rest: &Rest, real: &Sequences, s
     (0..schedule.n_clips())
         .map(|id| {
             let group = schedule.group(id);
-            let mut dice = Rng::new(&[seed, 0xc11b, id as u64]);
+            let mut rng = Rng::new(&[seed, 0xc11b, id as u64]);
             let own_seed = nets::rng::mix(&[seed, 0xface, id as u64]);
-            let side = |dice: &mut Rng, most: f32| dice.range(-most, most).to_radians();
+            let side = |rng: &mut Rng, most: f32| rng.range(-most, most).to_radians();
             let (cameras, expressions) = match group {
                 Group::Spatial => {
                     let [least, most] = views.side_deg;
                     // Left and right in turn: with few clips chance would leave a side unseen.
-                    let yaw = dice.range(least, most).to_radians() * if id.is_multiple_of(2) { 1.0 } else { -1.0 };
-                    let pitch = side(&mut dice, views.pitch_deg);
+                    let yaw = rng.range(least, most).to_radians() * if id.is_multiple_of(2) { 1.0 } else { -1.0 };
+                    let pitch = side(&mut rng, views.pitch_deg);
                     let share = |i: usize| i as f32 / (frames.max(2) - 1) as f32;
                     let camera = |i: usize| rest.camera(yaw * share(i), pitch * share(i), size);
                     let face = if id == 0 { [0.0; 52] } else { motion::held(own_seed) };
                     ((0..frames).map(camera).collect(), vec![face; frames])
                 }
                 Group::Synthetic | Group::Real => {
-                    let yaw = side(&mut dice, views.temporal_deg);
+                    let yaw = side(&mut rng, views.temporal_deg);
                     let first_real = schedule.progression.spatial + schedule.progression.synthetic;
                     let sequence = id.checked_sub(first_real).and_then(|i| real.get(i));
                     let faces = match (group, sequence) {
@@ -113,11 +113,11 @@ pub fn plan(schedule: &Schedule, views: &Views, rest: &Rest, real: &Sequences, s
 
 impl Clip {
     /// What its frames are to show when it is made before iteration `k`.
-    pub fn moments(&self, schedule: &Schedule, k: u64) -> Vec<Moment> {
+    pub fn frame_specs(&self, schedule: &Schedule, k: u64) -> Vec<FrameSpec> {
         (0..self.cameras.len())
             .map(|i| {
                 let pose = schedule.pose(self.id, i, k);
-                Moment { camera: self.cameras[pose], expression: self.expressions[i] }
+                FrameSpec { camera: self.cameras[pose], expression: self.expressions[i] }
             })
             .collect()
     }
@@ -151,7 +151,7 @@ mod tests {
             assert!(clip.expressions.iter().all(|e| *e == clip.expressions[0]));
             let distance = |c: &Camera| c.eye().distance(Vec3::new(0.0, -0.01, -0.04));
             assert!(clip.cameras.iter().all(|c| (distance(c) - 0.9).abs() < 1e-5));
-            let first = clip.moments(&schedule, 0);
+            let first = clip.frame_specs(&schedule, 0);
             assert!(first.iter().all(|m| m.camera == clip.cameras[0]));
         }
         assert!(clips[4..].iter().all(|c| c.cameras.iter().all(|a| *a == c.cameras[0] && yaw(a).abs() <= 10.0)));

@@ -25,12 +25,13 @@ pub struct RunConfig {
     pub reference_share: f32,
     /// Most pixels a side at which the reference is looked at.
     pub reference_size: usize,
-    /// Behind everything (display RGB), in what is drawn, remade and learnt from.
+    /// Behind everything (display RGB), in what is rendered, regenerated and fitted.
     pub background: [f32; 3],
-    /// Where the landmarks of remade clips come from.
+    /// Where the landmarks of regenerated clips come from.
     pub landmarks: Landmarks,
-    /// What clips are remade from.
-    pub remade_from: RemadeFrom,
+    /// How clips are regenerated from the avatar's renders.
+    #[serde(alias = "remade_from")]
+    pub regeneration: Regeneration,
     /// Seed of clips, order and noise.
     pub seed: u64,
     /// Numbers of the progression.
@@ -51,7 +52,7 @@ pub struct RunConfig {
     pub sds: Sds,
 }
 
-/// Landmarks that the maps of remade clips are drawn from.
+/// Landmarks that the maps of regenerated clips are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Landmarks {
@@ -62,16 +63,19 @@ pub enum Landmarks {
     Detected,
 }
 
-/// How the avatar's renders come to the noise level that remaking starts from.
+/// How the avatar's renders come to the noise level that regeneration starts from. Earlier files call these `inverted` and
+/// `noised`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum RemadeFrom {
+pub enum Regeneration {
     /// By DDIM inversion, as the paper has it, along the whole chain: the same avatar gives the same clip. For a model that
-    /// mends what it is shown; our own hands faults on, and dozens of rounds lose a decibel and more (docs/symgen.md).
-    Inverted,
-    /// By drawn noise (Meng et al. 2022, "SDEdit"): a draw from the model about the avatar, whose faults average out over
+    /// corrects what it is shown; our own passes errors on, and dozens of rounds lose a decibel and more (docs/symgen.md).
+    #[serde(alias = "inverted")]
+    Inversion,
+    /// By added noise (Meng et al. 2022, "SDEdit"): a sample from the model near the avatar, whose errors average out over
     /// the rounds.
-    Noised,
+    #[serde(alias = "noised")]
+    Sdedit,
 }
 
 /// Weights of the losses (Zero-1-to-A).
@@ -104,7 +108,7 @@ pub struct Rates {
     pub log_scales: f64,
     /// Quaternions.
     pub quats: f64,
-    /// Adam's ε. GaussianAvatars has 1e-15, by which what hardly shows takes full steps on hardly any slope: over a short
+    /// Adam's ε. GaussianAvatars has 1e-15, by which what hardly shows takes full steps on hardly any gradient: over a short
     /// run from a near start that is speckle.
     pub eps: f64,
 }
@@ -152,7 +156,7 @@ impl Default for RunConfig {
             views: Views::default(),
             start: Start::default(),
             chain: ChainConfig::default(),
-            remade_from: RemadeFrom::Noised,
+            regeneration: Regeneration::Sdedit,
             loss: Weights::default(),
             rates: Rates::default(),
             density: Density::default(),
@@ -194,6 +198,12 @@ impl RunConfig {
             refresh_every: self.refresh_every,
             clips_per_refresh: self.clips_per_refresh,
         }
+    }
+
+    /// Do two TOML texts say the same? A plan of an earlier version may have other names for it.
+    pub fn same(one: &str, other: &str) -> bool {
+        let parse = |text: &str| toml::from_str::<RunConfig>(text).ok();
+        one == other || parse(one).zip(parse(other)).is_some_and(|(one, other)| one == other)
     }
 
     /// Are Gaussians added and taken away after iteration `k`?
@@ -255,6 +265,18 @@ mod tests {
         let short = RunConfig { iterations: 500, ..Default::default() };
         let rounds: Vec<u64> = (0..500).filter(|&k| short.densifies(k)).collect();
         assert_eq!((rounds.len(), rounds[0], rounds[1]), (18, 44, 59));
+    }
+
+    /// Plans in avatar folders of earlier versions.
+    #[test]
+    fn former_names_are_read() {
+        let read = |text: &str| toml::from_str::<RunConfig>(text).unwrap();
+        assert_eq!(read("remade_from = \"inverted\"").regeneration, Regeneration::Inversion);
+        assert_eq!(read("remade_from = \"noised\""), RunConfig::default());
+        let now = formats::config::to_toml(&RunConfig::default()).unwrap();
+        assert!(now.contains("regeneration = \"sdedit\"") && read(&now) == RunConfig::default(), "{now}");
+        let former = now.replace("regeneration = \"sdedit\"", "remade_from = \"noised\"");
+        assert!(RunConfig::same(&former, &now) && !RunConfig::same(&former, &now.replace("seed = 1", "seed = 2")));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! An avatar against pictures that it did not learn from, and the ladder of what each part of the method is worth.
-use crate::clips::{Moment, Rest};
+use crate::clips::{FrameSpec, Rest};
 use crate::guide::{mean_distance, read};
 use crate::motion;
 use crate::subject::Subject;
@@ -23,7 +23,7 @@ pub struct MetricNetworks<'a> {
     /// For `lpips-self`.
     pub perceptual: Option<&'a Perceptual>,
     /// For `csim-self`.
-    pub recogniser: Option<&'a Recognizer>,
+    pub recognizer: Option<&'a Recognizer>,
     /// For the expression.
     pub tracker: Option<&'a Networks>,
     /// For `clip-i`: the user's own weights.
@@ -40,7 +40,7 @@ pub struct Figures {
     /// Our own perceptual distance; not the public LPIPS.
     #[serde(rename = "lpips-self")]
     pub lpips_self: Option<f64>,
-    /// Cosine of our own recogniser's embeddings; not the public CSIM.
+    /// Cosine of our own recognizer's embeddings; not the public CSIM.
     #[serde(rename = "csim-self")]
     pub csim_self: Option<f64>,
     /// Cosine of CLIP's embeddings of picture and truth.
@@ -82,7 +82,7 @@ pub fn evaluate(
         if let Some(net) = metric_networks.perceptual {
             lpips += tch::no_grad(|| net.distance(&made, &true_one)).double_value(&[]);
         }
-        if let Some(net) = metric_networks.recogniser {
+        if let Some(net) = metric_networks.recognizer {
             let crop = |p: &Tensor| Recognizer::crops(p, &[landmarks.as_slice()]);
             csim += tch::no_grad(|| net.similarity(&crop(&made), &crop(&true_one))).mean(Kind::Float).double_value(&[]);
         }
@@ -106,7 +106,7 @@ pub fn evaluate(
     let n = truth.len().max(1) as f64;
     (sums.psnr_db, sums.ssim) = (sums.psnr_db / n, sums.ssim / n);
     sums.lpips_self = metric_networks.perceptual.map(|_| lpips / n);
-    sums.csim_self = metric_networks.recogniser.map(|_| csim / n);
+    sums.csim_self = metric_networks.recognizer.map(|_| csim / n);
     sums.clip_i = metric_networks.clip.map(|_| clip / n);
     sums.expression_percent = (sums.expression_pictures > 0).then(|| apart / sums.expression_pictures as f64);
     if let Some(first) = truth.first() {
@@ -128,9 +128,9 @@ fn flicker(rigged: &Rigged, subject: &Subject, model: &HeadModel, background: [f
     let rest = Rest::of(&subject.camera, HeadBox::of(model, &neutral).center);
     let settings = trainer::settings(background);
     let frame = |expression: [f32; 52]| {
-        let moment = Moment { camera: rest.camera(0.0, 0.0, size), expression };
-        let head = rigged.posed(&moment.expression, &Default::default());
-        Ok(render(&head, &[moment.camera], &settings)?.color_chw())
+        let frame_spec = FrameSpec { camera: rest.camera(0.0, 0.0, size), expression };
+        let head = rigged.posed(&frame_spec.expression, &Default::default());
+        Ok(render(&head, &[frame_spec.camera], &settings)?.color_chw())
     };
     let frames: Vec<Tensor> = tch::no_grad(|| motion::relaxed(11, 16).into_iter().map(frame).collect::<Result<_>>())?;
     let clip = Tensor::cat(&frames, 0);

@@ -1,5 +1,5 @@
-//! The landmarks that tell the video model where the face of each frame is.
-use crate::clips::Moment;
+//! The landmarks that the video model is conditioned on: where the face of each frame is.
+use crate::clips::FrameSpec;
 use crate::config::Landmarks;
 use crate::landmark_map::LANDMARKS;
 use crate::trainer::Trainer;
@@ -38,12 +38,12 @@ pub struct Guided {
 
 impl Guide<'_> {
     /// The rig's, exact for what is asked: 68 a frame, pixels.
-    pub fn exact(&self, mesh: &PersonMesh, moments: &[Moment]) -> Vec<Vec<[f32; 2]>> {
-        moments
+    pub fn exact(&self, mesh: &PersonMesh, frame_specs: &[FrameSpec]) -> Vec<Vec<[f32; 2]>> {
+        frame_specs
             .iter()
-            .map(|moment| {
-                let points = self.model.landmarks_at(&mesh.posed(&moment.expression, &Default::default()));
-                points[..LANDMARKS].iter().map(|p| moment.camera.project(*p).0.to_array()).collect()
+            .map(|frame_spec| {
+                let points = self.model.landmarks_at(&mesh.posed(&frame_spec.expression, &Default::default()));
+                points[..LANDMARKS].iter().map(|p| frame_spec.camera.project(*p).0.to_array()).collect()
             })
             .collect()
     }
@@ -52,15 +52,15 @@ impl Guide<'_> {
     ///
     /// # Errors
     /// What the rasterizer says.
-    pub fn of_avatar(&self, trainer: &Trainer, moments: &[Moment], background: [f32; 3]) -> Result<Guided> {
-        let exact = self.exact(&trainer.rigged.mesh, moments);
+    pub fn of_avatar(&self, trainer: &Trainer, frame_specs: &[FrameSpec], background: [f32; 3]) -> Result<Guided> {
+        let exact = self.exact(&trainer.rigged.mesh, frame_specs);
         let (Landmarks::Detected, Some(tracker)) = (self.source, self.tracker) else {
             return Ok(Guided { landmarks: exact, unread: 0 });
         };
         let mut guided = Guided { landmarks: Vec::new(), unread: 0 };
-        for (moment, exact) in moments.iter().zip(exact) {
-            let side = moment.camera.width;
-            let large = Moment { camera: moment.camera.resized(READ_PX, READ_PX), ..moment.clone() };
+        for (frame_spec, exact) in frame_specs.iter().zip(exact) {
+            let side = frame_spec.camera.width;
+            let large = FrameSpec { camera: frame_spec.camera.resized(READ_PX, READ_PX), ..frame_spec.clone() };
             let drawn = trainer.pictures(&[large], background)?;
             match read(tracker, &drawn, &exact, side)? {
                 Some(points) => guided.landmarks.push(points),

@@ -21,14 +21,14 @@ const ON_SURFACE: f64 = 1e-3;
 /// Adam would else pull to the scalp wherever no picture shows it.
 pub fn position(means: &Tensor, began: &Tensor, visible: &Tensor) -> Tensor {
     let away = (means - began).square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
-    // The summand keeps the slope finite where nothing has moved yet.
+    // The summand keeps the gradient finite where nothing has moved yet.
     mean_of(&((away + 1e-12).sqrt() - NEAR).relu(), visible)
 }
 
 /// `mean ‖ReLU(exp s − 0.6)‖₂` over the visible, s `[N, 3]` log scales in triangle units.
 pub fn scale(log_scales: &Tensor, visible: &Tensor) -> Tensor {
     let over = (log_scales.exp() - SMALL).relu().square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
-    // √ has no slope at 0, where most are; they are left out of it rather than bent.
+    // √ has no gradient at 0, where most are; they are left out of it rather than bent.
     let large = over.gt(0.0);
     let length = over.where_self(&large, &over.ones_like()).sqrt() * large.to_kind(Kind::Float);
     mean_of(&length, visible)

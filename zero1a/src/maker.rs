@@ -1,15 +1,15 @@
-//! Who makes clips: a video model, told by landmark maps; or whatever else a test puts in its place.
-use crate::clips::Moment;
-use crate::config::RemadeFrom;
+//! Who makes clips: a video model conditioned on landmark maps, or a stand-in of a test.
+use crate::clips::FrameSpec;
+use crate::config::Regeneration;
 use crate::video::{self, ChainConfig, Condition, VideoModel};
 use anyhow::Result;
 use nets::blocks::diffusion::{add_noise, angle, ddim_step};
 use tch::{Device, Tensor};
 
 /// What a clip is to show. `F` frames.
-pub struct Ask<'a> {
+pub struct ClipRequest<'a> {
     /// Cameras and expressions.
-    pub moments: &'a [Moment],
+    pub frame_specs: &'a [FrameSpec],
     /// Landmarks of each frame, pixels.
     pub landmarks: &'a [Vec<[f32; 2]>],
     /// Of the noise, where there is any.
@@ -26,17 +26,17 @@ pub trait ClipMaker {
     ///
     /// # Errors
     /// What the model says.
-    fn make(&self, ask: &Ask) -> Result<Tensor>;
+    fn generate(&self, request: &ClipRequest) -> Result<Tensor>;
     /// Frames out of what the avatar looks like: inverted or noised, then denoised.
     ///
     /// # Errors
     /// What the model says.
-    fn remake(&self, ask: &Ask, renders: &Tensor) -> Result<Tensor>;
+    fn regenerate(&self, request: &ClipRequest, renders: &Tensor) -> Result<Tensor>;
     /// What the model takes noised renders for, at a share 0..=1 of the timesteps, in one step: score distillation.
     ///
     /// # Errors
     /// What the model says.
-    fn denoised(&self, ask: &Ask, renders: &Tensor, share: f64) -> Result<Tensor>;
+    fn denoise(&self, request: &ClipRequest, renders: &Tensor, share: f64) -> Result<Tensor>;
 }
 
 /// A video model with the person whom it is to show.
@@ -46,7 +46,7 @@ pub struct VideoMaker<'a> {
     /// How it is gone through.
     pub chain: ChainConfig,
     /// What remaking starts from.
-    pub remade_from: RemadeFrom,
+    pub regeneration: Regeneration,
     /// The person, `[3, S, S]`.
     pub reference: Tensor,
     /// Landmarks of the reference (pixels of S).
@@ -58,12 +58,12 @@ pub struct VideoMaker<'a> {
 }
 
 impl VideoMaker<'_> {
-    fn noise(&self, ask: &Ask) -> Tensor {
-        video::noise(self.model, ask.moments.len() as i64, ask.seed, self.device)
+    fn noise(&self, request: &ClipRequest) -> Tensor {
+        video::noise(self.model, request.frame_specs.len() as i64, request.seed, self.device)
     }
 
-    fn condition(&self, ask: &Ask) -> Condition {
-        Condition::new(self.reference.to_device(self.device), &self.reference_landmarks, ask.landmarks)
+    fn condition(&self, request: &ClipRequest) -> Condition {
+        Condition::new(self.reference.to_device(self.device), &self.reference_landmarks, request.landmarks)
     }
 }
 
@@ -76,32 +76,32 @@ impl ClipMaker for VideoMaker<'_> {
         &self.name
     }
 
-    fn make(&self, ask: &Ask) -> Result<Tensor> {
+    fn generate(&self, request: &ClipRequest) -> Result<Tensor> {
         // Out of noise alone, whatever the strength of remaking.
         let chain = ChainConfig { strength: 1.0, ..self.chain };
-        self.model.decode(&video::sample(self.model, &self.noise(ask), &self.condition(ask), &chain)?)
+        self.model.decode(&video::sample(self.model, &self.noise(request), &self.condition(request), &chain)?)
     }
 
-    fn remake(&self, ask: &Ask, renders: &Tensor) -> Result<Tensor> {
-        let condition = self.condition(ask);
+    fn regenerate(&self, request: &ClipRequest, renders: &Tensor) -> Result<Tensor> {
+        let condition = self.condition(request);
         let clean = self.model.encode(&renders.to_device(self.device))?;
-        let noisy = match self.remade_from {
-            RemadeFrom::Inverted => video::invert(self.model, &clean, &condition, &self.chain)?,
-            RemadeFrom::Noised => match self.chain.levels(self.model).first() {
-                Some(level) => add_noise(&clean, &self.noise(ask), level.angle),
+        let noisy = match self.regeneration {
+            Regeneration::Inversion => video::invert(self.model, &clean, &condition, &self.chain)?,
+            Regeneration::Sdedit => match self.chain.levels(self.model).first() {
+                Some(level) => add_noise(&clean, &self.noise(request), level.angle),
                 None => clean,
             },
         };
         self.model.decode(&video::sample(self.model, &noisy, &condition, &self.chain)?)
     }
 
-    fn denoised(&self, ask: &Ask, renders: &Tensor, share: f64) -> Result<Tensor> {
+    fn denoise(&self, request: &ClipRequest, renders: &Tensor, share: f64) -> Result<Tensor> {
         let alphas = self.model.alphas_cumprod();
         let timestep = ((share * alphas.len() as f64) as usize).min(alphas.len() - 1);
         let level = angle(alphas[timestep]);
         let clean = self.model.encode(&renders.to_device(self.device))?;
-        let noisy = add_noise(&clean, &self.noise(ask), level);
-        let condition = self.condition(ask);
+        let noisy = add_noise(&clean, &self.noise(request), level);
+        let condition = self.condition(request);
         let v = video::window::velocity(
             self.model,
             &noisy,

@@ -29,17 +29,17 @@ const NEVER_RELAXED: [&str; 3] = ["tongueOut", "mouthClose", "jawForward"];
 
 /// One unit (and its other side) at a moderate weight: the held face of a spatial clip.
 pub fn held(seed: u64) -> Expression {
-    let mut dice = Rng::new(&[seed, 0x6865]);
+    let mut rng = Rng::new(&[seed, 0x6865]);
     let mut face = [0.0; 52];
-    add_pair(&mut face, relaxed_unit(&mut dice), dice.range(0.3, 0.8));
+    add_pair(&mut face, relaxed_unit(&mut rng), rng.range(0.3, 0.8));
     face
 }
 
 /// Two or three units that swell and fade slowly, each by its own curve, up to four tenths.
 pub fn relaxed(seed: u64, frames: usize) -> Vec<Expression> {
-    let mut dice = Rng::new(&[seed, 0x7265]);
-    let curves: Vec<(usize, f32, f32, f32)> = (0..2 + dice.below(2))
-        .map(|_| (relaxed_unit(&mut dice), dice.range(0.15, 0.4), dice.range(0.5, 1.2), dice.range(0.0, 1.0)))
+    let mut rng = Rng::new(&[seed, 0x7265]);
+    let curves: Vec<(usize, f32, f32, f32)> = (0..2 + rng.below(2))
+        .map(|_| (relaxed_unit(&mut rng), rng.range(0.15, 0.4), rng.range(0.5, 1.2), rng.range(0.0, 1.0)))
         .collect();
     (0..frames)
         .map(|i| {
@@ -55,8 +55,8 @@ pub fn relaxed(seed: u64, frames: usize) -> Vec<Expression> {
 
 /// From one strong face to another and to a third, with eased ways between them.
 pub fn exaggerated(seed: u64, frames: usize) -> Vec<Expression> {
-    let mut dice = Rng::new(&[seed, 0x6578]);
-    let faces: Vec<Expression> = (0..3).map(|_| strong(dice.below(STRONG.len()), dice.range(0.7, 1.0))).collect();
+    let mut rng = Rng::new(&[seed, 0x6578]);
+    let faces: Vec<Expression> = (0..3).map(|_| strong(rng.below(STRONG.len()), rng.range(0.7, 1.0))).collect();
     (0..frames)
         .map(|i| {
             let at = 2.0 * i as f32 / (frames.max(2) - 1) as f32;
@@ -67,9 +67,9 @@ pub fn exaggerated(seed: u64, frames: usize) -> Vec<Expression> {
         .collect()
 }
 
-fn relaxed_unit(dice: &mut Rng) -> usize {
+fn relaxed_unit(rng: &mut Rng) -> usize {
     loop {
-        let k = dice.below(52);
+        let k = rng.below(52);
         if !NEVER_RELAXED.contains(&head::model::ARKIT[k]) {
             return k;
         }

@@ -1,5 +1,5 @@
 //! The reference as a picture to learn from.
-use crate::clips::Moment;
+use crate::clips::FrameSpec;
 use crate::subject::Subject;
 use crate::trainer::Sample;
 use glam::Vec3;
@@ -9,7 +9,7 @@ use tch::{Device, Tensor};
 
 /// Its picture, matte and view.
 pub struct Reference {
-    moment: Moment,
+    frame_spec: FrameSpec,
     pose: [Vec3; 5],
     /// `[1, 3, S, S]` display RGB.
     image: Tensor,
@@ -22,15 +22,16 @@ impl Reference {
     pub fn new(subject: &Subject, size: usize, device: Device) -> Self {
         // A multiple of eight: the perceptual net halves three times.
         let size = subject.image.width.min(size) / 8 * 8;
-        let moment = Moment { camera: subject.camera.resized(size, size), expression: subject.params.expression };
+        let frame_spec =
+            FrameSpec { camera: subject.camera.resized(size, size), expression: subject.params.expression };
         let [image, alpha] = subject.layers(size).map(|t| t.to_device(device));
-        Reference { moment, pose: subject.params.pose, image, alpha }
+        Reference { frame_spec, pose: subject.params.pose, image, alpha }
     }
 
     /// Over a colour of chance: what is not there must become clear; over one colour it might as well take that.
-    pub fn sample(&self, dice: &mut Rng) -> Sample {
-        let background = [dice.unit(), dice.unit(), dice.unit()];
+    pub fn sample(&self, rng: &mut Rng) -> Sample {
+        let background = [rng.unit(), rng.unit(), rng.unit()];
         let target = composite(&self.image, &self.alpha, &[background]).squeeze_dim(0);
-        Sample { moment: self.moment.clone(), pose: self.pose, target, background }
+        Sample { frame_spec: self.frame_spec.clone(), pose: self.pose, target, background }
     }
 }

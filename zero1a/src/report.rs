@@ -1,5 +1,5 @@
 //! How a run's clips changed from version to version, as a page or a section of one.
-use crate::set::made;
+use crate::set::frames_of;
 use anyhow::Result;
 use formats::card::read_json;
 use formats::exit::Failure;
@@ -66,12 +66,12 @@ fn evolution(set: &VersionedSet) -> Result<String> {
         let (mut rows, mut labels) = (Vec::new(), Vec::new());
         for version in picked {
             let Some(range) = version.group(id) else { continue };
-            let made = made(&version.rows::<ClipRow>(range, Part::All)?)?;
-            let frames = made.pictures(Device::Cpu);
+            let clip = frames_of(&version.rows::<ClipRow>(range, Part::All)?)?;
+            let frames = clip.pictures(Device::Cpu);
             let n = frames.size()[0] as usize;
             let row: Vec<Tensor> = (0..FRAMES).map(|i| frames.get((i * n / FRAMES) as i64)).collect();
             rows.push(row);
-            labels.push(format!("version {} (iteration {})", version.number(), made.iteration));
+            labels.push(format!("version {} (iteration {})", version.number(), clip.iteration));
         }
         let picture = data_uri("image/png", &sheet_png(&rows)?);
         html += &format!(

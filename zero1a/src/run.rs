@@ -1,5 +1,5 @@
 //! `zero1a run`: a reference picture → an avatar folder, by way of a versioned set of clips.
-use crate::clips::{self, Clip, Moment, Rest, Sequences};
+use crate::clips::{self, Clip, FrameSpec, Rest, Sequences};
 use crate::config::RunConfig;
 use crate::guide::Guide;
 use crate::maker::VideoMaker;
@@ -7,7 +7,7 @@ use crate::reference::Reference;
 use crate::set::ClipSet;
 use crate::start;
 use crate::subject::Subject;
-use crate::symgen::{self, Event, Lesson};
+use crate::symgen::{self, Event, TrainContext};
 use crate::trainer::Trainer;
 use crate::video::VideoModel;
 use anyhow::{Context, Result};
@@ -89,7 +89,7 @@ impl Outcome {
     }
 }
 
-/// Runs, or goes on, or finds that all is done.
+/// Runs, or resumes, or finds that all is done.
 ///
 /// # Errors
 /// A folder that another plan began; what model, rasterizer and disk say.
@@ -103,14 +103,14 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     let maker = VideoMaker {
         model: plan.video,
         chain: plan.config.chain,
-        remade_from: plan.config.remade_from,
+        regeneration: plan.config.regeneration,
         reference: plan.subject.over(plan.config.background, size),
         reference_landmarks: plan.subject.landmarks_at(size),
         name: plan.video_name.clone(),
         device: plan.device,
     };
     let clips = clips_of(plan, size);
-    let lesson = Lesson {
+    let context = TrainContext {
         config: &plan.config,
         maker: &maker,
         guide: Guide { source: plan.config.landmarks, model: plan.model, tracker: plan.tracker },
@@ -121,7 +121,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     let first = start::rigged(plan.model, &plan.subject, &plan.config.start, plan.device);
     let mut trainer = Trainer::new(first, &plan.config.rates);
     let mut set = ClipSet::open(&plan.out, plan.provenance.clone())?;
-    let pace = watched(plan, &lesson, &mut trainer, &mut set)?;
+    let pace = watched(plan, &context, &mut trainer, &mut set)?;
     write_atomically(&plan.out.join("preview.png"), &preview(plan, &trainer, 160)?)?;
     let weights_sha256 = save(plan, &trainer, &set, &avatar)?;
     let versions = set.version().map(|(number, digest)| (number, digest.to_string()));
@@ -129,7 +129,7 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
 }
 
 /// Runs the loop with a bar, and a preview now and then.
-fn watched(plan: &Plan, lesson: &Lesson, trainer: &mut Trainer, set: &mut ClipSet) -> Result<Pace> {
+fn watched(plan: &Plan, context: &TrainContext, trainer: &mut Trainer, set: &mut ClipSet) -> Result<Pace> {
     const PREVIEWS: u64 = 20;
     let progress = Progress::new("zero1a", plan.config.iterations, "iterations", plan.talk);
     if let Some(mark) = set.mark()? {
@@ -137,7 +137,7 @@ fn watched(plan: &Plan, lesson: &Lesson, trainer: &mut Trainer, set: &mut ClipSe
     }
     let (mut trouble, mut pace, mut clock) = (None, Pace::default(), Instant::now());
     let every = (plan.config.iterations / PREVIEWS).max(1);
-    symgen::run(lesson, trainer, set, &mut |event| match event {
+    symgen::run(context, trainer, set, &mut |event| match event {
         Event::Step { k, losses } => {
             pace.iterations += 1;
             pace.iteration_seconds += clock.elapsed().as_secs_f64();
@@ -171,8 +171,8 @@ fn done(plan: &Plan, avatar: &Path) -> Result<Option<Outcome>> {
         return Ok(None);
     }
     let (card, _) = AvatarCard::read(avatar)?;
-    let same = |p: &Provenance| (p.config_toml.clone(), p.inputs.clone());
-    if same(&card.provenance) != same(&plan.provenance) {
+    let (old, new) = (&card.provenance, &plan.provenance);
+    if !RunConfig::same(&old.config_toml, &new.config_toml) || old.inputs != new.inputs {
         let text = format!("{avatar:?} was made with another configuration or other inputs; expected a new --out");
         return Err(Failure::config(text).into());
     }
@@ -222,10 +222,10 @@ pub fn preview(plan: &Plan, trainer: &Trainer, size: usize) -> Result<Vec<u8>> {
         units.iter().filter_map(|(name, v)| Some((unit(name)?, *v))).for_each(|(k, v)| expression[k] = v);
         expression
     };
-    let at = |yaw: f32, expression: [f32; 52]| Moment { camera: rest.camera(yaw, 0.0, size), expression };
+    let at = |yaw: f32, expression: [f32; 52]| FrameSpec { camera: rest.camera(yaw, 0.0, size), expression };
     let own = plan.subject.params.expression;
-    let moments = [
-        Moment { camera: plan.subject.camera.resized(size, size), expression: own },
+    let frame_specs = [
+        FrameSpec { camera: plan.subject.camera.resized(size, size), expression: own },
         at(-0.7, own),
         at(0.7, own),
         at(
@@ -240,9 +240,9 @@ pub fn preview(plan: &Plan, trainer: &Trainer, size: usize) -> Result<Vec<u8>> {
         at(0.0, face(&[("jawOpen", 0.6), ("browInnerUp", 0.8), ("eyeWideLeft", 0.7), ("eyeWideRight", 0.7)])),
         at(0.0, face(&[("eyeBlinkLeft", 1.0), ("eyeBlinkRight", 1.0)])),
     ];
-    let drawn = trainer.pictures(&moments, plan.config.background)?;
+    let drawn = trainer.pictures(&frame_specs, plan.config.background)?;
     let mut row: Vec<Tensor> = vec![plan.subject.over(plan.config.background, size)];
-    row.extend((0..moments.len() as i64).map(|i| drawn.get(i).to_device(Device::Cpu)));
+    row.extend((0..frame_specs.len() as i64).map(|i| drawn.get(i).to_device(Device::Cpu)));
     sheet_png(&[row])
 }
 
@@ -300,10 +300,12 @@ pub fn track_photo(photo: &Path, weights: &Path, head: &Path, out: &Path, device
         choice: track::photos::FaceChoice::Largest,
         cameras: track::photos::Cameras::BySize,
         focal_px: None,
-        networks: Networks::load(weights, device)?,
+        tracker: track::tracker::Tracker {
+            networks: Networks::load(weights, device)?,
+            head: HeadModel::load(head)?,
+            config,
+        },
         recognizer: None,
-        head: HeadModel::load(head)?,
-        config,
         provenance,
         talk,
     };

@@ -12,7 +12,7 @@ pub enum Method {
     /// All of it.
     #[default]
     Full,
-    /// Clips are remade, but all of them, widest poses included, from the first iteration on.
+    /// Clips are regenerated, but all of them, widest poses included, from the first iteration on.
     WithoutProgression,
     /// No spatial clips: temporal ones from the first iteration on.
     WithoutSpatial,
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_published_numbers_open_the_arc_as_temporal_learning_starts() {
+    fn published_numbers_open_all_poses_as_temporal_clips_start() {
         let progression = Progression::default();
         let s = Schedule { progression, method: Method::Full, refresh_every: 30, clips_per_refresh: 1 };
         assert_eq!((s.open_poses(4499), s.open_poses(4500), s.open_poses(9999)), (15, 16, 16));

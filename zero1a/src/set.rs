@@ -6,7 +6,8 @@
 //!   state/   state-<iteration>-<hash16>.safetensors: avatar and optimizer that a version was made with
 //! ```
 //! The note of a version's commit names its state; a state that no version names does not count.
-use crate::clips::{Clip, Moment};
+use crate::clips::{Clip, FrameSpec};
+use crate::config::RunConfig;
 use anyhow::{Context, Result};
 use formats::exit::Failure;
 use formats::image::{png_from_rgb8, rgb8_from_encoded};
@@ -18,10 +19,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor};
 
-/// Frames of a clip as they were made last.
-pub struct Made {
+/// Frames of a clip as they were generated last.
+pub struct ClipFrames {
     /// What each shows; frames that would repeat the one before are left out.
-    pub moments: Vec<Moment>,
+    pub frame_specs: Vec<FrameSpec>,
     /// `[F, 3, S, S]` 8 bits, as on disk.
     pub frames: Tensor,
     /// Landmarks that the maps were drawn from, pixels.
@@ -30,12 +31,12 @@ pub struct Made {
     pub iteration: u64,
 }
 
-impl Made {
+impl ClipFrames {
     /// Rounds pictures `[F, 3, S, S]` (0..=1) to what is kept of them.
-    pub fn new(moments: Vec<Moment>, pictures: &Tensor, landmarks: Vec<Vec<[f32; 2]>>, iteration: u64) -> Self {
+    pub fn new(frame_specs: Vec<FrameSpec>, pictures: &Tensor, landmarks: Vec<Vec<[f32; 2]>>, iteration: u64) -> Self {
         let codes =
             tch::no_grad(|| (pictures.clamp(0.0, 1.0) * 255.0).round().to_kind(Kind::Uint8).to_device(Device::Cpu));
-        Made { moments, frames: codes, landmarks, iteration }
+        ClipFrames { frame_specs, frames: codes, landmarks, iteration }
     }
 
     /// Frame `i`, `[3, S, S]` in 0..=1.
@@ -66,7 +67,7 @@ pub struct ClipSet {
     set: Option<VersionedSet>,
     latest: Option<Version>,
     provenance: Provenance,
-    clips: BTreeMap<usize, Made>,
+    clips: BTreeMap<usize, ClipFrames>,
 }
 
 impl ClipSet {
@@ -82,7 +83,7 @@ impl ClipSet {
         }
         let set = VersionedSet::open(&folder)?;
         let (old, new) = (&set.spec().provenance, &open.provenance);
-        if (&old.config_toml, &old.inputs) != (&new.config_toml, &new.inputs) {
+        if !RunConfig::same(&old.config_toml, &new.config_toml) || old.inputs != new.inputs {
             let text =
                 format!("{folder:?} was started with another configuration or other inputs; expected a new --out");
             return Err(Failure::config(text).into());
@@ -90,7 +91,7 @@ impl ClipSet {
         let latest = set.latest()?;
         for (clip, rows) in latest.groups() {
             let rows: Vec<ClipRow> = latest.rows(rows, Part::All)?;
-            open.clips.insert(clip as usize, made(&rows).with_context(|| format!("clip {clip} of {folder:?}"))?);
+            open.clips.insert(clip as usize, frames_of(&rows).with_context(|| format!("clip {clip} of {folder:?}"))?);
         }
         open.latest = (latest.number() > 0).then_some(latest);
         open.set = Some(set);
@@ -103,7 +104,7 @@ impl ClipSet {
     }
 
     /// The clips as last made.
-    pub fn clips(&self) -> &BTreeMap<usize, Made> {
+    pub fn clips(&self) -> &BTreeMap<usize, ClipFrames> {
         &self.clips
     }
 
@@ -163,8 +164,8 @@ impl ClipSet {
     ///
     /// # Errors
     /// The disk does not take it.
-    pub fn put(&mut self, clip: &Clip, made: Made, mark: &Mark, made_by: &str, seed: u64) -> Result<()> {
-        let rows = rows(clip, &made, mark, made_by, seed)?;
+    pub fn put(&mut self, clip: &Clip, frames: ClipFrames, mark: &Mark, made_by: &str, seed: u64) -> Result<()> {
+        let rows = rows(clip, &frames, mark, made_by, seed)?;
         if self.set.is_none() {
             let first = rows.first().context("a clip without frames")?;
             let spec = Spec::of(first, ClipRow::GROUP, ClipRow::POSITION, self.provenance.clone());
@@ -181,7 +182,7 @@ impl ClipSet {
         commit.note("jobs_done", mark.jobs_done as u64);
         commit.note("state", mark.state.clone());
         self.latest = Some(set.commit(&commit)?);
-        self.clips.insert(clip.id, made);
+        self.clips.insert(clip.id, frames);
         Ok(())
     }
 
@@ -204,10 +205,10 @@ impl ClipSet {
     }
 }
 
-fn rows(clip: &Clip, made: &Made, mark: &Mark, made_by: &str, seed: u64) -> Result<Vec<ClipRow>> {
-    let size = made.frames.size();
-    let codes = made.frames.permute([0, 2, 3, 1]).contiguous();
-    let row = |(i, moment): (usize, &Moment)| {
+fn rows(clip: &Clip, clip_frames: &ClipFrames, mark: &Mark, made_by: &str, seed: u64) -> Result<Vec<ClipRow>> {
+    let size = clip_frames.frames.size();
+    let codes = clip_frames.frames.permute([0, 2, 3, 1]).contiguous();
+    let row = |(i, frame_spec): (usize, &FrameSpec)| {
         let rgb: Vec<u8> = Vec::try_from(codes.get(i as i64).flatten(0, -1))?;
         let mut frame = FrameRow {
             frame_id: (clip.id as u64) << 16 | i as u64,
@@ -215,25 +216,25 @@ fn rows(clip: &Clip, made: &Made, mark: &Mark, made_by: &str, seed: u64) -> Resu
             camera_id: i as u32,
             split: "train".into(),
             image: png_from_rgb8(size[3] as usize, size[2] as usize, &rgb)?,
-            expression: moment.expression,
-            landmarks_2d: made.landmarks[i].clone(),
+            expression: frame_spec.expression,
+            landmarks_2d: clip_frames.landmarks[i].clone(),
             light: json!({ "kind": "video-model" }).to_string(),
             seed,
             source_path: mark.state.clone(),
             ..FrameRow::default()
         };
-        frame.set_camera(&moment.camera);
+        frame.set_camera(&frame_spec.camera);
         let (clip_id, frame_in_clip) = (clip.id as u32, i as u32);
-        Ok(ClipRow { clip_id, frame_in_clip, made_by: made_by.into(), iteration: made.iteration, frame })
+        Ok(ClipRow { clip_id, frame_in_clip, made_by: made_by.into(), iteration: clip_frames.iteration, frame })
     };
-    made.moments.iter().enumerate().map(row).collect()
+    clip_frames.frame_specs.iter().enumerate().map(row).collect()
 }
 
 /// The frames of a clip out of its rows.
 ///
 /// # Errors
 /// No rows; an image that cannot be read.
-pub fn made(rows: &[ClipRow]) -> Result<Made> {
+pub fn frames_of(rows: &[ClipRow]) -> Result<ClipFrames> {
     let first = rows.first().context("no rows")?;
     let picture = |row: &ClipRow| {
         let image = rgb8_from_encoded(&row.frame.image)?;
@@ -241,8 +242,11 @@ pub fn made(rows: &[ClipRow]) -> Result<Made> {
         Ok::<_, formats::Error>(Tensor::from_slice(&image.data).view(size).permute([2, 0, 1]))
     };
     let frames: Vec<Tensor> = rows.iter().map(picture).collect::<Result<_, _>>()?;
-    Ok(Made {
-        moments: rows.iter().map(|r| Moment { camera: r.frame.camera(), expression: r.frame.expression }).collect(),
+    Ok(ClipFrames {
+        frame_specs: rows
+            .iter()
+            .map(|r| FrameSpec { camera: r.frame.camera(), expression: r.frame.expression })
+            .collect(),
         frames: Tensor::stack(&frames, 0).contiguous(),
         landmarks: rows.iter().map(|r| r.frame.landmarks_2d.clone()).collect(),
         iteration: first.iteration,

@@ -1,5 +1,5 @@
 //! The avatar while it learns: a step on some pictures, and all that the next step depends on, on disk.
-use crate::clips::Moment;
+use crate::clips::FrameSpec;
 use crate::config::{Rates, RunConfig};
 use crate::loss;
 use anyhow::Result;
@@ -19,7 +19,7 @@ const REST: [Vec3; 5] = [Vec3::ZERO; 5];
 /// A picture to learn from.
 pub struct Sample {
     /// What it shows.
-    pub moment: Moment,
+    pub frame_spec: FrameSpec,
     /// Jaw and eyeballs besides.
     pub pose: [Vec3; 5],
     /// `[3, S, S]` display RGB over `background`.
@@ -30,8 +30,8 @@ pub struct Sample {
 
 impl Sample {
     /// A frame of a clip.
-    pub fn new(moment: Moment, target: Tensor, background: [f32; 3]) -> Self {
-        Sample { moment, pose: REST, target, background }
+    pub fn new(frame_spec: FrameSpec, target: Tensor, background: [f32; 3]) -> Self {
+        Sample { frame_spec, pose: REST, target, background }
     }
 }
 
@@ -52,6 +52,13 @@ pub enum Against<'a> {
     Squared(f64),
 }
 
+/// The mesh as last posed.
+struct Posed {
+    /// The expression of all pictures that these frames serve; none with a pose of its own, which no other picture shares.
+    expression: Option<[f32; 52]>,
+    frames: Frames,
+}
+
 /// The avatar and its optimizer.
 pub struct Trainer {
     /// What learns.
@@ -59,9 +66,8 @@ pub struct Trainer {
     adam: Adam,
     /// `[N, 3]` where each Gaussian began, triangle units.
     began: Tensor,
-    slopes: GradientSums,
-    /// Frames and what they are of: the frames of one face serve all pictures of it.
-    posed: Option<([f32; 52], Frames)>,
+    gradient_sums: GradientSums,
+    posed: Option<Posed>,
 }
 
 impl Trainer {
@@ -69,9 +75,9 @@ impl Trainer {
     pub fn new(mut rigged: Rigged, rates: &Rates) -> Self {
         let began = rigged.bound.local.means.detach().copy();
         rigged.bound.require_gradients();
-        let slopes = GradientSums::new(rigged.bound.len(), rigged.bound.triangle.device());
+        let gradient_sums = GradientSums::new(rigged.bound.len(), rigged.bound.triangle.device());
         let adam = optimizer(&rigged.bound, rates);
-        Trainer { rigged, adam, began, slopes, posed: None }
+        Trainer { rigged, adam, began, gradient_sums, posed: None }
     }
 
     /// One step, number `k` of the run. All targets are of one size.
@@ -81,9 +87,9 @@ impl Trainer {
     pub fn step(&mut self, k: u64, samples: &[Sample], against: &Against, config: &RunConfig) -> Result<Losses> {
         let (mut drawn, mut visible) = (Vec::new(), None::<Tensor>);
         for sample in samples {
-            let head = self.posed(&sample.moment.expression, &sample.pose);
-            drawn.push(picture(&head, &sample.moment, sample.background)?);
-            let seen = loss::visible(&head.means, &sample.moment.camera);
+            let head = self.posed(&sample.frame_spec.expression, &sample.pose);
+            drawn.push(picture(&head, &sample.frame_spec, sample.background)?);
+            let seen = loss::visible(&head.means, &sample.frame_spec.camera);
             visible = Some(visible.map_or(seen.shallow_clone(), |v| v.logical_or(&seen)));
         }
         let visible = visible.expect("a step looks at a picture");
@@ -111,9 +117,9 @@ impl Trainer {
         self.adam.zero_grad();
         (pictures + binding).backward();
         let sizes = self.triangle_sizes();
-        self.slopes.add(&self.rigged.bound, &sizes);
+        self.gradient_sums.add(&self.rigged.bound, &sizes);
         self.set_rates(k, config);
-        self.descend();
+        self.optimizer_step();
         if config.densifies(k) {
             self.densify(k, config);
         }
@@ -122,20 +128,18 @@ impl Trainer {
 
     /// What an expression and a pose show, differentiable.
     fn posed(&mut self, expression: &[f32; 52], pose: &[Vec3; 5]) -> GaussianTensors {
-        let known = self.posed.as_ref().is_some_and(|(face, _)| *pose == REST && face == expression);
-        if !known {
+        let expression_alone = (*pose == REST).then_some(*expression);
+        let known = |posed: &Posed| expression_alone.is_some() && posed.expression == expression_alone;
+        if !self.posed.as_ref().is_some_and(known) {
             let frames = self.rigged.frames(expression, pose);
-            // Only faces that are posed by units alone come again and again.
-            self.posed = Some((if *pose == REST { *expression } else { [f32::NAN; 52] }, frames));
+            self.posed = Some(Posed { expression: expression_alone, frames });
         }
-        let (_, frames) = self.posed.as_ref().expect("just posed");
-        self.rigged.bound.in_head(frames)
+        self.rigged.bound.in_head(&self.posed.as_ref().expect("just posed").frames)
     }
 
-    /// `[N]` metres: the size of each Gaussian's triangle, as last posed.
+    /// `[N]` meters: the size of each Gaussian's triangle, as last posed.
     fn triangle_sizes(&self) -> Tensor {
-        let (_, frames) = self.posed.as_ref().expect("a step poses");
-        frames.sizes(&self.rigged.bound.triangle)
+        self.posed.as_ref().expect("a step poses").frames.sizes(&self.rigged.bound.triangle)
     }
 
     fn set_rates(&mut self, k: u64, config: &RunConfig) {
@@ -147,7 +151,7 @@ impl Trainer {
     }
 
     /// Adam's step; harmonics above the zeroth, which share its tensor, go a twentieth of their way.
-    fn descend(&mut self) {
+    fn optimizer_step(&mut self) {
         let colors = self.rigged.bound.local.colors.shallow_clone();
         let higher = colors.size()[1] - 3;
         let before = tch::no_grad(|| colors.detach().narrow(1, 3, higher).copy());
@@ -161,24 +165,25 @@ impl Trainer {
     }
 
     fn densify(&mut self, k: u64, config: &RunConfig) {
-        let slopes = self.slopes.means();
-        let change = config.density.rule.run(&mut self.rigged.bound, &slopes, mix(&[config.seed, 0xde5e, k]));
+        let gradients = self.gradient_sums.means();
+        let change = config.density.rule.run(&mut self.rigged.bound, &gradients, mix(&[config.seed, 0xde5e, k]));
         self.rigged.bound.require_gradients();
         change.follow(&mut self.adam, &self.rigged.bound);
         let source = Tensor::from_slice(&change.source).to_device(self.began.device());
         self.began = self.began.index_select(0, &source);
-        self.slopes = GradientSums::new(self.rigged.bound.len(), self.began.device());
+        self.gradient_sums = GradientSums::new(self.rigged.bound.len(), self.began.device());
     }
 
-    /// Everything that the next step depends on, but for the mesh, which the run's inputs give.
+    /// Everything that the next step depends on, but for the mesh, which the run's inputs give. The names in the file are those of
+    /// the first version.
     pub fn save(&self, step: u64) -> Checkpoint {
         let mut file = Checkpoint::new(step);
         for (name, t) in self.rigged.bound.parameters() {
             file.put(&format!("bound.{name}"), t);
         }
         file.put("bound.triangle", &self.rigged.bound.triangle);
-        file.put("began", &self.began).put("slopes", &self.slopes.sums);
-        file.note("slope_steps", self.slopes.steps.to_string());
+        file.put("began", &self.began).put("slopes", &self.gradient_sums.sums);
+        file.note("slope_steps", self.gradient_sums.steps.to_string());
         self.adam.save("adam", &mut file);
         file
     }
@@ -207,7 +212,7 @@ impl Trainer {
         self.rigged.bound = restored;
         self.began = get("began")?;
         let steps = file.notes.get("slope_steps").and_then(|s| s.parse().ok());
-        self.slopes = GradientSums {
+        self.gradient_sums = GradientSums {
             sums: get("slopes")?,
             steps: steps.ok_or_else(|| Error::Data("a checkpoint without slope_steps".into()))?,
         };
@@ -219,13 +224,14 @@ impl Trainer {
         self.began.device()
     }
 
-    /// `[F, 3, S, S]` what moments look like now; no gradient.
+    /// `[F, 3, S, S]` the avatar as it is now, one picture per frame; no gradient.
     ///
     /// # Errors
     /// What the rasterizer says.
-    pub fn pictures(&self, moments: &[Moment], background: [f32; 3]) -> Result<Tensor> {
-        let drawn =
-            moments.iter().map(|m| tch::no_grad(|| picture(&self.rigged.posed(&m.expression, &REST), m, background)));
+    pub fn pictures(&self, frame_specs: &[FrameSpec], background: [f32; 3]) -> Result<Tensor> {
+        let drawn = frame_specs
+            .iter()
+            .map(|m| tch::no_grad(|| picture(&self.rigged.posed(&m.expression, &REST), m, background)));
         Ok(Tensor::cat(&drawn.collect::<Result<Vec<_>>>()?, 0))
     }
 }
@@ -252,6 +258,6 @@ pub fn settings(background: [f32; 3]) -> Settings {
 }
 
 /// `[1, 3, S, S]`
-fn picture(head: &GaussianTensors, moment: &Moment, background: [f32; 3]) -> Result<Tensor> {
-    Ok(render(head, std::slice::from_ref(&moment.camera), &settings(background))?.color_chw())
+fn picture(head: &GaussianTensors, frame_spec: &FrameSpec, background: [f32; 3]) -> Result<Tensor> {
+    Ok(render(head, std::slice::from_ref(&frame_spec.camera), &settings(background))?.color_chw())
 }

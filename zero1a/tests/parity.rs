@@ -234,7 +234,7 @@ fn portrait_assembly() {
         moved: maps.zeros_like(),
         maps: maps.shallow_clone(),
     };
-    for (i, map) in net.told_by_maps(&maps).iter().enumerate() {
+    for (i, map) in net.landmark_features(&maps).iter().enumerate() {
         assert_near(&format!("pose guider, level {i}"), map, &tensor(&file, &format!("map{i}")));
     }
     // The embedding at the encoder's own size; how a picture gets there is not a network's business.

@@ -11,21 +11,21 @@ use splat::Camera;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use tch::{Device, Kind, Tensor};
-use zero1a::clips::{self, Clip, Moment, Rest};
+use zero1a::clips::{self, Clip, FrameSpec, Rest};
 use zero1a::config::{Landmarks, RunConfig};
 use zero1a::guide::Guide;
-use zero1a::maker::{Ask, ClipMaker};
+use zero1a::maker::{ClipMaker, ClipRequest};
 use zero1a::reference::Reference;
 use zero1a::schedule::{Method, Progression};
 use zero1a::set::ClipSet;
 use zero1a::start::{self, Start};
 use zero1a::subject::Subject;
-use zero1a::symgen::{self, Event, Lesson};
+use zero1a::symgen::{self, Event, TrainContext};
 use zero1a::trainer::Trainer;
 
 const SIZE: usize = 32;
 
-/// Frames of a known head; what it makes is tinted frame by frame, and half of what it remakes is what it was given.
+/// Frames of a known head; what it makes is tinted frame by frame, and most of what it regenerates is what it was given.
 struct Painter {
     truth: Trainer,
     /// How far each clip that was made is from the truth, in order.
@@ -33,12 +33,12 @@ struct Painter {
 }
 
 impl Painter {
-    fn tinted(&self, ask: &Ask, strength: f64) -> Result<(Tensor, Tensor)> {
-        let truth = self.truth.pictures(ask.moments, [1.0; 3])?;
-        let tints: Vec<f32> = (0..ask.moments.len())
+    fn tinted(&self, request: &ClipRequest, strength: f64) -> Result<(Tensor, Tensor)> {
+        let truth = self.truth.pictures(request.frame_specs, [1.0; 3])?;
+        let tints: Vec<f32> = (0..request.frame_specs.len())
             .flat_map(|i| {
-                let mut dice = Rng::new(&[ask.seed, i as u64]);
-                [0; 3].map(|_| dice.normal())
+                let mut rng = Rng::new(&[request.seed, i as u64]);
+                [0; 3].map(|_| rng.normal())
             })
             .collect();
         let tints = Tensor::from_slice(&tints).view([-1, 3, 1, 1]) * strength;
@@ -59,16 +59,16 @@ impl ClipMaker for Painter {
     fn name(&self) -> &str {
         "painter"
     }
-    fn make(&self, ask: &Ask) -> Result<Tensor> {
-        let (made, truth) = self.tinted(ask, 0.2)?;
+    fn generate(&self, request: &ClipRequest) -> Result<Tensor> {
+        let (made, truth) = self.tinted(request, 0.2)?;
         Ok(self.keep(made, &truth))
     }
-    fn remake(&self, ask: &Ask, renders: &Tensor) -> Result<Tensor> {
-        let (made, truth) = self.tinted(ask, 0.1)?;
+    fn regenerate(&self, request: &ClipRequest, renders: &Tensor) -> Result<Tensor> {
+        let (made, truth) = self.tinted(request, 0.1)?;
         Ok(self.keep(made * 0.3 + renders * 0.7, &truth))
     }
-    fn denoised(&self, ask: &Ask, _renders: &Tensor, share: f64) -> Result<Tensor> {
-        Ok(self.tinted(ask, 0.3 * share)?.0)
+    fn denoise(&self, request: &ClipRequest, _renders: &Tensor, share: f64) -> Result<Tensor> {
+        Ok(self.tinted(request, 0.3 * share)?.0)
     }
 }
 
@@ -156,7 +156,7 @@ impl Stage {
     /// Runs until the end, or until the watcher says that it is enough: a run that is killed there.
     fn run(&self, painter: &Painter, enough: &dyn Fn(&Event) -> bool) -> Option<End> {
         let clips = self.clips();
-        let lesson = Lesson {
+        let context = TrainContext {
             config: &self.config,
             maker: painter,
             guide: Guide { source: self.config.landmarks, model: &self.model, tracker: None },
@@ -168,7 +168,7 @@ impl Stage {
         let mut trainer = Trainer::new(self.grey(), &self.config.rates);
         let mut set = ClipSet::open(&self.out, Provenance::new("test", "0", &toml, 1)).unwrap();
         let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            symgen::run(&lesson, &mut trainer, &mut set, &mut |event| {
+            symgen::run(&context, &mut trainer, &mut set, &mut |event| {
                 if enough(&event) {
                     std::panic::resume_unwind(Box::new("killed"));
                 }
@@ -228,7 +228,7 @@ fn clips_agree_better_with_every_round() {
     stage.run(&painter, &watch).unwrap();
     let errors = painter.errors.borrow();
     let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-    // The first three are made of nothing; the rounds of three that follow remake each clip once.
+    // The first three are generated from noise; the rounds of three that follow regenerate each clip once.
     let rounds: Vec<f64> = [0..3, 3..6, 6..9, 9..12].map(|r| mean(&errors[r])).to_vec();
     assert!(rounds[1..].windows(2).all(|w| w[1] < w[0]), "{rounds:?}");
     let l = losses.get_mut();
@@ -252,10 +252,10 @@ fn every_baseline_runs_and_learns() {
         assert_eq!(versions, expected, "{method:?}");
         let state = nets::Checkpoint::from_bytes(&end.state, Path::new("end")).unwrap();
         let mut trained = Trainer::new(stage.grey(), &stage.config.rates);
-        let moment = Moment { camera: stage.clips()[0].cameras[0], expression: [0.0; 52] };
-        let truth = painter.truth.pictures(std::slice::from_ref(&moment), [1.0; 3]).unwrap();
+        let frame_spec = FrameSpec { camera: stage.clips()[0].cameras[0], expression: [0.0; 52] };
+        let truth = painter.truth.pictures(std::slice::from_ref(&frame_spec), [1.0; 3]).unwrap();
         let error = |t: &Trainer| {
-            let made = t.pictures(std::slice::from_ref(&moment), [1.0; 3]).unwrap();
+            let made = t.pictures(std::slice::from_ref(&frame_spec), [1.0; 3]).unwrap();
             (made - &truth).abs().mean(Kind::Float).double_value(&[])
         };
         let before = error(&trained);

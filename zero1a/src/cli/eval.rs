@@ -84,7 +84,7 @@ pub fn measure(
         rows.iter().map(|&i| Subject::read(dataset, i, &opened.head, size)).collect::<Result<_>>()?;
     let metric_networks = MetricNetworks {
         perceptual: opened.perceptual.as_ref(),
-        recogniser: opened.recogniser.as_ref(),
+        recognizer: opened.recognizer.as_ref(),
         tracker: Some(&opened.tracker),
         clip: opened.clip.as_ref(),
     };

@@ -78,8 +78,8 @@ impl Ladder {
         for &identity in &self.identities {
             subject::rows_of(&dataset, Some(identity))?;
         }
-        let told = || format!("would do {} runs of {} iterations: {:?}", runs.len(), base.iterations, self.out);
-        if let Some(code) = self.rehearsal.tell(told) {
+        let summary = || format!("would do {} runs of {} iterations: {:?}", runs.len(), base.iterations, self.out);
+        if let Some(code) = self.rehearsal.tell(summary) {
             return Ok(code);
         }
         let progress = Progress::new("ladder", runs.len() as u64, "runs", common.talk());

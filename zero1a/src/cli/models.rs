@@ -1,4 +1,4 @@
-//! The models of a command: named, opened, and told in what is written.
+//! The models of a command: named, opened, and recorded in the outputs.
 use anyhow::{Context, Result};
 use formats::digest;
 use formats::exit::{ExitCode, Failure};
@@ -30,8 +30,8 @@ pub struct Models {
     #[arg(long, default_value = "weights/perceptual.safetensors")]
     perceptual: String,
     /// Weights of the face recognizer used for metrics; `none` to omit it.
-    #[arg(long, default_value = "weights/identity.safetensors")]
-    recogniser: String,
+    #[arg(long, alias = "recogniser", default_value = "weights/identity.safetensors")]
+    recognizer: String,
     /// Folder of a CLIP image encoder (`config.json`, `model.safetensors` or `pytorch_model.bin`) for the `clip-i` metric.
     #[arg(long)]
     clip: Option<PathBuf>,
@@ -45,7 +45,7 @@ pub struct Opened {
     pub head: HeadModel,
     pub tracker: Networks,
     pub perceptual: Option<Perceptual>,
-    pub recogniser: Option<Recognizer>,
+    pub recognizer: Option<Recognizer>,
     pub clip: Option<ClipVision>,
     pub device: Device,
 }
@@ -58,9 +58,11 @@ impl Models {
             head: HeadModel::load(&self.head)?,
             tracker: Networks::load(&self.tracker, device)?,
             perceptual: Perceptual::open(&self.perceptual, device)?,
-            recogniser: match self.recogniser.as_str() {
+            recognizer: match self.recognizer.as_str() {
                 "none" => None,
-                path => Some(Recognizer::load(Path::new(path), device).context("--recogniser none does without")?),
+                path => Some(
+                    Recognizer::load(Path::new(path), device).context("the recognizer (--recognizer none omits it)")?,
+                ),
             },
             clip: self.clip.as_ref().map(|folder| ClipVision::load(folder, device)).transpose()?,
             device,

@@ -25,7 +25,7 @@ impl ChainConfig {
 }
 
 impl Default for ChainConfig {
-    /// Half of [`ChainConfig::WHOLE`]: what avatars are remade along.
+    /// Half of [`ChainConfig::WHOLE`]: the chain that clips are regenerated along.
     fn default() -> Self {
         ChainConfig { strength: 0.5, ..Self::WHOLE }
     }

@@ -1,6 +1,6 @@
 //! Our own video model: small enough to be trained from nothing on renders, and to make a clip in seconds on a CPU.
 //!
-//! [`vae`] turns pictures into latents, [`unet`] denoises the latents of a clip's frames together, told by [`guider`] where
+//! [`vae`] turns pictures into latents, [`unet`] denoises the latents of a clip's frames together; [`guider`] encodes where
 //! the face is and by [`reference`] who it is. [`train_vae`] and [`train_unet`] train them on clips ([`data`]).
 pub mod block;
 pub mod config;

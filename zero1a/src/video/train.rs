@@ -45,7 +45,7 @@ impl Default for VideoTrainConfig {
     }
 }
 
-/// What `zero1a train-video` is told on the command line, besides the common flags.
+/// What `zero1a train-video` takes on the command line, besides the common flags.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TrainVideo {
     #[command(flatten)]
@@ -108,8 +108,8 @@ impl TrainVideo {
         }
         let data = self.data.iter().map(|path| Dataset::open(path)).collect::<Result<Vec<_>, _>>()?;
         let rows: usize = data.iter().map(Dataset::len).sum();
-        let told = || format!("would train on clips of {rows} rows, seed {}: {:?}", config.unet.seed, self.out);
-        if let Some(code) = self.rehearsal.tell(told) {
+        let summary = || format!("would train on clips of {rows} rows, seed {}: {:?}", config.unet.seed, self.out);
+        if let Some(code) = self.rehearsal.tell(summary) {
             return Ok(code);
         }
         let outcome = train(&data, &config, self.from.as_deref(), &self.out, common.talk())?;

@@ -191,29 +191,29 @@ class PoseGuider(nn.Module):
 
     def forward(self, x):
         x = self.final_proj(self.conv_layers(x)) * self.scale
-        told = [x]
+        features = [x]
         for i in range(1, 5):
             x = getattr(self, f"cross_attn{i}")(getattr(self, f"conv_layers_{i}")(x)).sample
-            told.append(x)
-        return told
+            features.append(x)
+        return features
 
 
 class Bank:
     """An attention processor that writes what it sees, or adds what was written to keys and values."""
 
     def __init__(self, mode):
-        self.mode, self.seen, self.untold = mode, [], 0
+        self.mode, self.seen, self.unconditional = mode, [], 0
 
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, **kwargs):
         own = hidden_states
         if self.mode == "write":
             self.seen = own
             return self.attend(attn, own, own)
-        told = own[self.untold:]
-        reference = self.seen.expand(told.shape[0], -1, -1)
-        parts = [self.attend(attn, told, torch.cat([told, reference], 1))]
-        if self.untold:
-            parts.insert(0, self.attend(attn, own[: self.untold], own[: self.untold]))
+        features = own[self.unconditional:]
+        reference = self.seen.expand(features.shape[0], -1, -1)
+        parts = [self.attend(attn, features, torch.cat([features, reference], 1))]
+        if self.unconditional:
+            parts.insert(0, self.attend(attn, own[: self.unconditional], own[: self.unconditional]))
         return torch.cat(parts)
 
     @staticmethod
@@ -296,18 +296,18 @@ def portrait():
     reference(person, torch.zeros(1, dtype=torch.long), embedding)
     for name, bank in written.items():
         read[name].seen = bank.seen
-    told = guider(maps * 2 - 1)
+    features = guider(maps * 2 - 1)
     v = {}
-    v[1.0] = denoise(latents, torch.tensor([timestep]), embedding, told)
+    v[1.0] = denoise(latents, torch.tensor([timestep]), embedding, features)
     for bank in read.values():
-        bank.untold = frames
+        bank.unconditional = frames
     both = denoise(latents.repeat(2, 1, 1, 1), torch.tensor([timestep] * 2),
-                   torch.cat([torch.zeros_like(embedding), embedding]), [m.repeat(2, 1, 1, 1) for m in told])
+                   torch.cat([torch.zeros_like(embedding), embedding]), [m.repeat(2, 1, 1, 1) for m in features])
     without, with_ = both.chunk(2)
     v[GUIDANCE] = without + GUIDANCE * (with_ - without)
     save("portrait", weights(vae, "vae") | weights(clip, "clip") | weights(guider, "guider")
          | weights(base, "denoise") | weights(reference, "reference", skip=("conv_norm_out", "conv_out"))
-         | {f"map{i}": m for i, m in enumerate(told)} | pictures
+         | {f"map{i}": m for i, m in enumerate(features)} | pictures
          | {"small": small, "latents": latents, "timestep": torch.tensor(timestep), "v": v[1.0], "guided": v[GUIDANCE]})
 
 

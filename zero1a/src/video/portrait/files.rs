@@ -33,7 +33,7 @@ pub fn find(folder: &Path, names: &[&str]) -> Result<PathBuf, Error> {
     Err(Error::Config { key: "video-model".into(), why })
 }
 
-/// Reads weights of either format, told by the ending.
+/// Reads weights of either format, recognized by the ending.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Format`].

@@ -99,11 +99,11 @@ impl PoseGuider {
     /// Maps `[B, 3, S, S]` in −1..=1 → five: width `w` at `S/8` and `S/16`, `2w` at `S/32`, `4w` at `S/64`, twice.
     pub fn forward(&self, maps: &Tensor) -> Vec<Tensor> {
         let mut x = self.lead.forward(maps).apply(&self.final_proj) * &self.scale;
-        let mut told = vec![x.shallow_clone()];
+        let mut features = vec![x.shallow_clone()];
         for (stack, transformer) in &self.levels {
             x = transformer.forward(&stack.forward(&x), None, &mut Bank::Closed);
-            told.push(x.shallow_clone());
+            features.push(x.shallow_clone());
         }
-        told
+        features
     }
 }

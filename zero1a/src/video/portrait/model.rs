@@ -59,11 +59,11 @@ pub struct PortraitVideo {
     side: i64,
     window: i64,
     latent: [i64; 3],
-    /// The person last told, so that the reference network runs once a person, not once a step.
-    told: RefCell<Option<Person>>,
+    /// The last person, so that the reference network runs once a person, not once a step.
+    last_person: RefCell<Option<Person>>,
 }
 
-/// What the denoising network is told of a person.
+/// What the denoising network is conditioned on.
 #[derive(Debug)]
 struct Person {
     reference: Tensor,
@@ -134,7 +134,7 @@ impl PortraitVideo {
             side: c.size.side,
             window: c.size.window,
             latent: [c.vae.latent_channels, latent_side, latent_side],
-            told: RefCell::new(None),
+            last_person: RefCell::new(None),
         };
         Ok((model, stores))
     }
@@ -145,18 +145,18 @@ impl PortraitVideo {
 
     /// Runs `f` with what is known of a person, which is found out if it is another than last time.
     fn with_person<T>(&self, reference: &Tensor, f: impl FnOnce(&Person) -> T) -> Result<T> {
-        let mut told = self.told.borrow_mut();
-        let person = match told.take() {
+        let mut last = self.last_person.borrow_mut();
+        let person = match last.take() {
             Some(person) if person.reference.equal(reference) => person,
             _ => self.meet(reference)?,
         };
         let out = f(&person);
-        *told = Some(person);
+        *last = Some(person);
         Ok(out)
     }
 
     /// The landmark pyramid of maps `[F, 3, S, S]` in 0..=1, [`PoseGuider::forward`].
-    pub fn told_by_maps(&self, maps: &Tensor) -> Vec<Tensor> {
+    pub fn landmark_features(&self, maps: &Tensor) -> Vec<Tensor> {
         self.guider.forward(&(maps * 2.0 - 1.0))
     }
 
@@ -170,7 +170,7 @@ impl PortraitVideo {
     /// # Errors
     /// A picture of another size.
     pub fn meet_as(&self, reference: &Tensor, embedding: &Tensor) -> Result<()> {
-        *self.told.borrow_mut() = Some(self.person(reference, embedding)?);
+        *self.last_person.borrow_mut() = Some(self.person(reference, embedding)?);
         Ok(())
     }
 
@@ -231,10 +231,10 @@ impl VideoModel for PortraitVideo {
         nets::error::check_shape("reference", &condition.reference, &[3, self.side, self.side])?;
         anyhow::ensure!(frames <= self.window, "{frames} frames in a window of {}", self.window);
         let _no_grad = tch::no_grad_guard();
-        // Guided: the clip twice, first without the person. The maps are told to both.
-        let (clips, untold) = if guidance == 1.0 { (1, 0) } else { (2, frames) };
+        // Classifier-free guidance: the clip twice, first without the person. Both are conditioned on the maps.
+        let (clips, unconditional) = if guidance == 1.0 { (1, 0) } else { (2, frames) };
         let twice = |t: &Tensor| t.repeat([clips, 1, 1, 1]);
-        let maps: Vec<Tensor> = self.told_by_maps(&condition.maps).iter().map(twice).collect();
+        let maps: Vec<Tensor> = self.landmark_features(&condition.maps).iter().map(twice).collect();
         let timesteps = Tensor::full([clips], timestep, (Kind::Int64, latents.device()));
         let v = self.with_person(&condition.reference, |person| {
             let context = match clips {
@@ -242,8 +242,8 @@ impl VideoModel for PortraitVideo {
                 _ => Tensor::cat(&[person.context.zeros_like(), person.context.shallow_clone()], 0),
             };
             let batch = twice(latents);
-            let told = Frames { latents: &batch, timesteps: &timesteps, context: &context, maps: &maps };
-            self.denoise.forward(told, &mut Bank::reading(&person.bank, untold))
+            let input = Frames { latents: &batch, timesteps: &timesteps, context: &context, maps: &maps };
+            self.denoise.forward(input, &mut Bank::reading(&person.bank, unconditional))
         })?;
         if clips == 1 {
             return Ok(v);

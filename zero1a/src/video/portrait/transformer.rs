@@ -19,15 +19,15 @@ pub enum Bank {
         tokens: Vec<Tensor>,
         /// How many were read.
         next: usize,
-        /// The first frames of the batch are told nothing and see their own tokens alone.
-        untold: i64,
+        /// The first frames of the batch are unconditional: they attend to their own tokens alone.
+        unconditional: i64,
     },
 }
 
 impl Bank {
-    /// To read what was written, from the start; the first `untold` frames do not.
-    pub fn reading(written: &[Tensor], untold: i64) -> Self {
-        Bank::Read { tokens: written.iter().map(Tensor::shallow_clone).collect(), next: 0, untold }
+    /// To read what was written, from the start; the first `unconditional` frames do not.
+    pub fn reading(written: &[Tensor], unconditional: i64) -> Self {
+        Bank::Read { tokens: written.iter().map(Tensor::shallow_clone).collect(), next: 0, unconditional }
     }
 
     /// What a self-attention of tokens `own` gives.
@@ -38,18 +38,18 @@ impl Bank {
                 written.push(own.shallow_clone());
                 attention.forward(own, own)
             }
-            Bank::Read { tokens, next, untold } => {
+            Bank::Read { tokens, next, unconditional } => {
                 let reference = &tokens[*next];
                 *next += 1;
-                let (b, untold) = (own.size()[0], *untold);
-                let told = own.narrow(0, untold, b - untold);
-                let all = Tensor::cat(&[&told, &reference.expand([b - untold, -1, -1], false)], 1);
-                let told = attention.forward(&told, &all);
-                if untold == 0 {
-                    return told;
+                let (b, unconditional) = (own.size()[0], *unconditional);
+                let conditioned = own.narrow(0, unconditional, b - unconditional);
+                let all = Tensor::cat(&[&conditioned, &reference.expand([b - unconditional, -1, -1], false)], 1);
+                let conditioned = attention.forward(&conditioned, &all);
+                if unconditional == 0 {
+                    return conditioned;
                 }
-                let alone = own.narrow(0, 0, untold);
-                Tensor::cat(&[attention.forward(&alone, &alone), told], 0)
+                let alone = own.narrow(0, 0, unconditional);
+                Tensor::cat(&[attention.forward(&alone, &alone), conditioned], 0)
             }
         }
     }

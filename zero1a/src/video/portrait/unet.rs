@@ -49,7 +49,7 @@ struct Middle {
     last: Resnet,
 }
 
-/// A batch of frames and what they are told.
+/// A batch of frames and their conditions.
 #[derive(Clone, Copy, Debug)]
 pub struct Frames<'a> {
     /// `[clips·F, C, h, w]`
@@ -151,7 +151,7 @@ impl Unet {
         let clips = frames.timesteps.size()[0];
         let each = |t: &Tensor| t.repeat_interleave_self_int(frames.latents.size()[0] / clips, 0, None);
         let time = waves(frames.timesteps, self.waves).apply(&self.time[0]).silu().apply(&self.time[1]);
-        let told = Told { time: each(&time), context: each(frames.context), clips };
+        let conditions = FrameConditions { time: each(&time), context: each(frames.context), clips };
 
         let mut x = frames.latents.apply(&self.conv_in);
         let mut maps = frames.maps.iter();
@@ -159,7 +159,7 @@ impl Unet {
         let mut across = vec![x.shallow_clone()];
         for (layers, downsample) in &self.down {
             for layer in layers {
-                x = layer.forward(&x, &told, bank);
+                x = layer.forward(&x, &conditions, bank);
                 across.push(x.shallow_clone());
             }
             if let Some(downsample) = downsample {
@@ -169,11 +169,11 @@ impl Unet {
             // What goes across does not hold the map.
             x = maps.next().map_or_else(|| x.shallow_clone(), |m| &x + m);
         }
-        x = self.middle.forward(&x, &told, bank);
+        x = self.middle.forward(&x, &conditions, bank);
         for (layers, upsample) in &self.up {
             for layer in layers {
                 let other = across.pop().expect("as many ups as downs");
-                x = layer.forward(&Tensor::cat(&[x, other], 1), &told, bank);
+                x = layer.forward(&Tensor::cat(&[x, other], 1), &conditions, bank);
             }
             x = upsample.as_ref().map_or_else(|| x.shallow_clone(), |u| u.forward(&x));
         }
@@ -185,27 +185,27 @@ impl Unet {
 }
 
 impl Middle {
-    fn forward(&self, x: &Tensor, told: &Told, bank: &mut Bank) -> Tensor {
-        let x = self.first.forward(x, Some(&told.time));
-        let x = self.transformer.forward(&x, Some(&told.context), bank);
-        let x = self.motion.as_ref().map_or_else(|| x.shallow_clone(), |m| m.forward(&x, told.clips));
-        self.last.forward(&x, Some(&told.time))
+    fn forward(&self, x: &Tensor, conditions: &FrameConditions, bank: &mut Bank) -> Tensor {
+        let x = self.first.forward(x, Some(&conditions.time));
+        let x = self.transformer.forward(&x, Some(&conditions.context), bank);
+        let x = self.motion.as_ref().map_or_else(|| x.shallow_clone(), |m| m.forward(&x, conditions.clips));
+        self.last.forward(&x, Some(&conditions.time))
     }
 }
 
 /// The conditions of each frame.
-struct Told {
+struct FrameConditions {
     time: Tensor,
     context: Tensor,
     clips: i64,
 }
 
 impl Layer {
-    fn forward(&self, x: &Tensor, told: &Told, bank: &mut Bank) -> Tensor {
-        let mut x = self.resnet.forward(x, Some(&told.time));
+    fn forward(&self, x: &Tensor, conditions: &FrameConditions, bank: &mut Bank) -> Tensor {
+        let mut x = self.resnet.forward(x, Some(&conditions.time));
         if let Some(transformer) = &self.transformer {
-            x = transformer.forward(&x, Some(&told.context), bank);
+            x = transformer.forward(&x, Some(&conditions.context), bank);
         }
-        self.motion.as_ref().map_or_else(|| x.shallow_clone(), |m| m.forward(&x, told.clips))
+        self.motion.as_ref().map_or_else(|| x.shallow_clone(), |m| m.forward(&x, conditions.clips))
     }
 }

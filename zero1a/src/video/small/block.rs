@@ -1,4 +1,4 @@
-//! Blocks of the small video model: a residual block that is told the noise level, attention over pixels, over frames.
+//! Blocks of the small video model: a residual block conditioned on the noise level, attention over pixels, over frames.
 use nets::blocks::attention::{Attention, AttentionConfig, FeedForward, image, linear, tokens};
 use nets::blocks::conv::{conv1, conv3, conv3_zero, norm};
 use nets::blocks::mlp::Last;
@@ -18,19 +18,19 @@ pub struct FilmBlock {
 }
 
 impl FilmBlock {
-    /// From `from` to `to` channels, told by an embedding of width `told`.
-    pub fn new(p: nn::Path, from: i64, to: i64, told: i64) -> Self {
+    /// From `from` to `to` channels, conditioned on an embedding of width `embedding_width`.
+    pub fn new(p: nn::Path, from: i64, to: i64, embedding_width: i64) -> Self {
         FilmBlock {
             norm1: norm(&p / "norm1", from),
             conv1: conv3(&p / "conv1", from, to),
-            film: linear(&p / "film", told, 2 * to, Last::Zero),
+            film: linear(&p / "film", embedding_width, 2 * to, Last::Zero),
             norm2: norm(&p / "norm2", to),
             conv2: conv3_zero(&p / "conv2", to, to),
             skip: (from != to).then(|| conv1(&p / "skip", from, to)),
         }
     }
 
-    /// `x` `[B, from, h, w]`, `embedding` `[B, told]`.
+    /// `x` `[B, from, h, w]`, `embedding` `[B, embedding_width]`.
     pub fn forward(&self, x: &Tensor, embedding: &Tensor) -> Tensor {
         let film = embedding.apply(&self.film).unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
         let inner = x.apply(&self.norm1).silu().apply(&self.conv1);
@@ -75,7 +75,7 @@ impl PixelAttention {
     }
 }
 
-/// Each pixel attends to its like in the clip's other frames. Frames are a set: what one shows is told by its landmark
+/// Each pixel attends to its like in the clip's other frames. Frames are a set: what one shows is given by its landmark
 /// map, so their order adds nothing, and a clip may have any length.
 #[derive(Debug)]
 pub struct FrameAttention {

@@ -165,25 +165,25 @@ pub struct ClipDrawer {
 
 impl ClipDrawer {
     /// A clip of any person.
-    pub fn draw(&self, dice: &mut Rng) -> Clip {
-        draw(&self.people[dice.below(self.people.len())], self.frames, dice)
+    pub fn draw(&self, rng: &mut Rng) -> Clip {
+        draw(&self.people[rng.below(self.people.len())], self.frames, rng)
     }
 }
 
 /// Half of the clips go around one face, topped up with others; half are any frames of the person. The reference is a
 /// frame seen near the front, mostly.
-fn draw(person: &[Frame], frames: usize, dice: &mut Rng) -> Clip {
+fn draw(person: &[Frame], frames: usize, rng: &mut Rng) -> Clip {
     let near_front: Vec<&Frame> = person.iter().filter(|f| f.camera_id == 0).collect();
-    let reference = if !near_front.is_empty() && dice.chance(0.85) {
-        near_front[dice.below(near_front.len())].row
+    let reference = if !near_front.is_empty() && rng.chance(0.85) {
+        near_front[rng.below(near_front.len())].row
     } else {
-        person[dice.below(person.len())].row
+        person[rng.below(person.len())].row
     };
     let mut pool = person.to_vec();
     for i in (1..pool.len()).rev() {
-        pool.swap(i, dice.below(i + 1));
+        pool.swap(i, rng.below(i + 1));
     }
-    if dice.chance(0.5) {
+    if rng.chance(0.5) {
         let face = pool[0].expression_id;
         pool.sort_by_key(|f| f.expression_id != face);
     }

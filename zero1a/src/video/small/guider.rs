@@ -48,13 +48,13 @@ impl Guider {
         }
         self.levels
             .iter()
-            .map(|(enter, tell)| {
+            .map(|(enter, project)| {
                 if let Some(enter) = enter {
                     x = act(&x, enter);
                 }
-                let told = x.apply(tell);
-                x = told.silu();
-                told
+                let features = x.apply(project);
+                x = features.silu();
+                features
             })
             .collect()
     }

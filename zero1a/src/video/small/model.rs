@@ -1,6 +1,6 @@
 //! The small model behind the interface that SymGEN asks through.
 use super::config::SmallConfig;
-use super::unet::{Conditions, SpaceTimeUnet, Told};
+use super::unet::{Conditions, EmbeddedConditions, SpaceTimeUnet};
 use super::vae::Vae;
 use crate::video::{Condition, VideoModel};
 use anyhow::{Context, Result};
@@ -20,15 +20,15 @@ pub struct SmallVideo {
     schedule: NoiseSchedule,
     pub(super) vae: Vae,
     pub(super) unet: SpaceTimeUnet,
-    /// What was last told, so that it is worked out once a clip, not once a step.
-    told: RefCell<Option<LastTold>>,
+    /// The last condition, embedded once per clip, not once per step.
+    last: RefCell<Option<LastCondition>>,
 }
 
-/// A condition and what it is in the U-Net's terms.
+/// A condition and its embeddings.
 #[derive(Debug)]
-struct LastTold {
+struct LastCondition {
     given: [Tensor; 4],
-    told: Told,
+    embedded: EmbeddedConditions,
 }
 
 /// The configuration that a weight file of ours was trained with.
@@ -67,7 +67,7 @@ impl SmallVideo {
     }
 
     pub(super) fn of(config: SmallConfig, vae: Vae, unet: SpaceTimeUnet) -> Self {
-        SmallVideo { schedule: config.schedule(), config, vae, unet, told: RefCell::new(None) }
+        SmallVideo { schedule: config.schedule(), config, vae, unet, last: RefCell::new(None) }
     }
 
     /// Sizes.
@@ -75,12 +75,13 @@ impl SmallVideo {
         &self.config
     }
 
-    /// Hands what the U-Net is told of a condition to `f`.
-    fn with_told<R>(&self, condition: &Condition, f: impl FnOnce(&Told) -> R) -> Result<R> {
+    /// Calls `f` with the embeddings of a condition.
+    fn with_embedded<R>(&self, condition: &Condition, f: impl FnOnce(&EmbeddedConditions) -> R) -> Result<R> {
         let c = condition;
         let given = [&c.reference, &c.reference_map, &c.maps, &c.moved].map(Tensor::shallow_clone);
-        let same = |last: &LastTold| last.given.iter().zip(&given).all(|(a, b)| a.size() == b.size() && a.equal(b));
-        let mut last = self.told.borrow_mut();
+        let same =
+            |last: &LastCondition| last.given.iter().zip(&given).all(|(a, b)| a.size() == b.size() && a.equal(b));
+        let mut last = self.last.borrow_mut();
         if !last.as_ref().is_some_and(same) {
             let conditions = Conditions {
                 reference: self.encode(&c.reference.unsqueeze(0)).context("reference")?,
@@ -89,9 +90,9 @@ impl SmallVideo {
                 moved: self.encode(&c.moved).context("moved reference")?,
             };
             let known = Tensor::ones([1], (Kind::Float, c.maps.device()));
-            *last = Some(LastTold { given, told: self.unet.tell(&conditions, &known) });
+            *last = Some(LastCondition { given, embedded: self.unet.embed(&conditions, &known) });
         }
-        Ok(f(&last.as_ref().expect("just told").told))
+        Ok(f(&last.as_ref().expect("just embedded").embedded))
     }
 
     fn check(&self, what: &str, t: &Tensor, expected: [i64; 3]) -> Result<()> {
@@ -130,13 +131,13 @@ impl VideoModel for SmallVideo {
         nets::error::check_shape("reference", &condition.reference, &[3, size, size])?;
         anyhow::ensure!(frames <= self.window(), "{frames} frames in a window of {}", self.window());
         let _no_grad = tch::no_grad_guard();
-        // Guided: the clip twice, once told and once not.
+        // Classifier-free guidance: the clip twice, conditioned and unconditional.
         let clips = if guidance == 1.0 { 1 } else { 2 };
         let timesteps = Tensor::full([clips], timestep, (Kind::Int64, latents.device()));
         let noisy = nets::blocks::conv::channels_last(&latents.repeat([clips, 1, 1, 1]));
-        let v = self.with_told(condition, |told| match clips {
-            1 => self.unet.forward(&noisy, &timesteps, told),
-            _ => self.unet.forward(&noisy, &timesteps, &told.and_untold()),
+        let v = self.with_embedded(condition, |embedded| match clips {
+            1 => self.unet.forward(&noisy, &timesteps, embedded),
+            _ => self.unet.forward(&noisy, &timesteps, &embedded.with_unconditional()),
         })?;
         let v = v.contiguous();
         if clips == 1 {
@@ -146,7 +147,7 @@ impl VideoModel for SmallVideo {
         Ok(&without + (with - &without) * guidance)
     }
 
-    /// As its card's `clips_by_guidance` and the example `remake` have it.
+    /// As its card's `clips_by_guidance` and the example `regenerate` have it.
     fn guidance(&self) -> f64 {
         1.5
     }

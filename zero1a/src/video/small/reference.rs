@@ -16,18 +16,18 @@ pub struct ReferenceNet {
     summary: nn::Linear,
 }
 
-/// What the U-Net is told of a person.
+/// Embeddings of the reference picture.
 #[derive(Debug)]
 pub struct Identity {
     /// One a size, largest first: `[B, h·w, widths[i]]`.
     pub tokens: Vec<Tensor>,
-    /// `[B, told]`
+    /// `[B, E]`
     pub summary: Tensor,
 }
 
 impl ReferenceNet {
-    /// `told`: width of the vector.
-    pub fn new(p: nn::Path, c: &SmallConfig, told: i64) -> Self {
+    /// `embedding_width`: E, width of the summary vector.
+    pub fn new(p: nn::Path, c: &SmallConfig, embedding_width: i64) -> Self {
         let w = &c.widths;
         let down = (0..w.len())
             .map(|i| {
@@ -48,7 +48,7 @@ impl ReferenceNet {
             down,
             up,
             norms: w.iter().enumerate().map(norm).collect(),
-            summary: linear(&p / "summary", w[w.len() - 1], told, Last::Random),
+            summary: linear(&p / "summary", w[w.len() - 1], embedding_width, Last::Random),
         }
     }
 
@@ -56,11 +56,11 @@ impl ReferenceNet {
     pub fn forward(&self, latent: &Tensor, map: &[Tensor]) -> Identity {
         let mut x = latent.apply(&self.stem);
         let mut levels = Vec::new();
-        for ((enter, block), told) in self.down.iter().zip(map) {
+        for ((enter, block), features) in self.down.iter().zip(map) {
             if let Some(enter) = enter {
                 x = x.apply(enter);
             }
-            x = block.forward(&(x + told));
+            x = block.forward(&(x + features));
             levels.push(x.shallow_clone());
         }
         x = levels.pop().expect("a level at least");

@@ -20,8 +20,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor, nn};
 
-/// Share of the clips that are told nothing, for classifier-free guidance (Ho and Salimans 2022).
-const UNTOLD: f32 = 0.1;
+/// Fraction of the clips that are unconditional, for classifier-free guidance (Ho and Salimans 2022).
+const UNCONDITIONAL: f32 = 0.1;
 /// Largest signal-to-noise ratio that counts in full (Hang et al. 2023, min-SNR-γ).
 const MIN_SNR: f64 = 5.0;
 
@@ -57,7 +57,7 @@ impl Begin<'_> {
     }
 }
 
-/// A clip, its noise level, and whether it is told its condition.
+/// A clip, its noise level, and whether it is conditioned.
 #[derive(Clone, Debug)]
 pub struct NoisedClip {
     clip: Clip,
@@ -155,9 +155,9 @@ impl UnetTask {
             maps: channels_last(&self.data.maps(&frames, device)),
             moved: tch::no_grad(|| self.model.vae.encode(&channels_last(&moved))),
         };
-        let told = self.model.unet.tell(&conditions, &Tensor::from_slice(&known).to_device(device));
+        let embedded = self.model.unet.embed(&conditions, &Tensor::from_slice(&known).to_device(device));
         let timesteps = Tensor::from_slice(&timesteps).to_device(device);
-        let v = self.model.unet.forward(&channels_last(&noisy), &timesteps, &told);
+        let v = self.model.unet.forward(&channels_last(&noisy), &timesteps, &embedded);
         (v - target).square().reshape([clips.len() as i64, -1]).mean_dim([1i64].as_slice(), false, Kind::Float)
     }
 
@@ -218,11 +218,11 @@ impl Task for UnetTask {
         let (drawer, seed, batch) = (self.data.drawer(self.frames), self.train.seed, self.train.batch);
         Arc::new(move |step| {
             let draw = |k: usize| {
-                let dice = &mut Rng::new(&[seed, 0xc11b, step, k as u64]);
+                let rng = &mut Rng::new(&[seed, 0xc11b, step, k as u64]);
                 // One of each part of the noise levels.
-                let share = (k as f32 + dice.unit()) / batch as f32;
+                let share = (k as f32 + rng.unit()) / batch as f32;
                 let timestep = ((share * TIMESTEPS as f32) as i64).min(TIMESTEPS as i64 - 1);
-                NoisedClip { timestep, known: !dice.chance(UNTOLD), clip: drawer.draw(dice) }
+                NoisedClip { timestep, known: !rng.chance(UNCONDITIONAL), clip: drawer.draw(rng) }
             };
             Ok((0..batch).map(draw).collect())
         })

@@ -17,12 +17,12 @@ struct Stage {
     frames: FrameAttention,
 }
 
-/// The network with what tells it the maps and the person.
+/// The network and the encoders of its conditions: maps and identity.
 #[derive(Debug)]
 pub struct SpaceTimeUnet {
     guider: Guider,
     reference: ReferenceNet,
-    told: [nn::Linear; 2],
+    timestep_mlp: [nn::Linear; 2],
     stem: nn::Conv2D,
     down: Vec<(Option<nn::Conv2D>, Stage)>,
     middle: FilmBlock,
@@ -45,9 +45,9 @@ pub struct Conditions {
     pub moved: Tensor,
 }
 
-/// The same in the U-Net's terms: made once, used at every noise level.
+/// Embeddings of [`Conditions`]: computed once, used at every noise level.
 #[derive(Debug)]
-pub struct Told {
+pub struct EmbeddedConditions {
     identity: Identity,
     /// The guider's pyramid, `[clips·F, …]`.
     maps: Vec<Tensor>,
@@ -86,7 +86,11 @@ impl SpaceTimeUnet {
         SpaceTimeUnet {
             guider: Guider::new(&p / "guider", c),
             reference: ReferenceNet::new(&p / "reference", c, width),
-            told: [linear(&p / "told0", w[0], width, Last::Random), linear(&p / "told1", width, width, Last::Random)],
+            // The weight files call them so.
+            timestep_mlp: [
+                linear(&p / "told0", w[0], width, Last::Random),
+                linear(&p / "told1", width, width, Last::Random),
+            ],
             stem: conv3(&p / "stem", 2 * c.latent, w[0]),
             down,
             middle: FilmBlock::new(&p / "middle", w[deepest], w[deepest], width),
@@ -97,8 +101,8 @@ impl SpaceTimeUnet {
         }
     }
 
-    /// Reads the conditions of `B` clips; `known` `[B]`: 1, or 0 where a clip is told nothing.
-    pub fn tell(&self, given: &Conditions, known: &Tensor) -> Told {
+    /// Embeds the conditions of `B` clips; `known` `[B]`: 1, or 0 where a clip is unconditional.
+    pub fn embed(&self, given: &Conditions, known: &Tensor) -> EmbeddedConditions {
         let clips = given.reference.size()[0];
         let mut identity = self.reference.forward(&given.reference, &self.guider.forward(&given.reference_maps));
         identity.summary *= known.unsqueeze(1);
@@ -108,25 +112,25 @@ impl SpaceTimeUnet {
         let frames = given.maps.size()[0] / clips;
         let known = known.repeat_interleave_self_int(frames, 0, None).view([-1, 1, 1, 1]);
         let maps = self.guider.forward(&given.maps).iter().map(|m| m * &known).collect();
-        Told { identity, maps, moved: &given.moved * &known }
+        EmbeddedConditions { identity, maps, moved: &given.moved * &known }
     }
 
     /// v `[B·F, C, s, s]` of noised latents of the same shape at `timesteps` `[B]`.
-    pub fn forward(&self, latents: &Tensor, timesteps: &Tensor, told: &Told) -> Tensor {
+    pub fn forward(&self, latents: &Tensor, timesteps: &Tensor, conditions: &EmbeddedConditions) -> Tensor {
         let clips = timesteps.size()[0];
         let frames = latents.size()[0] / clips;
         let each = |t: &Tensor| t.repeat_interleave_self_int(frames, 0, None);
-        let embedding = waves(timesteps, self.waves).apply(&self.told[0]).silu().apply(&self.told[1]);
-        let embedding = each(&(embedding + &told.identity.summary).silu());
-        let reference: Vec<Tensor> = told.identity.tokens.iter().map(each).collect();
+        let embedding = waves(timesteps, self.waves).apply(&self.timestep_mlp[0]).silu().apply(&self.timestep_mlp[1]);
+        let embedding = each(&(embedding + &conditions.identity.summary).silu());
+        let reference: Vec<Tensor> = conditions.identity.tokens.iter().map(each).collect();
 
-        let mut x = Tensor::cat(&[latents, &told.moved], 1).apply(&self.stem);
+        let mut x = Tensor::cat(&[latents, &conditions.moved], 1).apply(&self.stem);
         let mut levels = Vec::new();
         for (i, (enter, stage)) in self.down.iter().enumerate() {
             if let Some(enter) = enter {
                 x = x.apply(enter);
             }
-            x = stage.forward(&(x + &told.maps[i]), &embedding, &reference[i], clips);
+            x = stage.forward(&(x + &conditions.maps[i]), &embedding, &reference[i], clips);
             levels.push(x.shallow_clone());
         }
         x = self.middle.forward(&x, &embedding);
@@ -143,12 +147,12 @@ impl SpaceTimeUnet {
     }
 }
 
-impl Told {
-    /// The same clips twice: as they were told, then told nothing.
-    pub fn and_untold(&self) -> Told {
+impl EmbeddedConditions {
+    /// The same clips twice: conditioned, then unconditional.
+    pub fn with_unconditional(&self) -> EmbeddedConditions {
         let twice = |t: &Tensor| Tensor::cat(&[t.shallow_clone(), t.zeros_like()], 0);
         let tokens = self.identity.tokens.iter().map(twice).collect();
-        Told {
+        EmbeddedConditions {
             identity: Identity { tokens, summary: twice(&self.identity.summary) },
             maps: self.maps.iter().map(twice).collect(),
             moved: twice(&self.moved),
@@ -173,7 +177,7 @@ mod tests {
     use tch::{Device, Kind};
 
     #[test]
-    fn every_weight_is_reached_and_the_untold_hear_nothing() {
+    fn all_weights_learn_and_unconditional_ignores_the_reference() {
         tch::manual_seed(2);
         let vars = nn::VarStore::new(Device::Cpu);
         let config = SmallConfig {
@@ -193,28 +197,31 @@ mod tests {
         let randn = |size: &[i64]| Tensor::randn(size, (Kind::Float, Device::Cpu));
         let (latents, maps) = (randn(&[6, 4, 8, 8]), randn(&[6, 3, 32, 32]));
         let timesteps = Tensor::from_slice(&[999i64, 12]);
-        let told = |reference: &Tensor, known: &[f32]| {
+        let velocity = |reference: &Tensor, known: &[f32]| {
             let conditions = Conditions {
                 reference: reference.shallow_clone(),
                 reference_maps: maps.narrow(0, 0, 2),
                 maps: maps.shallow_clone(),
                 moved: reference.repeat_interleave_self_int(3, 0, None),
             };
-            let told = net.tell(&conditions, &Tensor::from_slice(known));
-            net.forward(&latents, &timesteps, &told)
+            let embedded = net.embed(&conditions, &Tensor::from_slice(known));
+            net.forward(&latents, &timesteps, &embedded)
         };
         let (one, other) = (randn(&[2, 4, 8, 8]), randn(&[2, 4, 8, 8]));
-        let v = told(&one, &[1.0, 1.0]);
+        let v = velocity(&one, &[1.0, 1.0]);
         assert_eq!(v.size(), latents.size());
         v.square().sum(Kind::Float).backward();
         for (name, t) in vars.variables() {
             assert!(t.grad().abs().max().double_value(&[]) > 0.0, "{name} gets a gradient");
         }
-        let (first, second) = (told(&one, &[0.0, 1.0]), told(&other, &[0.0, 1.0]));
+        let (first, second) = (velocity(&one, &[0.0, 1.0]), velocity(&other, &[0.0, 1.0]));
         assert!(
             first.narrow(0, 0, 3).allclose(&second.narrow(0, 0, 3), 1e-5, 1e-5, false),
-            "the first is told nothing"
+            "the first is unconditional"
         );
-        assert!(!first.narrow(0, 3, 3).allclose(&second.narrow(0, 3, 3), 1e-3, 1e-3, false), "the second is told");
+        assert!(
+            !first.narrow(0, 3, 3).allclose(&second.narrow(0, 3, 3), 1e-3, 1e-3, false),
+            "the second is conditioned"
+        );
     }
 }

@@ -1,7 +1,7 @@
-//! What remaking does to pictures of an avatar: is a clip nearer the truth than what it is made from? Chains are chosen
+//! What regeneration does to pictures of an avatar: is a clip nearer the truth than what it is made from? Chains are chosen
 //! by it.
 //!
-//! `cargo run --release -p zero1a --example remake -- WEIGHTS DATASET HEAD [SHEET.png] [RUNS METHOD-SEED]`
+//! `cargo run --release -p zero1a --example regenerate -- WEIGHTS DATASET HEAD [SHEET.png] [RUNS METHOD-SEED]`
 //! Without RUNS the avatars have learnt nothing yet; else they are those of a ladder: `RUNS/PERSON-METHOD-SEED/avatar`.
 //! PSNR and our own LPIPS over the views of each person of a rendered dataset; on the sheet a row each of truth, render
 //! and every chain.
@@ -79,7 +79,7 @@ fn main() -> Result<()> {
         for part in others.chunks(FRAMES) {
             let task = Task::new(model.as_ref(), &data, &head, &subject, &rigged, part)?;
             let made = std::iter::once(Ok(task.renders.shallow_clone()))
-                .chain(CHAINS.iter().map(|chain| task.remade(model.as_ref(), *chain)))
+                .chain(CHAINS.iter().map(|chain| task.regenerated(model.as_ref(), *chain)))
                 .collect::<Result<Vec<_>>>()?;
             for (sum, made) in sums.iter_mut().zip(&made) {
                 sum.0 += nets::losses::metric::psnr(made, &task.truth).mean(Kind::Double).double_value(&[]);
@@ -141,7 +141,7 @@ impl Task {
         })
     }
 
-    fn remade(&self, model: &dyn VideoModel, (from, strength, guidance): (From, f64, f64)) -> Result<Tensor> {
+    fn regenerated(&self, model: &dyn VideoModel, (from, strength, guidance): (From, f64, f64)) -> Result<Tensor> {
         let chain = ChainConfig { steps: 12, strength, guidance: Some(guidance), ..ChainConfig::WHOLE };
         let random = noise(model, self.clean.size()[0], 7, Device::Cpu);
         let start = match from {
