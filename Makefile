@@ -146,7 +146,7 @@ $(PIPE)/prior.safetensors: $(PIPE)/heads/README.md $(PIPE)/perceptual.safetensor
 	$(BIN)/prior train --data $(<D) --head $(HEAD) --config configs/prior.toml --set train.image_size=$(PIXELS) --perceptual $(PIPE)/perceptual.safetensors --minutes $(PRIOR_MINUTES) --out $@
 $(PIPE)/track.eval.txt: $(PIPE)/track.safetensors
 	$(BIN)/track eval --data $(PIPE)/heads --weights $< --head $(HEAD) --card --out $(PIPE)/track.eval.json > $@
-PIPE_LOSS_NETS := --perceptual $(PIPE)/perceptual.safetensors --recogniser $(PIPE)/identity.safetensors
+PIPE_LOSS_NETS := --perceptual $(PIPE)/perceptual.safetensors --recognizer $(PIPE)/identity.safetensors
 HELD_PERSON := --identity $(HELD) --light 0 --head $(HEAD) $(PIPE_LOSS_NETS)
 $(PIPE)/avatar/card.json: $(PIPE)/prior.safetensors $(PIPE)/identity.safetensors
 	$(BIN)/invert fit --input $(PIPE)/heads --views 3 --prior $< $(HELD_PERSON) --config configs/three.toml --out $(@D)
@@ -217,7 +217,7 @@ faults: build ## fault injection: bad input, kills, out of memory, truncation, b
 
 MINUTES ?= 10
 fuzz: ## fuzz every file reader with mutated valid files, MINUTES each (10)
-	@ulimit -v 8000000; $(call EXAMPLE,fuzz) --minutes $(MINUTES) --at "$(OUT)/fuzz"
+	@ulimit -v 8000000 && $(call EXAMPLE,fuzz) --minutes $(MINUTES) --at "$(OUT)/fuzz"
 
 kills: build ## kill SymGEN at 50 random moments and check that it ends in the same bytes
 	@EFFIGY_KILLS=50 $(CARGO) test --release --workspace --test symgen killed -- --nocapture

@@ -1,5 +1,6 @@
 //! A folder of a test's own, and what lies in a folder.
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -45,6 +46,21 @@ pub fn scratch() -> PathBuf {
 /// If a file cannot be read.
 pub fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files(folder).into_iter().map(|f| (f.clone(), read(&folder.join(f)))).collect()
+}
+
+/// Every Parquet file below `folder` with a number that stands for its bytes, by path below it: what a run publishes, but for
+/// `meta/`, which tells times and hosts.
+///
+/// # Panics
+/// If a file cannot be read.
+pub fn shards(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    let number = |bytes: Vec<u8>| {
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        hasher.finish()
+    };
+    let shards = files(folder).into_iter().filter(|f| f.extension().is_some_and(|e| e == "parquet"));
+    shards.map(|file| (file.clone(), number(read(&folder.join(file))))).collect()
 }
 
 /// Every file below `folder` with the time of its last change.

@@ -6,6 +6,7 @@
 
 pub mod fault;
 pub mod folder;
+pub mod interrupt;
 pub mod product;
 pub mod tool;
 pub mod toy;

@@ -67,7 +67,7 @@ pub fn train(at: &Path) -> Tool {
 pub fn fit(at: &Path) -> Tool {
     Tool::new("invert", at)
         .words("fit --quiet --threads 1 --input data --head head.safetensors --prior prior.safetensors")
-        .words("--identity 5 --views 3 --perceptual random --recogniser none --name Toy --out avatar --config")
+        .words("--identity 5 --views 3 --perceptual random --recognizer none --name Toy --out avatar --config")
         .path(config("invert"))
 }
 

@@ -14,7 +14,7 @@ fn task(at: &Path, variable: &str, index: u32) -> Run {
 }
 
 #[test]
-fn r10_any_scheduler_any_order_any_repetition_gives_the_same_bytes() {
+fn r10_any_scheduler_order_and_repetition_give_the_same_bytes() {
     let folder = Folder::new("r10");
     toy::import_head(folder.path());
     // Task 1 is run by two of them; Grid Engine counts from 1.

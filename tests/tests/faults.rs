@@ -307,7 +307,7 @@ fn filled(tool: Tool, line: &str) -> Tool {
             .replace("{toy}", toy)
             .replace("{root}", root().to_str().expect("a path of letters"))
     };
-    let line = line.replace("{no_nets}", "--perceptual none --recogniser none");
+    let line = line.replace("{no_nets}", "--perceptual none --recognizer none");
     line.split_whitespace().fold(tool, |tool, word| tool.path(place(word)))
 }
 

@@ -1,11 +1,11 @@
 //! From nothing to a viewed avatar: the tools one after another, in small, on formulas alone.
 use effigy_tests::fault::{self, Rng, passed};
-use effigy_tests::folder::{Folder, contents, files, json, read, times};
+use effigy_tests::folder::{Folder, contents, files, json, read, shards, times};
+use effigy_tests::interrupt::{Ended, after, interrupt};
 use effigy_tests::product::{Ply, webp_durations};
-use effigy_tests::tool::{Tool, root, signal};
+use effigy_tests::tool::{Tool, root};
 use effigy_tests::toy::{self, config, toy};
 use serde_json::Value;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 /// 6 people × 2 expressions × 2 cameras.
@@ -70,7 +70,7 @@ fn rendering_again_touches_nothing() {
 }
 
 #[test]
-fn one_thread_and_two_tasks_give_the_bytes_of_two_threads_and_one_task() {
+fn bytes_depend_on_neither_threads_nor_tasks() {
     let folder = Folder::new("layout");
     toy::import_head(folder.path());
     for task in ["--shard 1/2", "--shard 0/2"] {
@@ -86,27 +86,14 @@ fn one_thread_and_two_tasks_give_the_bytes_of_two_threads_and_one_task() {
 }
 
 #[test]
-fn a_killed_rendering_goes_on() {
+fn a_killed_rendering_resumes() {
     let folder = Folder::new("killed");
     toy::import_head(folder.path());
-    let mut child = toy::render(folder.path(), 2).start();
-    let data = folder.path().join("data");
-    while files(&data.join("frames")).iter().all(|f| f.extension().is_none_or(|e| e != "parquet")) {
-        if child.try_wait().unwrap().is_some() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let frames = folder.path().join("data/frames");
+    interrupt(toy::render(folder.path(), 2), "KILL", || !shards(&frames).is_empty());
     toy::render(folder.path(), 2).done();
     // The killed process may leave a temporary file behind; shards are what counts.
-    let shards = |data: &Path| {
-        let mut found = contents(&data.join("frames"));
-        found.retain(|name, _| name.extension().is_some_and(|e| e == "parquet"));
-        found
-    };
-    assert!(shards(&data) == shards(&toy().join("data")), "the shards differ from those of an undisturbed run");
+    assert_eq!(shards(&frames), shards(&toy().join("data/frames")), "as an undisturbed run writes them");
 }
 
 #[test]
@@ -149,14 +136,11 @@ fn r13_an_interrupted_training_ends_as_an_undisturbed_one() {
         let folder = Folder::new(&format!("r13-{round}"));
         links(&["data", "head.safetensors"], folder.path());
         for name in ["KILL", "TERM"] {
-            let mut child = toy::train(folder.path()).start();
-            std::thread::sleep(std::time::Duration::from_micros(rng.below(length.as_micros() as u64)));
-            signal(&child, name);
-            let status = child.wait().unwrap();
-            match (status.code(), status.signal()) {
-                (Some(75), _) => stopped += 1,
-                (_, Some(_)) => killed += 1,
-                (code, _) => assert_eq!(code, Some(0), "it was quicker than the signal"),
+            let moment = std::time::Duration::from_micros(rng.below(length.as_micros() as u64));
+            match interrupt(toy::train(folder.path()), name, after(moment)) {
+                Ended::Stopped => stopped += 1,
+                Ended::Killed => killed += 1,
+                Ended::Finished => {}
             }
         }
         toy::train(folder.path()).done();
@@ -280,13 +264,8 @@ fn a_fit_comes_nearer_and_is_the_same_each_time() {
 /// Starts the toy's fit, kills it as soon as it has written the checkpoint `state`, and checks the preview.
 fn fit_until(state: &str, at: &Path) {
     let unfinished = at.join("avatar/unfinished");
-    let mut child = toy::fit(at).start();
-    while !unfinished.join(state).exists() {
-        assert!(child.try_wait().unwrap().is_none(), "the fit ended before it kept {state}");
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    let ended = interrupt(toy::fit(at), "KILL", || unfinished.join(state).exists());
+    assert_eq!(ended, Ended::Killed, "the fit ended before it kept {state}");
     // It is drawn before the checkpoint is written, and atomically.
     let preview = image::open(unfinished.join("preview.png")).unwrap();
     assert_eq!((preview.width(), preview.height()), (3 * 32, 32), "picture, avatar, avatar from the side");
@@ -528,7 +507,12 @@ fn an_avatar_is_exported() {
     };
     assert_eq!(bytes("rest.splat").len(), 32 * rest.rows.len());
     assert_eq!(bytes("rest.SPZ")[..2], [0x1f, 0x8b], "a gzip stream");
-    assert_eq!(on_avatar(&folder, "export --out head.glb").run().code, 2, "an ending that no writer of ours has");
+    assert_eq!(bytes("head.glb")[..4], *b"glTF");
+    on_avatar(&folder, "export --kind gaussians --out gaussians.glb").done();
+    assert_eq!(read(&folder.path().join("gaussians.glb"))[..4], *b"glTF");
+    assert_eq!(json(&folder.path().join("rest.ply.json"))["avatar"]["weights_sha256"], card["weights_sha256"]);
+    assert_eq!(on_avatar(&folder, "export --out head.obj").run().code, 2, "an ending that no writer of ours has");
+    assert_eq!(on_avatar(&folder, "export --kind mesh --out head.ply").run().code, 2, "no room for a mesh");
     let moved = rest.column("y").zip(open.column("y")).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(moved > 1e-5, "an open jaw moves the chin even after so few steps, here {moved} m");
 }
@@ -548,7 +532,7 @@ fn an_avatar_is_viewed_without_network() {
 #[test]
 fn an_avatar_is_measured_on_pictures_it_never_saw() {
     let folder = Folder::new("eval");
-    let tool = on_avatar(&folder, "eval --identity 5 --size 48 --perceptual random --recogniser none --out eval.json");
+    let tool = on_avatar(&folder, "eval --identity 5 --size 48 --perceptual random --recognizer none --out eval.json");
     tool.words("--data").path(toy().join("data")).words("--head").path(toy().join("head.safetensors")).done();
     let card = json(&folder.path().join("eval.json"));
     assert_eq!((card["pictures"].as_u64(), card["input_pictures"].as_u64()), (Some(1), Some(3)));

@@ -1,5 +1,7 @@
 //! SymGEN through its command line: an avatar from one picture, killed at random moments, then driven by the other tools.
+use effigy_tests::fault::Rng;
 use effigy_tests::folder::{Folder, copy, files, json};
+use effigy_tests::interrupt::{Ended, after, interrupt};
 use effigy_tests::tool::{Run, Tool, root};
 use effigy_tests::toy::{config, toy};
 use std::path::Path;
@@ -20,7 +22,7 @@ fn stage(name: &str) -> Folder {
 fn symgen(at: &Path, out: &str) -> Tool {
     Tool::new("zero1a", at)
         .words("run --json --threads 1 --input data --row 16 --head head.safetensors --video video.safetensors")
-        .words("--perceptual random --recogniser none --tracker")
+        .words("--perceptual random --recognizer none --tracker")
         .path(root().join("weights/track.safetensors"))
         .words(&format!("--out {out} --config"))
         .path(config("zero1a"))
@@ -46,23 +48,16 @@ fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
     let whole = symgen(at, "whole").done();
     let expected = digests(&whole);
     assert_eq!(expected.0.len(), 64);
-    // Numbers of a linear congruential generator: the moments are other ones on every machine anyhow.
-    let mut state: u64 = 12345;
-    let (mut killed, mut group) = (0, 0);
+    let (mut rng, mut killed, mut group) = (Rng(12345), 0, 0);
     while killed < kills() {
         // A few kills share one run, which gets further each time; then it is left to end. One that ended before its
         // moment came does not count.
         let out = format!("killed-{group}");
         for _ in 0..4 {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            let mut child = symgen(at, &out).start();
-            let moment = whole.took.as_millis() as u64 * (10 + (state >> 33) % 80) / 100;
-            std::thread::sleep(Duration::from_millis(moment));
-            let under_way = child.try_wait().unwrap().is_none();
-            child.kill().ok();
-            child.wait().unwrap();
-            killed += u64::from(under_way);
-            if !under_way || killed == kills() {
+            let moment = Duration::from_millis(whole.took.as_millis() as u64 * (10 + rng.below(80)) / 100);
+            let ended = interrupt(symgen(at, &out), "KILL", after(moment));
+            killed += u64::from(ended == Ended::Killed);
+            if ended == Ended::Finished || killed == kills() {
                 break;
             }
         }
@@ -70,14 +65,10 @@ fn a_run_killed_at_random_moments_ends_in_the_same_bytes() {
         group += 1;
     }
     println!("killed {killed} times over {group} runs: the same bytes");
-    // A set that was compacted half-way goes on too: with one version more, to the same avatar.
-    let mut child = symgen(at, "compacted").start();
-    while !at.join("compacted/set/log/v000003.json").exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before its third version");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    // A set that was compacted half-way resumes too: with one version more, to the same avatar.
+    let third = at.join("compacted/set/log/v000003.json");
+    let ended = interrupt(symgen(at, "compacted"), "KILL", || third.exists());
+    assert_eq!(ended, Ended::Killed, "after its third version");
     Tool::new("shards", at).words("compact --quiet compacted/set").done();
     assert_eq!(digests(&symgen(at, "compacted").done()).0, expected.0, "after compact");
     let again = symgen(at, "whole").done();
@@ -97,7 +88,7 @@ fn the_avatar_is_driven_measured_and_shown_by_the_other_tools() {
     invert("export --quiet --expression jawOpen=0.5 --out head.ply");
     invert("view --quiet --out viewer.html");
     invert("sheet --quiet --size 32 --out sheet.png");
-    let models = "--head head.safetensors --perceptual random --recogniser none";
+    let models = "--head head.safetensors --perceptual random --recognizer none";
     invert(&format!("eval --quiet --data data --identity 4 --size 32 {models} --out invert.json"));
     Tool::new("zero1a", at)
         .words(&format!("eval --quiet --avatar run/avatar --data data --identity 4 --size 32 {models} --out own.json"))
@@ -112,7 +103,7 @@ fn the_avatar_is_driven_measured_and_shown_by_the_other_tools() {
 }
 
 #[test]
-fn another_configuration_does_not_go_on_with_the_same_folder() {
+fn another_configuration_does_not_resume_in_the_same_folder() {
     let folder = stage("symgen-other");
     let at = folder.path();
     symgen(at, "run").done();

@@ -78,6 +78,7 @@ fn full_row(i: u32) -> FrameRow {
         light: r#"{"kind":"sun"}"#.into(),
         action: format!(r#"{{"kind":"blink","frame":{i}}}"#),
         capture: r#"{"lens":"phone"}"#.into(),
+        frame_time: Some(f64::from(i) / 30.0),
         samples_per_pixel: 64,
         seed: u64::MAX - u64::from(i),
         shape: (0..11).map(|k| k as f32 - f).collect(),
@@ -114,6 +115,18 @@ fn rows_come_back_as_they_were() {
     assert_eq!(Shard::open(&folder.join("full.parquet")).unwrap().provenance(), provenance());
     write(&folder.join("empty.parquet"), &[]).unwrap();
     assert!(formats::read_frames(&folder.join("empty.parquet")).unwrap().is_empty());
+}
+
+/// A half-timed video would play wrong.
+#[test]
+fn all_rows_of_a_file_have_a_time_or_none() {
+    let folder = Folder::new("times");
+    for times in [[Some(0.0), None], [None, Some(0.0)]] {
+        let rows: Vec<FrameRow> =
+            times.iter().enumerate().map(|(i, t)| FrameRow { frame_time: *t, ..bare_row(i as u32) }).collect();
+        let err = write(&folder.join("half.parquet"), &rows).unwrap_err().to_string();
+        assert!(err.contains("row 1: frame_time: some rows of the file have one, others have none"), "{err}");
+    }
 }
 
 #[test]

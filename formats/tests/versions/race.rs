@@ -93,7 +93,7 @@ fn r09_readers_see_whole_versions_while_a_writer_commits() {
 }
 
 #[test]
-fn r14_gc_while_a_reader_holds_an_old_version_and_a_writer_commits() {
+fn r14_gc_beside_a_reader_of_an_old_version_and_a_writer() {
     let folder = Folder::new("r14");
     let set = folder.set();
     for gray in 0..5 {

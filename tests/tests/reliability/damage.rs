@@ -101,7 +101,7 @@ fn flipped_images(set: &Path, rng: &mut Rng) -> (u64, u64) {
 }
 
 #[test]
-fn r07_every_cut_empty_or_swapped_file_is_found_by_the_quick_look() {
+fn r07_quick_verify_finds_every_cut_empty_or_swapped_file() {
     let (_folder, data, set) = dataset_and_set("r07");
     let mut tried = 0;
     for (of, files) in

@@ -1,8 +1,8 @@
 //! Death and errors at a system call, by `strace`.
-use crate::kill::{published_shards_are_whole, render, shards_below};
+use crate::kill::{published_shards_are_whole, render};
 use crate::set::{clean, commits, example, latest, temporary};
 use effigy_tests::fault::{has, is_full, passed, skipped};
-use effigy_tests::folder::{Folder, copy, files};
+use effigy_tests::folder::{Folder, copy, files, shards};
 use effigy_tests::tool::{Run, Tool, executable};
 use effigy_tests::toy::toy;
 use std::path::Path;
@@ -237,10 +237,10 @@ fn a_fault_leaves_no_temporary_file_for_long() {
     let folder = Folder::new("r02b");
     let at = folder.path();
     render(at).done();
-    let whole = shards_below(at);
+    let whole = shards(at);
     std::fs::remove_dir_all(at.join("data/frames")).expect("frames");
     let run = JOBS[7].run(at, Some("link,linkat:signal=KILL:when=2"));
     assert!(run.code != 0 && temporary(at) == 1, "one file at most: {}", temporary(at));
     render(at).done();
-    assert_eq!((temporary(at), shards_below(at)), (0, whole));
+    assert_eq!((temporary(at), shards(at)), (0, whole));
 }

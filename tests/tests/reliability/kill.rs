@@ -1,13 +1,12 @@
 //! `kill -9` at any moment.
 use crate::set::{clean, commits, latest, temporary};
 use effigy_tests::fault::{Rng, passed, times};
-use effigy_tests::folder::{Folder, files, read};
+use effigy_tests::folder::{Folder, shards};
+use effigy_tests::interrupt::{Ended, after, interrupt};
 use effigy_tests::tool::Tool;
 use effigy_tests::toy::config;
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -17,17 +16,6 @@ pub fn render(at: &Path) -> Tool {
         .words("render --quiet --threads 1 --out data --set head=analytic --set image.size=24 --set image.samples=1")
         .words("--set dataset.identities=4 --set shards.frames=4 --set maps.uv_size=8 --config")
         .path(config("datagen"))
-}
-
-/// The shards below a folder, as numbers that stand for their bytes; what lies in `meta/` tells times and hosts.
-pub fn shards_below(folder: &Path) -> BTreeMap<PathBuf, u64> {
-    let shards = files(folder).into_iter().filter(|f| f.extension().is_some_and(|e| e == "parquet"));
-    let number = |bytes: Vec<u8>| {
-        let mut hasher = DefaultHasher::new();
-        bytes.hash(&mut hasher);
-        hasher.finish()
-    };
-    shards.map(|file| (file.clone(), number(read(&folder.join(file))))).collect()
 }
 
 /// What is published is whole; only what is not there yet may be missing.
@@ -50,21 +38,18 @@ fn r01_a_killed_rendering_goes_on_as_if_nothing_had_been() {
     let clock = Instant::now();
     render(&whole).done();
     let length = clock.elapsed().as_micros() as u64;
-    let expected = shards_below(&whole);
+    let expected = shards(&whole);
 
     let at = folder.path().join("killed");
     std::fs::create_dir_all(&at).expect("a folder");
     let kills = times(300, 6);
     let (mut rng, mut killed, mut finished) = (Rng(1), 0, 0);
     while killed < kills {
-        let mut child = render(&at).start();
-        std::thread::sleep(Duration::from_micros(rng.below(length / 2)));
-        child.kill().expect("it can be killed");
-        let status = child.wait().expect("it has ended");
-        if status.success() {
-            // Faster than the blow: it is compared, and the next one begins anew.
+        let moment = Duration::from_micros(rng.below(length / 2));
+        if interrupt(render(&at), "KILL", after(moment)) == Ended::Finished {
+            // It is compared, and the next one starts from nothing.
             finished += 1;
-            assert_eq!(shards_below(&at), expected);
+            assert_eq!(shards(&at), expected);
             std::fs::remove_dir_all(at.join("data")).expect("a dataset");
             continue;
         }
@@ -74,7 +59,7 @@ fn r01_a_killed_rendering_goes_on_as_if_nothing_had_been() {
         }
     }
     render(&at).done();
-    assert_eq!(shards_below(&at), expected, "the same bytes as without any blow");
+    assert_eq!(shards(&at), expected, "the same bytes as without any kill");
     assert_eq!(temporary(&at), 0, "what the dead left was removed");
     passed("R1", &format!("{killed} kills over {finished} whole renderings: 0 unreadable shards, the same bytes"));
 }

@@ -1,8 +1,8 @@
 //! File systems that refuse or run full, and names that are hard to write.
-use crate::kill::{render, shards_below};
+use crate::kill::render;
 use crate::set::{acknowledged, clean, commits, example, latest, temporary};
 use effigy_tests::fault::{has, is_full, is_root, passed, skipped};
-use effigy_tests::folder::Folder;
+use effigy_tests::folder::{Folder, shards};
 use effigy_tests::tool::{Tool, executable};
 use std::path::Path;
 use std::process::Command;
@@ -55,12 +55,12 @@ fn without_links(at: &Path) {
     assert_eq!(acknowledged(&run), [1, 2, 3]);
     clean(&set, true);
     render(at).done();
-    let whole = shards_below(&at.join("data"));
+    let whole = shards(&at.join("data"));
     std::fs::remove_dir_all(at.join("data")).expect("a dataset");
     let mut render_again = traced(&executable("datagen"), "link,linkat");
     render_again.command().args(render(at).command().get_args());
     render_again.done();
-    assert_eq!(shards_below(&at.join("data")), whole);
+    assert_eq!(shards(&at.join("data")), whole);
     // Neither links nor renames: refused, and nothing is left.
     let nowhere = at.join("nowhere");
     let all = "link,linkat,rename,renameat,renameat2";
