@@ -141,6 +141,8 @@ pub struct TrainConfig {
     pub batch: usize,
     /// People a step of whom only the maps are learned, beside the images: anyone with identity maps, rendered or not.
     pub people: usize,
+    /// Convolutions in bf16: faster on processors with AMX (a third of the time), slower on those without bf16.
+    pub bf16: bool,
     /// Peak learning rate of Adam.
     pub lr: f64,
     /// Steps on geometry and codes alone before the first image is drawn (positions must be sane first).
@@ -181,6 +183,7 @@ impl Default for TrainConfig {
             minutes: 0.0,
             batch: 4,
             people: 0,
+            bf16: false,
             lr: 5e-4,
             warmup_steps: 500,
             quantise_from: 0.2,

@@ -1,7 +1,7 @@
 //! D_id, D_expr and D_feat: codes → UV maps.
 use crate::config::ModelConfig;
-use nets::blocks::conv::{channels_last, conv3, conv3_zero, double, leaky};
-use tch::{Tensor, nn};
+use nets::blocks::conv::{Conv2d, channels_last, conv3, conv3_zero, double, leaky};
+use tch::{Kind, Tensor, nn};
 
 /// What a decoder puts out before it is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +15,9 @@ pub enum Start {
 /// Doublings from a code grid to the UV size, then a 3×3 to the output, plus a per-texel bias.
 #[derive(Debug)]
 pub struct MapDecoder {
-    widen: nn::Conv2D,
-    up: Vec<nn::Conv2D>,
-    last: nn::Conv2D,
+    widen: Conv2d,
+    up: Vec<Conv2d>,
+    last: Conv2d,
     texel_bias: Tensor,
 }
 
@@ -41,11 +41,11 @@ impl MapDecoder {
         }
     }
 
-    /// See [`MapDecoder::new`] for the shapes.
+    /// See [`MapDecoder::new`] for the shapes. Convolves in the number format of `code`; the map is `Float`.
     pub fn forward(&self, code: &Tensor) -> Tensor {
         let wide = leaky(&channels_last(code).apply(&self.widen));
         let x = self.up.iter().fold(wide, |x, layer| leaky(&double(&x).apply(layer)));
-        x.apply(&self.last) + &self.texel_bias
+        x.apply(&self.last).to_kind(Kind::Float) + &self.texel_bias
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Widths start from those of the UV encoders of the field (ava-256 lists them).
 use crate::config::ModelConfig;
-use nets::blocks::conv::{channels_last, conv1, conv3, halve, leaky};
+use nets::blocks::conv::{Conv2d, channels_last, conv1, conv3, halve, leaky};
 use tch::{Tensor, nn};
 
 /// Halvings from `from` to `to` texels a side.
@@ -13,8 +13,8 @@ fn levels(from: i64, to: i64) -> i64 {
 /// `z_id = E_id(x_tex, x_verts)`: two stems, merged after the first halving; never sees the expression.
 #[derive(Debug)]
 pub struct IdentityEncoder {
-    texture_stem: nn::Conv2D,
-    position_stem: nn::Conv2D,
+    texture_stem: Conv2d,
+    position_stem: Conv2d,
     body: Trunk,
 }
 
@@ -44,7 +44,7 @@ impl IdentityEncoder {
 /// `z_expr = E_expr(x_exp)`: the per-texel expression offset alone; never sees the identity.
 #[derive(Debug)]
 pub struct ExpressionEncoder {
-    stem: nn::Conv2D,
+    stem: Conv2d,
     body: Trunk,
 }
 
@@ -66,9 +66,9 @@ impl ExpressionEncoder {
 /// Halvings that double the width up to 128, a 3×3, and a 1×1 to the code.
 #[derive(Debug)]
 struct Trunk {
-    down: Vec<nn::Conv2D>,
-    mix: nn::Conv2D,
-    code: nn::Conv2D,
+    down: Vec<Conv2d>,
+    mix: Conv2d,
+    code: Conv2d,
 }
 
 impl Trunk {

@@ -87,6 +87,8 @@ struct Region {
 pub struct Prior {
     /// What it was built with.
     pub config: ModelConfig,
+    /// Number format of the convolutions: `Float`, or `BFloat16` while training. Codes and maps are `Float` always.
+    pub kind: Kind,
     id_encoder: IdentityEncoder,
     expr_encoder: ExpressionEncoder,
     id_quantizer: Vq,
@@ -143,6 +145,7 @@ impl Prior {
             regressor: regressor_of(i).min(n_regressors - 1),
         });
         Prior {
+            kind: Kind::Float,
             id_encoder: IdentityEncoder::new(p.sub("encoders").sub("identity"), c),
             expr_encoder: ExpressionEncoder::new(p.sub("encoders").sub("expression"), c),
             id_quantizer: Vq::new(&p.sub("quantizers").sub("identity"), vq(c.id_codes)),
@@ -190,12 +193,14 @@ impl Prior {
     /// z_id `[B, code_dim, id_grid, id_grid]`, not yet quantized.
     pub fn encode_identity(&self, texture: &Tensor, position: &Tensor) -> Tensor {
         let offset = (position - &self.mean_position) / CENTIMETER * &self.mask;
-        self.id_encoder.forward(&((texture * 2.0 - 1.0) * &self.mask), &offset)
+        let (texture, offset) = (((texture * 2.0 - 1.0) * &self.mask).to_kind(self.kind), offset.to_kind(self.kind));
+        self.id_encoder.forward(&texture, &offset).to_kind(Kind::Float)
     }
 
     /// z_expr `[B, code_dim, expr_grid, expr_grid]`, not yet quantized.
     pub fn encode_expression(&self, expression: &Tensor) -> Tensor {
-        self.expr_encoder.forward(&(expression / CENTIMETER * &self.mask))
+        let offset = (expression / CENTIMETER * &self.mask).to_kind(self.kind);
+        self.expr_encoder.forward(&offset).to_kind(Kind::Float)
     }
 
     /// Nearest codes, straight-through; [`Mode::Train`] also moves the codebook.
@@ -216,7 +221,7 @@ impl Prior {
     /// D_id: texture (display RGB) and position (meters), `[B, 3, U, U]` each. The same for every expression, so a
     /// driven avatar asks once.
     pub fn decode_identity(&self, zq_id: &Tensor) -> IdentityMaps {
-        let maps = self.identity.forward(zq_id);
+        let maps = self.identity.forward(&zq_id.to_kind(self.kind));
         IdentityMaps {
             texture: &self.mean_texture + maps.narrow(1, 0, 3) * 0.5,
             position: &self.mean_position + maps.narrow(1, 3, 3) * CENTIMETER,
@@ -225,7 +230,7 @@ impl Prior {
 
     /// D_expr: `[B, 3, U, U]` meters.
     pub fn decode_expression(&self, zq_expr: &Tensor) -> Tensor {
-        self.expression.forward(zq_expr) * CENTIMETER
+        self.expression.forward(&zq_expr.to_kind(self.kind)) * CENTIMETER
     }
 
     /// D_expr and D_feat, beside identity maps at hand.
@@ -234,7 +239,7 @@ impl Prior {
             texture: identity.texture.shallow_clone(),
             position: identity.position.shallow_clone(),
             expression: self.decode_expression(zq_expr),
-            features: self.features.forward(zq_id, zq_expr),
+            features: self.features.forward(&zq_id.to_kind(self.kind), &zq_expr.to_kind(self.kind)),
         }
     }
 

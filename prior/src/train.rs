@@ -23,7 +23,7 @@ use nets::training::optim::{Adam, AdamConfig};
 use nets::training::schedule::Schedule;
 use nets::view::composite;
 use std::path::{Path, PathBuf};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// What a run needs, checked and opened.
 pub struct Plan {
@@ -164,6 +164,7 @@ impl<'a> Trainer<'a> {
 
     fn losses(&mut self, rows: &[usize], step: u64) -> Result<Losses> {
         let c = &self.plan.config;
+        self.loaded.prior.kind = if c.train.bf16 { Kind::BFloat16 } else { Kind::Float };
         self.loaded.prior.quantize_unless(self.budget.fraction(step) < c.train.quantise_from);
         if step < c.train.warmup_steps {
             return self.maps_alone(rows, step);
@@ -226,6 +227,7 @@ impl<'a> Trainer<'a> {
 
     /// Metrics on held-out identities and a contact sheet beside the output.
     fn validate(&mut self) -> Result<String> {
+        self.loaded.prior.kind = Kind::Float;
         let report = eval::evaluate(&mut self.loaded.prior, &self.plan.data, "val", &self.plan.config.train, 16)?;
         let sheet = self.plan.out.with_extension(format!("{:06}.png", self.loaded.steps));
         formats::publish::write_atomically(&sheet, &report.sheet)?;

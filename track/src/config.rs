@@ -68,6 +68,8 @@ pub struct TrainConfig {
     pub patches: usize,
     /// Threads that prepare batches, each one ahead of the optimizer; a GPU wants several, the result is the same.
     pub workers: usize,
+    /// Convolutions of the face network in bf16: a third of the time on processors with AMX, slower on those without bf16.
+    pub bf16: bool,
     /// Peak learning rate.
     pub lr: f64,
     /// Stop after so many minutes of all runs together; 0 is no bound.
@@ -90,6 +92,7 @@ impl Default for TrainConfig {
             crops: 24,
             patches: 16,
             workers: 1,
+            bf16: false,
             lr: 2e-3,
             minutes: 25.0,
             steps: 0,

@@ -1,4 +1,5 @@
-//! The two blocks both networks are made of: convolution with batch norm, and the residual pair.
+//! The two blocks both networks are made of: convolution with batch norm, and the residual pair. They compute in the
+//! number format of their input, `f32` or `bf16`; weights and statistics stay `f32`.
 use tch::Tensor;
 use tch::nn::{self, ModuleT};
 
@@ -6,6 +7,7 @@ use tch::nn::{self, ModuleT};
 #[derive(Debug)]
 pub struct ConvNorm {
     conv: nn::Conv2D,
+    shape: Conv,
     norm: nn::BatchNorm,
     relu: bool,
 }
@@ -40,15 +42,19 @@ impl Conv {
     pub fn one(from: i64, to: i64) -> Self {
         Conv { kernel: 1, ..Conv::three(from, to) }
     }
+
+    /// Keeps the size at stride 1.
+    fn padding(&self) -> i64 {
+        self.dilation * (self.kernel - 1) / 2
+    }
 }
 
 impl ConvNorm {
     /// With ReLU.
     pub fn new(path: nn::Path, shape: Conv) -> Self {
-        let padding = shape.dilation * (shape.kernel - 1) / 2;
         let config = nn::ConvConfig {
             stride: shape.stride,
-            padding,
+            padding: shape.padding(),
             dilation: shape.dilation,
             bias: false,
             ws_init: nn::init::DEFAULT_KAIMING_NORMAL,
@@ -57,7 +63,7 @@ impl ConvNorm {
         let conv = nn::conv2d(&path / "conv", shape.from, shape.to, shape.kernel, config);
         let norm =
             nn::batch_norm2d(&path / "norm", shape.to, nn::BatchNormConfig { momentum: 0.05, ..Default::default() });
-        ConvNorm { conv, norm, relu: true }
+        ConvNorm { conv, shape, norm, relu: true }
     }
 
     /// Without ReLU.
@@ -68,7 +74,10 @@ impl ConvNorm {
 
 impl ModuleT for ConvNorm {
     fn forward_t(&self, x: &Tensor, train: bool) -> Tensor {
-        let mut y = x.apply(&self.conv).apply_t(&self.norm, train);
+        let Conv { stride, dilation, .. } = self.shape;
+        let weights = self.conv.ws.to_kind(x.kind());
+        let y = x.conv2d(&weights, None::<&Tensor>, [stride; 2], [self.shape.padding(); 2], [dilation; 2], 1);
+        let mut y = y.apply_t(&self.norm, train);
         if self.relu { y.relu_() } else { y }
     }
 }

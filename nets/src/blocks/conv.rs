@@ -1,5 +1,7 @@
 //! Convolution blocks: plain, residual, halving and doubling.
 //!
+//! They compute in the number format of their input, `f32` or `bf16`; weights stay `f32`. Processors with AMX train three
+//! times as fast in `bf16`.
 //! Normalization is by groups (Wu and He 2018): independent of the batch, the same in training and use.
 use tch::Tensor;
 use tch::nn::{self, Module};
@@ -17,35 +19,51 @@ pub fn init_leaky(fan_in: i64) -> nn::Init {
     nn::Init::Randn { mean: 0.0, stdev: (2.0 / ((1.0 + LEAKY_SLOPE * LEAKY_SLOPE) * fan_in as f64)).sqrt() }
 }
 
-fn config(size: i64, stride: i64, from: i64) -> nn::ConvConfig {
-    nn::ConvConfig {
-        stride,
-        padding: (size - 1) / 2,
-        ws_init: init_leaky(from * size * size),
-        bs_init: nn::Init::Const(0.0),
-        ..Default::default()
+/// A convolution with bias that keeps the size at stride 1.
+#[derive(Debug)]
+pub struct Conv2d {
+    /// `[to, from, k, k]` and `[to]`
+    pub layer: nn::Conv2D,
+    stride: i64,
+    padding: i64,
+}
+
+impl Conv2d {
+    /// Kernel of `size` × `size`.
+    pub fn new(p: nn::Path, [from, to]: [i64; 2], size: i64, stride: i64, weights: nn::Init) -> Self {
+        let padding = (size - 1) / 2;
+        let bs_init = nn::Init::Const(0.0);
+        let config = nn::ConvConfig { stride, padding, ws_init: weights, bs_init, ..Default::default() };
+        Conv2d { layer: nn::conv2d(p, from, to, size, config), stride, padding }
+    }
+}
+
+impl Module for Conv2d {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let (kind, layer) = (x.kind(), &self.layer);
+        let bias = layer.bs.as_ref().map(|bias| bias.to_kind(kind));
+        x.conv2d(&layer.ws.to_kind(kind), bias.as_ref(), [self.stride; 2], [self.padding; 2], [1; 2], 1)
     }
 }
 
 /// 3×3 convolution that keeps the size.
-pub fn conv3(p: nn::Path, from: i64, to: i64) -> nn::Conv2D {
-    nn::conv2d(p, from, to, 3, config(3, 1, from))
+pub fn conv3(p: nn::Path, from: i64, to: i64) -> Conv2d {
+    Conv2d::new(p, [from, to], 3, 1, init_leaky(from * 9))
 }
 
 /// 1×1 convolution.
-pub fn conv1(p: nn::Path, from: i64, to: i64) -> nn::Conv2D {
-    nn::conv2d(p, from, to, 1, config(1, 1, from))
+pub fn conv1(p: nn::Path, from: i64, to: i64) -> Conv2d {
+    Conv2d::new(p, [from, to], 1, 1, init_leaky(from))
 }
 
 /// 3×3 convolution that starts at zero: the block it ends starts as the identity, or the net as its mean.
-pub fn conv3_zero(p: nn::Path, from: i64, to: i64) -> nn::Conv2D {
-    let zero = nn::ConvConfig { ws_init: nn::Init::Const(0.0), ..config(3, 1, from) };
-    nn::conv2d(p, from, to, 3, zero)
+pub fn conv3_zero(p: nn::Path, from: i64, to: i64) -> Conv2d {
+    Conv2d::new(p, [from, to], 3, 1, nn::Init::Const(0.0))
 }
 
 /// 4×4 convolution of stride 2: half the size (even sizes), every input pixel seen equally often.
-pub fn halve(p: nn::Path, from: i64, to: i64) -> nn::Conv2D {
-    nn::conv2d(p, from, to, 4, config(4, 2, from))
+pub fn halve(p: nn::Path, from: i64, to: i64) -> Conv2d {
+    Conv2d::new(p, [from, to], 4, 2, init_leaky(from * 16))
 }
 
 /// Twice the size by repeating pixels; follow with [`conv3`] (no chequerboard, unlike transposed convolutions:
@@ -87,10 +105,10 @@ pub fn weights_channels_last(vars: &nn::VarStore) {
 #[derive(Debug)]
 pub struct ResBlock {
     norm1: nn::GroupNorm,
-    conv1: nn::Conv2D,
+    conv1: Conv2d,
     norm2: nn::GroupNorm,
-    conv2: nn::Conv2D,
-    skip: Option<nn::Conv2D>,
+    conv2: Conv2d,
+    skip: Option<Conv2d>,
 }
 
 impl ResBlock {
@@ -134,6 +152,18 @@ mod tests {
     }
 
     #[test]
+    fn bf16_in_bf16_out_and_f32_gradients() {
+        let vars = nn::VarStore::new(Device::Cpu);
+        let layer = conv3(vars.root() / "c", 8, 8);
+        let x = Tensor::randn([1, 8, 9, 9], (Kind::Float, Device::Cpu));
+        let y = leaky(&x.to_kind(Kind::BFloat16).apply(&layer));
+        assert_eq!(y.kind(), Kind::BFloat16);
+        assert!(y.to_kind(Kind::Float).allclose(&leaky(&x.apply(&layer)), 0.02, 0.05, false));
+        y.sum(Kind::Float).backward();
+        assert_eq!(vars.variables()["c.weight"].grad().kind(), Kind::Float);
+    }
+
+    #[test]
     fn a_residual_block_starts_as_the_identity() {
         let vars = nn::VarStore::new(Device::Cpu);
         let x = Tensor::randn([1, 16, 8, 8], (Kind::Float, Device::Cpu));
@@ -160,6 +190,6 @@ mod tests {
         weights_channels_last(&vars);
         assert_eq!(vars.variables()["c.weight"].stride(), [72, 1, 24, 8]);
         assert!(x.apply(&c).allclose(&before, 1e-5, 1e-5, false));
-        assert!(c.ws.requires_grad());
+        assert!(c.layer.ws.requires_grad());
     }
 }

@@ -1,5 +1,5 @@
 //! A U-shaped network: down to a small grid, up again, joined across at every size (Ronneberger et al. 2015).
-use crate::blocks::conv::{ResBlock, conv3, conv3_zero, double, halve, leaky, norm};
+use crate::blocks::conv::{Conv2d, ResBlock, conv3, conv3_zero, double, halve, leaky, norm};
 use tch::Tensor;
 use tch::nn::{self, Module};
 
@@ -18,11 +18,11 @@ pub struct UnetConfig {
 /// The network; image sides must be divisible by `2^(widths − 1)`.
 #[derive(Debug)]
 pub struct Unet {
-    stem: nn::Conv2D,
-    down: Vec<(nn::Conv2D, ResBlock)>,
-    up: Vec<(nn::Conv2D, ResBlock)>,
+    stem: Conv2d,
+    down: Vec<(Conv2d, ResBlock)>,
+    up: Vec<(Conv2d, ResBlock)>,
     last_norm: nn::GroupNorm,
-    last: nn::Conv2D,
+    last: Conv2d,
 }
 
 impl Unet {

@@ -5,7 +5,7 @@
 //! is ours, trained on renders alone (`nets train-perceptual`); figures are not comparable with the public LPIPS and
 //! never carry its name.
 use crate::Error;
-use crate::blocks::conv::{conv3, conv3_zero, halve, leaky};
+use crate::blocks::conv::{Conv2d, conv3, conv3_zero, halve, leaky};
 use crate::weights::checkpoint::Checkpoint;
 use std::path::Path;
 use tch::{Device, Kind, Tensor, nn};
@@ -23,9 +23,9 @@ pub struct FeatureNet {
 
 #[derive(Debug)]
 struct Stage {
-    enter: nn::Conv2D,
-    conv1: nn::Conv2D,
-    conv2: nn::Conv2D,
+    enter: Conv2d,
+    conv1: Conv2d,
+    conv2: Conv2d,
 }
 
 impl FeatureNet {

@@ -4,7 +4,7 @@
 //! The network is ours, trained on renders alone (`nets train-identity`); its cosines are not comparable with the
 //! public recognizers' CSIM and never carry that name.
 use crate::Error;
-use crate::blocks::conv::{conv1, conv3, conv3_zero, leaky, norm};
+use crate::blocks::conv::{Conv2d, conv1, conv3, conv3_zero, leaky, norm};
 use crate::pictures::align::{crop, picture_from_crop};
 use crate::weights::checkpoint::Checkpoint;
 use std::path::Path;
@@ -24,7 +24,7 @@ const BLOCKS: [usize; 4] = [1, 2, 2, 2];
 /// A small residual network (He et al. 2016) with group normalization; about 2.4 million parameters.
 #[derive(Debug)]
 pub struct RecognizerNet {
-    stem: nn::Conv2D,
+    stem: Conv2d,
     stages: Vec<Vec<Block>>,
     last_norm: nn::GroupNorm,
     spread: nn::Conv2D,
@@ -79,8 +79,8 @@ struct Block {
     norm1: nn::GroupNorm,
     conv1: nn::Conv2D,
     norm2: nn::GroupNorm,
-    conv2: nn::Conv2D,
-    skip: Option<nn::Conv2D>,
+    conv2: Conv2d,
+    skip: Option<Conv2d>,
     stride: i64,
 }
 

@@ -2,7 +2,7 @@
 //! (segmentation), how it lies (normals), how far it is (depth) and what it looked like (denoising). Features that carry
 //! all four see what people see better than pixel values do.
 use crate::Error;
-use crate::blocks::conv::{conv1, conv3, double, leaky};
+use crate::blocks::conv::{Conv2d, conv1, conv3, double, leaky};
 use crate::losses::metric;
 use crate::losses::perceptual::{FeatureNet, NET, WIDTHS};
 use crate::pictures::align::Affine;
@@ -66,8 +66,8 @@ pub struct PerceptualTask {
 /// From the four stages back to full size; 16 classes, 3 normal, 1 depth, 3 color.
 #[derive(Debug)]
 struct Decoder {
-    up: Vec<nn::Conv2D>,
-    last: nn::Conv2D,
+    up: Vec<Conv2d>,
+    last: Conv2d,
 }
 
 impl Decoder {

@@ -85,6 +85,7 @@ impl Train {
             crops: t.crops,
             patches: t.patches,
             workers: t.workers,
+            bf16: t.bf16,
             lr: t.lr,
             seed: t.seed,
             max_frames: t.max_frames,

@@ -28,6 +28,8 @@ pub struct Plan {
     pub patches: usize,
     /// Threads that prepare batches, each one ahead of the optimizer.
     pub workers: usize,
+    /// Convolutions of the face network in bf16.
+    pub bf16: bool,
     /// Peak learning rate.
     pub lr: f64,
     /// Seed of everything drawn.

@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tch::Kind;
 
 /// Side of the detector's training patches, pixels.
 const PATCH_SIDE: usize = 96;
@@ -90,7 +91,8 @@ impl<'a> Session<'a> {
             // Batches have three sizes in all: it pays to try every convolution algorithm once for each.
             tch::Cuda::cudnn_set_benchmark(true);
         }
-        let networks = Networks::new(plan.device, FaceShape::of(&plan.head, plan.identity));
+        let mut networks = Networks::new(plan.device, FaceShape::of(&plan.head, plan.identity));
+        networks.face.train_kind = if plan.bf16 { Kind::BFloat16 } else { Kind::Float };
         if let Some(start) = &plan.start {
             let taken = networks.take_over(start)?;
             plan.talk.say(&format!("{taken} of {} tensors initialized from {start:?}", networks.vars.len()));
@@ -167,8 +169,11 @@ impl<'a> Session<'a> {
         by_steps.max(by_time)
     }
 
-    /// Side of the crops that the face network sees now, pixels.
+    /// Side of the crops that the face network sees now, pixels; a trained one to start from knows what small ones teach.
     fn crop_side(&self) -> usize {
+        if self.plan.start.is_some() {
+            return SIDE;
+        }
         let done = self.fraction();
         CROP_SIDES.iter().find(|(until, _)| done < *until).map_or(SIDE, |(_, side)| *side)
     }

@@ -1,6 +1,6 @@
 //! Blocks of the small video model: a residual block conditioned on the noise level, attention over pixels, over frames.
 use nets::blocks::attention::{Attention, AttentionConfig, FeedForward, image, linear, tokens};
-use nets::blocks::conv::{conv1, conv3, conv3_zero, norm};
+use nets::blocks::conv::{Conv2d, conv1, conv3, conv3_zero, norm};
 use nets::blocks::mlp::Last;
 use tch::Tensor;
 use tch::nn::{self, Module};
@@ -10,11 +10,11 @@ use tch::nn::{self, Module};
 #[derive(Debug)]
 pub struct FilmBlock {
     norm1: nn::GroupNorm,
-    conv1: nn::Conv2D,
+    conv1: Conv2d,
     film: nn::Linear,
     norm2: nn::GroupNorm,
-    conv2: nn::Conv2D,
-    skip: Option<nn::Conv2D>,
+    conv2: Conv2d,
+    skip: Option<Conv2d>,
 }
 
 impl FilmBlock {

@@ -1,18 +1,18 @@
 //! Landmark maps as features at every size of the U-Net.
 use super::block::{act, fold};
 use super::config::SmallConfig;
-use nets::blocks::conv::{conv3, halve};
+use nets::blocks::conv::{Conv2d, conv3, halve};
 use tch::Tensor;
 use tch::nn;
 
 /// A pyramid of convolutions.
 #[derive(Debug)]
 pub struct Guider {
-    stem: nn::Conv2D,
+    stem: Conv2d,
     /// Down to the latents' size.
-    lead: Vec<nn::Conv2D>,
+    lead: Vec<Conv2d>,
     /// One a size of the U-Net: what it takes from the size before, and what it tells.
-    levels: Vec<(Option<nn::Conv2D>, nn::Conv2D)>,
+    levels: Vec<(Option<Conv2d>, Conv2d)>,
 }
 
 impl Guider {

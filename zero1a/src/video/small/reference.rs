@@ -1,7 +1,7 @@
 //! Who the person is: the reference picture as tokens for the U-Net's attention at every size, and as one vector.
 use super::config::SmallConfig;
 use nets::blocks::attention::{linear, tokens};
-use nets::blocks::conv::{ResBlock, conv3, double, halve};
+use nets::blocks::conv::{Conv2d, ResBlock, conv3, double, halve};
 use nets::blocks::mlp::Last;
 use tch::nn::{self, Module};
 use tch::{Kind, Tensor};
@@ -9,9 +9,9 @@ use tch::{Kind, Tensor};
 /// A U-Net of its own, run once a clip.
 #[derive(Debug)]
 pub struct ReferenceNet {
-    stem: nn::Conv2D,
-    down: Vec<(Option<nn::Conv2D>, ResBlock)>,
-    up: Vec<(nn::Conv2D, ResBlock)>,
+    stem: Conv2d,
+    down: Vec<(Option<Conv2d>, ResBlock)>,
+    up: Vec<(Conv2d, ResBlock)>,
     norms: Vec<nn::LayerNorm>,
     summary: nn::Linear,
 }

@@ -4,7 +4,7 @@ use super::config::SmallConfig;
 use super::guider::Guider;
 use super::reference::{Identity, ReferenceNet};
 use nets::blocks::attention::{linear, waves};
-use nets::blocks::conv::{conv3, conv3_zero, double, halve, norm};
+use nets::blocks::conv::{Conv2d, conv3, conv3_zero, double, halve, norm};
 use nets::blocks::mlp::Last;
 use tch::Tensor;
 use tch::nn;
@@ -23,12 +23,12 @@ pub struct SpaceTimeUnet {
     guider: Guider,
     reference: ReferenceNet,
     timestep_mlp: [nn::Linear; 2],
-    stem: nn::Conv2D,
-    down: Vec<(Option<nn::Conv2D>, Stage)>,
+    stem: Conv2d,
+    down: Vec<(Option<Conv2d>, Stage)>,
     middle: FilmBlock,
-    up: Vec<(nn::Conv2D, Stage)>,
+    up: Vec<(Conv2d, Stage)>,
     last_norm: nn::GroupNorm,
-    last: nn::Conv2D,
+    last: Conv2d,
     waves: i64,
 }
 
