@@ -1,9 +1,11 @@
 //! Pivotal tuning in three stages: A finds the identity code and what belongs to each picture, B bends the network around
 //! it, C moves the Gaussians themselves. Each is anchored to the one before.
+mod completion;
 mod costs;
 mod gaussians;
 mod monitor;
 mod pivot;
+mod seen;
 mod tuning;
 mod work;
 
@@ -92,7 +94,11 @@ pub fn fit(
             let motion = Motion::Decoded(subject.units.copy());
             MapsAvatar::new(loaded, first.detach(), motion)
         }
-        Geometry::Rig => on_rig(&loaded, model, &subject.shape, &coarse_grids, config.appearance, first.detach()),
+        Geometry::Rig => {
+            // Stage B ends on the fine grids.
+            let grids = if work.completed() > 1 { &fine_grids } else { &coarse_grids };
+            on_rig(&loaded, model, &subject.shape, grids, config.appearance, first.detach())
+        }
     };
     // `on_rig` makes a new network, whose variables require gradients. Stage A needs none of them.
     avatar.loaded.vars.freeze();
@@ -123,9 +129,10 @@ pub fn fit(
         avatar.loaded.vars.freeze();
     }
     if record.seconds.len() < 2 {
-        let fit = Fit::new(subject, loss_networks, config, &avatar, &monitor);
+        let mut fit = Fit::new(subject, loss_networks, config, &avatar, &monitor);
         monitor.borrow_mut().begin();
         record.untuned = fit.untuned(&mut avatar, &pictures)?;
+        fit.leave_out_mouths(&mut avatar, &pictures)?;
         fit.tune(&mut avatar, &pictures, record.untuned.as_ref())?;
         avatar.loaded.vars.freeze();
         fit.end_stage(&mut avatar, &pictures, &mut record)?;

@@ -255,12 +255,17 @@ impl Rig {
         self.anchors.iter().map(|a| self.model.face_parts[a.face as usize]).collect()
     }
 
-    /// The graph of the first `n` Gaussians by who lies beside whom at rest; hair is a class of its own.
+    /// The graph of the first `n` Gaussians by who lies beside whom at rest; hair is a class of its own, both rows of teeth
+    /// are one.
     pub fn neighbors(&self, n: usize) -> Neighbors {
         const HAIR: u8 = u8::MAX;
         let scalp: Vec<f32> = Vec::try_from(self.region("scalp")).expect("masks are floats");
         let classes = self.parts().into_iter().zip(scalp);
-        let classes = classes.map(|(part, s)| if part == Part::Skin && s >= 0.5 { HAIR } else { part as u8 });
+        let classes = classes.map(|(part, scalp)| match part {
+            Part::Skin if scalp >= 0.5 => HAIR,
+            Part::TeethLower => Part::TeethUpper as u8,
+            part => part as u8,
+        });
         let places = self.anchors.iter().take(n).map(|a| self.place(a)).collect();
         Neighbors::new(places, classes.take(n).collect(), self.device)
     }
@@ -288,6 +293,12 @@ impl Rig {
         let is_skin = self.parts().into_iter().map(|part| part == Part::Skin);
         let mask: Vec<f32> =
             self.anchors.iter().zip(is_skin).map(|(a, skin)| if skin { below(self.place(a).y) } else { 0.0 }).collect();
+        Tensor::from_slice(&mask).to_device(self.device)
+    }
+
+    /// `[N]` 1 on the Gaussians of the given parts.
+    pub fn mask(&self, parts: &[Part]) -> Tensor {
+        let mask: Vec<f32> = self.parts().iter().map(|part| if parts.contains(part) { 1.0 } else { 0.0 }).collect();
         Tensor::from_slice(&mask).to_device(self.device)
     }
 

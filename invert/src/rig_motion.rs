@@ -29,9 +29,16 @@ const BODY_LIFT_M: f64 = 0.03;
 /// Unit of the roughness of the offsets from the surface (meters): skin; hair and clothes.
 const ROUGHNESS_M: (f64, f64) = (1e-3, 3e-3);
 
+/// Both rows.
+const TEETH: [Part; 2] = [Part::TeethUpper, Part::TeethLower];
+/// Light in an open mouth, chosen by eye: behind the lips it begins to fall (meters), to 1/e over the second length.
+const MOUTH_LIGHT_M: (f64, f64) = (0.006, 0.018);
+/// At the back.
+const LEAST_LIGHT: f64 = 0.12;
+
 /// Cosine between a Gaussian's normal and the view at which its color begins to be believed, and from which it is fully: at
 /// the rim of the face the outline's few pixels of error show what is behind.
-const GRAZING: (f64, f64) = (0.05, 0.4);
+const GRAZING: (f64, f64) = (0.2, 0.5);
 
 /// The head model, and how the network's Gaussians sit on it at rest.
 pub struct RigMotion {
@@ -48,6 +55,8 @@ pub struct RigMotion {
     neighbors: OnceCell<Neighbors>,
     /// `[1, N, 1]` 1 on teeth.
     teeth: Tensor,
+    /// `[1, N, 1]` how much light reaches a Gaussian: less the deeper in the mouth.
+    light: Tensor,
     /// `[1, N, 3]` metres: the surface less the bilinear lookup of its map.
     exact: Tensor,
     /// `[1, 3, U, U]` metres: x_verts.
@@ -90,12 +99,11 @@ impl RigMotion {
             .collect();
         let body = rig.body().view([1, -1, 1]);
         let lift = lift(loaded, &exact.narrow(2, 0, 1)) + &body * BODY_LIFT_M;
-        let is_tooth = |part: &Part| matches!(part, Part::TeethUpper | Part::TeethLower);
-        let teeth: Vec<f32> = parts.iter().map(|part| if is_tooth(part) { 1.0 } else { 0.0 }).collect();
         let loose = rig.loose().view([1, -1, 1]);
         RigMotion {
             roughness: loose * (ROUGHNESS_M.1 - ROUGHNESS_M.0) + ROUGHNESS_M.0,
-            teeth: Tensor::from_slice(&teeth).view([1, -1, 1]).to_device(lift.device()),
+            teeth: rig.mask(&TEETH).view([1, -1, 1]),
+            light: light(&rig).view([1, -1, 1]),
             surface,
             lift,
             neighbors: OnceCell::new(),
@@ -157,6 +165,10 @@ impl RigMotion {
             let rest = colors.size()[2] - 3;
             let usual = usual.constant_pad_nd([0, rest]);
             colors = &colors + (usual - &colors) * &self.teeth;
+            // Display values: black is -0.5 / SH_C0 in the first three coefficients, 0 in the others.
+            let black = Tensor::zeros_like(&colors);
+            _ = black.narrow(2, 0, 3).fill_(-0.5 / SH_C0);
+            colors = &black + (colors - &black) * &self.light;
         }
         HeadGaussians {
             means: Tensor::cat(&[shaped(&means), solid(&self.rig.at_rest().means) + follow], 1),
@@ -225,10 +237,27 @@ impl RigMotion {
         &loose + believed * (1.0 - &loose)
     }
 
+    /// `[N]` 1 on what an open mouth shows.
+    pub fn inside_mouth(&self) -> Tensor {
+        self.rig.mask(&[Part::TeethUpper, Part::TeethLower, Part::Gums, Part::Tongue, Part::Mouth])
+    }
+
     /// Gaussians of the regions that the network shapes.
     pub fn n_shaped(&self) -> i64 {
         self.n_shaped
     }
+}
+
+/// `[N]` share of the light of the face that reaches the lining of the mouth, gums and tongue (1 elsewhere): falls off behind
+/// the lips, as in a tube.
+fn light(rig: &Rig) -> Tensor {
+    let depth = rig.at_rest().means.select(-1, 2).flatten(0, -1);
+    let lips = rig.region("lips");
+    let front = (&depth * &lips).sum(Kind::Float) / lips.sum(Kind::Float).clamp_min(1e-6);
+    let behind = (front - depth - MOUTH_LIGHT_M.0).clamp_min(0.0);
+    let inside = (behind * (-1.0 / MOUTH_LIGHT_M.1)).exp().clamp_min(LEAST_LIGHT);
+    let dark = rig.mask(&[Part::Gums, Part::Tongue, Part::Mouth]);
+    (inside - 1.0) * dark + 1.0
 }
 
 /// `[1, N, 1]` farthest that the network may take a Gaussian off the surface (meters); rigid parts stay on it anyway.

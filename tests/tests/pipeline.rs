@@ -262,13 +262,13 @@ fn a_fit_comes_nearer_and_is_the_same_each_time() {
 }
 
 /// Starts the toy's fit, kills it as soon as it has written the checkpoint `state`, and checks the preview.
-fn fit_until(state: &str, at: &Path) {
+fn fit_until(state: &str, at: &Path, words: &str, side: u32) {
     let unfinished = at.join("avatar/unfinished");
-    let ended = interrupt(toy::fit(at), "KILL", || unfinished.join(state).exists());
+    let ended = interrupt(toy::fit(at).words(words), "KILL", || unfinished.join(state).exists());
     assert_eq!(ended, Ended::Killed, "the fit ended before it kept {state}");
     // It is drawn before the checkpoint is written, and atomically.
     let preview = image::open(unfinished.join("preview.png")).unwrap();
-    assert_eq!((preview.width(), preview.height()), (3 * 32, 32), "picture, avatar, avatar from the side");
+    assert_eq!((preview.width(), preview.height()), (3 * side, side), "picture, avatar, avatar from the side");
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_killed_fit_resumes_at_its_stage_and_ends_in_the_same_bytes() {
     let started = |name: &str, state: &str| {
         let folder = Folder::new(name);
         links(&["data", "head.safetensors", "prior.safetensors"], folder.path());
-        fit_until(state, folder.path());
+        fit_until(state, folder.path(), "", 32);
         folder
     };
     for (stage, state) in [("A", "stage-a.safetensors"), ("B", "stage-b.safetensors")] {
@@ -300,6 +300,16 @@ fn a_killed_fit_resumes_at_its_stage_and_ends_in_the_same_bytes() {
     toy::fit(fresh.path()).words("--set tuning.steps=3").done();
     assert!(weights(&folder) == weights(&fresh), "a state of other settings shows in the result");
     assert_eq!(files(&folder.path().join("avatar")), files(&toy().join("avatar")));
+}
+
+#[test]
+fn a_killed_fit_of_large_images_resumes_on_its_finer_grids() {
+    let folder = Folder::new("fit-killed-large");
+    links(&["data", "head.safetensors", "prior.safetensors"], folder.path());
+    let words = "--set image_size=320 --set gaussians.steps=1 --set tuning.steps=1";
+    fit_until("stage-b.safetensors", folder.path(), words, 320);
+    let told = toy::fit(folder.path()).words("--json").words(words).done();
+    assert!(told.stdout.contains("resumes after stage B"), "{}", told.stdout);
 }
 
 #[test]

@@ -17,6 +17,18 @@ const ANCHORS: u64 = 4;
 const HOLD_UNSEEN: f64 = 9.0;
 
 impl Fit<'_> {
+    /// The network does not learn from the open mouths of the pictures, nor from what is beside them: it would paint teeth on
+    /// the lips.
+    pub(super) fn leave_out_mouths(&mut self, avatar: &mut MapsAvatar, pictures: &Pictures) -> Result<()> {
+        for v in 0..self.subject.views.len() {
+            let head = tch::no_grad(|| self.head(avatar, pictures, v));
+            let Motion::Rig(motion) = &avatar.motion else { return Ok(()) };
+            let rim = self.mouth_rim(motion, &head, v)?;
+            self.targets.valid[v] = &self.targets.valid[v] * (1.0 - rim);
+        }
+        Ok(())
+    }
+
     pub(super) fn tune(&self, avatar: &mut MapsAvatar, pictures: &Pictures, untuned: Option<&Untuned>) -> Result<()> {
         let c = &self.config.tuning;
         let anchors: Vec<(Tensor, HeadGaussians)> = (0..ANCHORS).map(|k| self.anchor(avatar, k)).collect();

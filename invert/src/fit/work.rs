@@ -55,6 +55,11 @@ impl Work {
         Ok(work)
     }
 
+    /// How many stages have a checkpoint that can be resumed.
+    pub(super) fn completed(&self) -> usize {
+        (1..=STATES.len()).rev().find(|n| self.state(&self.folder.join(STATES[n - 1])).is_some()).unwrap_or(0)
+    }
+
     /// Path of the preview image.
     pub fn preview(&self) -> PathBuf {
         self.folder.join(PREVIEW)
