@@ -1,4 +1,6 @@
 //! What is typed, checked and turned into calls.
+mod reenact;
+
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use formats::Dataset;
@@ -13,14 +15,15 @@ use formats::publish::write_atomically;
 use head::HeadModel;
 use head::params::unit;
 use invert::avatar::Avatar;
-use invert::clip::{Angles, Driver};
+use invert::clip::{Angles, Clip, Driver};
 use invert::config::{FAST, FitConfig};
 use invert::drive::{HeadPose, Shot};
 use invert::export::{self, Up};
 use invert::film::{self, Backdrop};
 use invert::fit::{LossNetworks, Work};
+use invert::relative::Transfer;
 use invert::subject::{Choice, Subject, View};
-use invert::{clip, drive, eval, fit, relative, report, track_video, view};
+use invert::{clip, drive, eval, fit, report, track_video, view};
 use nets::losses::perceptual::Perceptual;
 use nets::losses::recognizer::Recognizer;
 use serde_json::json;
@@ -81,31 +84,9 @@ enum Command {
     },
     /// Animate an avatar with a recording, a dataset or the built-in performance.
     Drive(DriveFlags),
-    /// Evaluate an avatar on held-out images with their ground-truth cameras and expressions.
-    Eval {
-        /// Avatar folder.
-        #[arg(long)]
-        avatar: PathBuf,
-        /// Dataset or shard with the ground truth.
-        #[arg(long)]
-        data: PathBuf,
-        /// Head model of the dataset.
-        #[arg(long)]
-        head: PathBuf,
-        #[command(flatten)]
-        choice: ChoiceFlags,
-        #[command(flatten)]
-        loss_networks: LossNetworkFlags,
-        /// Side of each image in pixels.
-        #[arg(long, default_value_t = 256)]
-        size: usize,
-        /// Folder for images of each view: ground truth, avatar, valid pixels, coverage.
-        #[arg(long)]
-        pictures: Option<PathBuf>,
-        /// JSON report to write; a contact sheet (PNG) is written next to it.
-        #[arg(long)]
-        out: PathBuf,
-    },
+    /// Evaluate an avatar: on held-out images with their ground-truth cameras and expressions (--data), or driven by another
+    /// person, without ground truth (--driver).
+    Eval(EvalFlags),
     /// Render one PNG per expression and yaw, named `{pose}{yaw}.png`, for example `blink+20.png`.
     Stills {
         /// Avatar folder.
@@ -236,37 +217,119 @@ struct DriveFlags {
 impl DriveFlags {
     /// Frames a second of the output.
     fn fps(&self) -> Result<f32> {
-        for (flag, fps) in [("--fps", self.fps), ("--clip-fps", self.clip_fps)] {
-            if fps.is_some_and(|fps| !(0.1..=1000.0).contains(&fps)) {
-                return Err(Failure::usage(format!("{flag}: expected a rate from 0.1 to 1000")).into());
-            }
-        }
+        check_rate("--fps", self.fps)?;
+        check_rate("--clip-fps", self.clip_fps)?;
         Ok(self.fps.unwrap_or(if film::Kind::of(&self.out) == film::Kind::Mp4 { 30.0 } else { 12.5 }))
     }
 
-    /// The clip; a video is tracked, and its dataset is the clip.
-    fn clip(&self, common: &CommonFlags) -> Result<String> {
-        if !track_video::is_video(&self.clip) {
-            return Ok(self.clip.clone());
-        }
-        let (video, talk) = (Path::new(&self.clip), common.talk());
-        let name = video.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let out = self.out.with_file_name(format!("{name}.tracked"));
-        talk.say(&format!("invert: tracking {video:?} into {out:?}"));
-        let tracking = track_video::Tracking { video, head: &self.head, out, threads: common.threads, talk };
-        Ok(tracking.run()?.to_string_lossy().into_owned())
+    fn source(&self, fps: f32) -> Source<'_> {
+        Source { asked: &self.clip, fps, timecode_fps: self.clip_fps, head: &self.head, out: &self.out }
     }
 
     fn shot(&self) -> Result<Shot> {
-        if !(16..=4096).contains(&self.size) {
-            return Err(Failure::usage(format!("--size {}: expected 16 to 4096", self.size)).into());
-        }
+        check_size(self.size)?;
         let backdrop = if self.alpha { Backdrop::Transparent } else { Backdrop::Tone(drive::BACKDROP) };
         Ok(Shot { size: self.size, pose: self.pose, swing_rad: self.swing, backdrop })
     }
+}
 
-    fn is_relative(&self, driver: Driver) -> bool {
-        self.relative || (driver == Driver::Person && !self.absolute)
+/// What drives an avatar, as it was typed.
+struct Source<'a> {
+    /// As [`clip::open`] takes it, or a video.
+    asked: &'a str,
+    /// Frames a second of the clip.
+    fps: f32,
+    /// Of the timecode of a `.csv`, if a user says.
+    timecode_fps: Option<f32>,
+    /// Head model that a video is tracked with.
+    head: &'a Path,
+    /// A video is tracked into a folder next to this output.
+    out: &'a Path,
+}
+
+impl Source<'_> {
+    /// The clip, and its name as [`clip::open`] takes it: a video is tracked first, and its dataset is the clip.
+    fn open(&self, avatar: &Avatar, common: &CommonFlags) -> Result<(String, Clip)> {
+        let name = self.tracked(common)?;
+        let clip = clip::open(&name, self.fps, self.timecode_fps, avatar.card())?;
+        if clip.lost > 0 {
+            common.talk().say(&format!("invert: {} frames of the clip show no face and are bridged", clip.lost));
+        }
+        Ok((name, clip))
+    }
+
+    fn tracked(&self, common: &CommonFlags) -> Result<String> {
+        if !track_video::is_video(self.asked) {
+            return Ok(self.asked.into());
+        }
+        let (video, talk) = (Path::new(self.asked), common.talk());
+        let name = video.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let out = self.out.with_file_name(format!("{name}.tracked"));
+        talk.say(&format!("invert: tracking {video:?} into {out:?}"));
+        let tracking = track_video::Tracking { video, head: self.head, out, threads: common.threads, talk };
+        Ok(tracking.run()?.to_string_lossy().into_owned())
+    }
+}
+
+/// As the flags --relative and --absolute say, else what is best for the driver.
+fn transfer(relative: bool, absolute: bool, driver: Driver) -> Transfer {
+    match (relative, absolute) {
+        (true, _) => Transfer::Relative,
+        (_, true) => Transfer::Absolute,
+        _ => Transfer::of(driver),
+    }
+}
+
+fn check_rate(flag: &str, fps: Option<f32>) -> Result<()> {
+    match fps {
+        Some(fps) if !(0.1..=1000.0).contains(&fps) => {
+            Err(Failure::usage(format!("{flag}: expected a rate from 0.1 to 1000")).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_size(size: usize) -> Result<()> {
+    match size {
+        16..=4096 => Ok(()),
+        _ => Err(Failure::usage(format!("--size {size}: expected 16 to 4096")).into()),
+    }
+}
+
+#[derive(clap::Args)]
+struct EvalFlags {
+    /// Avatar folder.
+    #[arg(long)]
+    avatar: PathBuf,
+    /// Dataset or shard with the ground truth.
+    #[arg(long, required_unless_present = "driver")]
+    data: Option<PathBuf>,
+    /// Head model of the dataset; with --driver, the one that the tracker fits.
+    #[arg(long, default_value = "data/head.safetensors")]
+    head: PathBuf,
+    #[command(flatten)]
+    choice: ChoiceFlags,
+    #[command(flatten)]
+    loss_networks: LossNetworkFlags,
+    #[command(flatten)]
+    reenact: reenact::ReenactFlags,
+    /// Side of each image in pixels; default: 256, with --driver 512.
+    #[arg(long)]
+    size: Option<usize>,
+    /// Folder for images of each view: ground truth, avatar, valid pixels, coverage.
+    #[arg(long)]
+    pictures: Option<PathBuf>,
+    /// Contact sheet to write (PNG); default: next to --out.
+    #[arg(long)]
+    sheet: Option<PathBuf>,
+    /// JSON report to write.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+impl EvalFlags {
+    fn sheet(&self) -> PathBuf {
+        self.sheet.clone().unwrap_or_else(|| self.out.with_extension("png"))
     }
 }
 
@@ -313,13 +376,18 @@ impl LossNetworkFlags {
     }
 
     fn open(&self, device: Device) -> Result<LossNetworks> {
-        let recognizer = match self.recognizer.as_str() {
-            "none" => None,
-            path => Some(
-                Recognizer::load(Path::new(path), device).context("the recognizer (--recognizer none does without)")?,
-            ),
-        };
+        let recognizer = self.open_recognizer(device)?;
         Ok(LossNetworks { perceptual: Perceptual::open(&self.perceptual, device)?, recognizer })
+    }
+
+    fn open_recognizer(&self, device: Device) -> Result<Option<Recognizer>> {
+        match self.recognizer.as_str() {
+            "none" => Ok(None),
+            path => {
+                let loaded = Recognizer::load(Path::new(path), device);
+                Ok(Some(loaded.context("the recognizer (--recognizer none does without)")?))
+            }
+        }
     }
 }
 
@@ -336,7 +404,7 @@ impl Cli {
         nets::bridge::render::check_device(device)?;
         match command {
             Command::Fit { .. } => run_fit(command, device, &self.common),
-            Command::Eval { .. } => run_eval(command, device, &self.common),
+            Command::Eval(flags) => run_eval(&flags, device, &self.common),
             Command::Drive(flags) => run_drive(&flags, device, &self.common),
             Command::Stills { avatar, pose, yaw_deg, size, out } => {
                 let poses = if pose.is_empty() { vec!["neutral:".to_string()] } else { pose };
@@ -438,14 +506,8 @@ fn run_drive(flags: &DriveFlags, device: Device, common: &CommonFlags) -> Result
     let (fps, shot, talk) = (flags.fps()?, flags.shot()?, common.talk());
     film::Kind::of(&flags.out).check(shot.backdrop)?;
     let mut avatar = Avatar::load(&flags.avatar, device)?;
-    let mut clip = clip::open(&flags.clip(common)?, fps, flags.clip_fps, avatar.card())?;
-    if clip.lost > 0 {
-        talk.say(&format!("invert: {} frames of the clip show no face and are bridged", clip.lost));
-    }
-    if flags.is_relative(clip.driver) {
-        let neutral = relative::neutral(&clip.frames);
-        clip.frames.iter_mut().for_each(|frame| *frame = relative::change(frame, &neutral));
-    }
+    let (_, mut clip) = flags.source(fps).open(&avatar, common)?;
+    transfer(flags.relative, flags.absolute, clip.driver).apply(&mut clip.frames);
     if flags.pose == HeadPose::Still {
         clip.frames.iter_mut().for_each(|frame| frame.head = Angles::default());
     }
@@ -465,22 +527,32 @@ fn run_drive(flags: &DriveFlags, device: Device, common: &CommonFlags) -> Result
     Ok(ExitCode::Done)
 }
 
-fn run_eval(command: Command, device: Device, common: &CommonFlags) -> Result<ExitCode> {
-    let Command::Eval { avatar, data, head, choice, loss_networks, size, pictures, out } = command else {
-        unreachable!()
-    };
-    let (mut avatar, dataset, model, loss_networks) =
-        (Avatar::load(&avatar, device)?, Dataset::open(&data)?, HeadModel::load(&head)?, loss_networks.open(device)?);
-    let rows = choice.choice(avatar.card().frame_ids.clone()).rows(&dataset)?;
+fn run_eval(flags: &EvalFlags, device: Device, common: &CommonFlags) -> Result<ExitCode> {
+    match (&flags.reenact.driver, &flags.data) {
+        (Some(driver), _) => reenact::run(flags, driver, device, common),
+        (None, Some(data)) => eval_on_data(flags, data, device, common),
+        (None, None) => Err(Failure::usage("expected --data or --driver").into()),
+    }
+}
+
+fn eval_on_data(flags: &EvalFlags, data: &Path, device: Device, common: &CommonFlags) -> Result<ExitCode> {
+    let size = flags.size.unwrap_or(256);
+    let (mut avatar, dataset, model, loss_networks) = (
+        Avatar::load(&flags.avatar, device)?,
+        Dataset::open(data)?,
+        HeadModel::load(&flags.head)?,
+        flags.loss_networks.open(device)?,
+    );
+    let rows = flags.choice.choice(avatar.card().frame_ids.clone()).rows(&dataset)?;
     let views: Vec<View> = rows.iter().map(|&i| View::read(&dataset, i, &model, size)).collect::<Result<_>>()?;
-    let report = eval::evaluate(&mut avatar, &views, &model, &loss_networks, pictures.as_deref())?;
-    write_atomically(&out.with_extension("png"), &report.sheet)?;
+    let report = eval::evaluate(&mut avatar, &views, &model, &loss_networks, flags.pictures.as_deref())?;
+    write_atomically(&flags.sheet(), &report.sheet)?;
     let card = json!({
         "psnr_db": report.psnr, "ssim": report.ssim, "sharpness": report.sharpness, "lpips-self": report.lpips_self, "csim-self": report.csim_self,
         "pictures": report.n, "input_pictures": avatar.card().frame_ids.len(), "seconds": avatar.card().metrics["seconds"],
         "protocol": format!("pictures not fitted to, true camera and expression, {size} px, valid pixels before mid grey; lpips-self and csim-self are this project's own nets"),
     });
-    write_json(&out, &card)?;
+    write_json(&flags.out, &card)?;
     common
         .talk()
         .say(&format!("invert: {} held-out pictures: PSNR {:.2} dB, SSIM {:.4}", report.n, report.psnr, report.ssim));

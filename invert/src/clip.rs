@@ -45,7 +45,7 @@ pub fn open(asked: &str, fps: f32, timecode_fps: Option<f32>, card: &AvatarCard)
         _ => (),
     }
     let path = Path::new(asked);
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")) {
+    if is_recording(path) {
         let take = live_link::read(path, timecode_fps)?;
         return Ok(Clip { fps, frames: take.resampled(fps), driver: Driver::Person, lost: take.lost });
     }
@@ -56,6 +56,15 @@ pub fn open(asked: &str, fps: f32, timecode_fps: Option<f32>, card: &AvatarCard)
         return Ok(Clip { fps, frames: take.resampled(fps), driver: Driver::Person, lost: take.lost });
     }
     Ok(Clip { fps, frames: rows.into_iter().map(Frame::of_row).collect(), driver: Driver::Person, lost: 0 })
+}
+
+/// Does a name mean a dataset to [`open`]?
+pub fn is_dataset(asked: &str) -> bool {
+    !matches!(asked, "performance" | "photo") && !is_recording(Path::new(asked))
+}
+
+fn is_recording(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv"))
 }
 
 /// The rows of a tracked video by their times; where frames without a face are missing, the one before is held until one

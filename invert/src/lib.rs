@@ -1,7 +1,8 @@
 //! A person from one to thirteen photos, by pivotal tuning of the prior (SynShot §3.5): fit, drive, measure, export, view.
 //!
 //! [`subject`] reads a tracked shard and guesses the maps, [`fit`] makes an [`avatar`] of it, [`drive`] moves it by a
-//! [`clip`] and writes a [`film`], [`view`] packs it into one page. What an avatar is stands in [`maps_avatar`]: a network's Gaussians at rest, plus a
+//! [`clip`] and writes a [`film`], [`eval`] measures it on pictures and [`reenact`] under another person's motion, [`view`]
+//! packs it into one page. What an avatar is stands in [`maps_avatar`]: a network's Gaussians at rest, plus a
 //! [`residual`] of each, carried by the head model's own surface ([`rig`]).
 #![deny(missing_docs)]
 
@@ -18,6 +19,7 @@ pub mod loss;
 pub mod maps_avatar;
 pub mod neighbors;
 pub mod pictures;
+pub mod reenact;
 pub mod relative;
 pub mod report;
 pub mod residual;

@@ -4,7 +4,7 @@
 //! desk sees the head turned up. The driver's neutral is taken from the clip itself. The floor of a unit is its 10th
 //! percentile over the clip. A frame is calm where its weights stand least above their floors in sum; the calmest quarter
 //! of the frames counts, and the neutral of each channel is its median over these frames.
-use crate::clip::{CHANNELS, Frame};
+use crate::clip::{CHANNELS, Driver, Frame};
 
 /// Fraction of the frames that are calm.
 const CALM: f32 = 0.25;
@@ -12,6 +12,34 @@ const CALM: f32 = 0.25;
 const FLOOR: f32 = 0.1;
 /// Least range that is left to a unit above its neutral.
 const LEAST_RANGE: f32 = 0.5;
+
+/// How the driver's motion becomes the avatar's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transfer {
+    /// Changes against the driver's neutral.
+    Relative,
+    /// Weights and angles as they are.
+    Absolute,
+}
+
+impl Transfer {
+    /// What is best for a driver unless a user says otherwise.
+    pub fn of(driver: Driver) -> Self {
+        match driver {
+            Driver::Person => Transfer::Relative,
+            Driver::BuiltIn => Transfer::Absolute,
+        }
+    }
+
+    /// Turns the frames of a whole clip into those that drive.
+    pub fn apply(self, frames: &mut [Frame]) {
+        if self == Transfer::Relative {
+            let neutral = neutral(frames);
+            frames.iter_mut().for_each(|frame| *frame = change(frame, &neutral));
+        }
+    }
+}
 
 /// `[61]` the driver's neutral: medians over the calm frames of a clip. Zeros for a clip without frames.
 pub fn neutral(frames: &[Frame]) -> [f32; CHANNELS] {
@@ -87,6 +115,15 @@ mod tests {
         let changed = change(&frame, &neutral);
         assert!((changed.expression[0] - 0.2).abs() < 1e-6, "a held expression is not blown up");
         assert_eq!(changed.expression[1], 0.0, "below the neutral is the neutral");
+    }
+
+    #[test]
+    fn only_a_relative_transfer_changes_the_frames() {
+        let (mut relative, mut absolute) = (clip(), clip());
+        Transfer::of(Driver::Person).apply(&mut relative);
+        Transfer::of(Driver::BuiltIn).apply(&mut absolute);
+        assert!(relative[1].channels().iter().all(|v| v.abs() < 1e-6));
+        assert_eq!(absolute, clip());
     }
 
     #[test]

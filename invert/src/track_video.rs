@@ -53,7 +53,7 @@ impl Tracking<'_> {
         let mut child = command.spawn().map_err(|err| {
             Failure::missing(format!(
                 "a video is tracked by the tool track, which does not start ({err}): {program:?}; track it yourself: track fit \
-                 --no-matte --video {:?} --out DIR, then --clip DIR",
+                 --no-matte --video {:?} --out DIR, then drive by DIR",
                 self.video
             ))
         })?;

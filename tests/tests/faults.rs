@@ -90,7 +90,7 @@ const PRIOR: [Fault; 10] = [
     fault("no weights", "prior", "sample --weights absent.safetensors --out o/s.png", 66, &["absent.safetensors"]),
 ];
 
-const INVERT: [Fault; 19] = [
+const INVERT: [Fault; 23] = [
     fault("no command", "invert", "", 2, &["no command", "fit, drive"]),
     fault("no shard", "invert", "fit --input absent --head {head} --prior {prior} {no_nets} --out a", 66, &["absent"]),
     fault(
@@ -188,6 +188,28 @@ const INVERT: [Fault; 19] = [
     ),
     fault("a transparent MP4", "invert", "drive --avatar {toy}/avatar --alpha --out a.mp4", 2, &["--alpha"]),
     fault("no frames a second", "invert", "drive --avatar {toy}/avatar --fps 0 --out a.webp", 2, &["--fps"]),
+    fault("nothing to compare with", "invert", "eval --avatar {toy}/avatar --head {head} --out e.json", 2, &["--data"]),
+    fault(
+        "pictures and a driver",
+        "invert",
+        "eval --avatar {toy}/avatar --head {head} --data {toy}/data --driver performance --out e.json",
+        2,
+        &["--data", "--driver"],
+    ),
+    fault(
+        "too few frames for a second difference",
+        "invert",
+        "eval --avatar {toy}/avatar --head {head} --driver performance --driver-frames 2 --out e.json",
+        2,
+        &["--driver-frames 2", "at least 3"],
+    ),
+    fault(
+        "no tracker",
+        "invert",
+        "eval --avatar {toy}/avatar --head {head} --recognizer none --driver performance --tracker absent.safetensors --out e.json",
+        66,
+        &["absent.safetensors"],
+    ),
 ];
 
 const TRACK: [Fault; 5] = [

@@ -558,6 +558,46 @@ fn an_avatar_is_measured_on_pictures_it_never_saw() {
     assert!(sheet.width() >= 7 * 48 && sheet.height() >= 3 * 48, "seven expressions from three sides");
 }
 
+/// Under a motion of somebody else there is no truth: what is measured is asserted to be complete, not to be good.
+#[test]
+fn an_avatar_is_measured_under_a_motion_of_somebody_else() {
+    let weights = ["track", "identity"].map(|name| root().join(format!("weights/{name}.safetensors")));
+    if !weights.iter().all(|path| path.exists()) {
+        println!("skipped: no weights of the tracker and the recognizer");
+        return;
+    }
+    let folder = Folder::new("reenact");
+    let eval = |line: &str, driver: &Path| {
+        let tool =
+            on_avatar(&folder, "eval --size 64 --fps 5 --driver-frames 6").words(line).words("--driver").path(driver);
+        let tool = tool.words("--head").path(toy().join("head.safetensors"));
+        tool.words("--tracker").path(&weights[0]).words("--recognizer").path(&weights[1])
+    };
+    let card = |name: &str| json(&folder.path().join(name));
+    let size = |name: &str| image::open(folder.path().join(name)).unwrap().to_rgb8().dimensions();
+
+    eval("--out built-in.json", Path::new("performance")).done();
+    let built_in = card("built-in.json");
+    assert_eq!((built_in["clip_frames"].as_u64(), built_in["frames"].as_u64()), (Some(30), Some(6)));
+    assert_eq!(built_in["transfer"], "absolute");
+    let [mean, least] = ["mean", "minimum"].map(|key| built_in["csim-self"][key].as_f64().unwrap());
+    assert!(-1.001 < least && least <= mean + 1e-9 && mean < 1.001, "cosines: {built_in}");
+    let lost = built_in["frames_without_face"].as_array().unwrap().len() as u64;
+    let found = built_in["expression_error"]["frames"].as_u64().unwrap_or(0);
+    assert_eq!(lost + found, 6, "each frame shows a face or is named: {built_in}");
+    assert_eq!(size("built-in.png"), (6 * 64, 64), "the avatar alone: formulas have no images");
+
+    eval("--pose still --sheet both.png --out rows.json", &toy().join("data")).done();
+    let rows = card("rows.json");
+    assert_eq!((rows["clip_frames"].as_u64(), rows["transfer"].as_str()), (Some(FRAMES), Some("relative")));
+    assert!(rows["flicker"].is_null() && rows["jitter"].is_null(), "rows have no times: {rows}");
+    assert_eq!(size("both.png"), (6 * 64, 2 * 64), "the driver above, the avatar below");
+
+    let missing = eval("--out none.json", Path::new("absent")).run();
+    assert_eq!((missing.code, missing.stderr.lines().count()), (66, 1), "{}", missing.stderr);
+    assert!(missing.stderr.contains("absent") && !folder.path().join("none.json").exists());
+}
+
 #[test]
 fn every_tool_completes_and_explains_itself() {
     for name in ["datagen", "shards", "track", "prior", "invert", "nets"] {
