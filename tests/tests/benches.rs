@@ -29,8 +29,9 @@ fn absolute_thresholds(path: &Path) -> Vec<String> {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let of_unit = |unit: &&str| {
         let words = format!("\"{unit}\", Threshold::");
-        let thresholds = text.match_indices(&words).map(|(at, _)| text[at..].chars().take(words.len() + 20).collect());
-        thresholds.filter(|found: &String| !found[words.len()..].starts_with("None")).collect::<Vec<String>>()
+        let found = text.match_indices(&words).map(|(at, _)| &text[at + words.len()..]);
+        let absolute = found.filter(|threshold| !threshold.starts_with("None"));
+        absolute.map(|threshold| words.clone() + threshold.split(' ').next().unwrap_or_default()).collect::<Vec<_>>()
     };
     UNITS.iter().flat_map(of_unit).map(|found| format!("{}: {found}", path.display())).collect()
 }
