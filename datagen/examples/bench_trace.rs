@@ -10,7 +10,7 @@ use datagen::studio::cameras::Orbit;
 use datagen::studio::light::Light;
 use datagen::tracer::bench::{cpu_seconds, replay, toned_error};
 use datagen::tracer::denoise;
-use datagen::tracer::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
+use datagen::tracer::scene::{AccelKind, CoverageGrid, Denoise, RenderSettings, Subsurface};
 use datagen::tracer::trace;
 
 struct Row {
@@ -84,8 +84,18 @@ fn rows(config: &Config, with_error: bool) -> anyhow::Result<Vec<Row>> {
             let orbit = Orbit { yaw_deg: 20.0, pitch_deg: 5.0, distance_m: 0.85, fill: 0.72, roll_deg: 0.0 };
             let camera = orbit.camera(take.head_box.center, take.head_box.height_m, size);
             let (width, height) = (size as usize, size as usize);
-            let denoise = Denoise::Off;
-            let s = RenderSettings { width, height, spp, tolerance: 0.0, max_bounces: 4, seed: 1, subsurface, denoise };
+            let (denoise, coverage) = (Denoise::Off, CoverageGrid::Fast);
+            let s = RenderSettings {
+                width,
+                height,
+                spp,
+                tolerance: 0.0,
+                max_bounces: 4,
+                seed: 1,
+                subsurface,
+                denoise,
+                coverage,
+            };
             let name = |what: &str| format!("person {identity}: {size}² {spp} spp {subsurface:?}: {what}");
             let scene = trace::build(&take.scene, AccelKind::Auto)?;
             if with_error && size == 256 {

@@ -13,8 +13,8 @@ use datagen::tracer::bench::cpu_seconds;
 use datagen::tracer::environment::{Aim, Environment};
 use datagen::tracer::film::Film;
 use datagen::tracer::scene::{
-    AccelKind, CurveDesc, Denoise, HairMaterial, Material, MeshDesc, Paint, RenderSettings, SceneDesc, SkinMaterial,
-    Subsurface,
+    AccelKind, CoverageGrid, CurveDesc, Denoise, HairMaterial, Material, MeshDesc, Paint, RenderSettings, SceneDesc,
+    SkinMaterial, Subsurface,
 };
 use datagen::tracer::trace;
 use glam::Vec3;
@@ -64,7 +64,9 @@ fn main() -> anyhow::Result<()> {
         let (width, height) = (size as usize, size as usize);
         for (kind, spp) in [("long", spp), ("short", 16)] {
             let (max_bounces, denoise, tolerance) = (BOUNCES, Denoise::Off, 0.0);
-            let s = RenderSettings { width, height, spp, tolerance, max_bounces, seed: 1, subsurface, denoise };
+            let coverage = CoverageGrid::Fast;
+            let s =
+                RenderSettings { width, height, spp, tolerance, max_bounces, seed: 1, subsurface, denoise, coverage };
             let start = cpu_seconds();
             let film = trace::render(&scene, &camera, &env, &s)?;
             let secs = cpu_seconds() - start;

@@ -16,7 +16,7 @@ pub use dataset::DatasetConfig;
 pub use expression::ExpressionConfig;
 use formats::exit::Failure;
 pub use hair::HairConfig;
-pub use image::{Background, Denoise, ImageConfig, SkinModel, Tone};
+pub use image::{Background, Coverage, Denoise, ImageConfig, SkinModel, Tone};
 pub use light::{LightConfig, LightPer};
 pub use maps::MapsConfig;
 pub use mesh::MeshConfig;
@@ -139,6 +139,19 @@ mod tests {
         assert_eq!((c.image.size, c.camera.fill), (64, [0.5, 0.6]));
         assert_eq!(c.head, PathBuf::from("analytic"));
         assert_eq!(toml::from_str::<Config>(&formats::config::to_toml(&c).unwrap()).unwrap(), c);
+    }
+
+    /// A plan's text is the provenance of each shard: that of a plan without the key must not change.
+    #[test]
+    fn coverage_is_fast_and_unwritten_unless_set() {
+        let text = |config: &Config| formats::config::to_toml(config).unwrap();
+        assert_eq!(Config::default().image.coverage, Coverage::Fast);
+        assert!(!text(&Config::default()).contains("coverage"));
+        let fine = Config::load(None, &["image.coverage=fine".to_owned()]).unwrap();
+        assert_eq!(fine.image.coverage, Coverage::Fine);
+        assert_eq!(toml::from_str::<Config>(&text(&fine)).unwrap(), fine);
+        let err = Config::load(None, &["image.coverage=finest".to_owned()]).unwrap_err().to_string();
+        assert!(err.contains("finest") && err.contains("fine"), "{err}");
     }
 
     #[test]

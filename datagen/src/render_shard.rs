@@ -10,7 +10,7 @@ use crate::studio::develop::Development;
 use crate::studio::light::Light;
 use crate::tracer::environment::Environment;
 use crate::tracer::film::Film;
-use crate::tracer::scene::{AccelKind, Denoise, RenderSettings, Subsurface};
+use crate::tracer::scene::{AccelKind, CoverageGrid, Denoise, RenderSettings, Subsurface};
 use crate::tracer::trace;
 use formats::exit::{ExitCode, Failure};
 use formats::exr::ExrRow;
@@ -257,6 +257,10 @@ pub fn settings(config: &Config, seed: u64) -> RenderSettings {
             config::Denoise::Off => Denoise::Off,
             config::Denoise::Fast => Denoise::Fast,
             config::Denoise::High => Denoise::High,
+        },
+        coverage: match image.coverage {
+            config::Coverage::Fast => CoverageGrid::Fast,
+            config::Coverage::Fine => CoverageGrid::Fine,
         },
     }
 }

@@ -108,7 +108,39 @@ fn bad_folders_are_named() {
         std::fs::write(&path, good.replace(from, to)).unwrap();
         assert!(complaint(&folder).contains(what), "{}", complaint(&folder));
     }
-    std::fs::write(&path, good).unwrap();
+    std::fs::write(&path, &good).unwrap();
     let small = read_folder(&folder, 48).unwrap().remove(0);
     assert_eq!((small.camera.width, small.camera.fx, small.camera.cx), (48, 60.0, 24.0));
+    let photo = folder.join("images/000.png");
+    let whole = std::fs::read(&photo).unwrap();
+    std::fs::write(&photo, &whole[..whole.len() * 6 / 10]).unwrap();
+    assert!(complaint(&folder).contains("cut short"), "{}", complaint(&folder));
+}
+
+/// A mask says which pixels count; the lens of nerfstudio's default data sets is straightened.
+#[test]
+fn masks_and_lenses_of_a_folder_count() {
+    let folder = folder("mask");
+    write_views(&folder, 1);
+    let photo = folder.join("images/000.png");
+    // Opaque everywhere, so that what is not comes from the mask or from the lens.
+    image::open(&photo).unwrap().to_rgb8().save(&photo).unwrap();
+    let left = image::RgbImage::from_fn(SIZE as u32, SIZE as u32, |x, _| image::Rgb([if x < 48 { 255 } else { 0 }; 3]));
+    left.save(folder.join("mask.png")).unwrap();
+    let path = folder.join("transforms.json");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let read = |from: &str, to: &str| {
+        assert!(good.contains(from), "{from}");
+        std::fs::write(&path, good.replace(from, to)).unwrap();
+        read_folder(&folder, SIZE).unwrap().remove(0)
+    };
+    assert!(!read("\"fl_x\"", "\"fl_x\"").has_alpha());
+    let masked = read("\"file_path\"", "\"mask_path\":\"mask.png\",\"file_path\"");
+    assert!(masked.has_alpha());
+    let white = masked.over([1.0; 3]);
+    let red = |x: usize| white[(48 * SIZE + x) * 3];
+    assert_eq!(red(72), 1.0, "what the mask hides is background");
+    assert!(red(30) < 1.0, "what it shows is not");
+    let bent = read("\"fl_x\"", "\"camera_model\":\"OPENCV\",\"k1\":0.3,\"fl_x\"");
+    assert!(bent.has_alpha(), "the corners of the straightened photo were outside the lens");
 }

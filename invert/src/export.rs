@@ -174,6 +174,24 @@ mod tests {
         assert!(target("a.obj", None).unwrap_err().contains(".splat"));
     }
 
+    /// Viewers expect y down in `.ply` and `.splat`; the specification of `.spz` says y up.
+    #[test]
+    fn y_is_down_by_default_where_the_format_says_nothing() {
+        let one = Gaussians {
+            means: vec![1.0, 2.0, 3.0],
+            quats: vec![1.0, 0.0, 0.0, 0.0],
+            log_scales: vec![-4.0; 3],
+            opacity_logits: vec![0.0],
+            colors: vec![0.5; 3],
+            kind: splat::Colors::Features { channels: 3 },
+        };
+        let means = |up: Up, format| up.turned(one.clone(), format).means;
+        for (format, down) in [(Format::Ply, -1.0), (Format::Splat, -1.0), (Format::Spz, 1.0)] {
+            assert_eq!(means(Up::Down, format), [1.0, 2.0 * down, 3.0 * down], "{format:?}");
+            assert_eq!(means(Up::Y, format), [1.0, 2.0, 3.0], "{format:?}");
+        }
+    }
+
     #[test]
     fn the_note_has_the_name_of_the_file() {
         assert_eq!(beside(Path::new("out/head.ply")), Path::new("out/head.ply.json"));

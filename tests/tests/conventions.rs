@@ -7,10 +7,11 @@ use std::path::Path;
 const TOOLS: [&str; 7] = ["datagen", "shards", "nets", "track", "prior", "invert", "zero1a"];
 
 /// The codes of every tool, by command lines that lead to them; `{data}` stands for a dataset, `{head}` for its head.
-const CODES: [(&str, i32, &str); 37] = [
+const CODES: [(&str, i32, &str); 38] = [
     ("datagen", 0, "plan --no-sample --out d --set head=analytic"),
     ("datagen", 2, "render"),
     ("datagen", 65, "plan --no-sample --out d --set head=text"),
+    ("datagen", 65, "plan --no-sample --out d --set head=analytic --set light.maps=['text']"),
     ("datagen", 66, "plan --no-sample --out d --set head=absent"),
     ("datagen", 73, "head import --source analytic --out /proc/none/head.safetensors"),
     ("datagen", 78, "plan --no-sample --out d --set image.sise=3"),

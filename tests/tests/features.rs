@@ -37,6 +37,25 @@ fn tests_take_the_dependencies_that_the_tools_were_built_with() {
     }
 }
 
+/// An overflow or a broken assertion ends in a panic, in the tools as in their tests.
+#[test]
+fn overflow_checks_and_debug_assertions_are_on_in_every_crate() {
+    let manifest = |folder: &str| -> toml::Table {
+        String::from_utf8(read(&root().join(folder).join("Cargo.toml"))).unwrap().parse().unwrap()
+    };
+    let workspace = manifest("");
+    for member in workspace["workspace"]["members"].as_array().unwrap() {
+        let own = manifest(member.as_str().unwrap());
+        let name = own["package"]["name"].as_str().unwrap();
+        let profile = &workspace["profile"]["release"]["package"][name];
+        for check in ["overflow-checks", "debug-assertions"] {
+            assert_eq!(profile[check].as_bool(), Some(true), "{name}: {check} of the release profile");
+        }
+    }
+    let overflow = std::panic::catch_unwind(|| std::hint::black_box(u8::MAX) + std::hint::black_box(1));
+    assert!(overflow.is_err(), "this test was built without overflow checks");
+}
+
 /// `-p` picks the features of some packages alone, and builds what they share once more.
 #[test]
 fn the_makefile_builds_with_the_features_of_the_workspace() {

@@ -121,6 +121,18 @@ fn a_loop_fails_when_a_tool_fails() {
     assert!(String::from_utf8_lossy(&output.stdout).contains("21 scripts"), "seven tools, three shells");
 }
 
+/// Nothing in a recipe makes a success of a failure.
+#[test]
+fn no_recipe_hides_a_failure() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap().replace("\\\n", " ");
+    for recipe in makefile.lines().filter_map(|line| line.strip_prefix('\t')) {
+        let hiding = ["; true", "|| true", "|| :", "| wc -l"].into_iter().find(|words| recipe.contains(words));
+        assert_eq!(hiding, None, "{recipe}");
+        assert!(!recipe.trim_start_matches('@').starts_with('-'), "make ignores the code of: {recipe}");
+        assert!(!recipe.contains("; do ") || recipe.contains("|| exit"), "the last round decides alone: {recipe}");
+    }
+}
+
 /// Tasks that fail do not keep the others' work from being merged; what is missing is told by the code.
 #[test]
 fn an_array_merges_and_ends_with_a_documented_code() {

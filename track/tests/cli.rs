@@ -67,7 +67,8 @@ fn what_is_no_image_is_65() {
     let mut png = std::io::Cursor::new(Vec::new());
     image::RgbImage::new(64, 64).write_to(&mut png, image::ImageFormat::Png).unwrap();
     std::fs::write(&photo, &png.into_inner()[..60]).unwrap();
-    assert_eq!(refusal(&fit_untrained(&folder, &photo.to_string_lossy(), &[])).0, 65);
+    let (code, line) = refusal(&fit_untrained(&folder, &photo.to_string_lossy(), &[]));
+    assert!(code == 65 && line.contains("cut short") && line.contains("half.png"), "{code}: {line}");
     assert!(!folder.join("out").exists(), "nothing was written");
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -27,6 +27,26 @@ pub struct ImageConfig {
     pub full_well: f32,
     /// Curve from light to picture.
     pub tone: Tone,
+    /// How finely partial coverage is sampled. Not written when it is the default, so that the plans of datasets that were
+    /// begun without this key, and the digests of their shards, stay as they are.
+    #[serde(skip_serializing_if = "Coverage::is_fast")]
+    pub coverage: Coverage,
+}
+
+/// How finely the coverage of a pixel is sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Coverage {
+    /// 16 × 64 positions per pixel: thin hair is off by up to 0.06 in its worst pixel, by less than 1/255 on average.
+    Fast,
+    /// 16 × 256 positions per pixel: off by less than 0.01 in the worst pixel.
+    Fine,
+}
+
+impl Coverage {
+    fn is_fast(&self) -> bool {
+        *self == Coverage::Fast
+    }
 }
 
 /// Curve from light to picture.
@@ -85,6 +105,7 @@ impl Default for ImageConfig {
             background: Background::Plain,
             full_well: 0.0,
             tone: Tone::Plain,
+            coverage: Coverage::Fast,
         }
     }
 }

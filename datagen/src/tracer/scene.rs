@@ -321,6 +321,17 @@ pub struct RenderSettings {
     pub subsurface: Subsurface,
     /// What happens to the noise.
     pub denoise: Denoise,
+    /// How finely coverage is sampled where something opaque covers a part of a pixel.
+    pub coverage: CoverageGrid,
+}
+
+/// How finely the coverage of a pixel is sampled, from the shapes themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CoverageGrid {
+    /// 16 × 64 places a pixel: thin fur is off by up to 0.06 in its worst pixel, by less than 1/255 on average.
+    Fast,
+    /// 16 × 256 places a pixel: off by less than 0.01 in the worst pixel.
+    Fine,
 }
 
 /// How light moves under skin.

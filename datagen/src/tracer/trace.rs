@@ -239,7 +239,7 @@ pub fn render_through(
     }
     let view = View::new(&camera, optics);
     let integrator = Integrator::new(scene, env, settings);
-    let coverage = if optics.is_pinhole() { Coverage::new(scene, &camera) } else { None };
+    let coverage = if optics.is_pinhole() { Coverage::new(scene, &camera, settings.coverage) } else { None };
     let (across, down) = (settings.width.div_ceil(TILE), settings.height.div_ceil(TILE));
     // A picture takes seconds; who is asked to stop has few of them.
     let tile = |k| {

@@ -1,6 +1,6 @@
 //! Posed folders: intrinsics follow the pixels, lenses are straightened, COLMAP's models are read in both forms.
 use super::{folder, picture};
-use formats::posed::{self, Posed};
+use formats::posed::{self, Distortion, Posed};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -102,6 +102,48 @@ fn lenses_are_straightened_and_masks_count() {
     }
     put_transforms(&folder, json!({"fl_x": 9.0, "camera_model": "EQUIRECTANGULAR"}), json!({"file_path": "a.png"}));
     assert!(posed::read(&folder).unwrap_err().to_string().contains("EQUIRECTANGULAR"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Fisheye lenses by nerfstudio's name, by instant-ngp's flag and in COLMAP's models.
+#[test]
+fn fisheye_lenses_are_straightened() {
+    let folder = folder("posed-fisheye");
+    put_image(&folder, "a.png", 64, 48);
+    let fisheye = Distortion::Fisheye { k: [0.05, -0.01, 0.002, -0.0005] };
+    for by in [json!({"camera_model": "OPENCV_FISHEYE"}), json!({"is_fisheye": true})] {
+        let mut lens = json!({"w": 64, "h": 48, "fl_x": 40.0, "k1": 0.05, "k2": -0.01, "k3": 0.002, "k4": -0.0005});
+        lens.as_object_mut().unwrap().extend(by.as_object().unwrap().clone());
+        put_transforms(&folder, lens, json!({"file_path": "a.png"}));
+        let posed = one(&folder);
+        assert_eq!(posed.lens.distortion, fisheye, "{by}");
+        let (photo, camera) = posed.open().unwrap();
+        assert!(photo.has_alpha && photo.stored.is_none() && camera.fx == 40.0);
+        assert_ne!(photo.rgba[..3], picture(64, 48).get_pixel(0, 0).0, "{by}: the corner moves");
+    }
+    std::fs::remove_file(folder.join("transforms.json")).unwrap();
+    std::fs::create_dir_all(folder.join("images")).unwrap();
+    std::fs::rename(folder.join("a.png"), folder.join("images/a.png")).unwrap();
+    let sparse = folder.join("sparse/0");
+    std::fs::create_dir_all(&sparse).unwrap();
+    let numbers = [40.0, 40.0, 32.0, 24.0, 0.05, -0.01, 0.002, -0.0005];
+    let text = numbers.map(|v: f64| v.to_string()).join(" ");
+    std::fs::write(sparse.join("cameras.txt"), format!("3 OPENCV_FISHEYE 64 48 {text}\n")).unwrap();
+    std::fs::write(sparse.join("images.txt"), "1 1 0 0 0 0 0 0 3 a.png\n\n").unwrap();
+    assert_eq!(one(&folder).lens.distortion, fisheye);
+    let mut binary = 1u64.to_le_bytes().to_vec();
+    binary.extend(3u32.to_le_bytes().into_iter().chain(5u32.to_le_bytes()));
+    binary.extend(64u64.to_le_bytes().into_iter().chain(48u64.to_le_bytes()));
+    binary.extend(numbers.iter().flat_map(|v| v.to_le_bytes()));
+    std::fs::write(sparse.join("cameras.bin"), binary).unwrap();
+    let mut binary = 1u64.to_le_bytes().to_vec();
+    binary.extend(1u32.to_le_bytes());
+    binary.extend([1.0f64, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0].iter().flat_map(|v| v.to_le_bytes()));
+    binary.extend(3u32.to_le_bytes());
+    binary.extend(b"a.png\0");
+    binary.extend(0u64.to_le_bytes());
+    std::fs::write(sparse.join("images.bin"), binary).unwrap();
+    assert_eq!(one(&folder).lens.distortion, fisheye, "binary");
     std::fs::remove_dir_all(folder).unwrap();
 }
 

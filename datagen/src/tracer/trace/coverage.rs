@@ -1,17 +1,19 @@
 //! How much of each pixel is covered, from the shapes themselves.
 //!
 //! Coverage knows no order of depth: it is the union of everything opaque, projected. So triangles and strands are drawn
-//! into a mask of 1,024 places a pixel, tile by tile, until the tile is full. Rays would need some thousand a pixel to know
-//! as much, and paths that start at covered places only waste none on what lies behind. Strands are the ribbons that
-//! Embree makes of them: four straight pieces a segment, turned towards the viewer.
+//! into a mask of 1,024 or 4,096 places a pixel ([`CoverageGrid`]), tile by tile, until the tile is full. Rays would need
+//! some thousand a pixel to know as much, and paths that start at covered places only waste none on what lies behind.
+//! Strands are the ribbons that Embree makes of them: four straight pieces a segment, turned towards the viewer.
 use super::{Scene, TILE, mask_of};
 use crate::tracer::integrator::MASK_OPAQUE;
+use crate::tracer::scene::CoverageGrid;
 use glam::{Vec2, Vec3, Vec4};
 use splat::Camera;
 
-/// Places of a pixel, across and down.
+/// Places of a pixel across; down they are the parameter `DOWN`, one of the two below.
 const ACROSS: usize = 16;
-const DOWN: usize = 64;
+const DOWN_FAST: usize = 64;
+const DOWN_FINE: usize = 256;
 /// Straight pieces of a strand's segment, as many as the accelerator is told to make.
 const PIECES: usize = 4;
 /// What is nearer than that to the camera's plane (meters) cannot be projected.
@@ -21,6 +23,7 @@ const NEAR_M: f32 = 0.02;
 pub(super) struct Coverage<'a> {
     scene: &'a Scene,
     camera: &'a Camera,
+    grid: CoverageGrid,
     eye: Vec3,
     /// `[meshes][V]` pixels.
     places: Vec<Vec<Vec2>>,
@@ -44,7 +47,7 @@ struct Bin {
 
 impl<'a> Coverage<'a> {
     /// `None` where something stands beside or behind the camera.
-    pub fn new(scene: &'a Scene, camera: &'a Camera) -> Option<Self> {
+    pub fn new(scene: &'a Scene, camera: &'a Camera, grid: CoverageGrid) -> Option<Self> {
         let across = camera.width.div_ceil(TILE);
         let mut bins: Vec<Bin> = Vec::new();
         bins.resize_with(across * camera.height.div_ceil(TILE), Bin::default);
@@ -83,17 +86,24 @@ impl<'a> Coverage<'a> {
             }
             spans.push(seen);
         }
-        Some(Coverage { scene, camera, eye: camera.eye(), places, spans, bins, across })
+        Some(Coverage { scene, camera, grid, eye: camera.eye(), places, spans, bins, across })
     }
 
     /// The mask of a tile.
     pub fn mask(&self, tile: usize) -> Mask {
+        match self.grid {
+            CoverageGrid::Fast => self.drawn::<DOWN_FAST>(tile),
+            CoverageGrid::Fine => self.drawn::<DOWN_FINE>(tile),
+        }
+    }
+
+    fn drawn<const DOWN: usize>(&self, tile: usize) -> Mask {
         let corner = Vec2::new((tile % self.across * TILE) as f32, (tile / self.across * TILE) as f32);
         let bin = &self.bins[tile];
-        let mut mask = Mask::new(bin.clear);
+        let mut mask = Mask::new::<DOWN>(bin.clear);
         for &[m, t] in &bin.triangles {
             let corners = self.scene.meshes[m as usize].triangles[t as usize];
-            mask.draw(&corners.map(|v| self.places[m as usize][v as usize] - corner));
+            mask.draw::<DOWN>(&corners.map(|v| self.places[m as usize][v as usize] - corner));
             if mask.open == 0 {
                 return mask;
             }
@@ -105,7 +115,7 @@ impl<'a> Coverage<'a> {
             if mask.is_full(low - corner, high - corner) {
                 continue;
             }
-            self.draw_segment(&set.points[first..first + 4], corner, &mut mask);
+            self.draw_segment::<DOWN>(&set.points[first..first + 4], corner, &mut mask);
             if mask.open == 0 {
                 return mask;
             }
@@ -113,7 +123,7 @@ impl<'a> Coverage<'a> {
         mask
     }
 
-    fn draw_segment(&self, p: &[Vec4], corner: Vec2, mask: &mut Mask) {
+    fn draw_segment<const DOWN: usize>(&self, p: &[Vec4], corner: Vec2, mask: &mut Mask) {
         let edge = |k: usize| {
             let u = k as f32 / PIECES as f32;
             let (w, u2, u3) = (1.0 - u, u * u, u * u * u);
@@ -132,7 +142,7 @@ impl<'a> Coverage<'a> {
         for k in 1..=PIECES {
             let next = edge(k);
             if let (Some([a, b]), Some([d, c])) = (last, next) {
-                mask.draw(&[a, b, c, d]);
+                mask.draw::<DOWN>(&[a, b, c, d]);
             }
             last = next;
         }
@@ -154,19 +164,35 @@ fn place(c: &Camera, point: Vec3) -> Option<Vec2> {
 
 /// Places of a tile's pixels that are covered.
 pub(super) struct Mask {
-    /// `[TILE · DOWN][TILE]` a bit for each place of a row within a pixel.
+    /// Rows of places in a pixel: `DOWN` of the methods that draw, which are compiled for each grid.
+    down: usize,
+    /// `[TILE · down][TILE]` a bit for each place of a row within a pixel.
     words: Vec<u16>,
     /// Words with an uncovered place: of all, and of each pixel.
     open: usize,
     open_in: [u16; TILE * TILE],
+    scratch: Scratch,
     /// Whether something clear is in the tile.
     pub clear: bool,
 }
 
+/// Where a polygon begins and ends in the rows of a line of pixels. Kept between polygons: a thin one touches few rows, and
+/// clearing all of them would take longer than drawing it.
+struct Scratch {
+    /// Pixels from the tile's corner.
+    left: [f32; DOWN_FINE],
+    right: [f32; DOWN_FINE],
+    /// Places: the first covered, and the first beyond.
+    first: [u32; DOWN_FINE],
+    end: [u32; DOWN_FINE],
+}
+
 impl Mask {
-    fn new(clear: bool) -> Self {
+    fn new<const DOWN: usize>(clear: bool) -> Self {
         let words = vec![0; TILE * DOWN * TILE];
-        Mask { open: words.len(), open_in: [DOWN as u16; TILE * TILE], words, clear }
+        let scratch =
+            Scratch { left: [0.0; DOWN_FINE], right: [0.0; DOWN_FINE], first: [0; DOWN_FINE], end: [0; DOWN_FINE] };
+        Mask { down: DOWN, open: words.len(), open_in: [DOWN as u16; TILE * TILE], words, scratch, clear }
     }
 
     /// Whether all pixels of the tile that a box touches are covered.
@@ -176,7 +202,8 @@ impl Mask {
     }
 
     /// Covers a convex polygon of three or four corners (pixels from the tile's corner).
-    fn draw(&mut self, corners: &[Vec2]) {
+    fn draw<const DOWN: usize>(&mut self, corners: &[Vec2]) {
+        debug_assert_eq!(self.down, DOWN, "the mask was made for another grid");
         let (low, high) = corners.iter().fold((Vec2::MAX, Vec2::MIN), |(l, h), p| (l.min(*p), h.max(*p)));
         if self.is_full(low, high) {
             return;
@@ -184,10 +211,10 @@ impl Mask {
         // An edge from above always, so that neighbors agree on the one that they share.
         let mut edges = [Edge::default(); 4];
         for (edge, (i, a)) in edges.iter_mut().zip(corners.iter().enumerate()) {
-            *edge = Edge::new(*a, corners[(i + 1) % corners.len()]);
+            *edge = Edge::new::<DOWN>(*a, corners[(i + 1) % corners.len()]);
         }
         let edges = &edges[..corners.len()];
-        let (mut from, end) = (row_at(low.y), row_at(high.y));
+        let (mut from, end) = (row_at::<DOWN>(low.y), row_at::<DOWN>(high.y));
         while from < end {
             // a line of pixels after the other: most are full, or hardly touched
             let line = from / DOWN;
@@ -200,37 +227,40 @@ impl Mask {
             let touched = |e: &&Edge| e.from < to && from < e.to;
             let (left, right) = edges.iter().filter(touched).fold((f32::MAX, f32::MIN), span);
             if !self.is_full(Vec2::new(left, line as f32), Vec2::new(right, line as f32)) {
-                self.draw_rows(edges, from, to);
+                self.draw_rows::<DOWN>(edges, from, to);
             }
             from = to;
         }
     }
 
     /// Covers what edges enclose in the rows `from..to` of a line of pixels.
-    fn draw_rows(&mut self, edges: &[Edge], from: usize, to: usize) {
-        let (mut left, mut right) = ([f32::MAX; DOWN], [f32::MIN; DOWN]);
+    fn draw_rows<const DOWN: usize>(&mut self, edges: &[Edge], from: usize, to: usize) {
+        let count = to - from;
+        let (left, right) = (&mut self.scratch.left[..count], &mut self.scratch.right[..count]);
+        left.fill(f32::MAX);
+        right.fill(f32::MIN);
         for e in edges {
-            let (first, last) = (e.from.max(from), e.to.min(to));
-            for r in first..last {
+            for r in e.from.max(from)..e.to.min(to) {
                 let x = e.at((r as f32 + 0.5) / DOWN as f32);
                 let (l, h) = (&mut left[r - from], &mut right[r - from]);
                 (*l, *h) = (if x < *l { x } else { *l }, if x > *h { x } else { *h });
             }
         }
         // all columns before any is covered: four at a time
-        let (mut first, mut last) = ([0; DOWN], [0; DOWN]);
+        let (first, end) = (&mut self.scratch.first[..count], &mut self.scratch.end[..count]);
         for (i, shift) in SHIFTS[from..to].iter().enumerate() {
-            (first[i], last[i]) = (column(left[i], *shift), column(right[i], *shift));
+            (first[i], end[i]) = (column(left[i], *shift), column(right[i], *shift));
         }
         for (i, row) in (from..to).enumerate() {
-            if first[i] < last[i] {
-                self.cover(row, first[i] as usize, last[i] as usize);
+            let (first, end) = (self.scratch.first[i] as usize, self.scratch.end[i] as usize);
+            if first < end {
+                self.cover::<DOWN>(row, first, end);
             }
         }
     }
 
     /// Covers the places `from..to` of a row.
-    fn cover(&mut self, row: usize, from: usize, to: usize) {
+    fn cover<const DOWN: usize>(&mut self, row: usize, from: usize, to: usize) {
         let mut at = from;
         while at < to {
             let (word, first) = (at / ACROSS, at % ACROSS);
@@ -249,7 +279,7 @@ impl Mask {
     }
 
     fn rows(&self, x: usize, y: usize) -> impl Iterator<Item = u16> + '_ {
-        (0..DOWN).map(move |r| self.words[(y * DOWN + r) * TILE + x])
+        (0..self.down).map(move |r| self.words[(y * self.down + r) * TILE + x])
     }
 
     /// Covered places of a pixel of the tile.
@@ -259,7 +289,7 @@ impl Mask {
 
     /// As [`Mask::count`], as a share of all places.
     pub fn share(&self, x: usize, y: usize) -> f32 {
-        self.count(x, y) as f32 / (ACROSS * DOWN) as f32
+        self.count(x, y) as f32 / (ACROSS * self.down) as f32
     }
 
     /// One of the covered places of a pixel, from a number in `0..1`: numbers that are well spread give places that are.
@@ -270,8 +300,8 @@ impl Mask {
             let here = word.count_ones();
             if left < here {
                 (0..left).for_each(|_| word &= word - 1);
-                let (column, row) = (word.trailing_zeros() as f32, y * DOWN + r);
-                return Vec2::new((column + SHIFTS[row]) / ACROSS as f32, (r as f32 + 0.5) / DOWN as f32);
+                let (column, row) = (word.trailing_zeros() as f32, y * self.down + r);
+                return Vec2::new((column + SHIFTS[row]) / ACROSS as f32, (r as f32 + 0.5) / self.down as f32);
             }
             left -= here;
         }
@@ -292,11 +322,11 @@ struct Edge {
 }
 
 impl Edge {
-    fn new(a: Vec2, b: Vec2) -> Self {
+    fn new<const DOWN: usize>(a: Vec2, b: Vec2) -> Self {
         let (top, end) = if a.y < b.y { (a, b) } else { (b, a) };
         let down = end.y - top.y;
         let slope = if down > 0.0 { (end.x - top.x) / down } else { 0.0 };
-        Edge { top, bottom: end.y, slope, from: row_at(top.y), to: row_at(end.y) }
+        Edge { top, bottom: end.y, slope, from: row_at::<DOWN>(top.y), to: row_at::<DOWN>(end.y) }
     }
 
     /// Where it is at a height.
@@ -308,7 +338,7 @@ impl Edge {
 
 /// The first row of a tile whose places lie at or below `y`.
 #[inline]
-fn row_at(y: f32) -> usize {
+fn row_at<const DOWN: usize>(y: f32) -> usize {
     (y * DOWN as f32 + 0.5).clamp(0.0, (TILE * DOWN) as f32) as usize
 }
 
@@ -325,9 +355,9 @@ fn column(x: f32, shift: f32) -> u32 {
 
 /// How far the places of each row of a tile stand to the right, so that upright edges meet another place in every row
 /// (golden ratio).
-static SHIFTS: [f32; TILE * DOWN] = {
-    let (mut shifts, mut row) = ([0.0; TILE * DOWN], 0);
-    while row < TILE * DOWN {
+static SHIFTS: [f32; TILE * DOWN_FINE] = {
+    let (mut shifts, mut row) = ([0.0; TILE * DOWN_FINE], 0);
+    while row < TILE * DOWN_FINE {
         shifts[row] = ((row as u32).wrapping_mul(0x9e37_79b9) >> 8) as f32 * (1.0 / (1 << 24) as f32);
         row += 1;
     }
@@ -340,35 +370,45 @@ mod tests {
 
     #[test]
     fn polygons_cover_their_area() {
+        check_areas::<DOWN_FAST>();
+        check_areas::<DOWN_FINE>();
+    }
+
+    fn check_areas<const DOWN: usize>() {
         for turn in 0..12 {
             let (sin, cos) = (turn as f32 * 0.26).sin_cos();
             for (length, width) in [(6.0, 3.0), (9.0, 0.11), (0.3, 0.2)] {
                 let (along, across) = (0.5 * length * Vec2::new(cos, sin), 0.5 * width * Vec2::new(-sin, cos));
                 let middle = Vec2::new(8.03, 7.96);
-                let mut mask = Mask::new(false);
+                let mut mask = Mask::new::<DOWN>(false);
                 let corners = [middle - along - across, middle + along - across, middle + along + across];
-                mask.draw(&[corners[0], corners[1], corners[2], middle - along + across]);
+                mask.draw::<DOWN>(&[corners[0], corners[1], corners[2], middle - along + across]);
                 let pixels = (0..TILE * TILE).map(|i| (i % TILE, i / TILE));
                 let area: f32 = pixels.map(|(x, y)| mask.share(x, y)).sum();
                 let off = (area - length * width).abs();
-                assert!(off < 0.003 * length.max(1.0), "{turn}: {length} × {width} covers {area}");
+                assert!(off < 0.003 * length.max(1.0), "{DOWN} rows, {turn}: {length} × {width} covers {area}");
             }
         }
     }
 
     #[test]
     fn places_are_covered_and_each_is_found() {
-        let mut mask = Mask::new(false);
-        mask.draw(&[Vec2::new(3.2, 5.1), Vec2::new(3.9, 5.3), Vec2::new(3.4, 5.9)]);
+        check_places::<DOWN_FAST>(50);
+        check_places::<DOWN_FINE>(200);
+    }
+
+    fn check_places<const DOWN: usize>(fewest: u32) {
+        let mut mask = Mask::new::<DOWN>(false);
+        mask.draw::<DOWN>(&[Vec2::new(3.2, 5.1), Vec2::new(3.9, 5.3), Vec2::new(3.4, 5.9)]);
         let count = mask.count(3, 5);
-        assert!(count > 50 && mask.count(4, 5) == 0 && mask.open == TILE * DOWN * TILE);
+        assert!(count > fewest && mask.count(4, 5) == 0 && mask.open == TILE * DOWN * TILE);
         let mut found: Vec<[u32; 2]> = (0..count)
             .map(|k| mask.place(3, 5, (k as f32 + 0.5) / count as f32).to_array().map(f32::to_bits))
             .collect();
         found.sort_unstable();
         found.dedup();
         assert_eq!(found.len(), count as usize);
-        mask.draw(&[Vec2::ZERO, Vec2::X * 16.0, Vec2::ONE * 16.0, Vec2::Y * 16.0]);
+        mask.draw::<DOWN>(&[Vec2::ZERO, Vec2::X * 16.0, Vec2::ONE * 16.0, Vec2::Y * 16.0]);
         assert!(mask.open < TILE * DOWN && mask.share(7, 7) == 1.0);
     }
 }

@@ -2,7 +2,7 @@
 use super::test_scenes::{alone, ball, fur};
 use super::*;
 use crate::tracer::bsdf::opening::Opening;
-use crate::tracer::scene::{CoatedMaterial, EyeMaterial, HairMaterial, Paint, SkinMaterial};
+use crate::tracer::scene::{CoatedMaterial, CoverageGrid, EyeMaterial, HairMaterial, Paint, SkinMaterial};
 
 fn settings(size: usize, spp: u32) -> RenderSettings {
     RenderSettings {
@@ -14,6 +14,7 @@ fn settings(size: usize, spp: u32) -> RenderSettings {
         seed: 7,
         subsurface: Subsurface::Diffuse,
         denoise: Denoise::Off,
+        coverage: CoverageGrid::Fast,
     }
 }
 
