@@ -167,10 +167,11 @@ const ply = { header: new TextDecoder().decode(bytes.slice(0, end)), values: [..
 const record = node("record"), webm = { disabled: record.disabled, why: record.title };
 if (!record.disabled) {
   record.click();
-  await sleep(1000);
+  await sleep(5000); // a software renderer draws few frames
   record.click();
-  await until(() => saved.length > 1);
-  webm.start = [...new Uint8Array(await saved[1].arrayBuffer()).slice(0, 4)];
+  await until(() => record.textContent === "Record WebM");
+  webm.note = note();
+  webm.start = saved.length > 1 ? [...new Uint8Array(await saved[1].arrayBuffer()).slice(0, 4)] : [];
 }
 report({ ply, webm });
 "#;

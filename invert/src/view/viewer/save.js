@@ -52,7 +52,9 @@ function startRecording(ended) {
   recorder.onstop = () => {
     stream.getTracks().forEach(track => track.stop());
     recorder = null;
-    if (!failure) download(new Blob(chunks, { type: "video/webm" }), ".webm");
+    const film = new Blob(chunks, { type: "video/webm" });
+    if (!film.size) failure = failure || "recording failed: it was too short for a frame";
+    if (!failure) download(film, ".webm");
     ended(failure);
   };
   recorder.start(1000); // milliseconds between chunks
