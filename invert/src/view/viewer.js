@@ -110,7 +110,7 @@ function viewButtons() {
   unseen.onclick = () => { tinting = !tinting && !!seen; pressed(unseen, tinting); changed(PICTURE); };
   const stage = document.querySelector("main");
   full.onclick = () => stage.requestFullscreen().catch(e => say(`no full screen: ${e.message}`));
-  if (!document.fullscreenEnabled) disable(full, "This browser has no full screen for pages.");
+  if (!document.fullscreenEnabled) disable(full, "Full screen is not available here.");
 }
 
 function saveButtons() {
