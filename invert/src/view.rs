@@ -1,11 +1,21 @@
 //! The viewer page: one HTML file that draws the avatar and moves it, with no network and no library.
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use formats::motion::HEAD_JOINT_M;
+use head::rig::{LOOK_DOWN_RAD, LOOK_SIDE_RAD, LOOK_UP_RAD};
 use serde_json::{Value, json};
 use splat::gaussians::SH_C0;
 use splat::{Colors, Gaussians};
 
 const PAGE: &str = include_str!("view/viewer.html");
-const SCRIPT: &str = include_str!("view/viewer.js");
+/// One script in this order: a file uses what stands in those before it.
+const SCRIPTS: [&str; 6] = [
+    include_str!("view/viewer/avatar.js"),
+    include_str!("view/viewer/sort.js"),
+    include_str!("view/viewer/draw.js"),
+    include_str!("view/viewer/clip.js"),
+    include_str!("view/viewer/save.js"),
+    include_str!("view/viewer.js"),
+];
 /// A Gaussian that a unit moves by no more than this (metres) is not stored with it: a fifth of a pixel of a face.
 const LEAST_MOVE_M: f32 = 1e-4;
 /// Nor one whose display color or opacity changes by no more than this.
@@ -33,7 +43,7 @@ pub struct Puppet {
 /// a unit, for the Gaussians that visibly move ([`LEAST_MOVE_M`], [`LEAST_SHADE`]); rotations and scales stay. View-dependent colour is left out (degree 0 of the harmonics).
 pub fn page(puppet: &Puppet) -> String {
     let data = pack(puppet).to_string().replace("</", "<\\/"); // a title must not close the script element
-    PAGE.replace("/*VIEWER_JS*/", SCRIPT).replace("/*AVATAR_JSON*/", &data)
+    PAGE.replace("/*VIEWER_JS*/", &SCRIPTS.concat()).replace("/*AVATAR_JSON*/", &data)
 }
 
 fn pack(puppet: &Puppet) -> Value {
@@ -67,6 +77,10 @@ fn pack(puppet: &Puppet) -> Value {
         "units": units,
         "clip": { "fps": puppet.clip.0, "frames": rounded(&puppet.clip.1) },
         "view": { "target": target, "distance": distance, "focal": focal },
+        "rig": {
+            "head_joint": HEAD_JOINT_M.to_array(),
+            "look_side": LOOK_SIDE_RAD, "look_up": LOOK_UP_RAD, "look_down": LOOK_DOWN_RAD,
+        },
     })
 }
 

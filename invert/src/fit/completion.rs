@@ -15,6 +15,9 @@ const LIDS_KEEP: f64 = 0.7;
 /// may be hair or shadow. Lips do so entirely: what the prior has at their rim was fitted to an open mouth.
 const PLAIN_SKIN: f64 = 0.75;
 
+/// From where to where a color begins to be a sample of the person's skin: many that are hardly seen are still the prior's.
+const SURE: (f64, f64) = (0.25, 0.75);
+
 /// What it takes to complete a person.
 pub(super) struct Completion<'a> {
     neighbors: &'a Neighbors,
@@ -75,7 +78,8 @@ impl<'a> Completion<'a> {
         let in_tone = &untuned.colors + self.neighbors.filled(&(fitted - &untuned.colors), known);
         let unknown: Tensor = 1.0 - known;
         let plain = (&self.plain * unknown).unsqueeze(-1);
-        let continued = &in_tone + (self.neighbors.filled(fitted, known) - &in_tone) * plain;
+        let sure = ((known - SURE.0) / (SURE.1 - SURE.0)).clamp(0.0, 1.0);
+        let continued = &in_tone + (self.neighbors.filled(fitted, &sure) - &in_tone) * plain;
         let beside_lids = known * self.lids.lt(LID_RIM);
         let on_lids = self.neighbors.filled(fitted, &beside_lids);
         let unknown: Tensor = 1.0 - known * LIDS_KEEP;
