@@ -14,6 +14,7 @@ pub mod eval;
 pub mod export;
 pub mod film;
 pub mod fit;
+mod foreground;
 pub mod glb;
 pub mod loss;
 pub mod maps_avatar;

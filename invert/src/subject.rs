@@ -1,5 +1,6 @@
 //! The person to be fitted: pictures, cameras, expressions and a first guess of the maps, from a shard.
 use crate::config::Geometry;
+use crate::foreground::unmix;
 use crate::unwrap::unwrap;
 use anyhow::{Context, Result};
 use formats::digest::{hex, sha256};
@@ -163,9 +164,10 @@ impl View {
             return Err(Failure::bad_data(text).into());
         }
         let params = HeadParams { shape, expression: row.expression, pose: row.pose.map(Vec3::from) };
-        let (image, mut alpha) = picture(&row, size).with_context(|| format!("row {i} of {:?}", dataset.path()))?;
+        let (mut image, mut alpha) = picture(&row, size).with_context(|| format!("row {i} of {:?}", dataset.path()))?;
         if row.samples_per_pixel == 0 {
             alpha.data.iter_mut().for_each(|a| *a = crisp(*a));
+            unmix(&mut image, &alpha);
         }
         let scale = [size as f32 / row.width as f32, size as f32 / row.height as f32];
         Ok(View {

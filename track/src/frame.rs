@@ -112,8 +112,8 @@ impl Frame {
         let [r, g, b, inside] = &self.canvas.planes;
         let gray: Vec<f32> = (0..size * size).map(|i| 0.3 * r[i] + 0.59 * g[i] + 0.11 * b[i]).collect();
         let window = Window { radius: (size / 48).max(2), epsilon: 4e-4 };
-        let mut alpha =
-            matte::refine(Square { values: &coarse, side: size }, Square { values: &gray, side: size }, window);
+        let alpha = matte::refine(Square { values: &coarse, side: size }, Square { values: &gray, side: size }, window);
+        let mut alpha = matte::by_color([r, g, b], &alpha, size);
         alpha.iter_mut().zip(inside).for_each(|(a, i)| *a *= i);
         self.canvas.planes[3] = alpha;
     }
