@@ -113,7 +113,7 @@ impl Frame {
         let gray: Vec<f32> = (0..size * size).map(|i| 0.3 * r[i] + 0.59 * g[i] + 0.11 * b[i]).collect();
         let window = Window { radius: (size / 48).max(2), epsilon: 4e-4 };
         let alpha = matte::refine(Square { values: &coarse, side: size }, Square { values: &gray, side: size }, window);
-        let mut alpha = matte::by_color([r, g, b], &alpha, size);
+        let mut alpha = matte::without_background([r, g, b], &alpha, size);
         alpha.iter_mut().zip(inside).for_each(|(a, i)| *a *= i);
         self.canvas.planes[3] = alpha;
     }
