@@ -3,12 +3,12 @@
 use formats::image::Picture;
 use tch::{Kind, Tensor};
 
-/// Pixels this near to the edge of the matte may be mixed, over the picture's side.
+/// Pixels this near to the background may be mixed with it, over the picture's side.
 const MIXED: f64 = 0.008;
 /// Radius of the windows that a mixed pixel takes its color from, over the picture's side; the first that holds enough.
 const WINDOWS: [f64; 2] = [0.016, 0.06];
-/// Coverage above which a pixel is the head's alone.
-const WHOLE: f64 = 0.95;
+/// Coverage from which a pixel is more head than background.
+const HEAD: f64 = 0.5;
 /// Share of a window that must be the head's alone.
 const ENOUGH: f64 = 0.02;
 
@@ -19,10 +19,10 @@ pub fn unmix(image: &mut Picture, alpha: &Picture) {
     let colors = Tensor::from_slice(&image.data).view([1, h, w, 3]).permute([0, 3, 1, 2]);
     let alpha = Tensor::from_slice(&alpha.data).view([1, 1, h, w]);
     let pixels = |share: f64| ((w as f64 * share).round() as i64).max(1);
-    let not_whole = alpha.le(WHOLE).to_kind(Kind::Float);
+    let outside = alpha.lt(HEAD).to_kind(Kind::Float);
     let reach = pixels(MIXED);
-    let whole: Tensor = 1.0 - not_whole.max_pool2d([2 * reach + 1; 2], [1; 2], [reach; 2], [1; 2], false);
-    let mut mixed: Tensor = 1.0 - &whole;
+    let mut mixed = outside.max_pool2d([2 * reach + 1; 2], [1; 2], [reach; 2], [1; 2], false);
+    let whole: Tensor = 1.0 - &mixed;
     let mut made = colors.shallow_clone();
     for window in WINDOWS {
         let r = pixels(window);
@@ -43,8 +43,8 @@ mod tests {
 
     #[test]
     fn the_rim_loses_the_background() {
-        // A dark head left of column 32 of 64, before white; three columns of mixture.
-        let cover = |x: usize| ((34.0 - x as f32) / 4.0).clamp(0.0, 1.0);
+        // A dark head left of column 32 of 64, before white; a column of mixture.
+        let cover = |x: usize| ((33.0 - x as f32) / 2.0).clamp(0.0, 1.0);
         let alpha = Picture { width: 64, height: 64, channels: 1, data: (0..4096).map(|i| cover(i % 64)).collect() };
         let mixed = |i: usize| 1.0 - 0.8 * cover(i / 3 % 64);
         let mut image = Picture { width: 64, height: 64, channels: 3, data: (0..3 * 4096).map(mixed).collect() };

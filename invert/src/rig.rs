@@ -288,8 +288,13 @@ impl Rig {
 
     /// `[N]` 0 on head and neck, 1 on the shoulders, whose clothes no rig knows.
     pub fn body(&self) -> Tensor {
+        self.below_chin(BODY_M)
+    }
+
+    /// `[N]` of the skin: 0 as far as the first length below the chin, 1 from the second on (meters).
+    pub fn below_chin(&self, (from, to): (f32, f32)) -> Tensor {
         let chin = self.model.landmarks_at(&self.neutral)[CHIN].y;
-        let below = |y: f32| ((chin - y - BODY_M.0) / (BODY_M.1 - BODY_M.0)).clamp(0.0, 1.0);
+        let below = |y: f32| ((chin - y - from) / (to - from)).clamp(0.0, 1.0);
         let is_skin = self.parts().into_iter().map(|part| part == Part::Skin);
         let mask: Vec<f32> =
             self.anchors.iter().zip(is_skin).map(|(a, skin)| if skin { below(self.place(a).y) } else { 0.0 }).collect();

@@ -38,7 +38,7 @@ const LEAST_LIGHT: f64 = 0.12;
 
 /// Cosine between a Gaussian's normal and the view at which its color begins to be believed, and from which it is fully: at
 /// the rim of the face the outline's few pixels of error show what is behind.
-const GRAZING: (f64, f64) = (0.2, 0.5);
+const GRAZING: (f64, f64) = (0.1, 0.4);
 
 /// The head model, and how the network's Gaussians sit on it at rest.
 pub struct RigMotion {

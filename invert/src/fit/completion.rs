@@ -5,7 +5,8 @@ use crate::residual::Residual;
 use crate::rig_motion::RigMotion;
 use head::model::Part;
 use prior::model::HeadGaussians;
-use tch::Tensor;
+use splat::gaussians::SH_C0;
+use tch::{Kind, Tensor};
 
 /// From here on the mask of the lids counts as lid, whose rim is dark.
 const LID_RIM: f64 = 0.02;
@@ -13,10 +14,16 @@ const LID_RIM: f64 = 0.02;
 const LIDS_KEEP: f64 = 0.7;
 /// How much unseen skin takes the color of the skin beside it, rather than the prior's pattern in the person's tone, which
 /// may be hair or shadow. Lips do so entirely: what the prior has at their rim was fitted to an open mouth.
-const PLAIN_SKIN: f64 = 0.75;
+const PLAIN_SKIN: f64 = 0.9;
 
 /// From where to where a color begins to be a sample of the person's skin: many that are hardly seen are still the prior's.
 const SURE: (f64, f64) = (0.25, 0.75);
+
+/// Distance of a color from the person's median skin (display RGB) from where to where it is no skin.
+const LIKE_SKIN: (f64, f64) = (0.2, 0.35);
+
+/// How far below the chin a collar may begin (meters): there any color may be the person's.
+const CLOTHED_M: (f32, f32) = (0.0, 0.03);
 
 /// What it takes to complete a person.
 pub(super) struct Completion<'a> {
@@ -31,6 +38,8 @@ pub(super) struct Completion<'a> {
     lids: Tensor,
     /// `[N]` how much of the color beside it skin takes that no picture shows.
     plain: Tensor,
+    /// `[N]` 1 where the person may wear a collar.
+    clothed: Tensor,
 }
 
 impl<'a> Completion<'a> {
@@ -53,6 +62,7 @@ impl<'a> Completion<'a> {
             twins: symmetry.then(|| motion.rig.twins()),
             lids: region("eyelids"),
             plain,
+            clothed: motion.rig.below_chin(CLOTHED_M),
         }
     }
 
@@ -72,19 +82,38 @@ impl<'a> Completion<'a> {
     }
 
     /// What nothing shows keeps the prior's own colors, in the tone of what lies beside it: the difference between the fit
-    /// and the prior is continued, not the network's answer there, which was tuned to other places. Skin and lips take the color beside them.
-    /// What an open eye hides of its lids takes the color of the skin around them, not that of their dark rim.
+    /// and the prior is continued, not the network's answer there, which was tuned to other places. Skin, lips and clothes take
+    /// the color beside them. What an open eye hides of its lids takes the color of the skin around them, not that of their dark rim.
     fn continued(&self, fitted: &Tensor, known: &Tensor, untuned: &Untuned) -> Tensor {
         let in_tone = &untuned.colors + self.neighbors.filled(&(fitted - &untuned.colors), known);
         let unknown: Tensor = 1.0 - known;
         let plain = (&self.plain * unknown).unsqueeze(-1);
         let sure = ((known - SURE.0) / (SURE.1 - SURE.0)).clamp(0.0, 1.0);
-        let continued = &in_tone + (self.neighbors.filled(fitted, &sure) - &in_tone) * plain;
+        let on_skin = self.neighbors.filled(fitted, &(&sure * self.like_skin(fitted, &sure)));
+        let on_clothes = self.neighbors.filled(fitted, &sure);
+        let beside = &on_skin + (on_clothes - &on_skin) * self.clothed.unsqueeze(-1);
+        let continued = &in_tone + (beside - &in_tone) * plain;
         let beside_lids = known * self.lids.lt(LID_RIM);
         let on_lids = self.neighbors.filled(fitted, &beside_lids);
         let unknown: Tensor = 1.0 - known * LIDS_KEEP;
         let hidden = (&self.lids * unknown).unsqueeze(-1);
         &continued + (on_lids - &continued) * hidden
+    }
+}
+
+impl Completion<'_> {
+    /// `[N]` 1 where `colors` `[N, 3 · K]` are near the median of the skin that is `sure` `[N]`: hair that lies over the skin is
+    /// painted on it.
+    fn like_skin(&self, colors: &Tensor, sure: &Tensor) -> Tensor {
+        let shown = colors.narrow(1, 0, 3) * SH_C0;
+        let not_clothed: Tensor = 1.0 - &self.clothed;
+        let is_skin = (&self.plain * sure * not_clothed).gt(0.5);
+        if !bool::try_from(is_skin.any()).unwrap_or(false) {
+            return sure.ones_like();
+        }
+        let median = shown.masked_select(&is_skin.unsqueeze(-1)).view([-1, 3]).median_dim(0, true).0;
+        let distance = (shown - median).square().sum_dim_intlist([1i64].as_slice(), false, Kind::Float).sqrt();
+        1.0 - ((distance - LIKE_SKIN.0) / (LIKE_SKIN.1 - LIKE_SKIN.0)).clamp(0.0, 1.0)
     }
 }
 
@@ -101,6 +130,21 @@ fn mirrored(colors: &Tensor, seen: &Tensor, twins: &[usize]) -> (Tensor, Tensor)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hair_over_the_skin_is_no_skin() {
+        // Three of skin, one covered by a dark strand, one unseen.
+        let tone = |v: f64| ((v - 0.5) / SH_C0) as f32;
+        let grays = [0.8, 0.82, 0.78, 0.3, 0.8].map(tone);
+        let colors = Tensor::from_slice(&grays.map(|g| [g; 3]).concat()).view([5, 3]);
+        let ones = Tensor::ones([5], (Kind::Float, tch::Device::Cpu));
+        let neighbors = Neighbors::new(vec![glam::Vec3::ZERO; 5], vec![0; 5], tch::Device::Cpu);
+        let sure = Tensor::from_slice(&[1.0f32, 1.0, 1.0, 1.0, 0.0]);
+        let (lids, plain, clothed) = (ones.zeros_like(), ones.copy(), ones.zeros_like());
+        let of = Completion { neighbors: &neighbors, untuned: None, seen: &sure, twins: None, lids, plain, clothed };
+        let like: Vec<f32> = Vec::try_from(of.like_skin(&colors, &sure)).unwrap();
+        assert_eq!(like, [1.0, 1.0, 1.0, 0.0, 1.0]);
+    }
 
     #[test]
     fn the_unseen_side_takes_the_other_sides_color() {
