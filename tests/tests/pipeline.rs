@@ -332,7 +332,7 @@ fn a_killed_fit_of_large_images_resumes_on_its_finer_grids() {
     let folder = Folder::new("fit-killed-large");
     links(&["data", "head.safetensors", "prior.safetensors"], folder.path());
     let words = "--set image_size=320 --set gaussians.steps=1 --set tuning.steps=1";
-    fit_until("stage-b.safetensors", folder.path(), words, 320);
+    fit_until("stage-b.safetensors", folder.path(), words, 256);
     let told = toy::fit(folder.path()).words("--json").words(words).done();
     assert!(told.stdout.contains("resumes after stage B"), "{}", told.stdout);
 }
