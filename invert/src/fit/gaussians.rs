@@ -113,8 +113,8 @@ impl Fit<'_> {
                 elsewhere = tch::no_grad(|| completion.offsets(&residual.weighted(&believed).frozen(), &heads[0]));
             }
             let v = step as usize % heads.len();
-            let mut made = residual.weighted(&believed).add(&heads[v]);
-            made.colors = made.colors + &elsewhere;
+            let made = residual.weighted(&believed).add(&heads[v]);
+            let made = HeadGaussians { colors: &made.colors + &elsewhere, ..made };
             let posed = match (fixed.get(v), &self.units) {
                 (None, Some(units)) => pictures.surface(v, &motion.rig, units).carry(&made, rest),
                 (Some(surface), _) => surface.carry(&made, rest),

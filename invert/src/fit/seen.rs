@@ -39,7 +39,7 @@ impl Fit<'_> {
                 weight.squeeze_dim(0).clamp_min(0.0) / (3.0 * SH_C0)
             };
             let (weight, beside) = (weight(&known), weight(&(&known * (1.0 - self.mouth_rim(motion, &posed, v)?))));
-            _ = weight.narrow(0, 0, n_shaped).copy_(&beside.narrow(0, 0, n_shaped));
+            weight.narrow(0, 0, n_shaped).copy_(&beside.narrow(0, 0, n_shaped));
             square += &weight * motion.facing(&surface, &posed.means, self.subject.views[v].camera.eye());
             pixels += weight;
         }

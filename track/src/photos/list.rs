@@ -77,7 +77,7 @@ mod tests {
         );
         assert_eq!(
             list_photos(std::slice::from_ref(&half)).unwrap(),
-            [half.clone()],
+            vec![half.clone()],
             "a single one is refused when it is opened"
         );
         std::fs::remove_file(&a).unwrap();
